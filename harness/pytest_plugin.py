@@ -74,7 +74,7 @@ class SuiteFile(pytest.Module):
     def collect(self) -> Iterator["CellItem"]:
         """Give one test per cell. Raises CollectError, which makes pytest end with code 2."""
         from harness.machine.profiles import get_profile
-        from harness.metrics.registry import check_choice
+        from harness.metrics.registry import check_selection
         from harness.scoring.transcription import check_engine
         from harness.targets.registry import check_cells
 
@@ -84,7 +84,7 @@ class SuiteFile(pytest.Module):
             suite = load_suite(self.path)
             cells = suite.expand().cells
             check_cells(cells)
-            check_choice(suite.metrics, suite.conditions)
+            check_selection(suite.metrics, suite.conditions)
             check_engine(suite.judge)
         except HarnessError as error:
             raise self.CollectError(f"voxgate: {error}") from error

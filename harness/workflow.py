@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.check_measurements import check_measured
+from harness.analysis.check_measurements import check_measurements
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import is_helper, is_speed
 from harness.audio.files import clip_loader
@@ -35,7 +35,7 @@ from harness.machine.doctor import Examination
 from harness.machine.identity import machine
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile, allowed_cpus, get_profile
-from harness.metrics.registry import check_choice, known_metrics
+from harness.metrics.registry import check_selection, known_metrics
 from harness.records.cell import Cell
 from harness.records.files import write_file
 from harness.records.run import Run
@@ -141,7 +141,7 @@ def measure_suite(
     Raises HarnessError for anything that cannot be meant, before any work.
     """
     suite, folder = (inputs or CheckInputs(plan.suite)).suite, _folder(plan)
-    check_choice(suite.metrics, suite.conditions)
+    check_selection(suite.metrics, suite.conditions)
     check_engine(suite.judge)
     outcome = run_suite(
         suite,
@@ -465,7 +465,7 @@ def _whole(folder: Path) -> Run:
 
 def _measurements(folder: Path, run: Run) -> Measurements:
     measurements = run_folder.load_measurements(folder)
-    check_measured(run, measurements)
+    check_measurements(run, measurements)
     return measurements
 
 

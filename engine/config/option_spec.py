@@ -179,7 +179,7 @@ class PipelineConfig:
 
 def options_of(config: type[PipelineConfig]) -> Mapping[str, OptionSpec]:
     """Return the options of a configuration by name, in the order of its fields."""
-    return MappingProxyType({each.name: _spec_of(each) for each in fields(config)})
+    return MappingProxyType({declared.name: _spec_of(declared) for declared in fields(config)})
 
 
 def _spec_of(declared: "Field[Any]") -> OptionSpec:
@@ -221,11 +221,11 @@ def parse(config: type[Config], options: Mapping[str, object]) -> Config:
     Raises EngineError for an unknown option (the known ones are listed), a wrong type, a value out
     of range, and options that exclude each other.
     """
-    known = options_of(config)
+    specs = options_of(config)
     for name in options:
-        if name not in known:
+        if name not in specs:
             raise EngineError(_unknown(config, name))
-    made = config(**{name: known[name].checked(value) for name, value in options.items()})
+    made = config(**{name: specs[name].checked(value) for name, value in options.items()})
     for rule in config.rules:
         rule(made)
     return made
@@ -238,21 +238,21 @@ def parse_typed(config: type[Config], words: Mapping[str, str]) -> Config:
 
 def typed(words: Mapping[str, str], config: type[PipelineConfig]) -> dict[str, object]:
     """Return the words as their options' types; words of unknown options stay as they are."""
-    known = options_of(config)
+    specs = options_of(config)
     return {
-        name: known[name].from_word(word) if name in known else word for name, word in words.items()
+        name: specs[name].from_word(word) if name in specs else word for name, word in words.items()
     }
 
 
 def _unknown(config: type[PipelineConfig], name: str) -> str:
-    known = tuple(options_of(config))
-    near = difflib.get_close_matches(name, known, n=1)
+    names = tuple(options_of(config))
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ";"
     owner = next(_owners(name), None)
     owned = f" (an option of pipeline {owner})" if owner else ""
     return (
         f"unknown option {name!r}{owned} of pipeline {config.pipeline}{hint} Known: "
-        f"{', '.join(known)}"
+        f"{', '.join(names)}"
     )
 
 

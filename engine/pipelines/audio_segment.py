@@ -1,10 +1,10 @@
 """
-What one pass through the models makes playable: the unit in which several texts take turns at one
-engine.
+Audio segments: the final audio of one pass through the models, the unit in which a scheduler shares
+one engine between texts.
 
-The pieces of a stream are no such unit. Those of one pass come together, and the last one, which
-fades into nothing, costs nothing. Whoever shares the engine out wants to know that a text has ended
-when its last pass is done, not one turn later.
+The arrays of a stream are no such unit. Those of one pass come together, and the last one, the end
+of a crossfade, costs no computation. A scheduler must know that a text has ended when its last pass
+is done, not one turn later.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ class AudioSegment:
 
 def segments(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[AudioSegment]:
     """
-    Gather a stream's pieces; `passes` says how many chunks each pass speaks. Nothing is spoken
-    before it is asked for.
+    Group the arrays of a stream by pass; `passes` holds the chunks of each. Nothing is computed
+    before it is requested.
     """
     for number, count in enumerate(passes, start=1):
         last = number == len(passes)

@@ -1,12 +1,11 @@
 """
-What is spoken together: groups of like length, how many fit into memory, and a queue that collects
-what many callers ask.
+Batching: groups of similar length, the batch size that fits into memory, and a queue that collects
+the texts of many callers.
 
-Knows lengths, bytes and futures; no model. Padding is the price of a group (its short members are
-computed as long as its longest), so like goes with like.
+Knows lengths, bytes and futures; no model. A group is padded to its longest member, so members
+should be of similar length.
 
-How much memory is free: on a GPU as its driver says, else as the system and the control group of
-this process say.
+Free memory is that of the GPU's driver, or of the system and the control group of this process.
 """
 
 import queue
@@ -26,14 +25,12 @@ from engine.errors import EngineError
 
 BYTES_PER_FRAME = 64 * 1024
 """
-Working memory of one mel frame of one chunk: twice the 30 KiB by which the peak RSS was seen to
-grow (fp32 with guidance, batches of 1, 4 and 12 chunks of 725 frames). The weights are paid once
-and are not in it.
+Working memory of one mel frame of one chunk: twice the 30 KiB by which the peak RSS grew (fp32 with
+guidance, batches of 1, 4 and 12 chunks of 725 frames). The weights are not included.
 """
 MEMORY_SHARE = 4
 """
-A batch may take a quarter of what is free when the pipeline is made: others live on the machine,
-too.
+A batch may use a quarter of the memory that is free at load: other processes need some too.
 """
 FRAMES_PER_CHARACTER = 6
 """At speed 1, generously: 200 characters took 725 frames."""
@@ -48,13 +45,13 @@ order.
 
 
 def padded_frames(free_bytes: int) -> int:
-    """Give how many mel frames, padding included, fit into one pass through the models."""
+    """Return the mel frames, padding included, that fit into one pass through the models."""
     return max(1, free_bytes // MEMORY_SHARE // BYTES_PER_FRAME)
 
 
 def batch_from_memory(free_bytes: int, chunk_characters: int, speed: float) -> int:
     """
-    Give how many chunks of the longest kind may be spoken together, 1 to MAX_BATCH: the meaning of
+    Return how many chunks of the longest kind fit into one pass, 1 to MAX_BATCH: the meaning of
     `batch=0`.
     """
     longest = max(1, round(chunk_characters * FRAMES_PER_CHARACTER / speed))
@@ -63,10 +60,10 @@ def batch_from_memory(free_bytes: int, chunk_characters: int, speed: float) -> i
 
 def in_turn(count: int, batch: int, *, first_alone: bool = False) -> list[range]:
     """
-    Group the chunks of one text as they are to be heard, `batch` neighbours at a time.
+    Group the chunks of one text in their order, `batch` neighbours at a time.
 
-    `first_alone` leaves the first by itself: whoever asks for a short first piece does not want to
-    wait for its neighbours.
+    `first_alone` leaves the first by itself, so that a short first chunk does not wait for its
+    neighbours.
     """
     alone = [range(1)] if first_alone and count else []
     starts = range(len(alone), count, batch)
@@ -77,7 +74,7 @@ def batch_by_length(
     lengths: Sequence[int], *, max_count: int, max_padded: int | None = None
 ) -> list[list[int]]:
     """
-    Group indexes of like length.
+    Group indices of similar length.
 
     Args: lengths: of every utterance, in any unit. max_count: how many may be in a group.
         max_padded: how long a group may be in all, its longest times its count; what is longer than
@@ -92,7 +89,7 @@ def batch_by_length(
             f"a group holds at least 1 utterance, not {max_count}; give a max_count of 1 or more"
         )
     groups: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+    for index in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
         last = groups[-1] if groups else []
         padded = (len(last) + 1) * lengths[last[0]] if last else 0
         if not last or len(last) == max_count or (max_padded is not None and padded > max_padded):
@@ -104,7 +101,7 @@ def batch_by_length(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedText:
-    """One text that waits to be spoken."""
+    """One queued text."""
 
     text: str
     options: Options
@@ -113,12 +110,12 @@ class QueuedText:
 
 class Batcher:
     """
-    Dynamic batching: collects what several threads ask for and has it spoken together, in one
+    Dynamic batching: collects the texts of several threads and synthesises them together, in one
     thread of its own.
 
-    The first text of a group waits `window_s` for company (50 to 100 ms cost a listener little), or
-    until `max_batch` wait. Of all that wait then, those most like the earliest in length are spoken
-    first; the rest keeps its place.
+    The first text of a group waits `window_s` for others (50 to 100 ms cost a listener little), or
+    until `max_batch` are queued. Of all queued texts, those closest to the earliest in length are
+    synthesised first; the others keep their place.
     """
 
     def __init__(
@@ -147,11 +144,11 @@ class Batcher:
 
     def submit(self, text: str, options: Options | None = None) -> Future[np.ndarray]:
         """
-        Ask for a text; `options` as `FlowPipeline.stream` takes them. The future gives its audio,
-        or what went wrong with it.
+        Queue a text; `options` as those of `FlowPipeline.stream`. The future holds its audio or its
+        error.
 
-        Cancel the future to give the place back. Raises queue.Full if too many wait, EngineError
-        after `close`.
+        Cancel the future to leave the queue. Raises queue.Full if too many texts are queued,
+        EngineError after `close`.
         """
         job = QueuedText(text=text, options=dict(options or {}))
         with self._changed:
@@ -165,7 +162,7 @@ class Batcher:
         return job.audio
 
     def close(self) -> None:
-        """Take no more; return when all that waits has been spoken."""
+        """Accept no more texts; return when all queued ones are synthesised."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -176,7 +173,7 @@ class Batcher:
             self._speak(self._take())
 
     def _collect(self) -> bool:
-        """Wait for a first text and for its company; tell whether there is any, or only the end."""
+        """Wait for a first text and for others; return False once closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self._changed.wait_for(
@@ -186,7 +183,7 @@ class Batcher:
             return bool(self._waiting) or not self._closed
 
     def _take(self) -> list[QueuedText]:
-        """Take the earliest out of the queue, with those most like it in length."""
+        """Remove the earliest text from the queue, with those closest to it in length."""
         with self._changed:
             self._forget_cancelled()
             waiting = list(self._waiting)
@@ -199,7 +196,7 @@ class Batcher:
         self._waiting = deque(job for job in self._waiting if not job.audio.cancelled())
 
     def _speak(self, group: Sequence[QueuedText]) -> None:
-        """Speak a group; if that fails, each of its texts alone, so that only a bad text fails."""
+        """Synthesise a group; if it fails, each text alone, so that only a bad text fails."""
         running = [job for job in group if job.audio.set_running_or_notify_cancel()]
         try:
             audios = self._spoken(running)
@@ -234,7 +231,7 @@ GROUP = Path("/sys/fs/cgroup")
 
 
 def free_bytes(device: torch.device, group: Path = GROUP) -> int:
-    """Give the bytes that can still be taken on a device."""
+    """Return the bytes that are free on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     system = int(psutil.virtual_memory().available)
@@ -242,7 +239,7 @@ def free_bytes(device: torch.device, group: Path = GROUP) -> int:
 
 
 def _left_in(group: Path, otherwise: int) -> int:
-    """Give what a control group (version 2) has left; `otherwise` where it has no limit."""
+    """Return the free bytes of a control group (version 2); `otherwise` without a limit."""
     try:
         return max(
             0, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())

@@ -41,8 +41,8 @@ def pipeline_module(name: str) -> str:
 def pipeline_class(name: str) -> "type[Pipeline[Any]]":
     """Import a pipeline's class. Raises EngineError for an unknown pipeline."""
     module, _, attribute = _place_of(name).partition(":")
-    found: type[Pipeline[Any]] = getattr(import_module(module), attribute)
-    return found
+    pipeline: type[Pipeline[Any]] = getattr(import_module(module), attribute)
+    return pipeline
 
 
 def _place_of(name: str) -> str:

@@ -60,7 +60,7 @@ class Prompt:
     frames: FrameConditioning
 
     def prepend_to(self, content: Alignment) -> Alignment:
-        """Put the recording in front of what is to be said."""
+        """Prepend the recording to an alignment."""
         return replace(
             content, frames=_in_a_row([self.frames, content.frames]), prompt_mel=self.mel
         )
@@ -68,14 +68,14 @@ class Prompt:
 
 def encode(voice: Voice, device: torch.device, content: bytes, text: str, speaker: str) -> Prompt:
     """
-    Make a prompt of a recording.
+    Encode a recording as a prompt.
 
     Args:
         voice: with its DiT on `device`.
         device: where the DiT computes.
         content: of an audio file.
-        text: what it says.
-        speaker: whom the DiT is told that it is.
+        text: words of the recording.
+        speaker: embedded voice that the DiT is conditioned on.
 
     Raises: EngineError for a recording or a text that cannot be used, and for a text that cannot be
     the recording's.
@@ -89,19 +89,20 @@ def encode(voice: Voice, device: torch.device, content: bytes, text: str, speake
             )
             for c in chunks
         ]
-        planned = torch.cat([each.durations for each in said])
+        planned = torch.cat([alignment.durations for alignment in said])
         _check_pace(len(mel), planned)
-        spoken = torch.cat([_spoken(voice, each.frames.to(device)) for each in said])
-        heard = torch.split(
-            aligned_durations(mel, spoken, planned), [each.durations.numel() for each in said]
+        spoken = torch.cat([_spoken(voice, alignment.frames.to(device)) for alignment in said])
+        durations = torch.split(
+            aligned_durations(mel, spoken, planned),
+            [alignment.durations.numel() for alignment in said],
         )
-        told = [_retimed(*each) for each in zip(chunks, said, heard, strict=True)]
-        return Prompt(mel=mel, frames=_in_a_row(told))
+        parts = [_retimed(*part) for part in zip(chunks, said, durations, strict=True)]
+        return Prompt(mel=mel, frames=_in_a_row(parts))
 
 
 def _mel_of(speech: np.ndarray) -> Tensor:
     """
-    Level it, put silence round it as the training voices have, and give its log-mel (R, bands).
+    Normalise the level, add silence as in the training audio, and return the log-mel (R, bands).
     """
     gain = min(TRAINED_RMS / active_rms(speech), PEAK_LIMIT / float(np.abs(speech).max()))
     audio = np.pad(speech * np.float32(gain), EDGE_SILENCE_FRAMES * HOP)
@@ -110,8 +111,8 @@ def _mel_of(speech: np.ndarray) -> Tensor:
 
 def _check_pace(recorded_frames: int, planned: Tensor) -> None:
     """
-    Refuse a text that is hardly what is heard; `planned` (P,) frames per phone at the voice's own
-    pace.
+    Raise EngineError for a text that hardly fits the recording; `planned` (P,) frames per phone at
+    the voice's own pace.
     """
     edges = 2 * EDGE_SILENCE_FRAMES
     recorded, expected = (count - edges for count in (recorded_frames, int(planned.sum())))
@@ -125,8 +126,8 @@ def _check_pace(recorded_frames: int, planned: Tensor) -> None:
 
 def _spoken(voice: Voice, frames: FrameConditioning) -> Tensor:
     """
-    Say it in a hurry: normalised mel (F, bands). Eagerly, whatever the passes made of the DiT for
-    the new text.
+    Synthesise with few solver steps: normalised mel (F, bands). Runs eagerly, whatever the passes
+    did to the callable of the acoustic stage.
     """
     guided = guide(voice.dit, voice.dit, frames, 1.0)
     noise = torch.randn(
@@ -138,11 +139,11 @@ def _spoken(voice: Voice, frames: FrameConditioning) -> Tensor:
 
 
 def _retimed(chunk: Chunk, planned: Alignment, durations: Tensor) -> FrameConditioning:
-    """Say for every recorded frame what it says: as planned, with the durations that were heard."""
+    """Return the conditioning of every recorded frame: as planned, with the aligned durations."""
     phone, place = expand_to_frames(torch.tensor(chunk.phones), durations)
     row = torch.ones_like(phone)
     speaker, question = (
-        row * told[0, 0] for told in (planned.frames.speaker, planned.frames.question)
+        row * ids[0, 0] for ids in (planned.frames.speaker, planned.frames.question)
     )
     return FrameConditioning(
         phone=phone[None], place=place[None], speaker=speaker[None], question=question[None]

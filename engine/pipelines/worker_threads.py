@@ -1,9 +1,8 @@
 """
-Work on one text at the same time: threads of their own, and results in the order of the work.
+Worker threads: chunks of one text are computed at the same time, results in the order of the work.
 
 The threads are made with the pipeline and end with it. Each computes with its share of the
-arithmetic's threads, a number that torch keeps for each thread apart; whoever calls the pipeline
-keeps all of them.
+arithmetic's threads, a number that torch keeps per thread; the caller's thread keeps all of them.
 """
 
 import threading
@@ -17,8 +16,8 @@ import torch
 
 AHEAD = 2
 """
-What may be begun for each worker before the earliest is heard: one that is spoken and one that
-waits, so that nobody is idle behind a long one. No more, since a listener may leave.
+Work per worker that may be started ahead of the earliest result: one running and one waiting, so
+that no worker is idle behind a long one. No more, since a listener may leave.
 """
 START_S = 60.0
 """
@@ -51,7 +50,7 @@ class Workers:
         self, speak: Callable[[Work], Sound], work: Iterator[Work], *, first_alone: bool
     ) -> Iterator[Sound]:
         """
-        Speak all work, as much at a time as there are threads; gives the results in order, each as
+        Run all work, as much at a time as there are threads; yield the results in order, each as
         soon as it is its turn.
 
         `first_alone` speaks the first here, with all the arithmetic's threads, before anything else
@@ -71,7 +70,7 @@ class Workers:
     def _fill(
         self, begun: "deque[Future[Sound]]", speak: Callable[[Work], Sound], work: Iterator[Work]
     ) -> bool:
-        """Begin as much as may be begun; tells whether there is anything left to give."""
+        """Start as much work as allowed; return whether any result is left."""
         while len(begun) < self._most:
             try:
                 part = next(work)
@@ -100,9 +99,9 @@ def _failed(error: Exception) -> "Future[Sound]":
 
 def _end(begun: "deque[Future[Sound]]") -> None:
     """
-    Give up what was begun. A worker that happens to collect a forgotten stream must not wait for
+    Cancel pending work. A worker that happens to collect an abandoned stream must not wait for
     itself.
     """
-    running = [each for each in begun if not each.cancel()]
+    running = [future for future in begun if not future.cancel()]
     if not getattr(_here, "is_worker", False):
         wait(running)

@@ -11,10 +11,11 @@ function of records: it knows no baseline and no limit.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from harness import statistics
 from harness.analysis import speed
-from harness.analysis.available_inputs import AvailableInputs, is_applicable, offer_of
+from harness.analysis.available_inputs import AvailableInputs, available_inputs, is_applicable
 from harness.analysis.caveats import takes_differ
 from harness.analysis.grouping import with_intervals
 from harness.analysis.metric_rules import (
@@ -28,10 +29,10 @@ from harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
-from harness.analysis.speed import STALLS, STREAMING_METRICS, stalled
-from harness.analysis.stages import UNTOLD, isolated_stages, versions_apart
+from harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
+from harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from harness.machine.interference import interference_causes
-from harness.metrics.registry import chosen, full_version
+from harness.metrics.registry import full_version, select_metrics
 from harness.records.cell import Cell
 from harness.records.measurement import (
     Measurement,
@@ -62,10 +63,10 @@ def aggregate(
     suite selected. `versions` are those that the scorer used where they are more exact than the
     registry's: they name the recogniser.
     """
-    metrics = chosen(run.metrics, run.conditions) if panel is None else panel
+    metrics = select_metrics(run.metrics, run.conditions) if panel is None else panel
     exact = [
-        replace(each, version=(versions or {}).get(each.name) or full_version(each.name))
-        for each in metrics
+        replace(metric, version=(versions or {}).get(metric.name) or full_version(metric.name))
+        for metric in metrics
     ]
     return with_intervals(
         {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
@@ -76,24 +77,24 @@ def _measure_cell(
     run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric]
 ) -> tuple[Measurement, ...]:
     processes = [process for process in run.processes if process.cell == cell.slug]
-    lost = Missing(_why_nothing(processes))
+    no_iteration = Missing(_why_nothing(processes))
     names = {metric.name for metric in panel}
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
-    measured = {"duration": _duration(cell, processes, lost, takes_differ(run, cell.slug))}
-    offer = offer_of(run, cell)
+    measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
+    offer = available_inputs(run, cell)
     for metric in metrics:
         if metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
-                _exact(metric, processes), processes, lost, _why_none(metric.name, run)
+                _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
             )
         elif metric.name != "duration":
-            measured[metric.name] = _quality(metric, cell, offer, scores, lost)
+            measured[metric.name] = _quality(metric, cell, offer, scores, no_iteration)
     there = [
         measured[metric.name]
         for metric in metrics
         if measured[metric.name].values or metric.name in STATISTICS
     ]
-    return (*there, *_stages(processes), *_apart(processes), *_disturbed(processes))
+    return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
 
 
 def _weighed_by(helper: str) -> set[str]:
@@ -111,28 +112,32 @@ def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
 
 
 def _measured(process: ProcessRecord) -> list[Iteration]:
-    return [sample for sample in process.samples if sample.phase is Phase.MEASURED]
+    return [iteration for iteration in process.samples if iteration.phase is Phase.MEASURED]
 
 
-def _quiet(samples: Sequence[Iteration]) -> list[Iteration]:
-    return [sample for sample in samples if not interference_causes(sample)]
+def _all_measured(processes: Sequence[ProcessRecord]) -> list[Iteration]:
+    return list(chain.from_iterable(_measured(process) for process in processes))
+
+
+def _undisturbed(iterations: Sequence[Iteration]) -> list[Iteration]:
+    return [iteration for iteration in iterations if not interference_causes(iteration)]
 
 
 def _speed(
-    metric: Metric, processes: Sequence[ProcessRecord], lost: Missing, why_none: Missing
+    metric: Metric, processes: Sequence[ProcessRecord], no_iteration: Missing, why_none: Missing
 ) -> Measurement:
-    samples = [sample for process in processes for sample in _measured(process)]
-    values = tuple(value for process in processes for value in _values_of(metric.name, process))
-    if not samples or not values:
-        return _record(metric, values, lost if not samples else why_none)
-    summary = _summary(metric.name, _quiet(samples), values)
+    iterations = _all_measured(processes)
+    values = tuple(chain.from_iterable(_values_of(metric.name, process) for process in processes))
+    if not iterations or not values:
+        return _record(metric, values, no_iteration if not iterations else why_none)
+    summary = _summary(metric.name, _undisturbed(iterations), values)
     return _record(metric, values, summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
 
 
-def _exact(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
+def _with_meter(metric: Metric, processes: Sequence[ProcessRecord]) -> Metric:
     """Add the power meter to the version of energy: another meter measures another quantity."""
     meters = dict.fromkeys(
         process.energy.meter for process in processes if isinstance(process.energy, Energy)
@@ -153,24 +158,27 @@ def _why_none(name: str, run: Run) -> Missing:
     return Missing(nobody.get(name, "not recorded"))
 
 
-def _summary(name: str, samples: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
+def _summary(name: str, iterations: Sequence[Iteration], values: Sequence[UtteranceValue]) -> Value:
     """
     Summarise a speed metric over its undisturbed iterations; per-process metrics by their
     median.
     """
-    if not samples and name not in PER_PROCESS:
+    if not iterations and name not in PER_PROCESS:
         return Missing("machine not quiet: every measured iteration was disturbed")
-    wall_s, audio_s = [sample.wall_s for sample in samples], [sample.audio_s for sample in samples]
+    wall_s, audio_s = (
+        [iteration.wall_s for iteration in iterations],
+        [iteration.audio_s for iteration in iterations],
+    )
     if name in PERCENTILES:
         return speed.latency_percentile(wall_s, PERCENTILES[name])
     rates = {"rtf": speed.rtf, "rtf_median": speed.rtf_median, "rtfx": speed.rtfx}
     if name in rates:
         return rates[name](wall_s, audio_s)
     if name in STALLS:
-        return stalled(name, samples)
-    numbers = [each.value for each in values if isinstance(each.value, float)]
+        return summarise_stalls(name, iterations)
+    numbers = [value.value for value in values if isinstance(value.value, float)]
     if not numbers:
-        return _per_iteration(name, samples[0]) if name in STREAMING_METRICS else values[0].value
+        return _per_iteration(name, iterations[0]) if name in STREAMING_METRICS else values[0].value
     return float(statistics.percentile(numbers, 50.0))
 
 
@@ -182,7 +190,7 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
             for s in _measured(process)
         ]
     cold = process.cold
-    found: Mapping[str, Value | None] = {
+    values: Mapping[str, Value | None] = {
         "cold_start": None
         if cold is None
         else cold.import_s + cold.load_s + cold.first_synthesis_s,
@@ -192,75 +200,68 @@ def _values_of(name: str, process: ProcessRecord) -> list[UtteranceValue]:
         if isinstance(process.energy, Energy)
         else process.energy,
     }
-    whole = found[name]
+    whole = values[name]
     if not whole:
         return []
     value = whole if isinstance(whole, Missing) else float(whole)
     return [UtteranceValue(id=PROCESS, value=value, repeat=process.repeat)]
 
 
-def _per_iteration(name: str, sample: Iteration) -> Value:
-    disturbing = interference_causes(sample)
+def _per_iteration(name: str, iteration: Iteration) -> Value:
+    disturbing = interference_causes(iteration)
     if disturbing:
         return Missing(f"disturbed: {', '.join(disturbing)}")
     if name in PERCENTILES:
-        return sample.wall_s
+        return iteration.wall_s
     if name in STREAMING_METRICS:
-        return STREAMING_METRICS[name](sample)
+        return STREAMING_METRICS[name](iteration)
     over, under = (
-        (sample.audio_s, sample.wall_s) if name == "rtfx" else (sample.wall_s, sample.audio_s)
+        (iteration.audio_s, iteration.wall_s)
+        if name == "rtfx"
+        else (iteration.wall_s, iteration.audio_s)
     )
     return over / under if under > 0.0 else Missing("the iteration made no audio")
 
 
 def _stages(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Return the median seconds of every stage, one value per process."""
-    names = dict.fromkeys(
-        name
-        for process in processes
-        for sample in _quiet(_measured(process))
-        for name in sample.stages_s
-    )
+    names: dict[str, None] = {}
+    for iteration in _undisturbed(_all_measured(processes)):
+        names.update(dict.fromkeys(iteration.stages_s))
     return [_stage(name, processes) for name in names]
 
 
 def _stage(name: str, processes: Sequence[ProcessRecord]) -> Measurement:
-    quiet = {process.repeat: _quiet(_measured(process)) for process in processes}
-    seconds = {
-        repeat: [s.stages_s[name] for s in several if name in s.stages_s]
-        for repeat, several in quiet.items()
-    }
-    medians = {
-        repeat: (float(statistics.percentile(several, 50.0)),)
-        for repeat, several in seconds.items()
-        if several
-    }
+    medians: dict[int, tuple[float]] = {}
+    for process in processes:
+        quiet = _undisturbed(_measured(process))
+        stage_s = [iteration.stages_s[name] for iteration in quiet if name in iteration.stages_s]
+        if stage_s:
+            medians[process.repeat] = (float(statistics.percentile(stage_s, 50.0)),)
     return _seconds(f"{STAGE}{name}", medians)
 
 
-def _apart(processes: Sequence[ProcessRecord]) -> list[Measurement]:
+def _isolated(processes: Sequence[ProcessRecord]) -> list[Measurement]:
     """Return the seconds from the stage profiles of the processes."""
-    versions = versions_apart(processes)
+    versions = isolated_versions(processes)
     return [
-        _seconds(name, several, versions.get(name, UNTOLD))
-        for name, several in isolated_stages(processes).items()
+        _seconds(name, by_repeat, versions.get(name, UNKNOWN_WORK))
+        for name, by_repeat in isolated_stages(processes).items()
     ]
 
 
 def _seconds(
-    name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNTOLD
+    name: str, by_repeat: Mapping[int, Sequence[float]], version: str = UNKNOWN_WORK
 ) -> Measurement:
     """
     Return seconds that belong to processes, summarised by the median of the processes' medians.
     """
-    values = tuple(
-        UtteranceValue(id=PROCESS, value=value, repeat=r)
-        for r, several in by_repeat.items()
-        for value in several
-    )
-    medians = [float(statistics.percentile(list(several), 50.0)) for several in by_repeat.values()]
+    values: list[UtteranceValue] = []
+    for repeat, seconds in by_repeat.items():
+        values += [UtteranceValue(id=PROCESS, value=value, repeat=repeat) for value in seconds]
+    medians = [float(statistics.percentile(list(seconds), 50.0)) for seconds in by_repeat.values()]
     metric = Metric(name=name, unit="s", better="lower", version=version)
-    return _record(metric, values, float(statistics.percentile(medians, 50.0)))
+    return _record(metric, tuple(values), float(statistics.percentile(medians, 50.0)))
 
 
 def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
@@ -269,26 +270,20 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
 
     Empty where the system reports no interference counters.
     """
-    told = {
-        process.repeat: [s for s in _measured(process) if s.disturbance] for process in processes
-    }
-    known = {
-        repeat: [bool(interference_causes(sample)) for sample in samples]
-        for repeat, samples in told.items()
-        if samples
-    }
-    if not known:
-        return []
-    values = tuple(
-        UtteranceValue(id=PROCESS, value=sum(each) / len(each), repeat=repeat)
-        for repeat, each in known.items()
-    )
-    count = sum(len(each) for each in known.values())
-    return [_record(DISTURBED, values, sum(sum(each) for each in known.values()) / count)]
+    values: list[UtteranceValue] = []
+    count = disturbed = 0
+    for process in processes:
+        observed = [iteration for iteration in _measured(process) if iteration.disturbance]
+        if observed:
+            affected = len(observed) - len(_undisturbed(observed))
+            share = affected / len(observed)
+            values.append(UtteranceValue(id=PROCESS, value=share, repeat=process.repeat))
+            count, disturbed = count + len(observed), disturbed + affected
+    return [_record(DISTURBED, tuple(values), disturbed / count)] if values else []
 
 
 def _duration(
-    cell: Cell, processes: Sequence[ProcessRecord], lost: Missing, several: bool
+    cell: Cell, processes: Sequence[ProcessRecord], no_iteration: Missing, is_varying: bool
 ) -> Measurement:
     """
     Return the audio seconds of each request, summarised by their mean over requests.
@@ -298,22 +293,23 @@ def _duration(
     """
     made_s: dict[str, list[float]] = {}
     for process in processes:
-        for sample in _measured(process):
-            made_s.setdefault(sample.request, []).append(sample.audio_s)
-    found = {name: sum(s) / len(s) if several else s[0] for name, s in made_s.items()}
+        for iteration in _measured(process):
+            made_s.setdefault(iteration.request, []).append(iteration.audio_s)
+    duration_s = {name: sum(s) / len(s) if is_varying else s[0] for name, s in made_s.items()}
     values = tuple(
-        UtteranceValue(id=r.id, value=found.get(r.id, lost)) for r in cell.workload.requests
+        UtteranceValue(id=r.id, value=duration_s.get(r.id, no_iteration))
+        for r in cell.workload.requests
     )
     metric = Metric(name="duration", unit="s", better="neither", version=full_version("duration"))
     return _summarise(metric, values, None)
 
 
 def _quality(
-    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, lost: Missing
+    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, no_iteration: Missing
 ) -> Measurement:
     def score(request: str) -> Value:
         return scores.get((cell.slug, request), {}).get(
-            metric.name, lost if (cell.slug, request) not in scores else NOT_SCORED
+            metric.name, no_iteration if (cell.slug, request) not in scores else NOT_SCORED
         )
 
     requests = [
@@ -342,8 +338,8 @@ def _summarise(
 
     A single missing value leaves no summary, since leaving it out would flatter the mean.
     """
-    numbers = [each.value for each in values if isinstance(each.value, float)]
-    gaps = [each.value for each in values if isinstance(each.value, Missing)]
+    numbers = [value.value for value in values if isinstance(value.value, float)]
+    gaps = [value.value for value in values if isinstance(value.value, Missing)]
     weights = (
         None
         if words is None
@@ -359,13 +355,13 @@ def _summarise(
             metric, values, Missing(_partly(len(gaps), len(values), reason), kind_of(gaps))
         )
     if weights is None:
-        found = statistics.paired_bootstrap(numbers)
+        estimate = statistics.paired_bootstrap(numbers)
     else:
-        found = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
-    low = found.low
+        estimate = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
+    low = estimate.low
     if low is not None and metric.better == "lower" and metric.unit in ("1", "1/s"):
-        low = max(low, 0.0)  # shares and rates of what goes wrong, which nothing brings below zero
-    return _record(metric, values, found.point, low, found.high)
+        low = max(low, 0.0)  # shares and rates of faults cannot be negative
+    return _record(metric, values, estimate.point, low, estimate.high)
 
 
 def _partly(gaps: int, count: int, reason: str) -> str:

@@ -7,6 +7,7 @@ For the others it is not applicable, which is different from `Missing`.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 
 from harness.metrics.metric import Need
 from harness.metrics.registry import entries
@@ -17,15 +18,11 @@ AvailableInputs = Mapping[Need, frozenset[str]]
 """Need -> the requests (ids) that meet it. Needs that are always met do not occur."""
 
 
-def offer_of(run: Run, cell: Cell) -> AvailableInputs:
+def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
-    samples = (
-        sample
-        for process in run.processes
-        if process.cell == cell.slug
-        for sample in process.samples
-    )
+    processes = [process for process in run.processes if process.cell == cell.slug]
+    iterations = chain.from_iterable(process.samples for process in processes)
     return {
         Need.VOICE: frozenset(
             request.id for request in requests if cell.voice_of(request) is not None
@@ -36,13 +33,11 @@ def offer_of(run: Run, cell: Cell) -> AvailableInputs:
         Need.EMPHASIS: frozenset(
             request.id for request in requests if request.emphasis is not None
         ),
-        Need.JOINS: frozenset(sample.request for sample in samples if sample.joins_s),
+        Need.JOINS: frozenset(iteration.request for iteration in iterations if iteration.joins_s),
     }
 
 
 def is_applicable(metric: str, request: str, offer: AvailableInputs) -> bool:
     """Return whether a request provides the inputs that a metric requires."""
-    found = entries().get(metric)
-    return (
-        found is None or found.source is None or request in offer.get(found.source.need, {request})
-    )
+    spec = entries().get(metric)
+    return spec is None or spec.source is None or request in offer.get(spec.source.need, {request})

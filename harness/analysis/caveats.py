@@ -8,7 +8,7 @@ from harness.records.cell import Cell
 from harness.records.run import Phase, Run
 
 
-def doubts(run: Run, cell: Cell) -> tuple[str, ...]:
+def caveats(run: Run, cell: Cell) -> tuple[str, ...]:
     """Return the notices of one cell."""
     return (*_unobserved(run, cell), *_takes(run, cell))
 
@@ -20,14 +20,13 @@ def takes_differ(run: Run, slug: str) -> bool:
 
     The worker then kept each of them.
     """
-    kept = {
-        (s.request, s.audio_file)
-        for p in run.processes
-        if p.cell == slug
-        for s in p.samples
-        if s.audio_file is not None
-    }
-    return len({request for request, _ in kept}) < len(kept)
+    files: dict[str, set[str]] = {}
+    for process in run.processes:
+        if process.cell == slug:
+            for iteration in process.samples:
+                if iteration.audio_file is not None:
+                    files.setdefault(iteration.request, set()).add(iteration.audio_file)
+    return any(len(kept) > 1 for kept in files.values())
 
 
 def _unobserved(run: Run, cell: Cell) -> list[str]:
@@ -36,34 +35,33 @@ def _unobserved(run: Run, cell: Cell) -> list[str]:
 
     No effect was observed, and the audio equals the reference cell's.
     """
-    reference = next((each for each in run.cells if each.slug == run.reference), None)
+    reference = next(
+        (candidate for candidate in run.cells if candidate.slug == run.reference), None
+    )
     if reference is None or cell.slug == run.reference or not _is_same_audio(run, cell.slug):
         return []
-    seen = {
-        effect.option
-        for process in run.processes
-        if process.cell == cell.slug
-        for effect in process.effects
-        if effect.holds is not None
-    }
+    seen: set[str] = set()
+    for process in run.processes:
+        if process.cell == cell.slug:
+            seen |= {effect.option for effect in process.effects if effect.holds is not None}
     doubtful = [
         f"{name}={value}"
         for name, value in cell.options.items()
         if name not in seen and reference.options.get(name) != value
     ]
     return [
-        f"nothing was observed of {each}, and the audio is the reference cell's to the bit: "
+        f"nothing was observed of {option}, and the audio is the reference cell's to the bit: "
         "nothing shows that it was in effect"
-        for each in doubtful
+        for option in doubtful
     ]
 
 
 def _is_same_audio(run: Run, slug: str) -> bool:
     first: dict[tuple[str, str], str] = {}
     for process in run.processes:
-        for sample in process.samples:
-            if sample.phase is Phase.MEASURED:
-                first.setdefault((sample.cell, sample.request), sample.audio_sha256)
+        for iteration in process.samples:
+            if iteration.phase is Phase.MEASURED:
+                first.setdefault((iteration.cell, iteration.request), iteration.audio_sha256)
     mine = {request: digest for (cell, request), digest in first.items() if cell == slug}
     return bool(mine) and all(
         first.get((run.reference, request)) == digest for request, digest in mine.items()

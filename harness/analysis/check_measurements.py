@@ -12,7 +12,7 @@ from harness.records.measurement import (
 from harness.records.run import Run
 
 
-def check_measured(run: Run, measurements: Measurements) -> None:
+def check_measurements(run: Run, measurements: Measurements) -> None:
     """
     Raise HarnessError for measurements from a file that cannot be those of the run.
 
@@ -25,11 +25,13 @@ def check_measured(run: Run, measurements: Measurements) -> None:
             f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
         )
     rounds = max((process.repeat + 1 for process in run.processes), default=1)
-    for slug, several in measurements.items():
-        known = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
-        for each in several:
-            if (wrong := _wrong(each, known, rounds)) is not None:
-                raise HarnessError(f"measurements of {slug}: {each.metric}: {wrong}, {AGAIN}")
+    for slug, cell_measurements in measurements.items():
+        ids = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
+        for measurement in cell_measurements:
+            if (wrong := _contradiction(measurement, ids, rounds)) is not None:
+                raise HarnessError(
+                    f"measurements of {slug}: {measurement.metric}: {wrong}, {AGAIN}"
+                )
 
 
 AGAIN = (
@@ -37,19 +39,19 @@ AGAIN = (
 )
 
 
-def _wrong(measurement: Measurement, known: Collection[str], rounds: int) -> str | None:
+def _contradiction(measurement: Measurement, ids: Collection[str], rounds: int) -> str | None:
     entry = entries().get(measurement.metric)
     if entry is not None and (entry.metric.unit, entry.metric.better) != (
         measurement.unit,
         measurement.better,
     ):
         return f"unit {measurement.unit} and better {measurement.better}"
-    numbers = [measurement.summary, *(each.value for each in measurement.values)]
+    numbers = [measurement.summary, *(value.value for value in measurement.values)]
     if measurement.metric in STATISTICS and any(
-        isinstance(each, float) and each <= 0.0 for each in numbers
+        isinstance(number, float) and number <= 0.0 for number in numbers
     ):
         return "a value of 0 or less"
-    for each in measurement.values:
-        if each.id not in known or each.repeat >= rounds:
-            return f"a value of {each.id!r} in round {each.repeat}"
+    for value in measurement.values:
+        if value.id not in ids or value.repeat >= rounds:
+            return f"a value of {value.id!r} in round {value.repeat}"
     return None

@@ -19,11 +19,13 @@ from harness.records.measurement import (
 
 Measurements = Mapping[str, Sequence[Measurement]]
 """Slug -> its measurements."""
+_Groups = Mapping[str, list[statistics.Group]]
+"""Metric -> its values grouped by process; empty for metrics without interval."""
 
 
 def by_name(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
     """Index the measurements of one cell by metric."""
-    return {each.metric: each for each in measurements}
+    return {measurement.metric: measurement for measurement in measurements}
 
 
 def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
@@ -35,39 +37,39 @@ def by_process(measurement: Measurement, cell: Mapping[str, Measurement]) -> lis
     its inverse.
     """
     source = cell["rtf"] if measurement.metric == "rtfx" else measurement
-    values = [
-        (each.repeat, each.id, each.value)
-        for each in source.values
-        if isinstance(each.value, float)
-    ]
-    repeats = sorted({repeat for repeat, _, _ in values})
-    if source.metric not in WEIGHTS:
-        return [
-            np.array([value for repeat, _, value in values if repeat == which]) for which in repeats
-        ]
-    weights = weights_of(source.metric, cell)
-    rows = [(repeat, (value, weights[name])) for repeat, name, value in values if name in weights]
-    return [np.array([row for repeat, row in rows if repeat == which]) for which in repeats]
+    is_rate = source.metric in WEIGHTS
+    weights = weights_of(source.metric, cell) if is_rate else {}
+    groups: dict[int, list[float | tuple[float, float]]] = {}
+    for value in source.values:
+        if isinstance(value.value, float):
+            group = groups.setdefault(value.repeat, [])
+            if not is_rate:
+                group.append(value.value)
+            elif value.id in weights:
+                group.append((value.value, weights[value.id]))
+    return [np.array(groups[repeat]) for repeat in sorted(groups)]
 
 
-def usual_of(measurement: Measurement) -> dict[str, float]:
+def typical_values(measurement: Measurement) -> dict[str, float]:
     """Return the geometric mean of each request's values, by request id."""
     logs: dict[str, list[float]] = {}
-    for each in measurement.values:
-        if isinstance(each.value, float):
-            logs.setdefault(each.id, []).append(math.log(each.value))
-    return {name: math.exp(sum(several) / len(several)) for name, several in logs.items()}
+    for value in measurement.values:
+        if isinstance(value.value, float):
+            logs.setdefault(value.id, []).append(math.log(value.value))
+    return {
+        name: math.exp(sum(request_logs) / len(request_logs)) for name, request_logs in logs.items()
+    }
 
 
-def relative(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
+def relative_to_typical(measurement: Measurement, usual: Mapping[str, float]) -> Measurement:
     """
     Divide every value by the typical one of its request; leave out requests without a typical
     value.
     """
     values = [
-        replace(each, value=each.value / usual[each.id])
-        for each in measurement.values
-        if isinstance(each.value, float) and each.id in usual
+        replace(value, value=value.value / usual[value.id])
+        for value in measurement.values
+        if isinstance(value.value, float) and value.id in usual
     ]
     return replace(measurement, values=tuple(values))
 
@@ -76,7 +78,7 @@ def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]
     """Return each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
     weights = cell.get(WEIGHTS[metric])
     return (
-        {each.id: each.value for each in weights.values if isinstance(each.value, float)}
+        {weight.id: weight.value for weight in weights.values if isinstance(weight.value, float)}
         if weights
         else {}
     )
@@ -88,34 +90,47 @@ def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:
 
     The cells share a prior of the variance between processes, metric by metric.
     """
-    groups = {
-        slug: {each.metric: _grouped(each, by_name(several)) for each in several}
-        for slug, several in cells.items()
+    groups = {slug: _groups_of(measurements) for slug, measurements in cells.items()}
+    priors = {name: _prior(name, list(groups.values())) for name in STATISTICS}
+    return {
+        slug: _with_cell_intervals(measurements, groups[slug], priors)
+        for slug, measurements in cells.items()
     }
-    logs = {
-        name: [
-            statistics.log_statistics(cell[name], STATISTICS[name])
-            for cell in groups.values()
-            if cell.get(name)
-        ]
-        for name in STATISTICS
-    }
-    priors = {name: statistics.prior_of(several) for name, several in logs.items()}
-
-    def bounded(slug: str, each: Measurement) -> Measurement:
-        if not groups[slug][each.metric] or not isinstance(each.summary, float):
-            return each
-        found = statistics.interval(
-            groups[slug][each.metric], STATISTICS[each.metric], prior=priors[each.metric]
-        )
-        scale = each.summary / found.point  # the groups may be relative
-        low, high = (None if bound is None else bound * scale for bound in (found.low, found.high))
-        return replace(each, low=low, high=high)
-
-    return {slug: tuple(bounded(slug, each) for each in several) for slug, several in cells.items()}
 
 
-def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
+def _prior(name: str, cells: Sequence[_Groups]) -> statistics.Prior:
+    statistic = STATISTICS[name]
+    return statistics.prior_of(
+        [statistics.log_statistics(cell[name], statistic) for cell in cells if cell.get(name)]
+    )
+
+
+def _with_cell_intervals(
+    measurements: Sequence[Measurement],
+    groups: _Groups,
+    priors: Mapping[str, statistics.Prior],
+) -> tuple[Measurement, ...]:
+    return tuple(_with_interval(measurement, groups, priors) for measurement in measurements)
+
+
+def _with_interval(
+    measurement: Measurement, groups: _Groups, priors: Mapping[str, statistics.Prior]
+) -> Measurement:
+    name = measurement.metric
+    if not groups[name] or not isinstance(measurement.summary, float):
+        return measurement
+    summary = statistics.interval(groups[name], STATISTICS[name], prior=priors[name])
+    scale = measurement.summary / summary.point  # the groups may be relative
+    low, high = (None if bound is None else bound * scale for bound in (summary.low, summary.high))
+    return replace(measurement, low=low, high=high)
+
+
+def _groups_of(measurements: Sequence[Measurement]) -> _Groups:
+    cell = by_name(measurements)
+    return {name: _groups(measurement, cell) for name, measurement in cell.items()}
+
+
+def _groups(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[statistics.Group]:
     """
     Group a speed by process, relative to the request for RELATIVE metrics; empty for other
     metrics.
@@ -123,7 +138,7 @@ def _grouped(measurement: Measurement, cell: Mapping[str, Measurement]) -> list[
     if measurement.metric not in STATISTICS:
         return []
     same = (
-        relative(measurement, usual_of(measurement))
+        relative_to_typical(measurement, typical_values(measurement))
         if measurement.metric in RELATIVE
         else measurement
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from harness import statistics
 from harness.analysis.speed import STALLS
-from harness.analysis.stages import ALONE, SYNCED
+from harness.analysis.stages import ISOLATED, SYNCHRONISED
 from harness.audio.condition import CONDITIONS
 from harness.metrics.registry import entries
 from harness.records.measurement import (
@@ -51,15 +51,12 @@ left out as disturbed must not shift the mix.
 PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
 WEIGHTS = {
     "rtf": "duration",
-    **{
-        f"{prefix}{name}": weight
-        for name, weight in (("wer", "wer_words"), ("cer", "cer_chars"))
-        for prefix in PREFIXES
-    },
+    **{f"{prefix}wer": "wer_words" for prefix in PREFIXES},
+    **{f"{prefix}cer": "cer_chars" for prefix in PREFIXES},
 }
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
-BY_STAGE = (STAGE, SYNCED, ALONE)
+BY_STAGE = (STAGE, SYNCHRONISED, ISOLATED)
 """Prefixes of the helpers that hold seconds of a stage."""
 DISTURBED = Metric(name="disturbed_share", unit="1", better="neither", version="1")
 """

@@ -105,7 +105,7 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     """
     if not seconds:
         return Missing(f"no {what}")
-    wrong = [each for each in seconds if not (math.isfinite(each) and each > 0)]
+    wrong = [value for value in seconds if not (math.isfinite(value) and value > 0)]
     return (
         Missing(
             f"{len(wrong)} of {len(seconds)} {what} are not positive finite seconds (first: "
@@ -116,13 +116,13 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     )
 
 
-TOGETHER_S = 0.001
+SIMULTANEOUS_S = 0.001
 """
 Chunks that arrive within a millisecond arrived together: an engine that cuts finished audio into
 chunks delays nobody.
 """
-NOT_NOTED = Missing("the run does not tell when its audio came")
-ONE_PIECE = Missing("the audio came in one piece")
+NOT_RECORDED = Missing("the run does not tell when its audio came")
+ONE_CHUNK = Missing("the audio came in one piece")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,35 +147,39 @@ def play(pieces: Sequence[AudioChunk]) -> Playback:
     """
     if not pieces:
         raise ValueError("there is nothing to play")
-    # when all that has come will have been played
+    # when all audio received so far will have been played
     over_s, underruns, stall_s = pieces[0].arrived_s, 0, 0.0
     for piece in pieces:
         late_s = piece.arrived_s - over_s
-        if late_s > TOGETHER_S:
+        if late_s > SIMULTANEOUS_S:
             underruns, stall_s, over_s = underruns + 1, stall_s + late_s, piece.arrived_s
         over_s += piece.audio_s
     gaps_s = [later.arrived_s - earlier.arrived_s for earlier, later in pairwise(pieces)]
-    apart_s = [gap_s for gap_s in gaps_s if gap_s > TOGETHER_S]
+    apart_s = [gap_s for gap_s in gaps_s if gap_s > SIMULTANEOUS_S]
     return Playback(underruns=underruns, stall_s=stall_s, longest_gap_s=max(apart_s, default=None))
 
 
-def _first_audio_s(sample: Iteration) -> Value:
-    return sample.first_audio_s if sample.first_audio_s > 0.0 else NOT_NOTED
+def _first_audio_s(iteration: Iteration) -> Value:
+    return iteration.first_audio_s if iteration.first_audio_s > 0.0 else NOT_RECORDED
 
 
-def _longest_gap_s(sample: Iteration) -> Value:
-    if not sample.chunks:
-        return NOT_NOTED
-    gap_s = play(sample.chunks).longest_gap_s
-    return ONE_PIECE if gap_s is None else gap_s
+def _longest_gap_s(iteration: Iteration) -> Value:
+    if not iteration.chunks:
+        return NOT_RECORDED
+    gap_s = play(iteration.chunks).longest_gap_s
+    return ONE_CHUNK if gap_s is None else gap_s
 
 
-def _underruns_per_min(sample: Iteration) -> Value:
-    return play(sample.chunks).underruns * 60.0 / sample.audio_s if sample.chunks else NOT_NOTED
+def _underruns_per_min(iteration: Iteration) -> Value:
+    return (
+        play(iteration.chunks).underruns * 60.0 / iteration.audio_s
+        if iteration.chunks
+        else NOT_RECORDED
+    )
 
 
-def _stall_s(sample: Iteration) -> Value:
-    return play(sample.chunks).stall_s if sample.chunks else NOT_NOTED
+def _stall_s(iteration: Iteration) -> Value:
+    return play(iteration.chunks).stall_s if iteration.chunks else NOT_RECORDED
 
 
 STREAMING_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType(
@@ -194,7 +198,7 @@ shift.
 """
 
 
-def stalled(name: str, samples: Sequence[Iteration]) -> Value:
+def summarise_stalls(name: str, iterations: Sequence[Iteration]) -> Value:
     """
     Summarise one of STALLS.
 
@@ -202,12 +206,12 @@ def stalled(name: str, samples: Sequence[Iteration]) -> Value:
     mean per utterance.
     """
     pairs = [
-        (value, sample.audio_s)
-        for sample in samples
-        if isinstance(value := STREAMING_METRICS[name](sample), float)
+        (value, iteration.audio_s)
+        for iteration in iterations
+        if isinstance(value := STREAMING_METRICS[name](iteration), float)
     ]
     if not pairs:
-        return NOT_NOTED
+        return NOT_RECORDED
     if name == "underruns":
         return math.fsum(value * audio_s for value, audio_s in pairs) / math.fsum(
             audio_s for _, audio_s in pairs

@@ -24,7 +24,7 @@ from harness.machine.interference import interference_causes
 from harness.records.measurement import MetricVersion
 from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
-Place = tuple[int, str, int]
+Position = tuple[int, str, int]
 """Round, request, pass."""
 Stages = Mapping[str, float]
 """Seconds by stage."""
@@ -41,22 +41,25 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     >>> moved_stage([({"text": 0.1, "vocoder": 1.0}, {"text": 0.1, "vocoder": 1.5})])
     'vocoder +50 % is 100 % of it'
     """
-    known = [(before, now) for before, now in pairs if before and now]
-    names = dict.fromkeys(name for before, now in known for name in (*before, *now))
-    grown = {
-        name: median([now.get(name, 0.0) - before.get(name, 0.0) for before, now in known])
-        for name in names
-    }
+    sides = [(before, now) for before, now in pairs if before and now]
+    names: dict[str, None] = {}
+    for before, now in sides:
+        names.update(dict.fromkeys((*before, *now)))
+    grown = {name: _median_growth_s(name, sides) for name in names}
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
         return ""
     stage = max(grown, key=lambda name: grown[name])
-    old_s = median([before.get(stage, 0.0) for before, _ in known])
+    old_s = median([before.get(stage, 0.0) for before, _ in sides])
     size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
     return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
 
 
-def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
+def _median_growth_s(stage: str, sides: Sequence[tuple[Stages, Stages]]) -> float:
+    return median([now.get(stage, 0.0) - before.get(stage, 0.0) for before, now in sides])
+
+
+def pair_stages(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
     """
     Pair the stages of one cell in two runs by round, request and pass.
 
@@ -66,42 +69,42 @@ def in_turns(base: Run, head: Run, slug: str) -> list[tuple[Stages, Stages]]:
     return [(before[place], now[place]) for place in before if place in now]
 
 
-def _by_place(run: Run, slug: str) -> Mapping[Place, Stages]:
-    laps: Counter[tuple[int, str]] = Counter()
-    found: dict[Place, Stages] = {}
+def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
+    passes_done: Counter[tuple[int, str]] = Counter()
+    stages: dict[Position, Stages] = {}
     for process in run.processes:
-        for sample in process.samples if process.cell == slug else ():
-            if sample.phase is Phase.MEASURED:
-                seat = process.repeat, sample.request
-                if not interference_causes(sample):
-                    found[(*seat, laps[seat])] = sample.stages_s
-                laps[seat] += 1
-    return found
+        for iteration in process.samples if process.cell == slug else ():
+            if iteration.phase is Phase.MEASURED:
+                key = process.repeat, iteration.request
+                if not interference_causes(iteration):
+                    stages[(*key, passes_done[key])] = iteration.stages_s
+                passes_done[key] += 1
+    return stages
 
 
-SYNCED, ALONE = "synced.", "alone."
+SYNCHRONISED, ISOLATED = "synced.", "alone."
 UNACCOUNTED = "unaccounted"
-UNTOLD = "1"
+UNKNOWN_WORK = "1"
 """
 Version of times without a recorded amount of work: of stages within a whole, and of older run
 folders.
 """
-TOLD = "2"
+KNOWN_WORK = "2"
 
 
 def isolated_stages(processes: Sequence[ProcessRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
     """
     Return name -> repeat -> seconds, in the order of the stages; empty without stage profiles.
     """
-    found: dict[str, dict[int, tuple[float, ...]]] = {}
+    seconds_by_name: dict[str, dict[int, tuple[float, ...]]] = {}
     for process in processes:
         if isinstance(process.stages, StageProfile):
             for name, seconds in _of(process.stages).items():
-                found.setdefault(name, {})[process.repeat] = seconds
-    return found
+                seconds_by_name.setdefault(name, {})[process.repeat] = seconds
+    return seconds_by_name
 
 
-def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
+def isolated_versions(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     """
     Return the versions of the isolated stages, by name.
 
@@ -109,34 +112,34 @@ def versions_apart(processes: Sequence[ProcessRecord]) -> dict[str, str]:
     """
     passes = [process.stages for process in processes if isinstance(process.stages, StageProfile)]
     work: dict[str, list[StageWork | None]] = {}
-    for each in passes:
-        for stage in each.alone_s:
-            work.setdefault(stage, []).append(each.work.get(stage))
+    for profile in passes:
+        for stage in profile.alone_s:
+            work.setdefault(stage, []).append(profile.work.get(stage))
     return {
-        f"{ALONE}{stage}": _version(told)
-        for stage, several in work.items()
-        if (told := _all(several))
+        f"{ISOLATED}{stage}": _version(complete)
+        for stage, works in work.items()
+        if (complete := _all(works))
     }
 
 
 def same_work(before_version: str, now_version: str) -> bool:
     """Return whether two isolated times are known to be of the same work."""
-    return before_version == now_version != UNTOLD
+    return before_version == now_version != UNKNOWN_WORK
 
 
-def _all(several: Sequence[StageWork | None]) -> list[StageWork]:
-    told = [each for each in several if each is not None]
-    return told if len(told) == len(several) else []
+def _all(works: Sequence[StageWork | None]) -> list[StageWork]:
+    recorded = [work for work in works if work is not None]
+    return recorded if len(recorded) == len(works) else []
 
 
-def _version(several: Sequence[StageWork]) -> str:
+def _version(works: Sequence[StageWork]) -> str:
     words = [
-        f"{each.rows} x {each.frames} frames in the first of {each.calls} calls" for each in several
+        f"{work.rows} x {work.frames} frames in the first of {work.calls} calls" for work in works
     ]
-    return str(MetricVersion(TOLD, tuple(sorted(set(words)))))
+    return str(MetricVersion(KNOWN_WORK, tuple(sorted(set(words)))))
 
 
 def _of(stages: StageProfile) -> dict[str, tuple[float, ...]]:
-    synced = {f"{SYNCED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
-    alone = {f"{ALONE}{name}": several for name, several in stages.alone_s.items() if several}
-    return {**synced, f"{SYNCED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}
+    synced = {f"{SYNCHRONISED}{name}": (seconds,) for name, seconds in stages.stages_s.items()}
+    alone = {f"{ISOLATED}{name}": calls_s for name, calls_s in stages.alone_s.items() if calls_s}
+    return {**synced, f"{SYNCHRONISED}{UNACCOUNTED}": (max(0.0, stages.unaccounted_s),), **alone}

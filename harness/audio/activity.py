@@ -70,7 +70,7 @@ def segments(recording: Recording) -> Activity | Missing:
     if not starts.size:
         return Missing(f"there is no sound of {SHORTEST_S:.2f} s in it")
     begins, ends = (
-        each * frame_length(recording.rate_hz) / recording.rate_hz for each in (starts, stops)
+        frames * frame_length(recording.rate_hz) / recording.rate_hz for frames in (starts, stops)
     )
     pauses = tuple(zip(ends[:-1].tolist(), begins[1:].tolist(), strict=True))
     return Activity(start_s=float(begins[0]), end_s=float(ends[-1]), pauses=pauses)
@@ -103,12 +103,12 @@ def levels(recording: Recording) -> NDArray[np.float64] | Missing:
     It is the frame's standard deviation, so that an offset is silence.
     """
     width = frame_length(recording.rate_hz)
-    count = len(recording.frames) // width
+    count = len(recording.samples) // width
     if not count:
         return Missing(f"{recording.duration_s:.3f} s is too short to look for speech")
-    if not np.isfinite(recording.frames).all():
+    if not np.isfinite(recording.samples).all():
         return Missing("the audio holds NaN or infinity")
-    deviation = np.std(recording.frames[: count * width].reshape(count, width), axis=1)
+    deviation = np.std(recording.samples[: count * width].reshape(count, width), axis=1)
     if not deviation.any():
         return Missing("the audio is silent")
     return np.asarray(20.0 * np.log10(np.maximum(deviation, np.finfo(np.float64).tiny)))
@@ -116,7 +116,7 @@ def levels(recording: Recording) -> NDArray[np.float64] | Missing:
 
 def speech_level(recording: Recording) -> float:
     """Return the RMS of the samples within QUIETEST_DB of the peak; 0.0 for silence."""
-    return math.sqrt(_active_power(recording.frames**2, QUIETEST_DB))
+    return math.sqrt(_active_power(recording.samples**2, QUIETEST_DB))
 
 
 def active_level_db(samples: NDArray[np.floating], rate_hz: int) -> Value:

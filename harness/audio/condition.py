@@ -34,8 +34,8 @@ def _telephone_line(recording: Recording) -> Recording:
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
     {
-        each.name: each
-        for each in (
+        condition.name: condition
+        for condition in (
             Condition(name="telephone", prefix="phone_", version="1", hear=_telephone_line),
         )
     }

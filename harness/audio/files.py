@@ -53,12 +53,12 @@ def read_audio(path: Path) -> tuple[Audio, int]:
     Several channels become their mean. Raises HarnessError.
     """
     try:
-        return decoded(path)
+        return decode_audio(path)
     except HarnessError as error:
         raise HarnessError(f"cannot read audio {path}: {error}; give a wav or flac file") from error
 
 
-def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
+def decode_audio(source: Path | IO[bytes]) -> tuple[Audio, int]:
     """
     Decode as `read_audio` does.
 
@@ -69,27 +69,27 @@ def decoded(source: Path | IO[bytes]) -> tuple[Audio, int]:
         missing_bytes = _missing_bytes(source)
         with soundfile.SoundFile(source) as file:
             _check_head(file)
-            frames, rate_hz = _all_of(file), int(file.samplerate)
+            samples, rate_hz = _all_of(file), int(file.samplerate)
     except (OSError, soundfile.SoundFileError) as error:
         raise HarnessError(_first_line(error)) from error
     if missing_bytes:
         raise HarnessError(
             f"it ends {missing_bytes} bytes before the length that its head promises"
         )
-    return frames, rate_hz
+    return samples, rate_hz
 
 
-def same_audio(one: Audio, other: Audio) -> bool:
+def same_audio(first: Audio, second: Audio) -> bool:
     """
     Return whether two recordings are the same, up to the rounding of another order of
     additions.
     """
-    return one.shape == other.shape and (
-        not one.size or bool(np.abs(one - other).max() <= ROUNDING)
+    return first.shape == second.shape and (
+        not first.size or bool(np.abs(first - second).max() <= ROUNDING)
     )
 
 
-def length_s(path: Path) -> float:
+def promised_duration_s(path: Path) -> float:
     """
     Return the seconds of audio that the file promises; 0.0 where it cannot be read.
 
@@ -159,17 +159,15 @@ def _all_of(file: Any) -> Audio:
                 if block.shape[1] == 1
                 else np.asarray(block.mean(axis=1), dtype=np.float32)
             )
-    except (
-        soundfile.SoundFileError
-    ) as error:  # libsndfile's way to say of FLAC that there is no more
+    except soundfile.SoundFileError as error:  # libsndfile's error at the end of a FLAC file
         raise HarnessError(
             f"its head promises {file.frames} frames, not all of which can be read "
             f"({_first_line(error)})"
         ) from error
-    frames = np.concatenate(blocks)
-    if frames.size < file.frames:
-        raise HarnessError(f"its head promises {file.frames} frames, {frames.size} are there")
-    return frames
+    samples = np.concatenate(blocks)
+    if samples.size < file.frames:
+        raise HarnessError(f"its head promises {file.frames} frames, {samples.size} are there")
+    return samples
 
 
 def write_wav(path: Path, audio: Audio, rate_hz: int) -> None:
@@ -274,10 +272,11 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
-        for sample in process.samples:
-            if sample.audio_file is not None:
+        for iteration in process.samples:
+            if iteration.audio_file is not None:
                 files.setdefault(
-                    (sample.cell, sample.request), inside(Path(run.folder), sample.audio_file)
+                    (iteration.cell, iteration.request),
+                    inside(Path(run.folder), iteration.audio_file),
                 )
     return files
 
@@ -285,9 +284,9 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
 def _wav(path: Path) -> bytes | None:
     """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
     try:
-        frames, rate_hz = read_audio(path)
+        samples, rate_hz = read_audio(path)
     except HarnessError:
         return None
     out = io.BytesIO()
-    soundfile.write(out, frames, rate_hz, format="WAV", subtype="PCM_16")
+    soundfile.write(out, samples, rate_hz, format="WAV", subtype="PCM_16")
     return out.getvalue()

@@ -26,12 +26,12 @@ LENGTH_SLACK_S = 0.01
 def check_audio(run: Run) -> None:
     """Raise HarnessError naming the first recording that differs from its iteration's digest."""
     for process in run.processes:
-        for sample in process.samples:
-            if sample.audio_file is not None:
-                _check(Path(run.folder) / sample.audio_file, sample)
+        for iteration in process.samples:
+            if iteration.audio_file is not None:
+                _check(Path(run.folder) / iteration.audio_file, iteration)
 
 
-def _check(path: Path, sample: Iteration) -> None:
+def _check(path: Path, iteration: Iteration) -> None:
     if not path.is_file():
         return
     again = "which is not the audio that was measured; measure again, or remove the file"
@@ -43,11 +43,11 @@ def _check(path: Path, sample: Iteration) -> None:
         raise HarnessError(
             f"{path} has {about.channels} channels and {about.frames} frames, {again}"
         )
-    if abs(about.frames / about.samplerate - sample.audio_s) > LENGTH_SLACK_S:
+    if abs(about.frames / about.samplerate - iteration.audio_s) > LENGTH_SLACK_S:
         raise HarnessError(
-            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {sample.audio_s:.3f} s, "
+            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {iteration.audio_s:.3f} s, "
             f"{again}"
         )
-    frames, _ = read_audio(path)
-    if hashlib.sha256(frames.tobytes()).hexdigest() != sample.audio_sha256:
+    samples, _ = read_audio(path)
+    if hashlib.sha256(samples.tobytes()).hexdigest() != iteration.audio_sha256:
         raise HarnessError(f"the SHA-256 of {path} is another than its sample's, {again}")

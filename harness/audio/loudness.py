@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.records.measurement import Missing, Value
 
 RATE_HZ = 48_000
@@ -39,7 +39,7 @@ def integrated_lufs(recording: Recording) -> Value:
 
     Missing below 0.4 s and where no block is above -70 LUFS.
     """
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     power = _block_powers(recording.at(RATE_HZ))
@@ -54,11 +54,11 @@ def integrated_lufs(recording: Recording) -> Value:
     return OFFSET_LU + 10.0 * math.log10(power.mean())
 
 
-def _block_powers(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+def _block_powers(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean square of each whole block of the weighted samples, shape [blocks]."""
     from scipy.signal import sosfilt
 
-    total = np.concatenate([[0.0], np.cumsum(sosfilt(np.array(K_WEIGHTING), frames) ** 2)])
+    total = np.concatenate([[0.0], np.cumsum(sosfilt(np.array(K_WEIGHTING), samples) ** 2)])
     width, step = round(BLOCK_S * RATE_HZ), round(STEP_S * RATE_HZ)
-    starts = np.arange(0, len(frames) - width + 1, step)
+    starts = np.arange(0, len(samples) - width + 1, step)
     return np.asarray((total[starts + width] - total[starts]) / width, dtype=np.float64)

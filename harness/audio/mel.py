@@ -23,14 +23,14 @@ BLOCK = 4096  # analysis frames at once: bounds memory, whatever the length of t
 
 
 def power_mel(
-    frames: NDArray[np.floating], rate_hz: int, *, width: int, hop: int, bands: int
+    samples: NDArray[np.floating], rate_hz: int, *, width: int, hop: int, bands: int
 ) -> Power:
     """
     Compute the mel power spectrogram of samples of shape [n].
 
     Returns shape [1 + about n / hop, bands], in frames of `width` samples every `hop`.
     """
-    padded = np.pad(np.asarray(frames, dtype=np.float64), width // 2)
+    padded = np.pad(np.asarray(samples, dtype=np.float64), width // 2)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
     analysed = sliding_window_view(padded, width)[::hop]
     weights = filters(rate_hz, width, bands).T

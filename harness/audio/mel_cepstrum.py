@@ -26,8 +26,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording
 from harness.records.measurement import Missing
+
+Frames = NDArray[np.float64]
+"""Values by STFT frame, shape [frames, ...]."""
 
 WIDTH, HOP = 1024, 256  # ESPnet's, at every rate
 FULL_SCALE = 32768.0  # ESPnet reads 16-bit numbers, beside which its EPSILON is silence
@@ -62,13 +65,13 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
     is.
     """
     rate_hz = _analysis_rate_hz(recording.rate_hz)
-    frames = recording.at(rate_hz)
-    if len(frames) < WIDTH:
+    samples = recording.at(rate_hz)
+    if len(samples) < WIDTH:
         return Missing(
             f"{recording.duration_s:.3f} s is too short for a spectrum, which needs "
             f"{WIDTH / rate_hz:.3f} s"
         )
-    windows = sliding_window_view(frames, WIDTH)[::HOP]
+    windows = sliding_window_view(samples, WIDTH)[::HOP]
     blocks = [
         _analysed(windows[at : at + BLOCK], *PARAMETERS[rate_hz])
         for at in range(0, len(windows), BLOCK)
@@ -76,7 +79,7 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
     return np.concatenate(blocks)[:, 1:]
 
 
-def between_s(rate_hz: int) -> float:
+def hop_s(rate_hz: int) -> float:
     """Return the seconds from one frame of `mel_cepstra` to the next."""
     return HOP / _analysis_rate_hz(rate_hz)
 
@@ -88,10 +91,10 @@ def _analysis_rate_hz(rate_hz: int) -> int:
 def _analysed(windows: Frames, order: int, alpha: float) -> Frames:
     """Compute the mel-cepstra c[0] to c[order] of frames of shape [n, WIDTH]."""
     spectra = np.fft.rfft(windows * (FULL_SCALE * np.hamming(WIDTH)))
-    return fitted(spectra.real**2 + spectra.imag**2 + EPSILON, order, alpha)
+    return fit_cepstra(spectra.real**2 + spectra.imag**2 + EPSILON, order, alpha)
 
 
-def fitted(power: Frames, order: int, alpha: float) -> Frames:
+def fit_cepstra(power: Frames, order: int, alpha: float) -> Frames:
     """
     Fit mel-cepstra, shape [n, order + 1], to periodograms of shape [n, bins] from 0 Hz to half
     the rate.
@@ -169,7 +172,7 @@ def _model(bins: int, order: int, alpha: float) -> _Model:
 Vectors = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-# what a step adds to the frame of the first and of the second; the first one wins a tie
+# frames that a step advances in the first and the second sequence; the first step wins a tie
 PATH_STEPS = ((1, 1), (0, 1), (1, 0))
 
 

@@ -98,9 +98,10 @@ def track(recording: Recording) -> PitchTrack | Missing:
         detector = _detector()
     except ImportError:
         return not_installed("swift-f0", "pip install voxgate[panel]")
-    heard = (recording.at(RATE_HZ) - recording.frames.mean()) * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
+    loud = recording.at(RATE_HZ) - recording.samples.mean()
+    levelled = loud * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
     times_s = np.arange(0.0, recording.duration_s, HOP_S)
-    f0_hz = _between(times_s, *_every_8_ms(detector, heard.astype(np.float32)))
+    f0_hz = _between(times_s, *_every_8_ms(detector, levelled.astype(np.float32)))
     frame = (times_s * recording.rate_hz).astype(np.intp) // activity.frame_length(
         recording.rate_hz
     )
@@ -110,7 +111,7 @@ def track(recording: Recording) -> PitchTrack | Missing:
 
 
 def _every_8_ms(
-    detector: "SwiftF0", heard: NDArray[np.float32]
+    detector: "SwiftF0", samples: NDArray[np.float32]
 ) -> tuple[Track, Track, NDArray[np.bool_]]:
     """
     Return times in seconds, pitch in Hz and voicing, each of shape [k].
@@ -120,12 +121,12 @@ def _every_8_ms(
     so by 2.1.
     """
     passes = [
-        (start, detector.detect(heard[start:], RATE_HZ, LOWEST_HZ, HIGHEST_HZ))
+        (start, detector.detect(samples[start:], RATE_HZ, LOWEST_HZ, HIGHEST_HZ))
         for start in (0, HALF_STEP)
     ]
-    times_s = np.concatenate([found.timestamps + start / RATE_HZ for start, found in passes])
+    times_s = np.concatenate([detected.timestamps + start / RATE_HZ for start, detected in passes])
     pitch_hz, confidence = (
-        np.concatenate([getattr(each, name) for _, each in passes])
+        np.concatenate([getattr(detected, name) for _, detected in passes])
         for name in ("pitch_hz", "confidence")
     )
     order = np.argsort(times_s)

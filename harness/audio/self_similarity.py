@@ -19,13 +19,13 @@ from harness.audio.recording import Recording
 Rows = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# the lowest rate there is, so that the pattern says the same of one recording at any rate
+# the lowest rate there is, so that the pattern of one recording is the same at any rate
 RATE_HZ = 8_000
 # 5 ms: copies that lie 5 ms beside each other are alike no more; 32 ms: harmonics stand apart
 HOP, WIDTH = 40, 256
 HOP_S = HOP / RATE_HZ
 LOWEST_HZ, HIGHEST_HZ = 100, 3_800
-RANGE_DB = 50.0  # below the loudest; what is softer is as good as silent
+RANGE_DB = 50.0  # below the loudest; softer bins are as good as silent
 CHANGE = 10  # rows: 50 ms before and after
 # RMS over bins and time; a stretch that changes less is silence or one long sound, and like any
 # other
@@ -65,28 +65,27 @@ def pattern(recording: Recording) -> SelfSimilarity:
     return SelfSimilarity(levels_db, change, levels_db.mean(axis=1), np.mean(levels_db**2, axis=1))
 
 
-def correlations(one: SelfSimilarity, other: SelfSimilarity, rows: int) -> Rows:
+def correlations(left: SelfSimilarity, right: SelfSimilarity, rows: int) -> Rows:
     """
     Correlate `rows` successive rows of two patterns, from each pair of rows on.
 
     Pearson's correlation over time and bins, which gain does not change, shape [shorter - rows
     + 1]; 0.0 where either hardly changes.
     """
-    first = np.arange(max(min(len(one.levels_db), len(other.levels_db)) - rows + 1, 0))
-    return stretches(one, other, first, first + rows) if first.size else np.zeros(0)
+    first = np.arange(max(min(len(left.levels_db), len(right.levels_db)) - rows + 1, 0))
+    return stretches(left, right, first, first + rows) if first.size else np.zeros(0)
 
 
-def stretches(one: SelfSimilarity, other: SelfSimilarity, first: Places, last: Places) -> Rows:
+def stretches(left: SelfSimilarity, right: SelfSimilarity, first: Places, last: Places) -> Rows:
     """
     Correlate stretches of any length: from each row `first` to before the row `last`.
 
     Each stretch has at least one row.
     """
-    count, bins = min(len(one.levels_db), len(other.levels_db)), one.levels_db.shape[1]
-    products = np.einsum("rb,rb->r", one.levels_db[:count], other.levels_db[:count]) / bins
-    rows = [
-        each[:count] for pair in (one, other) for each in (pair.means, pair.squares, pair.change)
-    ]
+    count, bins = min(len(left.levels_db), len(right.levels_db)), left.levels_db.shape[1]
+    products = np.einsum("rb,rb->r", left.levels_db[:count], right.levels_db[:count]) / bins
+    sums = (left.means, left.squares, left.change, right.means, right.squares, right.change)
+    rows = [values[:count] for values in sums]
     total = np.zeros((1 + len(rows), count + 1))
     np.cumsum([products, *rows], axis=1, out=total[:, 1:])
     product, mean_a, square_a, change_a, mean_b, square_b, change_b = (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, firwin
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 
 RATE_HZ = 8_000
 # The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is
@@ -27,13 +27,13 @@ def line(recording: Recording) -> Recording:
     """Pass a recording through the line, at its own rate and length; for `recording.once`."""
     sent = np.clip(recording.at(RATE_HZ), -1.0, 1.0)
     if not sent.size:
-        return Recording(np.zeros_like(recording.frames), recording.rate_hz)
+        return Recording(np.zeros_like(recording.samples), recording.rate_hz)
     limited = fftconvolve(sent, _band_pass(), mode="full")[TAPS // 2 : TAPS // 2 + len(sent)]
     received = Recording(mu_law_decode(mu_law_encode(limited)), RATE_HZ).at(recording.rate_hz)
-    return Recording(_as_long_as(received, len(recording.frames)), recording.rate_hz)
+    return Recording(_as_long_as(received, len(recording.samples)), recording.rate_hz)
 
 
-def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
+def mu_law_encode(samples: NDArray[np.floating]) -> NDArray[np.uint8]:
     """
     Return G.711 mu-law codes as they are sent (table 2a, bits inverted), shape [n].
 
@@ -41,22 +41,22 @@ def mu_law_encode(frames: NDArray[np.floating]) -> NDArray[np.uint8]:
     decision value, as the standard's figures are read; NaN becomes silence.
     """
     magnitude = (
-        np.abs(np.nan_to_num(np.asarray(frames, dtype=np.float64), posinf=1.0, neginf=-1.0))
+        np.abs(np.nan_to_num(np.asarray(samples, dtype=np.float64), posinf=1.0, neginf=-1.0))
         * FULL_SCALE
     )
     codes = np.searchsorted(_decisions(), magnitude, side="right")
-    negative = np.signbit(frames)
+    negative = np.signbit(samples)
     return np.asarray(~(codes + np.where(negative, 128, 0)) & 0xFF, dtype=np.uint8)
 
 
-def mu_law_decode(codes: NDArray[np.uint8]) -> Frames:
+def mu_law_decode(codes: NDArray[np.uint8]) -> Samples:
     """Return the samples that the codes stand for, shape [n], full scale 1.0."""
     values = np.concatenate([_levels(), -_levels()])
     return np.asarray(values[~codes] / FULL_SCALE, dtype=np.float64)
 
 
 @functools.cache
-def _levels() -> Frames:
+def _levels() -> Samples:
     """
     Return the 128 output values of one sign, 0 to 8031 in 14 bits.
 
@@ -67,7 +67,7 @@ def _levels() -> Frames:
 
 
 @functools.cache
-def _decisions() -> Frames:
+def _decisions() -> Samples:
     """
     Return the 127 values from which on the next output value is sent: 1, 3 ... 31, 35 ... 7903.
     """
@@ -77,9 +77,9 @@ def _decisions() -> Frames:
 
 
 @functools.cache
-def _band_pass() -> Frames:
+def _band_pass() -> Samples:
     return np.asarray(firwin(TAPS, BAND_HZ, pass_zero=False, fs=RATE_HZ), dtype=np.float64)
 
 
-def _as_long_as(frames: Frames, length: int) -> Frames:
-    return np.pad(frames, (0, max(length - len(frames), 0)))[:length]
+def _as_long_as(samples: Samples, length: int) -> Samples:
+    return np.pad(samples, (0, max(length - len(samples), 0)))[:length]

@@ -27,12 +27,11 @@ from harness.history.records import (
 )
 from harness.judging.baseline import identity
 from harness.records.cell import Cell
-from harness.records.codec import from_json
+from harness.records.codec import from_json, to_json
 from harness.records.environment import facts_of
 from harness.records.measurement import Measurement, value_from_json, value_to_json
 from harness.records.run import OptionCheck, Run
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
-from harness.runner.run_folder import effect_to_json
 
 SOURCE = "voxgate"
 
@@ -96,7 +95,7 @@ def _measured(
             **cell.options,
         },
         effective=requested["effective"],
-        effects=tuple(effect_to_json(effect) for effect in _effects(cell.slug, run)),
+        effects=tuple(to_json(effect) for effect in _effects(cell.slug, run)),
         verdict=None if verdict is None else verdict.verdict.value,
         reason="" if verdict is None else verdict.reason,
         notes="" if verdict is None else verdict.notes,

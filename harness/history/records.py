@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
-from harness.records.codec import NON_EMPTY, Range, TextPattern
+from harness.records.constraints import NON_EMPTY, Range, TextPattern
 from harness.records.measurement import Better, Value, value_to_json
 from harness.records.verdict import Verdict
 

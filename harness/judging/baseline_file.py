@@ -32,7 +32,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 from harness.analysis.metric_rules import is_known
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of, fault_of_kind
-from harness.records.codec import NON_EMPTY, Range, TextPattern, from_json, parse_json
+from harness.records.codec import from_json
+from harness.records.constraints import NON_EMPTY, Range, TextPattern
 from harness.records.measurement import (
     Better,
     Measurement,
@@ -41,6 +42,7 @@ from harness.records.measurement import (
     Value,
     value_to_json,
 )
+from harness.records.strict_json import parse_json
 
 SCHEMA_VERSION = 2
 """

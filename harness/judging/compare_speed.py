@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import statistics
-from harness.analysis.grouping import by_process, relative, usual_of
+from harness.analysis.grouping import by_process, relative_to_typical, typical_values
 from harness.analysis.metric_rules import RELATIVE, STATISTICS
 from harness.judging.shift import empty_comparison, with_shift
 from harness.records.measurement import Measurement, Missing, UtteranceValue
@@ -89,7 +89,9 @@ def pairings_of(
         ):
             continue
         if name in RELATIVE and not paired:
-            before, now = (relative(side, usual_of(before)) for side in (before, now))
+            before, now = (
+                relative_to_typical(side, typical_values(before)) for side in (before, now)
+            )
         sides = by_process(before, stored), by_process(now, current)
         if all(sides):
             statistic = None if paired and name == MATCHED else STATISTICS[name]

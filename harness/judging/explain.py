@@ -14,7 +14,7 @@ import numpy as np
 from harness import statistics
 from harness.analysis.grouping import Measurements, by_name, by_process
 from harness.analysis.metric_rules import STAGE, is_speed
-from harness.analysis.stages import ALONE, moved_stage, same_work
+from harness.analysis.stages import ISOLATED, moved_stage, same_work
 from harness.judging import phrases
 from harness.judging.baseline import HEARD, Baseline
 from harness.judging.compare import changed_options
@@ -278,7 +278,7 @@ def _useless(before: Named, now: Named, whole: statistics.Shift | None, against:
     names = [
         name
         for name in now
-        if name.startswith(ALONE)
+        if name.startswith(ISOLATED)
         and name in before
         and same_work(before[name].version, now[name].version)
     ]
@@ -346,7 +346,7 @@ def _sentence(
 ) -> str:
     times_ms = " -> ".join(f"{_number(side[name]) * 1e3:.3g}" for side in (before, now))
     factors = " -> ".join(f"{_number(side[WHOLE]):.3f}" for side in (before, now))
-    stage = name.removeprefix(ALONE)
+    stage = name.removeprefix(ISOLATED)
     return (
         f"{stage} alone {phrases.share(alone.point, alone.low, alone.high)} against {against} "
         f"({times_ms} ms a call), but the whole "

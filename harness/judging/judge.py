@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from harness.analysis.caveats import doubts, takes_differ
+from harness.analysis.caveats import caveats, takes_differ
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import is_speed
-from harness.analysis.stages import in_turns, moved_stage
+from harness.analysis.stages import moved_stage, pair_stages
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, count_measured, identity, machine_id, revision
 from harness.judging.baseline_file import BaselineFile
@@ -181,7 +181,7 @@ def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     compared = evidence.comparisons.get(cell.slug, ())
     return (
         *notices(cell.slug, evidence.measurements, compared, baseline, run.reference),
-        *doubts(run, cell),
+        *caveats(run, cell),
         *(unrecorded_limits(run, baseline) if cell.slug == run.reference else ()),
     )
 
@@ -206,7 +206,7 @@ def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) ->
 
 def _moved_stage(cell: Cell, evidence: _Evidence) -> str:
     if evidence.base is not None:
-        return moved_stage(in_turns(evidence.base, evidence.run, cell.slug))
+        return moved_stage(pair_stages(evidence.base, evidence.run, cell.slug))
     return explain.attribution(cell.slug, evidence.measurements[cell.slug], evidence.baseline)
 
 

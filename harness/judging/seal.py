@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.audio.files import length_s
+from harness.audio.files import promised_duration_s
 from harness.errors import HarnessError
 from harness.judging.baseline import golden_dir, load_baseline, suite_dir
 from harness.judging.baseline_file import BaselineFile, render
@@ -69,7 +69,7 @@ def _check_lengths(quality: BaselineFile, files: Sequence[Path]) -> None:
         )
     expected = {value.id: value.value for value in measured.values}
     for path in files:
-        length, expected_s = length_s(path), expected.get(path.stem)
+        length, expected_s = promised_duration_s(path), expected.get(path.stem)
         if not isinstance(expected_s, float) or abs(length - expected_s) > SLACK_S:
             raise HarnessError(
                 f"{path} lasts {length:.4f} s, and {quality.path} says {expected_s}; accept a "

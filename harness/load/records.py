@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.runner.run_folder import WorkerLog, read_json, write_json
+from harness.runner.json_files import read_json, write_json
+from harness.runner.process_files import WorkerLog
 
 
 class LoadPhase(StrEnum):

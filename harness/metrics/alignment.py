@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 
@@ -22,10 +22,10 @@ FARTHEST_S = 0.5  # codecs are late by up to 0.09 s, trimmed or added silence by
 SHORTEST_S = 0.1  # below it a few periods of a voice fit everywhere
 # By how much SI-SDR must rise, and what it must reach. Measured on the embedded voice (24 sentences
 # of each pair): 2 steps of Euler against 32, in time, reach -8.9 dB at some lag or other; different
-# sentences (552 pairs) -9.3 dB. A true delay of 1 to 100 ms is found to within 2 frames in 96 of 96
-# cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
+# sentences (552 pairs) -9.3 dB. A true delay of 1 to 100 ms is detected to within 2 samples in 96
+# of 96 cases with 8 steps and in 92 with 4 (the other 4 a period of the voice off).
 LEAST_GAIN_DB, LEAST_SI_SDR_DB = 3.0, -7.0
-BLOCK = 1 << 18  # frames of one Fourier transform: ten minutes at 48 kHz in one would take 2 GB
+BLOCK = 1 << 18  # samples of one Fourier transform: ten minutes at 48 kHz in one would take 2 GB
 NOISE_FLOOR = 10.0 ** (-SNR_CEILING_DB / 10.0)
 
 
@@ -43,35 +43,35 @@ class Aligned:
     """Delay of the candidate; negative where it was early."""
 
     @property
-    def reference(self) -> Frames:
+    def reference(self) -> Samples:
         """The reference's samples, shape [n]."""
-        return self.reference_audio.frames
+        return self.reference_audio.samples
 
     @property
-    def candidate(self) -> Frames:
+    def candidate(self) -> Samples:
         """The candidate's samples, shape [n]."""
-        return self.candidate_audio.frames
+        return self.candidate_audio.samples
 
 
-def aligned(subject: MetricInput) -> Aligned | Missing:
+def aligned(inputs: MetricInput) -> Aligned | Missing:
     """
     Return the audio and its reference without the lag between them; computed once for each
     pair.
     """
-    assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
-    return subject.audio.once(_AlignedTo(subject.reference))
+    assert inputs.reference is not None, "the scorer gives a reference to metrics that need one"
+    return inputs.audio.once(_AlignedTo(inputs.reference))
 
 
-def lag(subject: MetricInput) -> Value:
+def lag(inputs: MetricInput) -> Value:
     """
     Return the seconds by which the audio is late, exact to one sample; 0.0 where no lag was
     clear.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     return pair if isinstance(pair, Missing) else pair.lag_s
 
 
-def find_lag(reference: Frames, candidate: Frames, rate_hz: int) -> int:
+def find_lag(reference: Samples, candidate: Samples, rate_hz: int) -> int:
     """
     Return the samples by which the candidate is late, at most FARTHEST_S either way.
 
@@ -99,14 +99,14 @@ class _AlignedTo:
         fault = _fault(self.reference, candidate)
         if fault is not None:
             return fault
-        late = find_lag(self.reference.frames, candidate.frames, candidate.rate_hz)
+        late = find_lag(self.reference.samples, candidate.samples, candidate.rate_hz)
         starts = max(-late, 0), max(late, 0)
-        length = min(len(self.reference.frames) - starts[0], len(candidate.frames) - starts[1])
+        length = min(len(self.reference.samples) - starts[0], len(candidate.samples) - starts[1])
         reference, candidate = (
-            _part(each, at, length)
-            for each, at in zip((self.reference, candidate), starts, strict=True)
+            _part(recording, at, length)
+            for recording, at in zip((self.reference, candidate), starts, strict=True)
         )
-        if not reference.frames.any() or not candidate.frames.any():
+        if not reference.samples.any() or not candidate.samples.any():
             return Missing("one of the two is silent over their common length")
         return Aligned(
             reference_audio=reference, candidate_audio=candidate, lag_s=late / candidate.rate_hz
@@ -116,7 +116,7 @@ class _AlignedTo:
 def _fault(reference: Recording, candidate: Recording) -> Missing | None:
     """Return why the two cannot be compared sample by sample, or None."""
     for name, recording in (("the reference", reference), ("the audio", candidate)):
-        fault = _unusable(recording.frames)
+        fault = _unusable(recording.samples)
         if fault:
             return Missing(f"{name} {fault}")
     if reference.rate_hz != candidate.rate_hz:
@@ -130,25 +130,25 @@ def _fault(reference: Recording, candidate: Recording) -> Missing | None:
     return None
 
 
-def _unusable(frames: Frames) -> str | None:
+def _unusable(samples: Samples) -> str | None:
     """Return the fault of the audio as a predicate ("is empty", "is silent" ...), or None."""
-    if frames.ndim != 1:
-        return f"has shape {list(frames.shape)} where one channel belongs"
-    if frames.size == 0:
+    if samples.ndim != 1:
+        return f"has shape {list(samples.shape)} where one channel belongs"
+    if samples.size == 0:
         return "is empty"
-    if not np.isfinite(frames).all():
+    if not np.isfinite(samples).all():
         return "holds NaN or infinity"
-    return None if frames.any() else "is silent"
+    return None if samples.any() else "is silent"
 
 
 def _part(recording: Recording, start: int, length: int) -> Recording:
     """Cut a recording; the whole is returned as itself, since it caches its features."""
-    if length == len(recording.frames):
+    if length == len(recording.samples):
         return recording
-    return Recording(recording.frames[start : start + length], recording.rate_hz)
+    return Recording(recording.samples[start : start + length], recording.rate_hz)
 
 
-def _si_sdr_db(reference: Frames, candidate: Frames, farthest: int) -> Frames:
+def _si_sdr_db(reference: Samples, candidate: Samples, farthest: int) -> Samples:
     """
     Return the SI-SDR of the overlap at each lag, shape [2 farthest + 1], within
     +-SNR_CEILING_DB.
@@ -167,12 +167,12 @@ def _si_sdr_db(reference: Frames, candidate: Frames, farthest: int) -> Frames:
     )
 
 
-def _cross_correlation(reference: Frames, candidate: Frames, farthest: int) -> Frames:
+def _cross_correlation(reference: Samples, candidate: Samples, farthest: int) -> Samples:
     """
     Return the sum over i of reference[i] candidate[i + lag], for each lag from -farthest to
     farthest.
     """
-    # it takes half a second, which whoever only needs the names of metrics shall not pay
+    # imported late: it takes half a second, and listing metrics does not need it
     from scipy.signal import correlate
 
     padded = np.pad(candidate, (farthest, farthest + max(len(reference) - len(candidate), 0)))
@@ -185,9 +185,9 @@ def _cross_correlation(reference: Frames, candidate: Frames, farthest: int) -> F
     return total
 
 
-def _energy(frames: Frames, first: Frames, end: Frames) -> Frames:
+def _energy(samples: Samples, first: Samples, end: Samples) -> Samples:
     """Return the sum of squares from each `first` to before each `end`."""
-    total = np.concatenate([[0.0], np.cumsum(frames**2)])
+    total = np.concatenate([[0.0], np.cumsum(samples**2)])
     return np.asarray(total[end] - total[first])
 
 

@@ -21,18 +21,18 @@ from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Frames, Recording, unplayable
+from harness.audio.recording import Recording, Samples, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
-Audio = NDArray[np.floating]
+SampleArray = NDArray[np.floating]
 
 # Measured on 200 sentences each of flite's voices slt, rms, awb, kal and kal16 and on 400 of the
 # embedded voice, with and without a telephone line. Where untouched speech is above 0.8 times its
 # level its ratio reaches 3.4 (rms); the diphone voices reach 5.5 at 3.3 times the level and 8.6 at
-# 1.75 times (kal16, at its joins). Hence 6 times the neighbours and 2 times the level. Of clicks as
-# high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are found at random places, of
-# half as high ones 75 and 63 %.
+# 1.75 times (kal16, at its diphone boundaries). Hence 6 times the neighbours and 2 times the level.
+# Of clicks as high as the speech's peak, 95 % (embedded) and 100 % (slt, 60 each) are detected at
+# random places, of half as high ones 75 and 63 %.
 RATIO = 6.0
 TIMES_LEVEL = 2.0
 # the predictor rings for NEAR_S after a click; its order is chosen to make that true
@@ -43,34 +43,34 @@ SMALLEST = 0.002
 SHORTEST_S = 0.05
 
 
-def clicks_score(subject: MetricInput) -> Value:
+def clicks_score(inputs: MetricInput) -> Value:
     """Return clicks per second of audio; 0.0 for silence, Missing for NaN or less than 50 ms."""
-    times_s = subject.audio.once(click_times_s)
-    return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
+    times_s = inputs.audio.once(click_times_s)
+    return times_s if isinstance(times_s, Missing) else len(times_s) / inputs.audio.duration_s
 
 
-def clicks_per_s(audio: Audio, rate_hz: int) -> Value:
+def clicks_per_s(audio: SampleArray, rate_hz: int) -> Value:
     """Return clicks per second of bare samples, shape [n]."""
     return clicks_score(MetricInput(audio=Recording(audio, rate_hz)))
 
 
-def click_positions(audio: Audio, rate_hz: int) -> NDArray[np.intp]:
+def click_positions(audio: SampleArray, rate_hz: int) -> NDArray[np.intp]:
     """Return the sample indices of the clicks, shape [k], rising."""
     return _positions(Recording(audio, rate_hz))
 
 
-def residual_of(recording: Recording) -> Frames:
+def residual_of(recording: Recording) -> Samples:
     """
     Return the magnitude of the recording's prediction residual, shape [n].
 
     For `recording.once`, since boundary clicks need it too.
     """
-    return np.abs(prediction_residual(recording.frames, recording.rate_hz))
+    return np.abs(prediction_residual(recording.samples, recording.rate_hz))
 
 
 def click_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each click, rising; Missing for NaN or less than 50 ms."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     if recording.duration_s < SHORTEST_S:
@@ -88,7 +88,7 @@ def _positions(recording: Recording) -> NDArray[np.intp]:
     )
 
 
-def prediction_residual(frames: Frames, rate_hz: int) -> Frames:
+def prediction_residual(samples: Samples, rate_hz: int) -> Samples:
     """
     Return the residual of a linear predictor of order NEAR_S, shape [n].
 
@@ -99,21 +99,22 @@ def prediction_residual(frames: Frames, rate_hz: int) -> Frames:
     width, order = int(FRAME_S * rate_hz) // 2 * 2, int(NEAR_S * rate_hz)
     hop, window = width // 2, np.hanning(width + 1)[:width]
     ends = np.zeros(width)
-    heard, smooth = (
-        np.concatenate([ends, each, ends]) for each in (frames, _without_spikes(frames, rate_hz))
+    padded, smooth = (
+        np.concatenate([ends, signal, ends])
+        for signal in (samples, _without_spikes(samples, rate_hz))
     )
-    residual = np.zeros_like(heard)
-    for start in range(0, len(heard) - width + 1, hop):
+    residual = np.zeros_like(padded)
+    for start in range(0, len(padded) - width + 1, hop):
         predictor = _predictor(smooth[start : start + width] * window, order)
         before = max(start - order, 0)
-        error = np.convolve(heard[before : start + width], predictor)[
+        error = np.convolve(padded[before : start + width], predictor)[
             start - before : start - before + width
         ]
         residual[start : start + width] += error * window
-    return residual[width : width + len(frames)]
+    return residual[width : width + len(samples)]
 
 
-def _predictor(windowed: Frames, order: int) -> Frames:
+def _predictor(windowed: Samples, order: int) -> Samples:
     """
     Fit the prediction-error filter [1, -a1 ... -ap] by the autocorrelation method; [1] for
     silence.
@@ -128,22 +129,23 @@ def _predictor(windowed: Frames, order: int) -> Frames:
     )
 
 
-def _without_spikes(frames: Frames, rate_hz: int) -> Frames:
+def _without_spikes(samples: Samples, rate_hz: int) -> Samples:
     """
     Copy the samples with the sharpest point of each 15 ms bridged by a straight line.
 
     The sharpest point is that of the largest second difference.
     """
-    smooth, reach, hop = frames.copy(), max(round(0.0006 * rate_hz), 2), int(FRAME_S * rate_hz) // 2
-    bend = np.abs(np.diff(frames, 2, prepend=[0.0, 0.0]))
-    for start in range(0, len(frames) - hop + 1, hop):
+    smooth, hop = samples.copy(), int(FRAME_S * rate_hz) // 2
+    reach = max(round(0.0006 * rate_hz), 2)
+    bend = np.abs(np.diff(samples, 2, prepend=[0.0, 0.0]))
+    for start in range(0, len(samples) - hop + 1, hop):
         spike = start + int(np.argmax(bend[start : start + hop]))
-        low, high = max(spike - reach, 0), min(spike + reach, len(frames) - 1)
+        low, high = max(spike - reach, 0), min(spike + reach, len(samples) - 1)
         smooth[low : high + 1] = np.linspace(smooth[low], smooth[high], high - low + 1)
     return smooth
 
 
-def _company(residual: Frames, rate_hz: int) -> Frames:
+def _company(residual: Samples, rate_hz: int) -> Samples:
     """
     Return for each sample the largest residual between NEAR_S and FAR_S away on either side,
     shape [n].
@@ -158,28 +160,31 @@ def _company(residual: Frames, rate_hz: int) -> Frames:
     )
 
 
-AT_S, AROUND_S = 0.005, 0.030  # a join may be named a few frames off, and its predictor rings
+AT_S, AROUND_S = (
+    0.005,
+    0.030,
+)  # a boundary may be reported a few samples off, and its predictor rings
 # At random places of untouched speech (100 in each of 200 sentences a voice, 300 embedded):
 # embedded, slt, rms and awb never exceed 4 (rms 3 six times in 20 000), the diphone voices kal and
-# kal16 do at 4 and 8 in 10 000, where their own joins click.
+# kal16 do at 4 and 8 in 10 000, where their own diphone boundaries click.
 JOIN_RATIO = 4.0
 JOIN_TIMES_LEVEL = 0.05  # of the speech level, -26 dB: the residual of an audible jump
 
 
-def join_clicks_per_s(subject: MetricInput) -> Value:
+def boundary_clicks_per_s(inputs: MetricInput) -> Value:
     """
     Return chunk boundaries with an audible click, per second of audio; 0.0 without boundaries.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(inputs.audio)
     if fault is not None:
         return fault
-    if subject.audio.duration_s < SHORTEST_S:
-        return Missing(f"{subject.audio.duration_s:.3f} s is too short to look for clicks")
-    joins_s = subject.joins_s or ()
-    return sum(clicks_at(subject.audio, join_s) for join_s in joins_s) / subject.audio.duration_s
+    if inputs.audio.duration_s < SHORTEST_S:
+        return Missing(f"{inputs.audio.duration_s:.3f} s is too short to look for clicks")
+    joins_s = inputs.joins_s or ()
+    return sum(has_click_at(inputs.audio, join_s) for join_s in joins_s) / inputs.audio.duration_s
 
 
-def clicks_at(recording: Recording, join_s: float) -> bool:
+def has_click_at(recording: Recording, join_s: float) -> bool:
     """
     Return whether there is a click at a chunk boundary.
 
@@ -187,7 +192,7 @@ def clicks_at(recording: Recording, join_s: float) -> bool:
     side.
     """
     residual = recording.once(residual_of)
-    place, near, far = (round(each * recording.rate_hz) for each in (join_s, AT_S, AROUND_S))
+    place, near, far = (round(seconds * recording.rate_hz) for seconds in (join_s, AT_S, AROUND_S))
     at = _largest(residual, place - near, place + near + 1)
     around = max(
         _largest(residual, place - far, place - near),
@@ -196,7 +201,7 @@ def clicks_at(recording: Recording, join_s: float) -> bool:
     return at > JOIN_RATIO * around and at > JOIN_TIMES_LEVEL * speech_level(recording)
 
 
-def _largest(residual: Frames, start: int, end: int) -> float:
+def _largest(residual: Samples, start: int, end: int) -> float:
     return float(residual[max(start, 0) : max(end, 0)].max(initial=0.0))
 
 
@@ -206,7 +211,7 @@ METRICS = (
     ),
     AudioMetric(
         metric=Metric(name="join_clicks", unit="1/s", better="lower", version="1"),
-        score=join_clicks_per_s,
+        score=boundary_clicks_per_s,
         need=Need.JOINS,
     ),
 )

@@ -16,36 +16,36 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 BLOCK_S = 0.001
 HOLE = 4  # whole blocks of a hole of 5 ms, wherever the grid lies
 EDGE = 3  # blocks next to the hole that show how loud it was there
-SUSTAINED = 12  # blocks: a burst of 5 ms alone is a plosive, and what dies away after it no edge
+SUSTAINED = 12  # blocks: a burst of 5 ms alone is a plosive, and its decay no edge
 LONGEST_S = 0.4  # a longer silence is not in the speech
 DEPTH_DB = 30.0
 SPEECH_DB = -20.0  # of the speech level: how loud both edges must be
 SUSTAINED_DB = -30.0  # of the speech level: below it half of the SUSTAINED blocks may not be
 
 
-def dropouts_per_s(subject: MetricInput) -> Value:
+def dropouts_per_s(inputs: MetricInput) -> Value:
     """Return holes of 5 ms to 0.4 s in the speech, per second of audio."""
-    times_s = subject.audio.once(dropout_times_s)
-    return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
+    times_s = inputs.audio.once(dropout_times_s)
+    return times_s if isinstance(times_s, Missing) else len(times_s) / inputs.audio.duration_s
 
 
 def dropout_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each hole, rising; Missing for NaN and for silence."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     level = speech_level(recording)
     if level == 0.0:
         return Missing("the audio is silent")
     width = max(round(BLOCK_S * recording.rate_hz), 1)
-    power_db = _block_powers_db(recording.frames / level, width)
+    power_db = _block_powers_db(recording.samples / level, width)
     return tuple(start * width / recording.rate_hz for start in _holes(power_db))
 
 
@@ -57,7 +57,7 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
     """
     falls = np.flatnonzero(_falls(power_db))
     rises = len(power_db) - 1 - np.flatnonzero(_falls(power_db[::-1]))[::-1]
-    found: list[int] = []
+    holes: list[int] = []
     free = 0
     for fall in map(int, falls):
         following = rises[np.searchsorted(rises, max(fall, free) + HOLE) :]
@@ -66,9 +66,9 @@ def _holes(power_db: NDArray[np.float64]) -> list[int]:
         rise = int(following[0])
         edges_db = min(_edge_db(power_db, fall), _edge_db(power_db[::-1], len(power_db) - 1 - rise))
         if power_db[fall + 1 : rise].max() < edges_db - DEPTH_DB:
-            found.append(fall)
+            holes.append(fall)
             free = rise
-    return found
+    return holes
 
 
 def _falls(power_db: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -95,14 +95,14 @@ def _edge_db(power_db: NDArray[np.float64], fall: int) -> float:
     return float(10 * np.log10(np.mean(10 ** (power_db[fall - EDGE : fall] / 10))))
 
 
-def _block_powers_db(frames: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _block_powers_db(samples: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """
     Return the mean square of each block of `width` samples in dB, at least -120, shape
     [blocks].
 
     An unfinished last block is left out.
     """
-    blocks = frames[: len(frames) // width * width].reshape(-1, width)
+    blocks = samples[: len(samples) // width * width].reshape(-1, width)
     return np.asarray(
         10 * np.log10(np.maximum(np.mean(blocks**2, axis=1), 1e-12)), dtype=np.float64
     )

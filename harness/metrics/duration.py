@@ -11,31 +11,31 @@ import numpy as np
 
 from harness.audio import activity
 from harness.audio.activity import speech_level
-from harness.audio.recording import unplayable
+from harness.audio.recording import check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
 
-def duration_s(subject: MetricInput) -> Value:
+def duration_s(inputs: MetricInput) -> Value:
     """
     Return seconds of audio.
 
     Missing for empty audio and for NaN or infinity, which no player could play to its end.
     """
-    return unplayable(subject.audio) or subject.audio.duration_s
+    return check_valid(inputs.audio) or inputs.audio.duration_s
 
 
-def chars_per_s(subject: MetricInput) -> Value:
+def chars_per_s(inputs: MetricInput) -> Value:
     """
     Return letters and digits of the text per second of audio, silence included.
 
     The text counts as requested, not as it is read out: "2026" counts four. So a value is
     meaningful beside another of the same text, or as a mean over many.
     """
-    characters = sum(each.isalnum() for each in subject.text)
+    characters = sum(character.isalnum() for character in inputs.text)
     if not characters:
         return Missing("the text has no letters")
-    return unplayable(subject.audio) or characters / subject.audio.duration_s
+    return check_valid(inputs.audio) or characters / inputs.audio.duration_s
 
 
 TAIL_S = 0.020
@@ -45,33 +45,35 @@ ENDED = 10 ** (-50 / 20)  # of the speech level; what follows the last frame abo
 NATURAL_END_DB = -30.0
 
 
-def leading_silence(subject: MetricInput) -> Value:
+def leading_silence(inputs: MetricInput) -> Value:
     """Return the seconds before the speech begins."""
-    found = unplayable(subject.audio) or subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else found.start_s
+    speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else speech.start_s
 
 
-def trailing_silence(subject: MetricInput) -> Value:
+def trailing_silence(inputs: MetricInput) -> Value:
     """Return the seconds after the speech has ended."""
-    found = unplayable(subject.audio) or subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else max(subject.audio.duration_s - found.end_s, 0.0)
+    speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
+    return (
+        speech if isinstance(speech, Missing) else max(inputs.audio.duration_s - speech.end_s, 0.0)
+    )
 
 
-def cut_tail(subject: MetricInput) -> Value:
+def cut_tail(inputs: MetricInput) -> Value:
     """
     Return by how many dB the recording's end is too loud to be natural; 0.0 for a natural one.
 
     The measure is the RMS of the last 20 ms before the padding, relative to the speech level;
     natural ends lie below NATURAL_END_DB.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(inputs.audio)
     if fault is not None:
         return fault
-    level = speech_level(subject.audio)
+    level = speech_level(inputs.audio)
     if level == 0.0:
         return Missing("the audio is silent")
-    end = int(np.flatnonzero(np.abs(subject.audio.frames) > ENDED * level)[-1]) + 1
-    tail = subject.audio.frames[max(end - round(TAIL_S * subject.audio.rate_hz), 0) : end] / level
+    end = int(np.flatnonzero(np.abs(inputs.audio.samples) > ENDED * level)[-1]) + 1
+    tail = inputs.audio.samples[max(end - round(TAIL_S * inputs.audio.rate_hz), 0) : end] / level
     return max(10.0 * math.log10(np.mean(tail**2)) - NATURAL_END_DB, 0.0)
 
 

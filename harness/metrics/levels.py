@@ -9,54 +9,54 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from harness.audio.loudness import integrated_lufs
-from harness.audio.recording import unplayable
+from harness.audio.recording import check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
 
-FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0: what a clipped wav holds
+FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0, as clipped WAV files hold
 # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next
-# frame
+# sample
 FLAT = 1e-5
-FLAT_RUN = 3  # frames; a crest between two of them may give two alike
+FLAT_RUN = 3  # samples; a crest between two of them may give two alike
 
 
-def finite(subject: MetricInput) -> Value:
+def finite(inputs: MetricInput) -> Value:
     """
     Return the share of finite samples, 1.0 for sound audio.
 
     Every other metric names the place of the first NaN.
     """
-    frames = subject.audio.frames
-    return float(np.isfinite(frames).mean()) if frames.size else Missing("the audio is empty")
+    samples = inputs.audio.samples
+    return float(np.isfinite(samples).mean()) if samples.size else Missing("the audio is empty")
 
 
-def peak(subject: MetricInput) -> Value:
+def peak(inputs: MetricInput) -> Value:
     """Return the largest absolute sample, 1.0 being full scale."""
-    return unplayable(subject.audio) or float(np.abs(subject.audio.frames).max())
+    return check_valid(inputs.audio) or float(np.abs(inputs.audio.samples).max())
 
 
-def clipped_share(subject: MetricInput) -> Value:
+def clipped_share(inputs: MetricInput) -> Value:
     """
     Return the share of samples, 0 to 1, that clipping has touched.
 
     They lie at or beyond full scale, or on a flat top at the recording's peak. Flat tops reveal
     clipping that came before a change of level, as an engine's own levelling does.
     """
-    fault = unplayable(subject.audio)
+    fault = check_valid(inputs.audio)
     if fault is not None:
         return fault
-    magnitude = np.abs(subject.audio.frames)
+    magnitude = np.abs(inputs.audio.samples)
     return float(np.mean((magnitude >= FULL_SCALE) | _flat_tops(magnitude)))
 
 
-def dc_offset(subject: MetricInput) -> Value:
+def dc_offset(inputs: MetricInput) -> Value:
     """Return the absolute value of the mean sample, 1.0 being full scale."""
-    return unplayable(subject.audio) or abs(float(subject.audio.frames.mean()))
+    return check_valid(inputs.audio) or abs(float(inputs.audio.samples.mean()))
 
 
-def loudness(subject: MetricInput) -> Value:
+def loudness(inputs: MetricInput) -> Value:
     """Return the integrated loudness in LUFS (see audio/loudness.py)."""
-    return subject.audio.once(integrated_lufs)
+    return inputs.audio.once(integrated_lufs)
 
 
 def _flat_tops(magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:

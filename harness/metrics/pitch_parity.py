@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.audio import pitch
-from harness.audio.recording import Frames
 from harness.metrics.alignment import aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Better, Metric, Missing, Value
@@ -28,56 +27,56 @@ CENTS_PER_OCTAVE = 1200.0
 class Melodies:
     """F0 in Hz of matching frames, both of shape [n]; 0.0 where unvoiced."""
 
-    reference_hz: Frames
-    candidate_hz: Frames
+    reference_hz: pitch.Track
+    candidate_hz: pitch.Track
 
     def voiced(self) -> "Melodies | Missing":
         """Return the frames that are voiced in both."""
-        both = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
-        if both.sum() < FEWEST_VOICED:
+        voiced = (self.reference_hz > 0.0) & (self.candidate_hz > 0.0)
+        if voiced.sum() < FEWEST_VOICED:
             return Missing(
-                f"only {both.sum()} frames are voiced in both; {FEWEST_VOICED} are needed"
+                f"only {voiced.sum()} frames are voiced in both; {FEWEST_VOICED} are needed"
             )
-        return Melodies(self.reference_hz[both], self.candidate_hz[both])
+        return Melodies(self.reference_hz[voiced], self.candidate_hz[voiced])
 
 
-def f0_rmse_hz(subject: MetricInput) -> Value:
+def f0_rmse_hz(inputs: MetricInput) -> Value:
     """Return the root mean square difference of F0 in Hz."""
-    both = _voiced(subject)
-    return both if isinstance(both, Missing) else _rms(both.candidate_hz - both.reference_hz)
+    pair = _voiced(inputs)
+    return pair if isinstance(pair, Missing) else _rms(pair.candidate_hz - pair.reference_hz)
 
 
-def f0_rmse_cents(subject: MetricInput) -> Value:
+def f0_rmse_cents(inputs: MetricInput) -> Value:
     """
     Return the root mean square of 1200 log2(F0 / F0').
 
     The same interval counts alike in a low voice and in a high one.
     """
-    both = _voiced(subject)
+    pair = _voiced(inputs)
     return (
-        both
-        if isinstance(both, Missing)
-        else _rms(CENTS_PER_OCTAVE * np.log2(both.candidate_hz / both.reference_hz))
+        pair
+        if isinstance(pair, Missing)
+        else _rms(CENTS_PER_OCTAVE * np.log2(pair.candidate_hz / pair.reference_hz))
     )
 
 
-def f0_correlation(subject: MetricInput) -> Value:
+def f0_correlation(inputs: MetricInput) -> Value:
     """
     Return Pearson's correlation of F0 in Hz, -1 to 1.
 
     Blind to a transposed voice, sensitive to another melody.
     """
-    both = _voiced(subject)
-    if isinstance(both, Missing):
-        return both
-    if not np.ptp(both.reference_hz) or not np.ptp(both.candidate_hz):
+    pair = _voiced(inputs)
+    if isinstance(pair, Missing):
+        return pair
+    if not np.ptp(pair.reference_hz) or not np.ptp(pair.candidate_hz):
         return Missing("a melody of one pitch only has no correlation")
-    return float(np.clip(np.corrcoef(both.reference_hz, both.candidate_hz)[0, 1], -1.0, 1.0))
+    return float(np.clip(np.corrcoef(pair.reference_hz, pair.candidate_hz)[0, 1], -1.0, 1.0))
 
 
-def vuv_error(subject: MetricInput) -> Value:
+def vuv_error(inputs: MetricInput) -> Value:
     """Return the share of frames that are voiced in one and unvoiced in the other, 0 to 1."""
-    pair = melodies(subject)
+    pair = melodies(inputs)
     return (
         pair
         if isinstance(pair, Missing)
@@ -85,13 +84,13 @@ def vuv_error(subject: MetricInput) -> Value:
     )
 
 
-def melodies(subject: MetricInput) -> Melodies | Missing:
+def melodies(inputs: MetricInput) -> Melodies | Missing:
     """Return the two pitch tracks, without the lag."""
-    assert subject.reference is not None, "the scorer gives a reference to metrics that need one"
-    pair = aligned(subject)
+    assert inputs.reference is not None, "the scorer gives a reference to metrics that need one"
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
-    reference, candidate = subject.reference.once(pitch.track), subject.audio.once(pitch.track)
+    reference, candidate = inputs.reference.once(pitch.track), inputs.audio.once(pitch.track)
     if isinstance(reference, Missing):
         return reference
     if isinstance(candidate, Missing):
@@ -115,12 +114,12 @@ def _matched(
     return Melodies(reference.smoothed[shared], candidate.smoothed[nearest])
 
 
-def _voiced(subject: MetricInput) -> Melodies | Missing:
-    pair = melodies(subject)
+def _voiced(inputs: MetricInput) -> Melodies | Missing:
+    pair = melodies(inputs)
     return pair if isinstance(pair, Missing) else pair.voiced()
 
 
-def _rms(values: Frames) -> float:
+def _rms(values: pitch.Track) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
 from harness.records.measurement import Metric, Missing, Value
 
 Scores = NDArray[np.float64]
 
-# as for PESQ; what is shorter fills a window in 64 copies and more, which is a tone and no speech
+# as for PESQ; shorter audio fills a window in 64 copies and more, which is a tone and no speech
 SHORTEST_S = 0.25
 
 # The reference's calibration of P.835's raw outputs to its listening test, highest power first.
@@ -43,31 +43,31 @@ class Opinion:
     ovrl: float
 
 
-def dnsmos_sig(subject: MetricInput) -> Value:
+def dnsmos_sig(inputs: MetricInput) -> Value:
     """Return the quality of the speech signal (P.835 SIG), 1 to 5: undistorted is high."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.sig
 
 
-def dnsmos_bak(subject: MetricInput) -> Value:
+def dnsmos_bak(inputs: MetricInput) -> Value:
     """Return the quality of the background (P.835 BAK), 1 to 5: undisturbed is high."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.bak
 
 
-def dnsmos_ovrl(subject: MetricInput) -> Value:
+def dnsmos_ovrl(inputs: MetricInput) -> Value:
     """Return the overall quality (P.835 OVRL), 1 to 5."""
-    opinion = subject.audio.once(p835)
+    opinion = inputs.audio.once(p835)
     return opinion if isinstance(opinion, Missing) else opinion.ovrl
 
 
-def dnsmos_p808(subject: MetricInput) -> Value:
+def dnsmos_p808(inputs: MetricInput) -> Value:
     """
     Return the overall quality (P.808), 1 to 5, by the older and 20 times cheaper model.
 
     It was trained on another listening test.
     """
-    return subject.audio.once(p808)
+    return inputs.audio.once(p808)
 
 
 def p835(recording: Recording) -> Opinion | Missing:
@@ -76,7 +76,7 @@ def p835(recording: Recording) -> Opinion | Missing:
     if isinstance(raw, Missing):
         return raw
     curves = zip((SIG_CURVE, BAK_CURVE, OVRL_CURVE), raw.T, strict=True)
-    sig, bak, ovrl = (float(np.mean(np.polyval(curve, each))) for curve, each in curves)
+    sig, bak, ovrl = (float(np.mean(np.polyval(curve, scores))) for curve, scores in curves)
     return Opinion(sig=sig, bak=bak, ovrl=ovrl)
 
 
@@ -90,10 +90,10 @@ def _judged(
     recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
 ) -> Scores | Missing:
     """Return the model's scores of each window, shape [windows, scores]."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault:
         return fault
-    if not recording.frames.any():
+    if not recording.samples.any():
         return Missing("the audio is silent")
     if recording.duration_s < SHORTEST_S:
         return Missing(

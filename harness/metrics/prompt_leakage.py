@@ -9,55 +9,55 @@ prompt; another utterance of the same speaker is not alike.
 import numpy as np
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.audio.self_similarity import HOP_S, Places, SelfSimilarity, part, pattern, stretches
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 2.0
 SLACK = 8  # rows by which either edge of the speech may be misjudged
-EDGE = 4  # rows at the end of the spill in which the analysis window already hears the speech
+EDGE = 4  # rows at the end of the leak whose analysis window already covers the speech
 SOUND_DB = -35.0  # of the loudest bin: where the speech begins and the prompt ends
 # The beginnings of other utterances reach 0.89 (embedded voice, 574 pairs) and 0.83 (flite's slt,
 # 398); a copied end 0.99.
 ALIKE = 0.95
 
 
-def reference_spill_s(subject: MetricInput) -> Value:
+def prompt_leakage_s(inputs: MetricInput) -> Value:
     """
     Return the seconds of the prompt's end at the start of the audio, 0.0 for none.
 
     Missing where either is silent.
     """
-    assert subject.voice is not None, "the metric needs a voice"
+    assert inputs.voice is not None, "the metric needs a voice"
     for name, recording in (
-        ("the audio", subject.audio),
-        ("the recording of the voice", subject.voice),
+        ("the audio", inputs.audio),
+        ("the recording of the voice", inputs.voice),
     ):
-        fault = unplayable(recording)
+        fault = check_valid(recording)
         if fault is not None:
             return Missing(f"{name}: {fault.reason}", fault.kind)
         if speech_level(recording) == 0.0:
             return Missing(f"{name} is silent")
-    return _longest(_sounding(subject.audio), _sounding(subject.voice)) * HOP_S
+    return _longest(_audible(inputs.audio), _audible(inputs.voice)) * HOP_S
 
 
-def _longest(heard: SelfSimilarity, prompt: SelfSimilarity) -> int:
+def _longest(speech: SelfSimilarity, prompt: SelfSimilarity) -> int:
     """
     Return the rows of the longest leak, edges being SLACK; or 0.
 
     A leak is a stretch from the start of the speech that is like the end of `prompt`.
     """
-    common = min(len(heard.change), len(prompt.change))
+    common = min(len(speech.change), len(prompt.change))
     shortest, longest = round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), common)
-    found = 0
+    longest_leak = 0
     for overlap in range(min(longest + SLACK, common), shortest - SLACK - 1, -1):
-        if found >= overlap + SLACK:
-            break  # what is left is shorter
+        if longest_leak >= overlap + SLACK:
+            break  # all further overlaps are shorter
         ending = part(prompt, len(prompt.change) - overlap, len(prompt.change))
-        rows = _alike(part(heard, 0, overlap), ending)
-        found = max([found, *rows[(rows >= shortest) & (rows <= longest)].tolist()])
-    return found
+        rows = _alike(part(speech, 0, overlap), ending)
+        longest_leak = max([longest_leak, *rows[(rows >= shortest) & (rows <= longest)].tolist()])
+    return longest_leak
 
 
 def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
@@ -72,7 +72,7 @@ def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     first = np.maximum(late, 0)
     last = overlap - first - EDGE
     long_enough = last > first
-    late, first, last = (each[long_enough] for each in (late, first, last))
+    late, first, last = (values[long_enough] for values in (late, first, last))
     return (
         np.asarray(overlap - late[stretches(beginning, ending, first, last) > ALIKE])
         if late.size
@@ -80,7 +80,7 @@ def _alike(beginning: SelfSimilarity, ending: SelfSimilarity) -> Places:
     )
 
 
-def _sounding(recording: Recording) -> SelfSimilarity:
+def _audible(recording: Recording) -> SelfSimilarity:
     """Return the pattern from the first audible row to the last; empty where none is."""
     whole = recording.once(pattern)
     loud = np.flatnonzero(whole.levels_db.max(axis=1) > SOUND_DB)
@@ -90,7 +90,7 @@ def _sounding(recording: Recording) -> SelfSimilarity:
 METRICS = (
     AudioMetric(
         metric=Metric(name="reference_spill", unit="s", better="lower", version="1"),
-        score=reference_spill_s,
+        score=prompt_leakage_s,
         need=Need.VOICE,
     ),
 )

@@ -35,7 +35,7 @@ LEAST_OF_A_WORD_S = 0.05
 PEAK_PERCENTILE = 90.0
 
 
-def question_rise(subject: MetricInput) -> Value:
+def question_rise(inputs: MetricInput) -> Value:
     """
     Return by how many semitones the question ends higher than the same words said as a
     statement.
@@ -46,77 +46,79 @@ def question_rise(subject: MetricInput) -> Value:
     embedded voice rises by 3.3 semitones (16 pairs, NFE 32; from 0.3 to 6.3), and with other
     noise by 2.2 to 2.8.
     """
-    assert subject.statement is not None, "the scorer gives the statement"
-    asked, told = (_end_level(each) for each in (subject.audio, subject.statement))
-    if isinstance(told, Missing):
-        return Missing(f"the statement: {told.reason}", told.kind)
-    return asked if isinstance(asked, Missing) else asked - told
+    assert inputs.statement is not None, "the scorer gives the statement"
+    asked, stated = (_end_level(recording) for recording in (inputs.audio, inputs.statement))
+    if isinstance(stated, Missing):
+        return Missing(f"the statement: {stated.reason}", stated.kind)
+    return asked if isinstance(asked, Missing) else asked - stated
 
 
-def end_level(subject: MetricInput) -> Value:
+def end_level(inputs: MetricInput) -> Value:
     """
     Return the median pitch of the last 120 ms that are voiced, in semitones above the overall
     median.
     """
-    return _end_level(subject.audio)
+    return _end_level(inputs.audio)
 
 
-def pitch_range(subject: MetricInput) -> Value:
+def pitch_range(inputs: MetricInput) -> Value:
     """
     Return 12 log2(p95 / p5) of the voiced pitch: semitones between high and low, without
     extremes.
     """
-    voiced = _voiced(subject.audio)
+    voiced = _voiced(inputs.audio)
     if isinstance(voiced, Missing):
         return voiced
     low, high = np.percentile(voiced, [5.0, 95.0])
     return float(high - low)
 
 
-def pitch_median(subject: MetricInput) -> Value:
+def pitch_median(inputs: MetricInput) -> Value:
     """Return the median of the voiced pitch in Hz."""
-    voiced = _voiced(subject.audio)
+    voiced = _voiced(inputs.audio)
     return voiced if isinstance(voiced, Missing) else float(2.0 ** (np.median(voiced) / 12.0))
 
 
-def speech_rate(subject: MetricInput) -> Value:
+def speech_rate(inputs: MetricInput) -> Value:
     """
     Return letters and digits of the text per second of speech, without pauses (an articulation
     rate).
     """
-    spoken = sum(character.isalnum() for character in subject.text)
+    spoken = sum(character.isalnum() for character in inputs.text)
     if not spoken:
         return Missing("the text has no letter and no digit")
-    found = subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else spoken / found.speech_s
+    speech = inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else spoken / speech.speech_s
 
 
-def pause_count(subject: MetricInput) -> Value:
+def pause_count(inputs: MetricInput) -> Value:
     """Count the silences of at least 150 ms inside the speech."""
-    found = subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else float(len(found.pauses))
+    speech = inputs.audio.once(activity.segments)
+    return speech if isinstance(speech, Missing) else float(len(speech.pauses))
 
 
-def longest_pause(subject: MetricInput) -> Value:
+def longest_pause(inputs: MetricInput) -> Value:
     """
     Return the seconds of the longest silence inside the speech; 0.0 where there is none of 150
     ms.
     """
-    found = subject.audio.once(activity.segments)
+    speech = inputs.audio.once(activity.segments)
     return (
-        found
-        if isinstance(found, Missing)
-        else max((to - since for since, to in found.pauses), default=0.0)
+        speech
+        if isinstance(speech, Missing)
+        else max((to - since for since, to in speech.pauses), default=0.0)
     )
 
 
-def pause_share(subject: MetricInput) -> Value:
+def pause_share(inputs: MetricInput) -> Value:
     """Return the share of pauses between the first sound and the last, 0 to 1."""
-    found = subject.audio.once(activity.segments)
-    return found if isinstance(found, Missing) else found.pauses_s / (found.end_s - found.start_s)
+    speech = inputs.audio.once(activity.segments)
+    return (
+        speech if isinstance(speech, Missing) else speech.pauses_s / (speech.end_s - speech.start_s)
+    )
 
 
-def emphasis_prominence(subject: MetricInput) -> Value:
+def emphasis_prominence(inputs: MetricInput) -> Value:
     """
     Return how far the pitch peaks (p90) in the emphasised word above the median elsewhere, in
     semitones.
@@ -126,13 +128,13 @@ def emphasis_prominence(subject: MetricInput) -> Value:
     gained more than one semitone; where a neighbour was raised instead, 8 % did. The word's
     level was less sensitive (88 %) and is left out.
     """
-    assert subject.emphasis is not None, "the scorer gives the word"
-    spoken, track = subject.audio.once(activity.segments), subject.audio.once(pitch.track)
+    assert inputs.emphasis is not None, "the scorer gives the word"
+    spoken, track = inputs.audio.once(activity.segments), inputs.audio.once(pitch.track)
     if isinstance(spoken, Missing):
         return spoken
     if isinstance(track, Missing):
         return track
-    place = window(subject.emphasis, subject.text, spoken)
+    place = locate_word(inputs.emphasis, inputs.text, spoken)
     if isinstance(place, Missing):
         return place
     return _prominence(track, *place)
@@ -141,13 +143,13 @@ def emphasis_prominence(subject: MetricInput) -> Value:
 def _prominence(track: pitch.PitchTrack, start_s: float, end_s: float) -> Value:
     smoothed = track.smoothed
     voiced, within = smoothed > 0.0, (track.times_s >= start_s) & (track.times_s <= end_s)
-    word, rest = smoothed[voiced & within], smoothed[voiced & ~within]
-    if len(word) < LEAST_OF_A_WORD_S / pitch.HOP_S or len(rest) < LEAST_S / pitch.HOP_S:
+    word, elsewhere = smoothed[voiced & within], smoothed[voiced & ~within]
+    if len(word) < LEAST_OF_A_WORD_S / pitch.HOP_S or len(elsewhere) < LEAST_S / pitch.HOP_S:
+        word_s, elsewhere_s = len(word) * pitch.HOP_S, len(elsewhere) * pitch.HOP_S
         return Missing(
-            f"only {len(word) * pitch.HOP_S:.2f} s of the word and {len(rest) * pitch.HOP_S:.2f} s "
-            "beside it are voiced"
+            f"only {word_s:.2f} s of the word and {elsewhere_s:.2f} s beside it are voiced"
         )
-    return float(12.0 * np.log2(np.percentile(word, PEAK_PERCENTILE) / np.median(rest)))
+    return float(12.0 * np.log2(np.percentile(word, PEAK_PERCENTILE) / np.median(elsewhere)))
 
 
 def _end_level(recording: Recording) -> Value:
@@ -199,12 +201,12 @@ METRICS: tuple[AudioMetric, ...] = (
 )
 
 
-def window(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
+def locate_word(word: str, text: str, spoken: Activity) -> tuple[float, float] | Missing:
     """Locate the first `word` of `text`, in any case; return its begin and end in seconds."""
-    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
-    if found is None or not _letters(word):
+    match = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+    if match is None or not _letters(word):
         return Missing(f"{word!r} is no word of the text")
-    before, through = _letters(text[: found.start()]), _letters(text[: found.end()])
+    before, through = _letters(text[: match.start()]), _letters(text[: match.end()])
     return _moment(before / _letters(text), spoken), _moment(through / _letters(text), spoken)
 
 

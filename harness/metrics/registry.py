@@ -31,8 +31,8 @@ from harness.metrics.metric import AudioMetric, Need
 from harness.records.measurement import Metric, MetricVersion
 
 # Each metric that needs a reference is read twice: against the reference cell of the same run, and
-# ("golden_") against accepted audio. Under a condition it is read against the reference cell only:
-# whether the reference rots is told without.
+# ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
+# decaying reference shows without the condition.
 GOLDEN = "golden_"
 GOLDEN_FAMILY = "against the golden audio"
 
@@ -114,16 +114,16 @@ def entries() -> Mapping[str, MetricSpec]:
 
     Raises HarnessError for a broken plug-in, and for a name that is defined twice.
     """
-    found: dict[str, MetricSpec] = {}
+    registry: dict[str, MetricSpec] = {}
     for entry in _entries():
-        if entry.name in found:
-            owners = f"{found[entry.name].family}; {entry.family}"
+        if entry.name in registry:
+            owners = f"{registry[entry.name].family}; {entry.family}"
             raise HarnessError(
                 f"two metrics are called {entry.name!r} ({owners}); rename one of them, or "
                 "uninstall its plug-in"
             )
-        found[entry.name] = entry
-    return MappingProxyType(found)
+        registry[entry.name] = entry
+    return MappingProxyType(registry)
 
 
 def known_metrics() -> tuple[Metric, ...]:
@@ -137,13 +137,13 @@ def entry(name: str) -> MetricSpec:
 
     Raises HarnessError that lists the known names and suggests the nearest.
     """
-    found = entries().get(name)
-    if found is not None:
-        return found
+    spec = entries().get(name)
+    if spec is not None:
+        return spec
     near = difflib.get_close_matches(name, entries(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    plain = ", ".join(each.name for each in entries().values() if each.condition is None)
-    prefixes = ", ".join(each.prefix for each in CONDITIONS.values())
+    plain = ", ".join(spec.name for spec in entries().values() if spec.condition is None)
+    prefixes = ", ".join(condition.prefix for condition in CONDITIONS.values())
     raise HarnessError(
         f"unknown metric {name!r}; {hint}known are {plain}; under a condition with {prefixes} "
         "before it"
@@ -157,8 +157,8 @@ def metric(name: str) -> Metric:
 
 def family_of(name: str) -> str:
     """Return the heading under which people look for a metric."""
-    found = entries().get(name)
-    return "other" if found is None else found.family
+    spec = entries().get(name)
+    return "other" if spec is None else spec.family
 
 
 def base_name(name: str) -> str:
@@ -166,36 +166,38 @@ def base_name(name: str) -> str:
     Return the name without prefixes, whatever the reading; an unknown name is returned as it
     is.
     """
-    found = entries().get(name)
-    return name if found is None else found.base
+    spec = entries().get(name)
+    return name if spec is None else spec.base
 
 
 def is_synthesis_time(name: str) -> bool:
     """Return whether the metric measures synthesis time; a stage can then explain a change."""
-    found = entries().get(name)
-    return found is not None and found.metric in SYNTHESIS_TIME
+    spec = entries().get(name)
+    return spec is not None and spec.metric in SYNTHESIS_TIME
 
 
 def needs_asr(name: str) -> bool:
     """Return whether the metric needs a speech recogniser."""
-    found = entries().get(name)
-    return found is not None and found.source is None and found.metric not in SPEED
+    spec = entries().get(name)
+    return spec is not None and spec.source is None and spec.metric not in SPEED
 
 
-def chosen(names: Collection[str] | None, conditions: Collection[str]) -> tuple[Metric, ...]:
+def select_metrics(
+    names: Collection[str] | None, conditions: Collection[str]
+) -> tuple[Metric, ...]:
     """
     Return the metrics of a suite: all speeds, and the named ones of the others, or all of them.
 
     A name stands for the metric and for its readings against golden audio and under the
     conditions of the suite. Raises HarnessError for an unknown metric or condition.
     """
-    check_choice(names, conditions)
+    check_selection(names, conditions)
     return tuple(
-        entry.metric for entry in entries().values() if _is_chosen(entry, names, conditions)
+        entry.metric for entry in entries().values() if _is_selected(entry, names, conditions)
     )
 
 
-def check_choice(names: Collection[str] | None, conditions: Collection[str]) -> None:
+def check_selection(names: Collection[str] | None, conditions: Collection[str]) -> None:
     """Raise HarnessError, listing the known ones, for a metric or condition that does not exist."""
     unknown = [condition for condition in conditions if condition not in CONDITIONS]
     if unknown:
@@ -218,14 +220,12 @@ def version_of(name: str) -> MetricVersion:
     """
     Return the metric's version with those of the package that computes it and of its condition.
     """
-    found = entry(name)
-    package = (
-        f"{found.package} {installed(found.package) or 'not installed'}" if found.package else ""
-    )
+    spec = entry(name)
+    package = f"{spec.package} {installed(spec.package) or 'not installed'}" if spec.package else ""
     condition = (
-        f"{found.condition.name} {found.condition.version}" if found.condition is not None else ""
+        f"{spec.condition.name} {spec.condition.version}" if spec.condition is not None else ""
     )
-    return MetricVersion(found.metric.version).depending_on(package, condition)
+    return MetricVersion(spec.metric.version).depending_on(package, condition)
 
 
 def digest_of(metrics: Iterable[Metric]) -> str:
@@ -234,14 +234,14 @@ def digest_of(metrics: Iterable[Metric]) -> str:
 
     A run scored with other metrics has other values, or fewer.
     """
-    lines = [f"{each.name} {each.version}\n" for each in metrics]
+    lines = [f"{metric.name} {metric.version}\n" for metric in metrics]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def package_of(name: str) -> str:
     """Return the distribution that a metric needs; empty where there is none, or no such metric."""
-    found = entries().get(name)
-    return "" if found is None else found.package
+    spec = entries().get(name)
+    return "" if spec is None else spec.package
 
 
 @functools.cache
@@ -253,7 +253,7 @@ def installed(package: str) -> str:
         return ""
 
 
-def _is_chosen(
+def _is_selected(
     entry: MetricSpec, names: Collection[str] | None, conditions: Collection[str]
 ) -> bool:
     if entry.metric in SPEED or entry.name in ALWAYS:
@@ -264,46 +264,50 @@ def _is_chosen(
 
 
 def _entries() -> Iterator[MetricSpec]:
-    yield from (MetricSpec(metric=each, family="speed", base=each.name) for each in SPEED)
+    yield from (MetricSpec(metric=metric, family="speed", base=metric.name) for metric in SPEED)
     plain = [*_ours(), *_theirs()]
     yield from plain
-    for each in plain:
-        if each.source is not None and each.source.need is Need.REFERENCE:
+    for spec in plain:
+        if spec.source is not None and spec.source.need is Need.REFERENCE:
             yield replace(
-                each,
-                metric=replace(each.metric, name=GOLDEN + each.name),
+                spec,
+                metric=replace(spec.metric, name=GOLDEN + spec.name),
                 family=GOLDEN_FAMILY,
                 golden=True,
             )
     for condition in CONDITIONS.values():
-        for each in plain:
-            heard = replace(each.metric, name=condition.prefix + each.name)
-            yield replace(each, metric=heard, family=condition.name, condition=condition)
+        for spec in plain:
+            conditioned = replace(spec.metric, name=condition.prefix + spec.name)
+            yield replace(spec, metric=conditioned, family=condition.name, condition=condition)
 
 
 def _ours() -> Iterator[MetricSpec]:
     for module, family in FAMILIES.items():
-        for each in importlib.import_module(f"harness.metrics.{module}").METRICS:
-            yield _plain(each, family)
+        for source in importlib.import_module(f"harness.metrics.{module}").METRICS:
+            yield _plain(source, family)
 
 
 def _theirs() -> Iterator[MetricSpec]:
-    for plugin, metrics in offered().items():
-        yield from (_plain(each, f"plug-in {plugin}") for each in metrics)
+    for plugin, metrics in plugin_metrics().items():
+        yield from (_plain(source, f"plug-in {plugin}") for source in metrics)
 
 
-def _plain(each: AudioMetric | Metric, family: str) -> MetricSpec:
-    if isinstance(each, Metric):
-        return MetricSpec(metric=each, family=family, package=NORMALISER, base=each.name)
+def _plain(source: AudioMetric | Metric, family: str) -> MetricSpec:
+    if isinstance(source, Metric):
+        return MetricSpec(metric=source, family=family, package=NORMALISER, base=source.name)
     return MetricSpec(
-        metric=each.metric, family=family, source=each, package=each.package, base=each.metric.name
+        metric=source.metric,
+        family=family,
+        source=source,
+        package=source.package,
+        base=source.metric.name,
     )
 
 
 GROUP = "voxgate.metrics"
 
 
-def offered() -> dict[str, tuple[AudioMetric, ...]]:
+def plugin_metrics() -> dict[str, tuple[AudioMetric, ...]]:
     """
     Return the metrics of plug-in packages, by the name of the entry point.
 
@@ -317,20 +321,22 @@ def offered() -> dict[str, tuple[AudioMetric, ...]]:
 def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
     who = f"metric plug-in {point.name!r} ({point.value})"
     try:
-        found = point.load()
-    except Exception as error:  # somebody else's code may raise anything
+        metrics = point.load()
+    except Exception as error:  # plug-in code may raise anything
         raise HarnessError(
             f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"
         ) from error
-    if not isinstance(found, tuple) or not all(isinstance(each, AudioMetric) for each in found):
+    if not isinstance(metrics, tuple) or not all(
+        isinstance(metric, AudioMetric) for metric in metrics
+    ):
         raise HarnessError(
-            f"{who} must be a tuple of AudioMetric, not {found!r:.80}; mend or uninstall it"
+            f"{who} must be a tuple of AudioMetric, not {metrics!r:.80}; mend or uninstall it"
         )
-    for each in found:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", each.metric.name):
+    for metric in metrics:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", metric.metric.name):
             raise HarnessError(
-                f"{who}: a metric's name is made of [a-z0-9_], not {each.metric.name!r}; mend or "
+                f"{who}: a metric's name is made of [a-z0-9_], not {metric.metric.name!r}; mend or "
                 "uninstall it"
             )
     own = point.dist.name if point.dist is not None else ""
-    return tuple(replace(each, package=each.package or own) for each in found)
+    return tuple(replace(metric, package=metric.package or own) for metric in metrics)

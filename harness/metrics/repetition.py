@@ -9,7 +9,7 @@ that a model generates anew with other noise: the word error rate counts that.
 import numpy as np
 
 from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, unplayable
+from harness.audio.recording import Recording, check_valid
 from harness.audio.self_similarity import HOP_S, correlations, part, pattern
 from harness.metrics.metric import AudioMetric, MetricInput
 from harness.records.measurement import Metric, Missing, Value
@@ -18,35 +18,35 @@ SHORTEST_S, LONGEST_S = 0.15, 1.5
 # rows: the lag is searched in steps of 5 ms, but every other row is enough to tell how alike two
 # stretches are
 STEP = 2
-# such rows at the end of a stretch, in which the analysis window already hears what follows it
+# such rows at the end of a stretch whose analysis window already covers the next sound
 EDGE = 3
 # Untouched speech reaches 0.978 (300 utterances of the embedded voice and 200 of slt, with and
-# without a telephone line); a stretch that is played twice gives 0.989 where its length lies
+# without a telephone line); a stretch that is played twice yields 0.989 where its length lies
 # between two steps of the lag, 1.0 where it does not.
 ALIKE = 0.985
 
 
-def repeats_per_s(subject: MetricInput) -> Value:
+def repeats_per_s(inputs: MetricInput) -> Value:
     """
     Return repeated stretches per second of audio; a stretch that is played three times counts
     twice.
     """
-    times_s = subject.audio.once(repeat_times_s)
-    return times_s if isinstance(times_s, Missing) else len(times_s) / subject.audio.duration_s
+    times_s = inputs.audio.once(repeat_times_s)
+    return times_s if isinstance(times_s, Missing) else len(times_s) / inputs.audio.duration_s
 
 
 def repeat_times_s(recording: Recording) -> tuple[float, ...] | Missing:
     """Return seconds from the start to each repetition, rising; Missing for NaN and for silence."""
-    fault = unplayable(recording)
+    fault = check_valid(recording)
     if fault is not None:
         return fault
     if speech_level(recording) == 0.0:
         return Missing("the audio is silent")
-    taken: list[tuple[int, int]] = []
+    repeated: list[tuple[int, int]] = []
     for _, lag, start in sorted(_found(recording)):
-        if all(start + lag <= low or start >= high for low, high in taken):
-            taken.append((start, start + lag))
-    return tuple(sorted(high * HOP_S for _, high in taken))
+        if all(start + lag <= low or start >= high for low, high in repeated):
+            repeated.append((start, start + lag))
+    return tuple(sorted(high * HOP_S for _, high in repeated))
 
 
 def _found(recording: Recording) -> list[tuple[float, int, int]]:
@@ -56,13 +56,15 @@ def _found(recording: Recording) -> list[tuple[float, int, int]]:
     As (unlikeness in steps of 0.01, rows, first row).
     """
     whole = recording.once(pattern)
-    rows, found = len(whole.change), []
+    rows, candidates = len(whole.change), []
     every_other = part(whole, 0, rows, STEP)
     for lag in range(round(SHORTEST_S / HOP_S), min(round(LONGEST_S / HOP_S), rows // 2) + 1):
         alike = correlations(every_other, part(whole, lag, rows, STEP), lag // STEP - EDGE)
         starts = np.flatnonzero(alike > ALIKE)
-        found += [(round(1.0 - float(alike[start]), 2), lag, int(start) * STEP) for start in starts]
-    return found
+        candidates += [
+            (round(1.0 - float(alike[start]), 2), lag, int(start) * STEP) for start in starts
+        ]
+    return candidates
 
 
 METRICS = (

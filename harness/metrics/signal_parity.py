@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.metrics.alignment import Aligned, aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
@@ -32,49 +32,49 @@ PESQ_SHORTEST_S = 0.25  # below it the ITU code has no frame to work on
 # the ITU code holds 50 utterances in a fixed array and crashes the process beyond them
 PESQ_LONGEST_S = 30.0
 STOI_RATE_HZ = 10_000  # of its definition
-# pystoi's answer, instead of an error, when fewer than 30 frames hold speech
+# pystoi's result, instead of an error, when fewer than 30 frames hold speech
 STOI_TOO_FEW_FRAMES = 1e-5
 
 
-def snr(subject: MetricInput) -> Value:
+def snr(inputs: MetricInput) -> Value:
     """
     Return 10 log10(sum s^2 / sum (s - c)^2) in dB, within +-SNR_CEILING_DB.
 
     Level-sensitive; the ceiling means exact.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
-    clean, heard = pair.reference, pair.candidate
-    return _ratio_db(float(clean @ clean), float(np.sum((clean - heard) ** 2)))
+    clean, degraded = pair.reference, pair.candidate
+    return _ratio_db(float(clean @ clean), float(np.sum((clean - degraded) ** 2)))
 
 
-def si_sdr(subject: MetricInput) -> Value:
+def si_sdr(inputs: MetricInput) -> Value:
     """
     Return the scale-invariant signal-to-distortion ratio in dB, within +-SNR_CEILING_DB.
 
     Blind to level and polarity. Le Roux et al. 2019, "SDR - half-baked or well done?", equation
     5, without removing means.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
-    clean, heard = pair.reference, pair.candidate
-    target = (clean @ heard) / (clean @ clean) * clean
-    return _ratio_db(float(target @ target), float(np.sum((heard - target) ** 2)))
+    clean, degraded = pair.reference, pair.candidate
+    target = (clean @ degraded) / (clean @ clean) * clean
+    return _ratio_db(float(target @ target), float(np.sum((degraded - target) ** 2)))
 
 
-def pesq(subject: MetricInput) -> Value:
+def pesq(inputs: MetricInput) -> Value:
     """
     Return PESQ MOS-LQO, wide band (P.862.2), 1.04 to 4.64, by the package `pesq`.
 
     Both signals are resampled to 16 kHz by soxr HQ. Beyond 30 s: the mean over equal pieces of
     at most 30 s. The ITU code can end the process; call it where that is safe.
     """
-    return _pesq(subject)
+    return _pesq(inputs)
 
 
-def pesq_c2(subject: MetricInput) -> Value:
+def pesq_c2(inputs: MetricInput) -> Value:
     """
     Return PESQ with Corrigendum 2 of 2018: a second reading of the same recordings.
 
@@ -83,23 +83,23 @@ def pesq_c2(subject: MetricInput) -> Value:
     """
     try:
         with corrected():
-            return _pesq(subject)
+            return _pesq(inputs)
     except ValueError:
         return Missing("this build of the package pesq does not show its table of coefficients")
 
 
-def stoi(subject: MetricInput) -> Value:
+def stoi(inputs: MetricInput) -> Value:
     """Return short-time objective intelligibility, about 0 to 1 (Taal et al. 2011), by `pystoi`."""
-    return _stoi(subject, extended=False)
+    return _stoi(inputs, extended=False)
 
 
-def estoi(subject: MetricInput) -> Value:
+def estoi(inputs: MetricInput) -> Value:
     """
     Return extended STOI (Jensen and Taal 2016), by `pystoi`.
 
     numpy's global random state is restored.
     """
-    return _stoi(subject, extended=True)
+    return _stoi(inputs, extended=True)
 
 
 def _ratio_db(signal: float, noise: float) -> float:
@@ -116,19 +116,19 @@ def _ratio_db(signal: float, noise: float) -> float:
     )
 
 
-def _pesq(subject: MetricInput) -> Value:
-    pair = aligned(subject)
+def _pesq(inputs: MetricInput) -> Value:
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     seconds = pair.reference_audio.duration_s
     if seconds < PESQ_SHORTEST_S:
         return Missing(f"{seconds:.2f} s is too short for PESQ, which needs {PESQ_SHORTEST_S} s")
     pieces = math.ceil(seconds / PESQ_LONGEST_S)
-    clean, heard = (
-        np.array_split(each.at(PESQ_RATE_HZ), pieces)
-        for each in (pair.reference_audio, pair.candidate_audio)
+    clean, degraded = (
+        np.array_split(recording.at(PESQ_RATE_HZ), pieces)
+        for recording in (pair.reference_audio, pair.candidate_audio)
     )
-    scores = [_pesq_piece(c, h) for c, h in zip(clean, heard, strict=True)]
+    scores = [_pesq_piece(c, h) for c, h in zip(clean, degraded, strict=True)]
     failures = [score for score in scores if isinstance(score, Missing)]
     return (
         failures[0]
@@ -137,25 +137,25 @@ def _pesq(subject: MetricInput) -> Value:
     )
 
 
-def _pesq_piece(clean: Frames, heard: Frames) -> Value:
+def _pesq_piece(clean: Samples, degraded: Samples) -> Value:
     import pesq
 
-    if not clean.any() or not heard.any():
+    if not clean.any() or not degraded.any():
         return Missing("a piece of up to 30 s is silent, which PESQ cannot score")
     try:
-        score = float(pesq.pesq(PESQ_RATE_HZ, clean, heard, "wb"))
+        score = float(pesq.pesq(PESQ_RATE_HZ, clean, degraded, "wb"))
     except (
         pesq.PesqError,
         ValueError,
-    ) as error:  # ValueError: so quiet beside the other that nothing of it is left in float32
+    ) as error:  # ValueError: so quiet beside the other that it rounds to zero in float32
         reason = error.args[0] if error.args else type(error).__name__
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         return Missing(f"PESQ cannot score this: {text.strip()}")
     return score if math.isfinite(score) else Missing("PESQ gave no finite number")
 
 
-def _stoi(subject: MetricInput, extended: bool) -> Value:
-    pair = aligned(subject)
+def _stoi(inputs: MetricInput, extended: bool) -> Value:
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     score = _pystoi(pair, extended)
@@ -167,20 +167,22 @@ def _stoi(subject: MetricInput, extended: bool) -> Value:
 def _pystoi(pair: Aligned, extended: bool) -> float:
     import pystoi
 
-    clean, heard = (each.once(_at_10_khz) for each in (pair.reference_audio, pair.candidate_audio))
+    clean, degraded = (
+        recording.once(_at_10_khz) for recording in (pair.reference_audio, pair.candidate_audio)
+    )
     state = np.random.get_state()  # ESTOI adds noise from the global generator
     np.random.seed(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            return float(pystoi.stoi(clean, heard, STOI_RATE_HZ, extended=extended))
+            return float(pystoi.stoi(clean, degraded, STOI_RATE_HZ, extended=extended))
     except (ValueError, IndexError):  # numpy's AxisError is both: no frame fits
         return STOI_TOO_FEW_FRAMES
     finally:
         np.random.set_state(state)
 
 
-def _at_10_khz(recording: Recording) -> Frames:
+def _at_10_khz(recording: Recording) -> Samples:
     """
     Resample by pystoi's own resampler, which is MATLAB's and half of its work.
 
@@ -189,9 +191,9 @@ def _at_10_khz(recording: Recording) -> Frames:
     from pystoi.utils import resample_oct
 
     if recording.rate_hz == STOI_RATE_HZ:
-        return recording.frames
+        return recording.samples
     return np.asarray(
-        resample_oct(recording.frames, STOI_RATE_HZ, recording.rate_hz), dtype=np.float64
+        resample_oct(recording.samples, STOI_RATE_HZ, recording.rate_hz), dtype=np.float64
     )
 
 
@@ -230,7 +232,7 @@ def corrected() -> Iterator[None]:
 
     table = (ctypes.c_float * LENGTH).in_dll(ctypes.CDLL(cypesq.__file__), TABLE)
     before = list(table)
-    table[:NUMERATOR] = [GAIN * each for each in before[:NUMERATOR]]
+    table[:NUMERATOR] = [GAIN * coefficient for coefficient in before[:NUMERATOR]]
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from harness.audio import activity
 from harness.audio.mel import power_mel
-from harness.audio.recording import Frames, Recording
+from harness.audio.recording import Recording, Samples
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.models.packaged_file import packaged_file
 from harness.records.measurement import Metric, Missing, Value
@@ -37,10 +37,9 @@ HIDDEN, LAYERS = 256, 3
 PARTIAL = 160  # analysis frames that the encoder was trained on: 1.6 s
 PARTIAL_STEP = 77  # 1.3 partial utterances per second
 GROUP = 64  # partial utterances at once: bounds memory, whatever the length of the audio
-LEAST_COVERED = 0.75  # a last partial utterance of which less is audio is left out
+LEAST_COVERED = 0.75  # a last partial utterance with a smaller share of audio is left out
 LOUDNESS = 10 ** (-30 / 20)  # rms below -30 dB of full scale is raised to it
-# silence kept on each side of speech: what the dilation over 7 frames of 30 ms leaves in
-# Resemblyzer
+# silence kept on each side of speech, as by the dilation over 7 frames of 30 ms in Resemblyzer
 KEPT_S = 0.09
 # Parts of 0.7 s are as near to their own recording (0.76 and more) as the nearest other speaker
 # gets (at most 0.76); shorter ones fall to 0.62. Measured on slt, and on slt, rms and awb of the
@@ -56,20 +55,20 @@ class Encoder:
     linear: Any
 
 
-def speaker_similarity(subject: MetricInput) -> Value:
+def speaker_similarity(inputs: MetricInput) -> Value:
     """Return the cosine to the reference performance's voice; 1 for the same audio."""
-    assert subject.reference is not None, "the scorer offers what the metric needs"
-    return _similarity(subject.audio, subject.reference)
+    assert inputs.reference is not None, "the scorer offers what the metric needs"
+    return _similarity(inputs.audio, inputs.reference)
 
 
-def voice_similarity(subject: MetricInput) -> Value:
+def voice_similarity(inputs: MetricInput) -> Value:
     """Return the cosine to the recording of the speaker that the audio should sound like."""
-    assert subject.voice is not None, "the scorer offers what the metric needs"
-    return _similarity(subject.audio, subject.voice)
+    assert inputs.voice is not None, "the scorer offers what the metric needs"
+    return _similarity(inputs.audio, inputs.voice)
 
 
-def _similarity(heard: Recording, wanted: Recording) -> Value:
-    ours, theirs = heard.once(embedding), wanted.once(embedding)
+def _similarity(candidate: Recording, reference: Recording) -> Value:
+    ours, theirs = candidate.once(embedding), reference.once(embedding)
     if isinstance(ours, Missing):
         return ours
     if isinstance(theirs, Missing):
@@ -82,7 +81,7 @@ def embedding(recording: Recording) -> Embedding | Missing:
     Compute the speaker embedding, length 1, shape [256]: the mean over partial utterances of
     1.6 s.
     """
-    speech = spoken(recording)
+    speech = speech_only(recording)
     if isinstance(speech, Missing):
         return speech
     encoder = _encoder()
@@ -92,33 +91,33 @@ def embedding(recording: Recording) -> Embedding | Missing:
     return _unit(mean) if mean.any() else Missing("the encoder heard no voice")
 
 
-def spoken(recording: Recording) -> Frames | Missing:
+def speech_only(recording: Recording) -> Samples | Missing:
     """
     Return the speech at 16 kHz, loud enough, without silences; Missing below SHORTEST_S of it.
     """
-    heard = recording.once(activity.segments)
-    if isinstance(heard, Missing):
-        return heard
-    frames = recording.at(RATE_HZ)
-    kept = np.zeros(len(frames), dtype=bool)
-    for start_s, end_s in _stretches(heard):
+    speech = recording.once(activity.segments)
+    if isinstance(speech, Missing):
+        return speech
+    samples = recording.at(RATE_HZ)
+    kept = np.zeros(len(samples), dtype=bool)
+    for start_s, end_s in _stretches(speech):
         kept[max(round((start_s - KEPT_S) * RATE_HZ), 0) : round((end_s + KEPT_S) * RATE_HZ)] = True
-    if heard.speech_s < SHORTEST_S:
+    if speech.speech_s < SHORTEST_S:
         return Missing(
-            f"{heard.speech_s:.2f} s of speech are too short to tell a voice, which takes "
+            f"{speech.speech_s:.2f} s of speech are too short to tell a voice, which takes "
             f"{SHORTEST_S} s"
         )
-    level = float(np.sqrt(np.mean(frames**2)))
-    return frames[kept] * max(LOUDNESS / level, 1.0)
+    level = float(np.sqrt(np.mean(samples**2)))
+    return samples[kept] * max(LOUDNESS / level, 1.0)
 
 
-def _stretches(heard: activity.Activity) -> Iterator[tuple[float, float]]:
+def _stretches(speech: activity.Activity) -> Iterator[tuple[float, float]]:
     """Yield (start, end) in seconds of the speech between pauses."""
-    edges_s = [heard.start_s, *(edge for pause in heard.pauses for edge in pause), heard.end_s]
+    edges_s = [speech.start_s, *(edge for pause in speech.pauses for edge in pause), speech.end_s]
     return zip(edges_s[::2], edges_s[1::2], strict=True)
 
 
-def partial_utterances(speech: Frames) -> NDArray[np.float32]:
+def partial_utterances(speech: Samples) -> NDArray[np.float32]:
     """
     Return the mel power of overlapping stretches of 1.6 s, shape [n, 160, 40], padded with
     zeros.
@@ -155,7 +154,7 @@ def _encoded(encoder: Encoder, partials: NDArray[np.float32]) -> Embedding:
         for at in range(0, len(partials), GROUP):
             _, (state, _) = encoder.lstm(torch.from_numpy(partials[at : at + GROUP]))
             vectors += [
-                _unit(each) for each in torch.relu(encoder.linear(state[-1])).double().numpy()
+                _unit(vector) for vector in torch.relu(encoder.linear(state[-1])).double().numpy()
             ]
     return np.stack(vectors)
 
@@ -177,13 +176,17 @@ def _encoder() -> Encoder | Missing:
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-    # making modules draws numbers, which must not move anybody else's
+    # creating modules draws random numbers; the global generator must not advance
     with torch.random.fork_rng(devices=[]):
         lstm = torch.nn.LSTM(MEL_BANDS, HIDDEN, LAYERS, batch_first=True)
         linear = torch.nn.Linear(HIDDEN, HIDDEN)
     for name, module in (("lstm.", lstm), ("linear.", linear)):
         module.load_state_dict(
-            {key.removeprefix(name): each for key, each in state.items() if key.startswith(name)}
+            {
+                key.removeprefix(name): tensor
+                for key, tensor in state.items()
+                if key.startswith(name)
+            }
         )
         module.eval().requires_grad_(False)
     return Encoder(lstm=lstm, linear=linear)

@@ -10,8 +10,8 @@ counts level, but nothing that is 80 dB down.
 import numpy as np
 
 from harness.audio.mel import power_mel
-from harness.audio.mel_cepstrum import between_s, mel_cepstra, warp
-from harness.audio.recording import Frames, Recording
+from harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
+from harness.audio.recording import Recording
 from harness.metrics.alignment import aligned
 from harness.metrics.metric import AudioMetric, MetricInput, Need
 from harness.records.measurement import Metric, Missing, Value
@@ -23,12 +23,12 @@ SLACK_S = 0.25
 
 # BigVGAN's at 24 kHz; Slaney's scale and filters
 MEL_RATE_HZ, MEL_WIDTH, MEL_HOP, MEL_BANDS = 24_000, 1024, 256, 100
-# below the reference's loudest value: what is softer nobody hears, and a wav file rounds away
+# below the reference's loudest value: softer sound is inaudible, and a WAV file rounds it away
 MEL_FLOOR_DB = -80.0
-MEL_PIECE_S = 30.0  # worked out at once
+MEL_PIECE_S = 30.0  # computed at once
 
 
-def mcd(subject: MetricInput) -> Value:
+def mcd(inputs: MetricInput) -> Value:
     """
     Return the mel-cepstral distortion in dB.
 
@@ -37,19 +37,17 @@ def mcd(subject: MetricInput) -> Value:
     with it half the level alone would cost 4.26 dB. flite's voices are 8 to 9 dB apart, one
     voice 20 % slower 2.3 dB from itself.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
-        each.once(mel_cepstra) for each in (pair.reference_audio, pair.candidate_audio)
+        recording.once(mel_cepstra) for recording in (pair.reference_audio, pair.candidate_audio)
     )
     if isinstance(reference, Missing):
         return reference
     if isinstance(candidate, Missing):
         return candidate
-    return distortion_db(
-        reference, candidate, round(SLACK_S / between_s(pair.reference_audio.rate_hz))
-    )
+    return distortion_db(reference, candidate, round(SLACK_S / hop_s(pair.reference_audio.rate_hz)))
 
 
 def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
@@ -58,13 +56,12 @@ def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
 
     Warped by up to `slack` frames.
     """
-    frames = warp(reference, candidate, slack)
-    return float(
-        DB_PER_NEPER * np.mean(np.linalg.norm(reference[frames[0]] - candidate[frames[1]], axis=1))
-    )
+    rows, columns = warp(reference, candidate, slack)
+    distances = np.linalg.norm(reference[rows] - candidate[columns], axis=1)
+    return float(DB_PER_NEPER * np.mean(distances))
 
 
-def mel_distance(subject: MetricInput) -> Value:
+def mel_distance(inputs: MetricInput) -> Value:
     """
     Return the mean absolute difference of log-mel spectra in dB, frame by frame and band by
     band.
@@ -75,16 +72,16 @@ def mel_distance(subject: MetricInput) -> Value:
     vocoder papers, in natural logarithms of amplitude, is this by 8.69 (20 / ln 10), but for
     the floor.
     """
-    pair = aligned(subject)
+    pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
     reference, candidate = (
-        each.once(_mel_power) for each in (pair.reference_audio, pair.candidate_audio)
+        recording.once(_mel_power) for recording in (pair.reference_audio, pair.candidate_audio)
     )
     floor = reference.max() * 10.0 ** (MEL_FLOOR_DB / 10.0)
-    heard = np.maximum(reference.mean(axis=0), candidate.mean(axis=0)) > floor
+    audible = np.maximum(reference.mean(axis=0), candidate.mean(axis=0)) > floor
     levels = [
-        10.0 * np.log10(np.maximum(power[:, heard], floor)) for power in (reference, candidate)
+        10.0 * np.log10(np.maximum(power[:, audible], floor)) for power in (reference, candidate)
     ]
     return float(np.mean(np.abs(levels[0] - levels[1])))
 
@@ -95,15 +92,15 @@ def _mel_power(recording: Recording) -> Frames:
 
     At an edge, all bands ring.
     """
-    frames, piece = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
-    pieces = [frames[at : at + piece] for at in range(0, len(frames), piece)]
+    samples, length = recording.at(MEL_RATE_HZ), int(MEL_PIECE_S * MEL_RATE_HZ)
+    pieces = [samples[start : start + length] for start in range(0, len(samples), length)]
     power = [
-        power_mel(each, MEL_RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
-        for each in pieces
+        power_mel(piece, MEL_RATE_HZ, width=MEL_WIDTH, hop=MEL_HOP, bands=MEL_BANDS)
+        for piece in pieces
     ]
     beyond = MEL_WIDTH // MEL_HOP // 2
     return np.concatenate(
-        [each[beyond:-beyond] if len(each) > 2 * beyond else each for each in power]
+        [piece[beyond:-beyond] if len(piece) > 2 * beyond else piece for piece in power]
     )
 
 

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import cast
 
 from harness.errors import HarnessError
-from harness.models.whisper_weights import UNSPACED, primary
+from harness.models.whisper_weights import UNSPACED, primary_language
 from harness.records.cell import ENGLISH
 from harness.records.measurement import Metric, Missing, Value
 
@@ -30,8 +30,8 @@ ALIAS = "harness_whisper_normalizers"
 HALF = 0.5
 
 # The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
-# in place of a weighted one. It is what many papers report, and where short sentences fail it says
-# so sooner. wer_over_half is the share of utterances of which more than half the words are wrong: a
+# in place of a weighted one. Many papers report it, and it is more sensitive where short sentences
+# fail. wer_over_half is the share of utterances of which more than half the words are wrong: a
 # mean of 5 % can be a slip in every sentence or one sentence of noise in twenty.
 METRICS: tuple[Metric, ...] = (
     Metric(name="wer", unit="1", better="lower", version="1"),
@@ -64,7 +64,7 @@ class ErrorCounts:
 
 def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[str, Value]:
     """Return one utterance's value of each metric of METRICS."""
-    wer, cer = (each if isinstance(each, Missing) else each.rate for each in (words, chars))
+    wer, cer = (counts if isinstance(counts, Missing) else counts.rate for counts in (words, chars))
     over_half = wer if isinstance(wer, Missing) else float(wer > HALF)
     return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
 
@@ -77,11 +77,15 @@ def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     import jiwer
 
-    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
-    if not said:
+    reference_words, hypothesis_words = (
+        _normalized(text, language) for text in (reference, hypothesis)
+    )
+    if not reference_words:
         return Missing("the reference text has no words")
-    found = jiwer.process_words(said, heard)
-    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+    alignment = jiwer.process_words(reference_words, hypothesis_words)
+    return _counts(
+        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
+    )
 
 
 def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
@@ -92,11 +96,15 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     import jiwer
 
-    said, heard = (_normalized(text, language) for text in (reference, hypothesis))
-    if not said:
+    reference_text, hypothesis_text = (
+        _normalized(text, language) for text in (reference, hypothesis)
+    )
+    if not reference_text:
         return Missing("the reference text has no words")
-    found = jiwer.process_characters(said, heard)
-    return _counts(found.hits, found.substitutions, found.deletions, found.insertions)
+    alignment = jiwer.process_characters(reference_text, hypothesis_text)
+    return _counts(
+        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
+    )
 
 
 @functools.cache
@@ -140,7 +148,7 @@ def _normalizers() -> ModuleType:
 
 def _normalized(text: str, language: str) -> str:
     """Normalise a text; empty without a word: the normaliser leaves a lone "..." as a word."""
-    normal = normalizer(primary(language))(text).strip()
+    normal = normalizer(primary_language(language))(text).strip()
     return normal if any(letter.isalnum() for letter in normal) else ""
 
 

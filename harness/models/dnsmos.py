@@ -26,7 +26,7 @@ from harness.audio.mel import Power, power_mel
 from harness.models.packaged_file import ADVICE, packaged_file
 from harness.records.measurement import Missing, not_installed
 
-Frames32 = NDArray[np.float32]
+Array32 = NDArray[np.float32]
 
 PACKAGE = "speechmos"
 P835_FILE = (
@@ -39,11 +39,11 @@ P808_FILE = (
 )
 
 RATE_HZ = 16_000
-WINDOW_S = 9.01  # what the models were trained on
+WINDOW_S = 9.01  # the window that the models were trained on
 WINDOW = int(WINDOW_S * RATE_HZ)
 GROUP = 4  # windows at once: more is no faster and takes 30 MB each
 
-# P.835 hears frames of 20 ms every 10 ms. Its graph is cut where the map is a quarter as long: a
+# P.835 reads frames of 20 ms every 10 ms. Its graph is cut where the map is a quarter as long: a
 # window begins every 25 places.
 WIDTH, HOP = 320, 160
 SPECTRA, MAP, SCORES = (
@@ -57,7 +57,7 @@ LONG, SHIFT = 900, RATE_HZ // HOP  # analysis frames in a window, and from one w
 HALO = 8
 BLOCK = 500  # analysis frames at once: 60 MB of activations
 
-# P.808 hears log-mel power: 120 bands, 20 ms every 10 ms, the loudest 0 dB, the quietest -80 dB,
+# P.808 reads log-mel power: 120 bands, 20 ms every 10 ms, the loudest 0 dB, the quietest -80 dB,
 # scaled to 1 and -1.
 MEL_WIDTH, MEL_BANDS = 321, 120
 MEL_EDGE = 2  # analysis frames that reach beyond an end of the window
@@ -75,13 +75,13 @@ class Halves:
     above: Any
 
 
-def tiled(frames: NDArray[np.floating]) -> Frames32:
+def tiled(samples: NDArray[np.floating]) -> Array32:
     """
     Repeat audio (16 kHz, shape [n], n > 0) until it fills a window; doubled each time.
 
     Samples beyond full scale are clipped, as a converter would; the reference refuses them.
     """
-    audio: Frames32 = np.clip(frames, -1.0, 1.0).astype(np.float32)
+    audio: Array32 = np.clip(samples, -1.0, 1.0).astype(np.float32)
     while len(audio) < WINDOW:
         audio = np.concatenate([audio, audio])
     return audio
@@ -103,7 +103,7 @@ def window_starts(length: int) -> list[int]:
     ]
 
 
-def p835_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
+def p835_scores(audio: Array32) -> NDArray[np.float64] | Missing:
     """
     Return SIG, BAK and OVRL of each window of `tiled` audio, shape [windows, 3], not yet
     calibrated.
@@ -121,16 +121,16 @@ def p835_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
     return np.concatenate(scores).astype(np.float64)
 
 
-def p808_scores(audio: Frames32) -> NDArray[np.float64] | Missing:
+def p808_scores(audio: Array32) -> NDArray[np.float64] | Missing:
     """Return the score of each window of `tiled` audio, shape [windows, 1]."""
     session = _p808()
     if isinstance(session, Missing):
         return session
-    heard = (np.stack([log_mel(power) for power in group]) for group in _window_powers(audio))
-    return np.concatenate([_run(session, "input_1", each) for each in heard]).astype(np.float64)
+    groups = (np.stack([log_mel(power) for power in group]) for group in _window_powers(audio))
+    return np.concatenate([_run(session, "input_1", group) for group in groups]).astype(np.float64)
 
 
-def log_mel(power: Power) -> Frames32:
+def log_mel(power: Power) -> Array32:
     """
     Convert mel power, shape [n, 120], to dB below its loudest value, scaled to -1..1 as P.808
     expects.
@@ -141,7 +141,7 @@ def log_mel(power: Power) -> Frames32:
     )
 
 
-def _window_powers(audio: Frames32) -> Iterator[list[Power]]:
+def _window_powers(audio: Array32) -> Iterator[list[Power]]:
     """
     Yield the mel power of the windows, [900, 120] each, in groups.
 
@@ -151,21 +151,21 @@ def _window_powers(audio: Frames32) -> Iterator[list[Power]]:
     for group in _groups(window_starts(len(audio))):
         powers = []
         for second in group:
-            frames = audio[second * RATE_HZ :][: WINDOW - HOP]
+            samples = audio[second * RATE_HZ :][: WINDOW - HOP]
             power = whole[second * SHIFT :][:LONG].copy()
             power[:MEL_EDGE], power[-MEL_EDGE:] = (
-                _mel_power(frames[:strip])[:MEL_EDGE],
-                _mel_power(frames[-strip:])[-MEL_EDGE:],
+                _mel_power(samples[:strip])[:MEL_EDGE],
+                _mel_power(samples[-strip:])[-MEL_EDGE:],
             )
             powers.append(power)
         yield powers
 
 
-def _mel_power(frames: Frames32) -> Power:
-    return power_mel(frames, RATE_HZ, width=MEL_WIDTH, hop=HOP, bands=MEL_BANDS)
+def _mel_power(samples: Array32) -> Power:
+    return power_mel(samples, RATE_HZ, width=MEL_WIDTH, hop=HOP, bands=MEL_BANDS)
 
 
-def _shared_map(below: Any, spectra: Frames32) -> Frames32:
+def _shared_map(below: Any, spectra: Array32) -> Array32:
     """
     Compute the map of all spectra [t, 320], in blocks that see their neighbours: shape [32, t /
     4, 40].
@@ -178,9 +178,7 @@ def _shared_map(below: Any, spectra: Frames32) -> Frames32:
     return np.concatenate(blocks, axis=1)
 
 
-def _window_maps(
-    below: Any, spectra: Frames32, shared: Frames32, seconds: Sequence[int]
-) -> Frames32:
+def _window_maps(below: Any, spectra: Array32, shared: Array32, seconds: Sequence[int]) -> Array32:
     """
     Return the map of each window, [n, 32, 225, 40].
 
@@ -200,7 +198,7 @@ def _groups(seconds: Sequence[int]) -> Iterator[Sequence[int]]:
     return (seconds[at : at + GROUP] for at in range(0, len(seconds), GROUP))
 
 
-def _run(session: Any, name: str, values: Frames32) -> Frames32:
+def _run(session: Any, name: str, values: Array32) -> Array32:
     return np.asarray(session.run(None, {name: np.ascontiguousarray(values)})[0], dtype=np.float32)
 
 
@@ -245,12 +243,12 @@ def part(path: Path, source: str, shape: tuple[str | int, ...], result: str) -> 
     model = onnx.load(path)
     nodes, used = _between(model.graph, source, result)
     value = onnx.helper.make_tensor_value_info
-    given, made = (
+    source_info, result_info = (
         value(source, onnx.TensorProto.FLOAT, shape),
         value(result, onnx.TensorProto.FLOAT, None),
     )
-    constants = [each for each in model.graph.initializer if each.name in used]
-    graph = onnx.helper.make_graph(nodes, result, [given], [made], constants)
+    constants = [constant for constant in model.graph.initializer if constant.name in used]
+    graph = onnx.helper.make_graph(nodes, result, [source_info], [result_info], constants)
     cut = onnx.helper.make_model(
         graph, opset_imports=model.opset_import, ir_version=model.ir_version
     )

@@ -28,12 +28,12 @@ from harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
 DECODING = "greedy fp32, whole windows, r1"
-BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer, which lie beside model.bin
+BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer files
 TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FasterJudge:
+class FasterWhisperRecognizer:
     """A loaded faster-whisper model; `name` identifies weights, packages and decoding."""
 
     name: str
@@ -72,7 +72,7 @@ class FasterJudge:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
+def load_recognizer(path: Path, *more: Path) -> FasterWhisperRecognizer | Missing:
     """
     Load a recogniser from a CTranslate2 file, in one or `more` parts, with the files beside it.
 
@@ -97,7 +97,7 @@ def build_judge(path: Path, *more: Path) -> FasterJudge | Missing:
     model = faster_whisper.WhisperModel(
         name, device="cpu", compute_type="float32", cpu_threads=1, files=files
     )
-    return FasterJudge(name=name, model=model)
+    return FasterWhisperRecognizer(name=name, model=model)
 
 
 def decoding() -> str:
@@ -113,10 +113,10 @@ def _files(*parts: Path) -> dict[str, bytes]:
     The parts are joined as model.bin, beside all that lies in their folder.
     """
     beside = {
-        each.name: each.read_bytes()
+        path.name: path.read_bytes()
         for part in parts
-        for each in part.parent.iterdir()
-        if each.suffix in BESIDE
+        for path in part.parent.iterdir()
+        if path.suffix in BESIDE
     }
     return {**beside, "model.bin": b"".join(part.read_bytes() for part in parts)}
 

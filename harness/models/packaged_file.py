@@ -27,9 +27,9 @@ def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
     if not path.is_file():
         return Missing(f"the installed {package} carries no {inside}; {ADVICE}")
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != sha256:
         return Missing(
-            f"{inside} of the installed {package} is another model (SHA-256 {found[:8]}); {ADVICE}"
+            f"{inside} of the installed {package} is another model (SHA-256 {digest[:8]}); {ADVICE}"
         )
     return path

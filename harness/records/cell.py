@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from harness.errors import HarnessError
-from harness.records.codec import NON_EMPTY, OmitDefault, TextPattern, Unique, from_json, to_json
+from harness.records.codec import from_json, to_json
+from harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Unique
 
 ENGLISH = "en"
 Option = str | int | float | bool

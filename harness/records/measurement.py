@@ -12,15 +12,8 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from harness.errors import HarnessError
-from harness.records.codec import (
-    NON_EMPTY,
-    Convert,
-    Key,
-    OmitDefault,
-    Range,
-    from_json,
-    to_json,
-)
+from harness.records.codec import from_json, to_json
+from harness.records.constraints import NON_EMPTY, Convert, Key, OmitDefault, Range
 
 Better = Literal["lower", "higher", "neither"]
 

@@ -16,14 +16,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from harness.records.cell import Cell, Option
-from harness.records.codec import (
-    NON_EMPTY,
-    Fallback,
-    OmitDefault,
-    Range,
-    Row,
-    TextPattern,
-)
+from harness.records.constraints import NON_EMPTY, Fallback, OmitDefault, Range, Row, TextPattern
 from harness.records.environment import RunEnvironment
 from harness.records.measurement import Missing
 

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from harness.errors import HarnessError
-from harness.records.measurement import Better, Value, value_from_json, value_to_json
+from harness.records.codec import from_json, to_json
+from harness.records.constraints import OmitDefault
+from harness.records.measurement import Better, Value
 
 SCHEMA_VERSION = 1
 """Of the JSON that `--json` writes. History: 1, 2026-11, first."""
@@ -153,12 +155,12 @@ class CellVerdict:
     label: str
     verdict: Verdict
     reason: str
-    metrics: tuple[MetricVerdict, ...]
     notes: str = ""
     """
     The end of `reason` that explains a change: the stage that moved, the settings that differ.
     """
-    notices: tuple[str, ...] = ()
+    metrics: tuple[MetricVerdict, ...]
+    notices: Annotated[tuple[str, ...], OmitDefault()] = ()
     """
     What a reader should know and what decides nothing: a stage that is faster alone while the whole
     is not.
@@ -178,31 +180,25 @@ class RunVerdict:
     """
     The baseline that it was judged against, e.g. `b07e11a, 2026-11-20 "bf16 vocoder"`, or `none`.
     """
-    cells: tuple[CellVerdict, ...]
-    counts: Mapping[Verdict, int]
-    verdict: Verdict
     exit_code: int
     line: str
     """The verdict in one line."""
+    verdict: Verdict
+    counts: Mapping[Verdict, int]
+    """Number of cells by verdict."""
+    cells: tuple[CellVerdict, ...]
 
 
 def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:
-    """Give plain JSON values."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        **{
-            name: getattr(judgement, name)
-            for name in ("suite", "profile", "machine", "head", "baseline", "exit_code", "line")
-        },
-        "verdict": judgement.verdict.value,
-        "counts": {verdict.value: count for verdict, count in judgement.counts.items()},
-        "cells": [_cell_to_dict(cell) for cell in judgement.cells],
-    }
+    """Return plain JSON values."""
+    return {"schema_version": SCHEMA_VERSION, **to_json(judgement)}
 
 
 def judgement_from_dict(data: Mapping[str, Any]) -> RunVerdict:
     """
-    Read what `judgement_to_dict` gave. Raises HarnessError for a newer schema or anything else.
+    Read the result of `judgement_to_dict`.
+
+    Raises HarnessError for another schema, missing or unknown keys, and wrong types.
     """
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -210,65 +206,10 @@ def judgement_from_dict(data: Mapping[str, Any]) -> RunVerdict:
             f"this judgement has schema {version!r}, this voxgate reads {SCHEMA_VERSION}; judge "
             "the run again"
         )
+    fields = {name: value for name, value in data.items() if name != "schema_version"}
     try:
-        fields = {name: value for name, value in data.items() if name != "schema_version"}
-        fields["cells"] = tuple(_cell_from_dict(cell) for cell in data["cells"])
-        fields["verdict"] = Verdict(data["verdict"])
-        fields["counts"] = {Verdict(name): int(count) for name, count in data["counts"].items()}
-        return RunVerdict(**fields)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return from_json(RunVerdict, fields)
+    except HarnessError as error:
         raise HarnessError(
             f"this judgement cannot be read ({error}); judge the run again"
         ) from error
-
-
-def _cell_to_dict(cell: CellVerdict) -> dict[str, Any]:
-    metrics = [_metric_to_dict(each) for each in cell.metrics]
-    notices = {"notices": list(cell.notices)} if cell.notices else {}
-    return {
-        "cell": cell.cell,
-        "label": cell.label,
-        "verdict": cell.verdict.value,
-        "reason": cell.reason,
-        "notes": cell.notes,
-        "metrics": metrics,
-        **notices,
-    }
-
-
-def _cell_from_dict(data: Mapping[str, Any]) -> CellVerdict:
-    metrics = tuple(_metric_from_dict(each) for each in data["metrics"])
-    told = {"notices": tuple(data["notices"])} if "notices" in data else {}
-    return CellVerdict(**{**data, "verdict": Verdict(data["verdict"]), "metrics": metrics, **told})
-
-
-def _metric_to_dict(metric: MetricVerdict) -> dict[str, Any]:
-    comparison = None if metric.comparison is None else _comparison_to_dict(metric.comparison)
-    return {
-        "metric": metric.metric,
-        "verdict": metric.verdict.value,
-        "reason": metric.reason,
-        "comparison": comparison,
-        "blocking": metric.blocking,
-        "limit": metric.limit,
-        "good_enough": metric.good_enough,
-    }
-
-
-def _metric_from_dict(data: Mapping[str, Any]) -> MetricVerdict:
-    comparison = None if data["comparison"] is None else _comparison_from_dict(data["comparison"])
-    return MetricVerdict(**{**data, "verdict": Verdict(data["verdict"]), "comparison": comparison})
-
-
-def _comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
-    fields = {name: getattr(comparison, name) for name in Comparison.__dataclass_fields__}
-    fields["baseline"], fields["current"] = (
-        value_to_json(comparison.baseline),
-        value_to_json(comparison.current),
-    )
-    return {**fields, "incomparable": list(comparison.incomparable)}
-
-
-def _comparison_from_dict(data: Mapping[str, Any]) -> Comparison:
-    values = {name: value_from_json(data[name]) for name in ("baseline", "current")}
-    return Comparison(**{**data, **values, "incomparable": tuple(data["incomparable"])})

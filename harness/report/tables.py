@@ -11,7 +11,7 @@ from itertools import chain
 
 from harness.analysis.grouping import by_name
 from harness.analysis.metric_rules import ENERGY, STAGE, is_speed
-from harness.analysis.stages import ALONE, SYNCED
+from harness.analysis.stages import ISOLATED, SYNCHRONISED
 from harness.judging import explain
 from harness.metrics.registry import is_synthesis_time
 from harness.records.measurement import Measurement, MetricVersion, Missing
@@ -245,10 +245,10 @@ class StageLine:
 
 def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
     """Return the stages of a cell; empty where no pass profiled them."""
-    columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCED, ALONE)}
-    if not columns[SYNCED]:
+    columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCHRONISED, ISOLATED)}
+    if not columns[SYNCHRONISED]:
         return ()
-    names = dict.fromkeys((*columns[SYNCED], *columns[STAGE], *columns[ALONE]))
+    names = dict.fromkeys((*columns[SYNCHRONISED], *columns[STAGE], *columns[ISOLATED]))
     return tuple(_line(name, columns) for name in names)
 
 
@@ -266,7 +266,7 @@ def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
 
 def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
     measured, synced, alone = (
-        columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCED, ALONE)
+        columns[prefix].get(name, NOTHING) for prefix in (STAGE, SYNCHRONISED, ISOLATED)
     )
     return StageLine(name=name, measured=measured, synced=synced, alone=alone)
 

@@ -50,7 +50,7 @@ from harness.revisions.paired_run import (
 )
 from harness.runner.progress import Progress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
 
 FIRST_SHARE = 0.6

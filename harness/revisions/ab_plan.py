@@ -16,7 +16,7 @@ from harness.machine.git import NOW, Revision
 from harness.machine.identity import changed_tools
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
-from harness.metrics.registry import check_choice
+from harness.metrics.registry import check_selection
 from harness.revisions.checkout import Checkout, WorktreeManager
 from harness.revisions.suite_diff import SuiteDiff, diff_suites
 from harness.runner.resume import SessionSpec
@@ -99,7 +99,7 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = diff_suites(plan.suite, *trees, plan.only)
-    check_choice(shared.suite.metrics, shared.suite.conditions)
+    check_selection(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
     packages = sorted(
         {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}

@@ -22,7 +22,7 @@ from pathlib import Path
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import ENERGY
-from harness.analysis.stages import in_turns, moved_stage
+from harness.analysis.stages import moved_stage, pair_stages
 from harness.errors import HarnessError
 from harness.judging import phrases
 from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
@@ -245,7 +245,9 @@ class Bisection:
             return self._made(before, now, CommitState.SKIP, Verdict.UNRESOLVED, "", trouble)
         values, baseline = self._measured(base, head, folder)
         verdict = _decided(self._aim, head, values, baseline, match.policy)
-        return self._judged(verdict, before, now, moved_stage(in_turns(base, head, self._aim.cell)))
+        return self._judged(
+            verdict, before, now, moved_stage(pair_stages(base, head, self._aim.cell))
+        )
 
     def _taken(self, match: Match, folder: Path) -> PairedRuns:
         """

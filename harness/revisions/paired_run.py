@@ -36,7 +36,7 @@ from harness.revisions.checkout import Checkout
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.round import Variant
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.runner import ExtraRounds, run_sides
 
 BASE, HEAD = "base", "head"

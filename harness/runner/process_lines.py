@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 from harness.errors import HarnessError
 from harness.records.cell import Option
-from harness.records.codec import Range, from_json
+from harness.records.codec import from_json
+from harness.records.constraints import Range
 from harness.records.measurement import Missing
 from harness.records.run import (
     ColdStart,

@@ -23,8 +23,8 @@ from harness.machine.identity import comparable
 from harness.records.cell import Cell
 from harness.records.environment import facts_of
 from harness.records.run import Failure, Phase, ProcessRecord
-from harness.runner import run_folder
-from harness.runner.run_folder import RunHeader
+from harness.runner import json_files, process_files, run_folder
+from harness.runner.run_header import RunHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,9 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
     """
     todo: dict[tuple[str, int], Remainder] = {}
     failures: dict[str, Failure] = {}
-    for repeat in range(max(header.repeats, run_folder.rounds(folder))):
+    for repeat in range(max(header.repeats, process_files.rounds(folder))):
         for cell in header.cells:
-            record = run_folder.load_process(folder, cell.slug, repeat)
+            record = process_files.load_process(folder, cell.slug, repeat)
             if record is None and repeat >= header.repeats:
                 continue  # nobody asked for it
             if (final := _final(record)) is not None:
@@ -73,10 +73,10 @@ def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remai
     """
     Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing.
     """
-    record = run_folder.load_process(folder, cell.slug, repeat)
+    record = process_files.load_process(folder, cell.slug, repeat)
     if record is not None and record.finished:
         return None
-    run_folder.keep_interrupted(folder, cell.slug, repeat)
+    process_files.keep_interrupted(folder, cell.slug, repeat)
     return _remainder(header.spoken(cell, repeat), header.iterations, record)
 
 
@@ -86,16 +86,16 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
     the others' processes are put away too, since what was not measured in turns is no pair. Cells
     that failed for good stay as they are.
     """
-    for repeat in range(max(map(run_folder.rounds, folders))):
+    for repeat in range(max(map(process_files.rounds, folders))):
         for cell in header.cells:
-            records = [run_folder.load_process(folder, cell.slug, repeat) for folder in folders]
+            records = [process_files.load_process(folder, cell.slug, repeat) for folder in folders]
             spoken = header.spoken(cell, repeat)
             if not (
                 any(map(_final, records))
                 or all(_is_whole(spoken, header.iterations, each) for each in records)
             ):
                 for folder in folders:
-                    run_folder.archive_process(folder, cell.slug, repeat)
+                    process_files.archive_process(folder, cell.slug, repeat)
 
 
 def _final(record: ProcessRecord | None) -> Failure | None:
@@ -181,7 +181,7 @@ def begin(folder: Path, facts: SessionSpec) -> None:
     """Write down what a folder is for. Raises HarnessError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        run_folder.write_json(folder / FILE, facts)
+        json_files.write_json(folder / FILE, facts)
     except OSError as error:
         raise HarnessError(
             f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
@@ -220,7 +220,7 @@ def _begun(folder: Path, facts: SessionSpec) -> Path:
 
 
 def _facts(folder: Path) -> SessionSpec:
-    return run_folder.read_json(
+    return json_files.read_json(
         folder / FILE,
         f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",
     )

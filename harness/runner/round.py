@@ -15,9 +15,9 @@ from pathlib import Path
 from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import Profile
 from harness.records.run import FailureKind
-from harness.runner import run_folder
+from harness.runner import process_files
 from harness.runner.interleaving import interleave
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.work_queue import CellKey, WorkQueue
 from harness.runner.worker_pool import WorkerPool, WorkerSpec
 from harness.runner.worker_process import CURRENT_ENV, PythonEnv, WorkerError, WorkerProcess
@@ -214,7 +214,7 @@ class Round:
             if error.failure.kind is FailureKind.DISK:
                 raise DiskFullError from error
             if not error.recorded:
-                run_folder.append_failure(
+                process_files.append_failure(
                     self._sides[slot.side].folder, slot.slug, repeat, error.failure
                 )
             self._ledger.fail(slot, error.failure)

@@ -29,12 +29,12 @@ from harness.machine.profiles import Profile
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
 from harness.records.run import Failure
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder, run_header
 from harness.runner.interleaving import batches
 from harness.runner.progress import Progress, Silent
 from harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
 from harness.runner.round import DiskFullError, Round, Variant
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.work_queue import CellKey, WorkQueue
 from harness.runner.worker_pool import WorkerPool, live_limit
 from harness.suite.suite import Suite
@@ -175,7 +175,7 @@ def make_header(
             for cell in expansion.cells
             if cell.slug not in {each.slug for each in cells}
         },
-        workload=suite.workload if re.fullmatch(run_folder.WORKLOAD, suite.workload) else "",
+        workload=suite.workload if re.fullmatch(run_header.WORKLOAD, suite.workload) else "",
     )
 
 
@@ -232,7 +232,7 @@ class Runner:
         except KeyboardInterrupt:
             interrupted = True
         except (OSError, DiskFullError) as error:
-            if isinstance(error, OSError) and not run_folder.has_no_room(error):
+            if isinstance(error, OSError) and not process_files.has_no_room(error):
                 raise
             where = self._sides[0].folder
             raise HarnessError(

@@ -14,7 +14,7 @@ from harness.records.cell import Cell
 from harness.records.run import Failure
 from harness.runner.progress import Progress, TimeEstimate
 from harness.runner.resume import Remainder
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 
 
 class CellKey(NamedTuple):

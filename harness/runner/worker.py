@@ -1,58 +1,56 @@
 """
-The child's main: one cell, one repeat, one command at a time.
+Measure one repeat of one cell in a process of its own, one command at a time.
 `python -m harness.runner.worker REQUEST.json`
 
-The parent writes one JSON command a line to standard input; the worker carries it out, appends its
-records to the process's log, and answers one JSON line: {"done": ...} or {"failed": {"kind",
-"reason"}}, after which it ends. Between commands it waits and uses no CPU. It decides nothing and
-computes no statistics; it does say what was in effect, and that the same seed gave the same audio.
-Of an engine that has no seed and speaks otherwise each time it keeps several takes.
+The parent writes one JSON command per line to standard input. The worker executes it, appends its
+records to the log of the process, and answers one JSON line: {"done": ...}, or {"failed": {"kind",
+"reason"}}, after which it exits. Between commands it waits and uses no CPU. It decides nothing and
+computes no statistics. It does record which options were in effect, and whether the same seed gave
+the same audio. Of an engine without a seed that speaks differently each time, it keeps several
+takes.
 
-    {"do": "load", "alone": true}                        import and load; `alone`: nothing else ran,
-                                                         a true cold start
+    {"do": "load", "alone": true}                        import and load; `alone`: no other process
+                                                         was running, so this is a true cold start
     {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
-    {"do": "observe", "request": "u001"}                 what is in effect; fails if a promise is
-                                                         not kept
-    {"do": "pin"}                                        move to the CPU that is kept for measuring
-    {"do": "energy"}                                     what it draws, idle and at work, in a pass
+    {"do": "observe", "request": "u001"}                 record effective options; fails if one is
+                                                         not as requested
+    {"do": "pin"}                                        move to the CPU reserved for measuring
+    {"do": "energy"}                                     measure energy, idle and at work, in a pass
                                                          that is not timed
-    {"do": "stages", "request": "u001"}                  where its time goes, in a pass that is not
+    {"do": "stages", "request": "u001"}                  profile the stages, in a pass that is not
                                                          timed as a whole
-    {"do": "finish"}                                     peaks of memory; the worker ends
+    {"do": "finish"}                                     record memory peaks; the worker exits
 
-A side of a comparison proves after its first synthesis, when it is warm and at its end that all
-files were its own.
+A side of a comparison checks after its first synthesis, when it is warm, and at its end that all
+files it opened were its own.
 """
 
-import gc
 import hashlib
 import importlib
-import io
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any
 
 import numpy as np
 
 from harness.audio.files import read_audio, same_audio, wav_bytes
 from harness.errors import HarnessError
 from harness.machine.checks.check import SystemRoot, here
-from harness.machine.clock import Clock, StageWatch, WallClock, peak_cuda_bytes, peak_rss_bytes
+from harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
 from harness.machine.interference import DisturbanceWatch
 from harness.machine.power_meter import device_of, find_meter, measure_energy
-from harness.records.cell import Cell, Option, Request, cell_from_json
+from harness.records.cell import Option, Request
 from harness.records.codec import to_json
 from harness.records.files import write_atomic
 from harness.records.measurement import Missing
 from harness.records.run import (
-    AudioChunk,
     Energy,
     Failure,
     FailureKind,
@@ -61,68 +59,17 @@ from harness.records.run import (
     Phase,
     StageProfile,
 )
-from harness.runner.opened_files import ForeignFilesError, Opened, Territory, territory_from_json
-from harness.runner.run_folder import (
-    WorkerLog,
-    effect_to_json,
-    energy_to_json,
-    has_no_room,
-    sample_to_json,
-    stages_to_json,
-)
+from harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
+from harness.runner.opened_files import Opened
+from harness.runner.process_files import WorkerLog
 from harness.runner.stage_profile import profile_stages
-from harness.targets.http.client import SpeechError
+from harness.runner.timing import Timing, freeze_gc, joins_of, no_garbage_collection, time_synthesis
+from harness.runner.worker_output import claim_stdout
+from harness.runner.worker_request import WorkerRequest, read_job
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 
 Record = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRequest:
-    """What the parent asks of this worker."""
-
-    cell: Cell
-    repeat: int
-    folder: Path
-    """The run folder."""
-    log: Path
-    defaults: Mapping[str, Option]
-    """Of the profile."""
-    cpus: tuple[int, ...]
-    """Where to load and warm up; empty leaves it to the system."""
-    cpu: int | None
-    """Where to measure; None leaves it to the system."""
-    known: Mapping[str, str]
-    """Hash of the audio that earlier processes of this cell gave, by request."""
-    iterations_before: int
-    """How many samples an interrupted process left for this repeat."""
-    territory: Territory | None = None
-    """Whose files it must use; None where nobody asks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """One synthesis: its audio (float32, shape [n]) and its seconds."""
-
-    audio: np.ndarray
-    wall_s: float
-    first_audio_s: float
-    stages_s: Mapping[str, float]
-    chunks: tuple[AudioChunk, ...]
-    disturbance: Mapping[str, float] = field(default_factory=dict)
-
-
-class UnwritableError(Exception):
-    """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
-
-    def __init__(self, system: OSError) -> None:
-        super().__init__(str(system))
-        self.system = system
-
-
-class NotInEffectError(Exception):
-    """A promise is not kept."""
 
 
 class Worker:
@@ -164,7 +111,7 @@ class Worker:
         try:
             answer = self._commands[command["do"]](command)
         except Exception as error:
-            failure = failure_of(error)
+            failure = classify(error)
             traceback.print_exception(error)  # to the process's .stderr file
             failure = self._recorded(failure)
             return {"failed": to_json(failure)}
@@ -177,12 +124,12 @@ class Worker:
         try:
             self._note({"kind": "failure", "failure": to_json(failure)})
         except UnwritableError as error:  # what failed will be tried again, and said again
-            return failure_of(error)
+            return classify(error)
         return failure
 
     def _note(self, record: Mapping[str, object]) -> None:
         """Append a record. Raises UnwritableError."""
-        with kept():
+        with writing():
             self._log.append(record)
 
     def _load(self, command: Mapping[str, Any]) -> Record:
@@ -251,7 +198,7 @@ class Worker:
             joins_s=joins_of(self._loaded()),
             chunks=timing.chunks,
         )
-        self._note({"kind": "sample", "sample": sample_to_json(sample)})
+        self._note({"kind": "sample", "sample": to_json(sample)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)
@@ -297,7 +244,7 @@ class Worker:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
         content = wav_bytes(audio, self._loaded().sample_rate_hz, name)
-        with kept():
+        with writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content)
         return name
@@ -308,7 +255,7 @@ class Worker:
 
     def _require_in_effect(self, effects: tuple[OptionCheck, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
-        self._note({"kind": "effects", "effects": [effect_to_json(effect) for effect in effects]})
+        self._note({"kind": "effects", "effects": [to_json(effect) for effect in effects]})
         broken = [
             f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}"
             for e in effects
@@ -333,7 +280,7 @@ class Worker:
         return {}
 
     def _energy(self, _command: Mapping[str, Any]) -> Record:
-        self._note({**energy_to_json(self._weighed()), "kind": "energy"})
+        self._note({**to_json(self._weighed()), "kind": "energy"})
         return {}
 
     def _weighed(self) -> Energy | Missing:
@@ -356,7 +303,7 @@ class Worker:
 
     def _stages(self, command: Mapping[str, Any]) -> Record:
         profile = self._staged(self._requests[command["request"]])
-        self._note({**stages_to_json(profile), "kind": "stages"})
+        self._note({**to_json(profile), "kind": "stages"})
         return {}
 
     def _staged(self, request: Request) -> StageProfile | Missing:
@@ -365,10 +312,10 @@ class Worker:
             with no_garbage_collection():
                 return profile_stages(self._loaded(), request, self._clock)
         except Exception as error:
-            if failure_of(error).kind is FailureKind.DISK:
+            if classify(error).kind is FailureKind.DISK:
                 raise
             traceback.print_exception(error)
-            return Missing(f"no stage pass: {failure_of(error).reason}")
+            return Missing(f"no stage pass: {classify(error).reason}")
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         self._prove()
@@ -391,39 +338,6 @@ class Worker:
         return self._target
 
 
-def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
-    """
-    Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or
-    NaN.
-    """
-    watch = StageWatch(clock)
-    chunks: list[np.ndarray] = []
-    arrived_s: list[float] = []
-    start_s = clock.seconds()
-    for chunk in target.synthesize(request, watch):
-        if len(chunk):  # what is empty cannot be played
-            arrived_s.append(clock.seconds() - start_s)
-            chunks.append(chunk)
-    wall_s = clock.seconds() - start_s
-    audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
-    if not audio.size:
-        raise ValueError(f"request {request.id} gave no audio")
-    if not np.isfinite(audio).all():
-        raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
-    lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
-    pieces = tuple(
-        AudioChunk(arrived_s=at_s, audio_s=length_s)
-        for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
-    )
-    return Timing(
-        audio=audio,
-        wall_s=wall_s,
-        first_audio_s=arrived_s[0],
-        stages_s=watch.stages_s,
-        chunks=pieces,
-    )
-
-
 def changed_audio(request: Request, seed: Option) -> OptionCheck:
     """Return the broken promise of a seed."""
     why = f"the same seed gave different audio for request {request.id}"
@@ -437,133 +351,6 @@ def is_same(audio: np.ndarray, path: Path) -> bool:
     except HarnessError:  # there is nothing to show that it is the same
         return False
     return same_audio(before, audio)
-
-
-def joins_of(target: Target) -> tuple[float, ...] | None:
-    """
-    Give where the target says that it joined the chunks of its last synthesis; None where it does
-    not say.
-    """
-    boundaries_s = target.chunk_boundaries_s
-    return None if boundaries_s is None else tuple(map(float, boundaries_s))
-
-
-def freeze_gc() -> None:
-    """
-    Keep what was loaded or compiled out of later collections.
-
-    With torch imported each takes 90 ms, a fifth of the time that quick cells are measured for, and
-    what it walks through drives the engine's own data out of the caches just before the iteration
-    that is timed.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """
-    Collect before, not during: a collection that falls into one iteration is no property of it (as
-    `timeit` does).
-    """
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def failure_of(error: Exception) -> Failure:
-    """Say in one line what went wrong and, for a bug, where."""
-    if isinstance(error, NotInEffectError):
-        return Failure(kind=FailureKind.NOT_IN_EFFECT, reason=str(error))
-    if isinstance(error, ForeignFilesError):
-        return Failure(kind=FailureKind.FOREIGN_FILES, reason=str(error))
-    if isinstance(error, SpeechError):
-        return Failure(kind=error.kind, reason=str(error))
-    if isinstance(error, HarnessError):
-        return Failure(kind=FailureKind.REFUSED, reason=str(error))
-    if isinstance(error, UnwritableError):
-        return Failure(kind=FailureKind.DISK, reason=_of_system(error.system))
-    if isinstance(error, OSError) and has_no_room(error):
-        return Failure(kind=FailureKind.DISK, reason=_of_system(error))
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = "/".join(Path(frame.filename).parts[-2:])
-    said = (str(error).strip().splitlines() or ["no message"])[0]
-    return Failure(
-        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})"
-    )
-
-
-def _of_system(error: OSError) -> str:
-    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-
-
-@contextmanager
-def kept() -> Iterator[None]:
-    """Name what goes wrong while we write as that. Raises UnwritableError."""
-    try:
-        yield
-    except OSError as error:
-        raise UnwritableError(error) from error
-
-
-def read_job(path: Path) -> WorkerRequest:
-    """Read the request file that the parent wrote."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return WorkerRequest(
-        cell=cell_from_json(data["cell"]),
-        repeat=data["repeat"],
-        folder=Path(data["folder"]),
-        log=Path(data["log"]),
-        defaults=data["defaults"],
-        cpus=tuple(data["cpus"]),
-        cpu=data["cpu"],
-        known=data["known"],
-        iterations_before=data["iterations_before"],
-        territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
-    )
-
-
-class Lossy(io.RawIOBase):
-    """A file whose writing never fails: what cannot be written is lost."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def fileno(self) -> int:
-        """Return the number of the file."""
-        return self._number
-
-    def write(self, content: Any) -> int:
-        """Write what there is room for, and take it all."""
-        with suppress(OSError):
-            os.write(self._number, content)
-        return len(content)
-
-
-def claim_stdout() -> TextIO:
-    """
-    Keep standard output for answers alone; whatever libraries print goes to standard error.
-
-    On a full disk that is lost: a worker that died of its own last words would look like one whose
-    engine failed.
-    """
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    sys.stdout, sys.stderr = lossy(1), lossy(2)
-    return answers
-
-
-def lossy(number: int) -> TextIO:
-    """Return a text stream whose writing never fails."""
-    raw = cast(BinaryIO, Lossy(number))
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -589,10 +376,10 @@ def _opened(job: WorkerRequest, age_s: float) -> Callable[[Mapping[str, Any]], R
         # the parent keeps off the CPU for measuring, and we began with its rights
         os.sched_setaffinity(0, job.cpus)
     try:
-        with kept():
+        with writing():
             log = WorkerLog(job.log)
     except UnwritableError as error:
-        failure = failure_of(error)
+        failure = classify(error)
         return lambda command: {"failed": to_json(failure)}
     return Worker(job, log, age_s).handle
 

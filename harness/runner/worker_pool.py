@@ -18,7 +18,7 @@ import psutil
 from harness.machine.profiles import Profile, allowed_cpus
 from harness.records.cell import Cell, cell_to_json
 from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import run_folder
+from harness.runner import process_files
 from harness.runner.opened_files import territory_to_json
 from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 
@@ -69,7 +69,7 @@ class WorkerPool:
 
     def start(self, post: WorkerSpec) -> WorkerProcess | None:
         """Start a worker; None if all are being stopped."""
-        log = run_folder.log_path(post.folder, post.cell.slug, post.repeat)
+        log = process_files.log_path(post.folder, post.cell.slug, post.repeat)
         job = {
             "cell": cell_to_json(post.cell),
             "repeat": post.repeat,
@@ -173,7 +173,8 @@ class WorkerPool:
 def known_audio(folder: Path, slug: str) -> Mapping[str, str]:
     """Give the hash of each request's audio as the first process that measured it gave it."""
     records = (
-        run_folder.load_process(folder, slug, repeat) for repeat in range(run_folder.rounds(folder))
+        process_files.load_process(folder, slug, repeat)
+        for repeat in range(process_files.rounds(folder))
     )
     samples = [sample for record in records if record is not None for sample in record.samples]
     return {

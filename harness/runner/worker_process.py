@@ -21,8 +21,8 @@ from typing import Any
 from harness.machine.process_guard import GUARD
 from harness.records.codec import from_json
 from harness.records.run import Failure, FailureKind
+from harness.runner.json_files import write_json
 from harness.runner.opened_files import Territory
-from harness.runner.run_folder import write_json
 
 GRACE_S = 10.0
 """How long a worker may take to end after its last answer."""

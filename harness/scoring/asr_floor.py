@@ -38,16 +38,18 @@ from harness import statistics
 from harness.audio.files import write_wav
 from harness.errors import HarnessError
 from harness.metrics.word_errors import ErrorCounts
-from harness.models.whisper_weights import primary
+from harness.models.whisper_weights import primary_language
 from harness.records.cell import ENGLISH, Cell, Workload
-from harness.records.codec import NON_EMPTY, Range, from_json, parse_json
+from harness.records.codec import from_json
+from harness.records.constraints import NON_EMPTY, Range
 from harness.records.files import write_file
 from harness.records.measurement import Measurement, MetricVersion, Missing
 from harness.records.run import OPENAI
+from harness.records.strict_json import parse_json
 from harness.scoring.score_run import default_cache_dir, versions_of
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 from harness.statistics import Shift
 from harness.suite.workload import load_workload, place
 from harness.targets.flite import FliteTarget
@@ -106,11 +108,14 @@ class Floor:
 
 def rate_of(floor: Floor, metric: str) -> Shift:
     """Return the corpus rate, `wer` or `cer`, with its 95 % interval over utterances."""
-    counts = [each.words if metric == "wer" else each.chars for each in floor.utterances.values()]
+    counts = [
+        utterance.words if metric == "wer" else utterance.chars
+        for utterance in floor.utterances.values()
+    ]
     return statistics.paired_rate_difference(
         [0.0] * len(counts),
-        [each.rate for each in counts],
-        [float(each.reference_words) for each in counts],
+        [count.rate for count in counts],
+        [float(count.reference_words) for count in counts],
     )
 
 
@@ -126,10 +131,13 @@ def floor_for_workload(
     again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
     version = floor.versions.get(measured.metric, "")
     if version != measured.version:
-        theirs, ours = _unlike(version, measured.version), _unlike(measured.version, version)
+        theirs, ours = (
+            _differing_parts(version, measured.version),
+            _differing_parts(measured.version, version),
+        )
         return Missing(f"it was heard by [{theirs}], this run by [{ours}]; make it again: {again}")
     if {r.id: r.text for r in workload.requests} != {
-        name: each.text for name, each in floor.utterances.items()
+        name: utterance.text for name, utterance in floor.utterances.items()
     }:
         return Missing(
             f"{floor.speaker} said other texts than this workload has; make it again: {again}"
@@ -181,7 +189,7 @@ def save_floor(path: Path, floor: Floor) -> None:
     write_file(path, text, "make its folder writable", what="the floor ")
 
 
-def _unlike(version: str, other: str) -> str:
+def _differing_parts(version: str, other: str) -> str:
     """
     Return the parts of a version that another one lacks.
 
@@ -199,12 +207,12 @@ def _line(key: str, value: object) -> str:
     return f"{json.dumps(key)}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}"
 
 
-def _utterance_to_json(each: FloorUtterance) -> dict[str, object]:
+def _utterance_to_json(utterance: FloorUtterance) -> dict[str, object]:
     counts = {
         name: [count.errors, count.reference_words]
-        for name, count in (("words", each.words), ("chars", each.chars))
+        for name, count in (("words", utterance.words), ("chars", utterance.chars))
     }
-    return {"text": each.text, "heard": each.heard, **counts}
+    return {"text": utterance.text, "heard": utterance.heard, **counts}
 
 
 def _parse(text: str, where: str) -> Floor:
@@ -215,9 +223,12 @@ def _parse(text: str, where: str) -> Floor:
     kept = from_json(_File, data, where)
     utterances = {
         name: FloorUtterance(
-            text=each.text, heard=each.heard, words=_counts(each.words), chars=_counts(each.chars)
+            text=utterance.text,
+            heard=utterance.heard,
+            words=_counts(utterance.words),
+            chars=_counts(utterance.chars),
         )
-        for name, each in kept.utterances.items()
+        for name, utterance in kept.utterances.items()
     }
     return Floor(
         workload=kept.workload, speaker=kept.speaker, versions=kept.versions, utterances=utterances
@@ -251,9 +262,9 @@ def make_floor(
     workload = load_workload(name)
     with tempfile.TemporaryDirectory() as folder:
         files = (
-            _spoken(workload, Path(folder))
+            _synthesise(workload, Path(folder))
             if recordings is None
-            else recorded(workload, recordings)
+            else find_recordings(workload, recordings)
         )
         scores = _scored(workload, files, progress, judge)
     who = (speaker or recordings.name) if recordings is not None else _flite_and_voices(workload)
@@ -272,9 +283,11 @@ def make_floor(
     return path, floor
 
 
-def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
+def _synthesise(workload: Workload, folder: Path) -> dict[str, Path]:
     """Synthesise every request by flite, with the voice of the request."""
-    foreign = [request.id for request in workload.requests if primary(request.language) != ENGLISH]
+    foreign = [
+        request.id for request in workload.requests if primary_language(request.language) != ENGLISH
+    ]
     if foreign:
         raise HarnessError(
             f"flite speaks English only, and {foreign[0]} is not English; give --recordings FOLDER"
@@ -290,20 +303,20 @@ def _spoken(workload: Workload, folder: Path) -> dict[str, Path]:
     return files
 
 
-def recorded(workload: Workload, folder: Path) -> dict[str, Path]:
+def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
     """Return one recording per request, named after it."""
     files = {}
     for request in workload.requests:
-        found = [
+        candidates = [
             path for suffix in SUFFIXES if (path := folder / f"{request.id}{suffix}").is_file()
         ]
-        if len(found) != 1:
-            many = "several recordings" if found else "no recording"
+        if len(candidates) != 1:
+            many = "several recordings" if candidates else "no recording"
             raise HarnessError(
                 f"{folder} holds {many} of {request.id}; it needs one file {request.id}.wav or "
                 ".flac"
             )
-        files[request.id] = found[0]
+        files[request.id] = candidates[0]
     return files
 
 
@@ -314,16 +327,16 @@ def _scored(
         AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
         for r in workload.requests
     ]
-    options = JudgeOptions(engine=judge)
+    options = RecognizerOptions(engine=judge)
     return score_quality(
         jobs, cache_dir=default_cache_dir(), judge=options, metrics=METRICS, progress=progress
     )
 
 
 def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:
-    for each in (scores.transcript, scores.words, scores.chars):
-        if isinstance(each, Missing):
-            raise HarnessError(f"there can be no floor: {name} has no value: {each.reason}")
+    for score in (scores.transcript, scores.words, scores.chars):
+        if isinstance(score, Missing):
+            raise HarnessError(f"there can be no floor: {name} has no value: {score.reason}")
     assert isinstance(scores.transcript, str), "Missing was refused above"
     assert isinstance(scores.words, ErrorCounts) and isinstance(scores.chars, ErrorCounts), (
         "Missing was refused above"
@@ -337,6 +350,6 @@ def _flite_and_voices(workload: Workload) -> str:
     voices: Sequence[str] = sorted(
         {str(request.options.get("speaker", "slt")) for request in workload.requests}
     )
-    told = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
-    number = re.search(r"flite-([\d.]*\d)", told.stdout + told.stderr)
+    done = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"flite-([\d.]*\d)", done.stdout + done.stderr)
     return f"flite {number[1] if number else '(unknown version)'} ({', '.join(voices)})"

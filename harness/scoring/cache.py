@@ -47,19 +47,19 @@ class ScoreCache:
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the cached values of `keys`. Raises HarnessError when the file is damaged."""
         self._write()
-        wanted, found = sorted(set(keys)), {}
+        missing, values = sorted(set(keys)), {}
         try:
-            for start in range(0, len(wanted), MOST_KEYS):
-                some = wanted[start : start + MOST_KEYS]
+            for start in range(0, len(missing), MOST_KEYS):
+                some = missing[start : start + MOST_KEYS]
                 query = f"SELECT key, value FROM scores WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608 - only question marks
-                found.update(
+                values.update(
                     {key: json.loads(value) for key, value in self._database.execute(query, some)}
                 )
         except (sqlite3.Error, json.JSONDecodeError) as error:
             raise HarnessError(
                 f"the score cache {self.path} is damaged ({error}); delete it"
             ) from error
-        return found
+        return values
 
     def put(self, key: str, value: Any) -> None:
         """

@@ -89,7 +89,7 @@ def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tup
         while queue or crew:
             while queue and len(crew) < max(workers, 1):
                 crew.append(_Child(queue.next(None, _kinds(crew))))
-            for child in _with_news(crew):
+            for child in _answering(crew):
                 if child.has_begun():
                     continue
                 piece, result = child.answer()
@@ -101,7 +101,7 @@ def run_batches(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tup
                 crew.remove(child)
                 if once_more:
                     crew.append(_Child(replace(child.batch, pieces=(piece,), alone=True)))
-                crew += _relieved(child, queue, _kinds(crew))
+                crew += _reassigned(child, queue, _kinds(crew))
     finally:
         for child in crew:
             child.kill()
@@ -152,7 +152,7 @@ class _Queue:
         One of the kind that is loaded, else of the first kind without a child, else of that
         with most left.
         """
-        kinds = [kind for kind, several in self._waiting.items() if several]
+        kinds = [kind for kind, batches in self._waiting.items() if batches]
         free = [kind for kind in kinds if kind not in busy]
         if loaded in kinds:
             return self._waiting[str(loaded)].popleft()
@@ -171,7 +171,7 @@ class _Child:
         with _single_threaded_children():
             self._process.start()
         theirs.close()
-        GUARD.watch(self._process.pid or 0)  # a piece that never ends must not outlive us
+        GUARD.watch(self._process.pid or 0)  # an item that never ends must not outlive us
         self.take(batch)
 
     def take(self, batch: PoolBatch[Any]) -> None:
@@ -182,7 +182,7 @@ class _Child:
             CLOCK.seconds(),
             START_S + batch.limit_s,
         )
-        # it died; `answer` will tell
+        # it died; `answer` reports it
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((batch.work, batch.pieces))
 
@@ -203,7 +203,7 @@ class _Child:
         try:
             assert self.connection.recv() == BEGUN, "a child says that first"
         except (EOFError, OSError):
-            return False  # it died; `answer` will tell
+            return False  # it died; `answer` reports it
         self._begun, self._since_s, self._patience_s = True, CLOCK.seconds(), self.batch.limit_s
         return True
 
@@ -238,7 +238,7 @@ class _Child:
             return
         self.alive = False
         assert self._process.pid is not None, "it was started"
-        with contextlib.suppress(ProcessLookupError):  # it never came to lead a group
+        with contextlib.suppress(ProcessLookupError):  # it died before it led a group
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
@@ -246,7 +246,7 @@ class _Child:
         self.connection.close()
 
 
-def _with_news(crew: Sequence[_Child]) -> list[_Child]:
+def _answering(crew: Sequence[_Child]) -> list[_Child]:
     """Wait; return the children that have answered, have died, or have exceeded their time."""
     patience_s = min(child.due_s for child in crew) - CLOCK.seconds()
     ready = wait(
@@ -256,7 +256,7 @@ def _with_news(crew: Sequence[_Child]) -> list[_Child]:
     return [child for child in crew if child.connection in ready or child.due_s <= CLOCK.seconds()]
 
 
-def _relieved(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
+def _reassigned(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
     """Return the child with its next batch; none if it is dead or has nothing left to do."""
     if not child.alive:
         if child.rest():
@@ -275,15 +275,15 @@ def _kinds(crew: Sequence[_Child]) -> list[str]:
 
 def _serve(connection: Connection) -> None:
     """Work through one batch after the other in the child, until the parent exits."""
-    # so that what it starts is killed with it; Ctrl-C at the terminal is the parent's to handle
+    # so that its own children are killed with it; the parent handles Ctrl-C
     os.setsid()
-    with contextlib.suppress(EOFError, OSError):  # of a parent that is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent has exited
         while True:
-            for news in _news(connection):
+            for news in _messages(connection):
                 connection.send(news)
 
 
-def _news(connection: Connection) -> Iterator[Any]:
+def _messages(connection: Connection) -> Iterator[Any]:
     """Wait for a batch and work through it: yield BEGUN, then the answers."""
     try:
         work, pieces = connection.recv()

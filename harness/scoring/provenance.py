@@ -11,16 +11,17 @@ judged by the scores that it has, as long as they were made from its records. Co
 
 import hashlib
 from collections.abc import Collection, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from harness.analysis.grouping import Measurements
 from harness.errors import HarnessError
-from harness.metrics.registry import chosen, digest_of, installed, package_of
+from harness.metrics.registry import digest_of, installed, package_of, select_metrics
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import lacks_package
 from harness.records.run import HeardTexts, Run
-from harness.runner import run_folder
+from harness.runner import json_files, process_files, run_folder
 
 FILE = "scored.json"
 CONFIRMS = "of.json"
@@ -38,8 +39,8 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     `records` is the digest of its files from before they were read, so that records that a
     process adds meanwhile never count as scored.
     """
-    metrics, folder = chosen(run.metrics, run.conditions), Path(run.folder)
-    packages = sorted({package for each in metrics if (package := package_of(each.name))})
+    metrics, folder = select_metrics(run.metrics, run.conditions), Path(run.folder)
+    packages = sorted({package for metric in metrics if (package := package_of(metric.name))})
     return {
         "golden": golden_digest(golden),
         "panel": digest_of(metrics),
@@ -55,7 +56,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
 
 
 def keep_scores(
-    folder: Path, measurements: Measurements, stamp: Stamp, heard: HeardTexts | None = None
+    folder: Path, measurements: Measurements, stamp: Stamp, transcripts: HeardTexts | None = None
 ) -> None:
     """
     Write measurements and transcripts, with the stamp of their inputs.
@@ -63,12 +64,12 @@ def keep_scores(
     Raises HarnessError if the disk is full.
     """
     try:
-        # an interruption between the two leaves scores that are made again
+        # after an interruption between the two, scores are computed again
         (folder / FILE).unlink(missing_ok=True)
-        if heard is not None:
-            run_folder.save_transcripts(folder, heard)
+        if transcripts is not None:
+            run_folder.save_transcripts(folder, transcripts)
         run_folder.save_measurements(folder, measurements)
-        run_folder.write_json(folder / FILE, stamp)
+        json_files.write_json(folder / FILE, stamp)
     except OSError as error:
         raise HarnessError(
             f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again"
@@ -85,7 +86,7 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     if not (folder / "measurements.json").exists():
         return False
     kept = run_folder.load_measurements(folder)
-    before = run_folder.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
+    before = json_files.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
     if _same(before, now) and not _can_be_filled(kept):
         return True
     if any((Path(run.folder) / file).exists() for file in _named(run)):
@@ -105,7 +106,7 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     """
     whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
-    kept = [log for log in logs if slugs is None or run_folder.slug_of(log) in slugs]
+    kept = [log for log in logs if slugs is None or process_files.slug_of(log) in slugs]
     try:
         for path in (folder / "run.json", *kept):
             whole.update(f"{path.name} {file_sha256(path)}\n".encode())
@@ -135,7 +136,7 @@ def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None
     """
     try:
         confirm.mkdir(parents=True, exist_ok=True)
-        run_folder.write_json(
+        json_files.write_json(
             confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)}
         )
     except OSError as error:
@@ -149,13 +150,13 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
     Return whether `confirm` measured the current records again, and with `slugs` exactly these
     cells.
     """
-    if not (confirm / CONFIRMS).exists():  # older than this mark
+    if not (confirm / CONFIRMS).exists():  # run folders older than this mark
         return slugs is None or {
             cell.slug for cell in run_folder.load_header(confirm).cells
         } == set(slugs)
-    mark = run_folder.read_json(confirm / CONFIRMS, "")
+    mark = json_files.read_json(confirm / CONFIRMS, "")
     cells = mark.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(each, str) for each in cells):
+    if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
         raise HarnessError(
             f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder "
             f"{confirm}"
@@ -182,23 +183,22 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
 def _can_be_filled(kept: Measurements) -> bool:
     """Return whether values are missing for want of a package that is installed by now."""
-    lacking = [each for several in kept.values() for each in several if lacks_package(each.summary)]
-    packages = {package_of(each.metric) for each in lacking}
+    packages = {
+        package_of(measurement.metric)
+        for measurement in chain.from_iterable(kept.values())
+        if lacks_package(measurement.summary)
+    }
     return any(installed(package) for package in packages if package)
 
 
 def _named(run: Run) -> list[str]:
-    return [
-        sample.audio_file
-        for each in run.processes
-        for sample in each.samples
-        if sample.audio_file is not None
-    ]
+    iterations = chain.from_iterable(process.samples for process in run.processes)
+    return [iteration.audio_file for iteration in iterations if iteration.audio_file is not None]
 
 
 def _audio(folder: Path) -> list[Path]:
     """List the audio and the recordings of voices, without drafts of a file."""
-    files = [path for name in ("audio", "voices") for path in sorted((folder / name).rglob("*"))]
+    files = [*sorted((folder / "audio").rglob("*")), *sorted((folder / "voices").rglob("*"))]
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 

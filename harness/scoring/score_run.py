@@ -8,11 +8,12 @@ how to score.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from harness.analysis.caveats import takes_differ
 from harness.metrics.metric import Need
-from harness.metrics.registry import GOLDEN, chosen, entry
+from harness.metrics.registry import GOLDEN, entry, select_metrics
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import files_sha256
 from harness.records.cell import Cell, Request
@@ -21,9 +22,9 @@ from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
 from harness.records.run import HeardText, HeardTexts, Iteration, Run
 from harness.scoring.scorer import Progress, UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 
-Samples = dict[tuple[str, str], Iteration]
+FirstIterations = dict[tuple[str, str], Iteration]
 """(slug, request id) -> iteration."""
 TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKind.TAKES_DIFFER)
 """
@@ -66,69 +67,74 @@ def score_run(
     """
     jobs, takes = audio_jobs(run, golden), further_takes(run, golden)
     scored = score_quality(
-        [*jobs.values(), *(job for several in takes.values() for job in several)],
+        [*jobs.values(), *chain.from_iterable(takes.values())],
         cache_dir=cache_dir or default_cache_dir(),
-        judge=JudgeOptions(engine=run.judge),
-        metrics=[metric.name for metric in chosen(run.metrics, run.conditions)],
+        judge=RecognizerOptions(engine=run.judge),
+        metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
         workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
         progress=progress,
     )
-    found = {name: scored[job.key] for name, job in jobs.items()}
-    values = {name: _values(found[name], has_golden=jobs[name].golden is not None) for name in jobs}
-    for name, several in takes.items():
-        further = [_values(scored[job.key], has_golden=job.golden is not None) for job in several]
+    scores = {name: scored[job.key] for name, job in jobs.items()}
+    values = {
+        name: _values(scores[name], has_golden=jobs[name].golden is not None) for name in jobs
+    }
+    for name, jobs_of_takes in takes.items():
+        further = [
+            _values(scored[job.key], has_golden=job.golden is not None) for job in jobs_of_takes
+        ]
         values[name] = _over_takes([values[name], *further])
     return RunScores(
         values=values,
-        versions=_with_voices(versions_of(found.values()), jobs.values()),
-        heard=_heard(found),
+        versions=_with_voices(versions_of(scores.values()), jobs.values()),
+        heard=_heard(scores),
     )
 
 
-def _heard(found: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
-    heard: dict[str, dict[str, HeardText]] = {}
-    for (slug, request), each in found.items():
-        if isinstance(each.transcript, str):
-            heard.setdefault(slug, {})[request] = HeardText(
-                text=each.transcript, recogniser=each.recogniser
+def _heard(scores: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
+    transcripts: dict[str, dict[str, HeardText]] = {}
+    for (slug, request), utterance in scores.items():
+        if isinstance(utterance.transcript, str):
+            transcripts.setdefault(slug, {})[request] = HeardText(
+                text=utterance.transcript, recogniser=utterance.recogniser
             )
-    return heard
+    return transcripts
 
 
 def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
     """
     Return one job for each (cell, request) with audio, with all recordings to compare it with.
     """
-    samples = _first_audio(run)
-    return {
-        (cell.slug, request.id): _job(run, cell, request, samples, golden)
-        for cell in run.cells
-        for request in cell.workload.requests
-        if (cell.slug, request.id) in samples
-    }
+    iterations = _first_audio(run)
+    jobs: dict[tuple[str, str], AudioJob] = {}
+    for cell in run.cells:
+        for request in cell.workload.requests:
+            if (cell.slug, request.id) in iterations:
+                jobs[cell.slug, request.id] = _job(run, cell, request, iterations, golden)
+    return jobs
 
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
     """Return the jobs of the further takes of an engine without a seed, by (slug, request id)."""
-    first, found = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
+    first, further = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
-            for sample in _takes(run, cell.slug, request.id)[1:]:
-                job = _job(run, cell, request, {**first, (cell.slug, request.id): sample}, golden)
-                key = f"{job.key} {sample.audio_file}"
-                found.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
-    return found
+            for iteration in _takes(run, cell.slug, request.id)[1:]:
+                job = _job(
+                    run, cell, request, {**first, (cell.slug, request.id): iteration}, golden
+                )
+                key = f"{job.key} {iteration.audio_file}"
+                further.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
+    return further
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
     """Return the iterations of a request that kept audio, each file once."""
-    kept = {
-        sample.audio_file: sample
-        for process in run.processes
-        if process.cell == slug
-        for sample in process.samples
-        if sample.request == request and sample.audio_file is not None
-    }
+    kept: dict[str, Iteration] = {}
+    for process in run.processes:
+        if process.cell == slug:
+            for iteration in process.samples:
+                if iteration.request == request and iteration.audio_file is not None:
+                    kept[iteration.audio_file] = iteration
     return list(kept.values())
 
 
@@ -137,16 +143,13 @@ def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     Return the mean of each metric over the takes of one request; Missing where a take has no
     value.
     """
-    return {
-        name: _mean([each[name] for each in takes])
-        for name in takes[0]
-        if all(name in each for each in takes)
-    }
+    common = set(takes[0]).intersection(*takes[1:])
+    return {name: _mean([values[name] for values in takes]) for name in takes[0] if name in common}
 
 
 def _mean(values: Sequence[Value]) -> Value:
-    gap = next((each for each in values if isinstance(each, Missing)), None)
-    return gap or sum(each for each in values if isinstance(each, float)) / len(values)
+    gap = next((value for value in values if isinstance(value, Missing)), None)
+    return gap or sum(value for value in values if isinstance(value, float)) / len(values)
 
 
 def default_cache_dir() -> Path:
@@ -155,21 +158,23 @@ def default_cache_dir() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "voxgate"
 
 
-def _first_audio(run: Run) -> Samples:
+def _first_audio(run: Run) -> FirstIterations:
     """Return the first iteration of each request of each cell that kept its audio."""
-    samples: Samples = {}
+    iterations: FirstIterations = {}
     for process in run.processes:
-        for sample in process.samples:
-            if sample.audio_file is not None:
-                samples.setdefault((sample.cell, sample.request), sample)
-    return samples
+        for iteration in process.samples:
+            if iteration.audio_file is not None:
+                iterations.setdefault((iteration.cell, iteration.request), iteration)
+    return iterations
 
 
-def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path) -> AudioJob:
+def _job(
+    run: Run, cell: Cell, request: Request, iterations: FirstIterations, golden: Path
+) -> AudioJob:
     def audio(slug: str, name: str) -> Path | None:
         return (
-            Path(run.folder) / str(samples[slug, name].audio_file)
-            if (slug, name) in samples
+            Path(run.folder) / str(iterations[slug, name].audio_file)
+            if (slug, name) in iterations
             else None
         )
 
@@ -191,7 +196,7 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
         statement=None
         if request.statement is None
         else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
-        joins_s=samples[cell.slug, request.id].joins_s,
+        joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
     )
 
@@ -199,8 +204,8 @@ def _job(run: Run, cell: Cell, request: Request, samples: Samples, golden: Path)
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
     counts = {"wer_words": scores.words, "cer_chars": scores.chars}
     values: dict[str, Value] = {
-        name: float(each.reference_words) if isinstance(each, ErrorCounts) else each
-        for name, each in counts.items()
+        name: float(count.reference_words) if isinstance(count, ErrorCounts) else count
+        for name, count in counts.items()
     }
     values |= scores.values
     return (
@@ -217,14 +222,14 @@ def versions_of(scored: Iterable[UtteranceScores]) -> dict[str, str]:
 
     Where texts in several languages have several recognisers, the version names them all.
     """
-    told: dict[str, set[str]] = {}
+    voiced: dict[str, set[str]] = {}
     silent: dict[str, set[str]] = {}
-    for each in scored:
-        for name, version in each.versions.items():
-            (silent if isinstance(each.values[name], Missing) else told).setdefault(
+    for utterance in scored:
+        for name, version in utterance.versions.items():
+            (silent if isinstance(utterance.values[name], Missing) else voiced).setdefault(
                 name, set()
             ).add(version)
-    return {name: "; ".join(sorted(several)) for name, several in (silent | told).items()}
+    return {name: "; ".join(sorted(versions)) for name, versions in (silent | voiced).items()}
 
 
 def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[str, str]:
@@ -238,8 +243,8 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
         return dict(versions)
     digest = files_sha256(*files)[:8]
     return {
-        name: f"{each}; voices {digest}" if _needs_voice(name) else each
-        for name, each in versions.items()
+        name: f"{version}; voices {digest}" if _needs_voice(name) else version
+        for name, version in versions.items()
     }
 
 

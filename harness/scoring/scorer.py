@@ -8,19 +8,20 @@ work; metrics, processes and the cache are their modules' business.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.audio.files import length_s
-from harness.metrics.registry import chosen, entry, full_version, version_of
+from harness.audio.files import promised_duration_s
+from harness.metrics.registry import entry, full_version, select_metrics, version_of
 from harness.metrics.word_errors import ErrorCounts
 from harness.models.whisper_weights import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from harness.scoring.cache import ScoreCache
 from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
 from harness.scoring.task import AudioTask, Uncacheable, compute
-from harness.scoring.tasks import AudioJob, compared_once, task_key, tasks_of
-from harness.scoring.transcription import JudgeOptions, Transcript, TranscriptionPlan
+from harness.scoring.tasks import AudioJob, share_reference, task_key, tasks_of
+from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionPlan
 
 Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
@@ -58,7 +59,7 @@ def score_quality(
     jobs: Sequence[AudioJob],
     *,
     cache_dir: Path,
-    judge: JudgeOptions | None = None,
+    judge: RecognizerOptions | None = None,
     metrics: Collection[str] | None = None,
     workers: int = 2,
     progress: Progress | None = None,
@@ -71,10 +72,12 @@ def score_quality(
     HarnessError for an explicit weights file that is unusable and for a cache that cannot be
     written.
     """
-    names = [each.name for each in chosen(None, ())] if metrics is None else list(metrics)
-    jobs = compared_once(jobs)
+    names = (
+        [metric.name for metric in select_metrics(None, ())] if metrics is None else list(metrics)
+    )
+    jobs = share_reference(jobs)
     digests = _digests(jobs)
-    hearing = TranscriptionPlan(jobs, names, judge or JudgeOptions(), digests)
+    hearing = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
     plan = _planned(jobs, names, digests)
     work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
     try:
@@ -103,13 +106,15 @@ class _Work:
         progress: Progress | None,
     ) -> None:
         self.cache, self._hearing, self._progress = cache, hearing, progress
-        known = cache.get([*tasks, *hearing.files])
+        cached = cache.get([*tasks, *hearing.files])
         self.values: dict[str, Value] = {
-            key: value_from_json(known[key]) for key in tasks if key in known
+            key: value_from_json(cached[key]) for key in tasks if key in cached
         }
-        self.transcripts = {key: Transcript(**known[key]) for key in hearing.files if key in known}
-        self._keys = {task: key for key, task in tasks.items() if key not in known}
-        self._unheard = [key for key in hearing.files if key not in known]
+        self.transcripts = {
+            key: Transcript(**cached[key]) for key in hearing.files if key in cached
+        }
+        self._keys = {task: key for key, task in tasks.items() if key not in cached}
+        self._unheard = [key for key in hearing.files if key not in cached]
         self._done = 0
 
     def do(self, workers: int) -> None:
@@ -152,7 +157,7 @@ class _Work:
 
 def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
     """Return the SHA-256 of each file's bytes; Missing for a file that cannot be read."""
-    return {path: _digest(path) for path in {path for job in jobs for path in job.files}}
+    return {path: _digest(path) for path in set(chain.from_iterable(job.files for job in jobs))}
 
 
 def _digest(path: Path) -> str | Missing:
@@ -190,9 +195,9 @@ def _batches(tasks: Iterable[AudioTask]) -> list[PoolBatch[AudioTask]]:
     for task in tasks:
         groups.setdefault((_kind(task), task.audio), []).append(task)
     return [
-        PoolBatch(work=compute, pieces=tuple(several), kind=kind, limit_s=_limit_s(audio))
-        # what takes long first
-        for (kind, audio), several in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
+        PoolBatch(work=compute, pieces=tuple(batch), kind=kind, limit_s=_limit_s(audio))
+        # longest work first
+        for (kind, audio), batch in sorted(groups.items(), key=lambda group: group[0][0] == QUICK)
     ]
 
 
@@ -203,30 +208,31 @@ def _kind(task: AudioTask) -> str:
 
 
 def _limit_s(audio: Path) -> float:
-    return LIMIT_S + LIMIT_PER_AUDIO_S * length_s(audio)
+    return LIMIT_S + LIMIT_PER_AUDIO_S * promised_duration_s(audio)
 
 
 def _scores(
     job: AudioJob, keys: Mapping[str, str | Missing], hearing: TranscriptionPlan, work: _Work
 ) -> UtteranceScores:
-    found = {
+    values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
-    versions = {name: full_version(name) for name in found}
-    heard = {
+    versions = {name: full_version(name) for name in values}
+    errors_by_condition = {
         condition: hearing.heard(job, work.transcripts, condition)
         for condition in hearing.conditions
     }
-    for each in heard.values():
-        found |= each.values
+    for errors in errors_by_condition.values():
+        values |= errors.values
         versions |= {
-            name: str(version_of(name).depending_on(each.transcript.judge)) for name in each.values
+            name: str(version_of(name).depending_on(errors.transcript.judge))
+            for name in errors.values
         }
-    first = next(iter(heard.values()), None)
+    first = next(iter(errors_by_condition.values()), None)
     return UtteranceScores(
         key=job.key,
         utterance=job.utterance,
-        values=found,
+        values=values,
         versions=versions,
         words=UNHEARD if first is None else first.words,
         chars=UNHEARD if first is None else first.chars,

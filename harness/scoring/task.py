@@ -61,7 +61,7 @@ def compute(tasks: Sequence[AudioTask]) -> Iterator[Value | Uncacheable]:
     Yield the value of each task, in order; quickest where tasks of one audio follow each other.
     """
     for task in tasks:
-        yield _settled(task.metric, _value(task))
+        yield _checked_value(task.metric, _value(task))
 
 
 class RecordingCache:
@@ -87,24 +87,24 @@ class RecordingCache:
         self._kept.move_to_end(key)
         while (
             len(self._kept) > 1
-            and sum(len(each.frames) for each in self._kept.values()) > self._most_frames
+            and sum(len(recording.samples) for recording in self._kept.values()) > self._most_frames
         ):
             self._kept.popitem(last=False)
         return self._kept[key]
 
 
-SHELF = RecordingCache()
+RECORDINGS = RecordingCache()
 
 
 def _value(task: AudioTask) -> Value | Uncacheable:
     source = entry(task.metric).source
     assert source is not None, f"{task.metric} is no metric of audio alone"
     try:
-        subject = _subject(task)
+        inputs = _subject(task)
     except HarnessError as error:
         return Missing(str(error))
     try:
-        return source.score(subject)
+        return source.score(inputs)
     except Exception as error:  # a plug-in may raise anything; ours do not
         return Uncacheable(f"{task.metric} failed: {type(error).__name__}: {error}")
 
@@ -115,7 +115,7 @@ def _subject(task: AudioTask) -> MetricInput:
     def heard(path: Path | None) -> Recording | None:
         if path is None:
             return None
-        return SHELF.take(path) if condition is None else condition.hear(SHELF.take(path))
+        return RECORDINGS.take(path) if condition is None else condition.hear(RECORDINGS.take(path))
 
     audio = heard(task.audio)
     assert audio is not None, "a task has an audio"
@@ -131,7 +131,7 @@ def _subject(task: AudioTask) -> MetricInput:
     )
 
 
-def _settled(metric: str, value: object) -> Value | Uncacheable:
+def _checked_value(metric: str, value: object) -> Value | Uncacheable:
     """Check a value against the contract of metrics: a finite number, or Missing."""
     if isinstance(value, Missing):
         return Uncacheable(value.reason, value.kind) if lacks_package(value) else value

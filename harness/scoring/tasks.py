@@ -64,7 +64,7 @@ class AudioJob:
         return tuple(path for path in paths if isinstance(path, Path))
 
 
-def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
+def share_reference(jobs: Sequence[AudioJob]) -> list[AudioJob]:
     """
     Replace golden audio by the reference's own file where both are the same recording.
 
@@ -83,11 +83,11 @@ def compared_once(jobs: Sequence[AudioJob]) -> list[AudioJob]:
     ]
 
 
-def _same_sound(one: Path, other: Path) -> bool:
+def _same_sound(first: Path, second: Path) -> bool:
     try:
-        (frames, rate_hz), (others, other_rate_hz) = read_audio(one), read_audio(other)
+        (frames, rate_hz), (others, other_rate_hz) = read_audio(first), read_audio(second)
     except HarnessError:
-        return False  # whoever needs it will say why
+        return False  # the task that needs it reports why
     if rate_hz != other_rate_hz or len(frames) != len(others):
         return False
     return bool((np.abs(frames - others) <= ROUNDING).all())
@@ -98,12 +98,12 @@ def tasks_of(job: AudioJob, metrics: Collection[str]) -> dict[str, AudioTask | M
     Return the task of each applicable audio metric, by its name; Missing where it lacks an
     input.
     """
-    found: dict[str, AudioTask | Missing] = {}
+    tasks: dict[str, AudioTask | Missing] = {}
     for name in metrics:
         line = entry(name)
-        if line.source is not None and _applies(line.source.need, job):
-            found[name] = _lacking(line) or _task(line, job)
-    return found
+        if line.source is not None and _is_applicable(line.source.need, job):
+            tasks[name] = _missing_package(line) or _task(line, job)
+    return tasks
 
 
 def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Missing:
@@ -113,10 +113,10 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     Missing for unreadable files.
     """
     contents = [digests[path] for path in task.files]
-    missing = next((each for each in contents if isinstance(each, Missing)), None)
+    missing = next((content for content in contents if isinstance(content, Missing)), None)
     if missing is not None:
         return missing
-    said = [task.text, task.language] if task.text else []
+    text = [task.text, task.language] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
     kinds = [KINDS_SINCE] if task.reference is not None else []
@@ -124,14 +124,14 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
         task.metric,
         full_version(task.metric),
         *map(str, contents),
-        *said,
+        *text,
         *joins,
         *stressed,
         *kinds,
     )
 
 
-def _applies(need: Need, job: AudioJob) -> bool:
+def _is_applicable(need: Need, job: AudioJob) -> bool:
     """Return whether the run provides the metric's input; a reference is always due."""
     offered = {
         Need.VOICE: job.voice is not None,
@@ -142,7 +142,7 @@ def _applies(need: Need, job: AudioJob) -> bool:
     return offered.get(need, True)
 
 
-def _lacking(line: MetricSpec) -> Missing | None:
+def _missing_package(line: MetricSpec) -> Missing | None:
     """Return the package that is not installed, as Missing; None if all are."""
     if not line.package or installed(line.package):
         return None
@@ -154,21 +154,21 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     """Return the task of one metric, with only the inputs that the metric declares."""
     source = line.source
     assert source is not None, "speeds and words are not computed from audio alone"
-    given: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     if source.need is Need.REFERENCE:
-        given["reference"] = (
+        inputs["reference"] = (
             (job.golden or NO_GOLDEN) if line.golden else (job.reference or NO_REFERENCE)
         )
     elif source.need is Need.EMPHASIS:
-        given |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
+        inputs |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
     elif source.need is not Need.NOTHING:
         field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[
             source.need
         ]
-        given[field] = getattr(job, field)
+        inputs[field] = getattr(job, field)
     if source.reads_text:
-        given |= {"text": job.text, "language": job.language}
-    missing = next((each for each in given.values() if isinstance(each, Missing)), None)
+        inputs |= {"text": job.text, "language": job.language}
+    missing = next((value for value in inputs.values() if isinstance(value, Missing)), None)
     return missing or AudioTask(
-        metric=line.base if line.golden else line.name, audio=job.path, **given
+        metric=line.base if line.golden else line.name, audio=job.path, **inputs
     )

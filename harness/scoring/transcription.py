@@ -25,7 +25,7 @@ from harness.errors import HarnessError
 from harness.metrics.registry import entry, full_version, needs_asr
 from harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
 from harness.models import faster_whisper, whisper
-from harness.models.whisper_weights import WeightsFile, locate_weights, primary
+from harness.models.whisper_weights import WeightsFile, locate_weights, primary_language
 from harness.records.cell import ENGLISH
 from harness.records.measurement import Missing, Value
 from harness.records.run import OPENAI
@@ -43,7 +43,7 @@ weights.
 """
 
 
-class Transcriber(Protocol):
+class Recognizer(Protocol):
     """A recogniser: audio in, text out; `name` is part of the metric's version."""
 
     @property
@@ -58,7 +58,7 @@ class Transcriber(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListenTask:
+class TranscriptionTask:
     """
     Files in one language, to transcribe by an engine of ENGINES.
 
@@ -93,7 +93,11 @@ def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
     """
     check_engine(engine)
     decoding = whisper.DECODING if engine == OPENAI else faster_whisper.decoding()
-    return decoding if primary(language) == ENGLISH else f"{decoding}, language {primary(language)}"
+    return (
+        decoding
+        if primary_language(language) == ENGLISH
+        else f"{decoding}, language {primary_language(language)}"
+    )
 
 
 def check_engine(engine: str) -> None:
@@ -102,13 +106,13 @@ def check_engine(engine: str) -> None:
         raise HarnessError(f"unknown judge {engine!r}; known are {', '.join(ENGINES)}")
 
 
-def listen_tasks(
+def transcription_tasks(
     files: Sequence[Path],
     weights: tuple[Path, ...],
     language: str = ENGLISH,
     engine: str = OPENAI,
     condition: str = "",
-) -> list[ListenTask]:
+) -> list[TranscriptionTask]:
     """
     Split the files of one language into tasks, like lengths together, since they share a batch.
     """
@@ -117,16 +121,16 @@ def listen_tasks(
         tuple(ordered[start : start + FILES_PER_TASK])
         for start in range(0, len(ordered), FILES_PER_TASK)
     ]
-    spoken = primary(language)
+    spoken = primary_language(language)
     return [
-        ListenTask(
+        TranscriptionTask(
             files=group, weights=weights, language=spoken, engine=engine, condition=condition
         )
         for group in groups
     ]
 
 
-def transcribe_files(task: ListenTask) -> list[Transcript]:
+def transcribe_files(task: TranscriptionTask) -> list[Transcript]:
     """
     Transcribe the files of one task; runs in the child.
 
@@ -135,7 +139,7 @@ def transcribe_files(task: ListenTask) -> list[Transcript]:
     another program runs (five times slower, measured), and the sums inside do not depend on the
     number of cores. Raises HarnessError when the weights are not Whisper's.
     """
-    judge = _judge(task.engine, task.weights)
+    judge = _recognizer(task.engine, task.weights)
     if isinstance(judge, Missing):
         return [Transcript(text=judge, judge="")] * len(task.files)
     name = judge.name if task.language == ENGLISH else f"{judge.name}, language {task.language}"
@@ -144,24 +148,27 @@ def transcribe_files(task: ListenTask) -> list[Transcript]:
             f"{judge.name} does not know the language {task.language!r}; give other weights"
         )
         return [Transcript(text=deaf, judge=name)] * len(task.files)
-    heard = [_readable(path, task.condition) for path in task.files]
+    recordings = [_readable(path, task.condition) for path in task.files]
     texts = iter(
-        judge.transcribe([each for each in heard if not isinstance(each, Missing)], task.language)
+        judge.transcribe(
+            [recording for recording in recordings if not isinstance(recording, Missing)],
+            task.language,
+        )
     )
     return [
-        Transcript(text=each if isinstance(each, Missing) else next(texts), judge=name)
-        for each in heard
+        Transcript(text=recording if isinstance(recording, Missing) else next(texts), judge=name)
+        for recording in recordings
     ]
 
 
 @functools.cache
-def _judge(engine: str, weights: tuple[Path, ...]) -> Transcriber | Missing:
+def _recognizer(engine: str, weights: tuple[Path, ...]) -> Recognizer | Missing:
     if engine == FASTER:
-        return faster_whisper.build_judge(*weights)
+        return faster_whisper.load_recognizer(*weights)
     import torch
 
     torch.set_num_threads(1)
-    return whisper.build_judge(*weights)
+    return whisper.load_recognizer(*weights)
 
 
 def _readable(path: Path, condition: str = "") -> Audio | Missing:
@@ -175,7 +182,7 @@ def _readable(path: Path, condition: str = "") -> Audio | Missing:
     if not np.isfinite(audio).all():
         return Missing("the audio holds NaN or infinity")
     if condition:
-        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).frames.astype(np.float32)
+        audio = CONDITIONS[condition].hear(Recording(audio, rate_hz)).samples.astype(np.float32)
     if rate_hz == whisper.RATE_HZ or not audio.size:
         return audio
     return np.asarray(
@@ -191,7 +198,7 @@ Time limit for the files of one task: they take half a minute on a core, and a m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeOptions:
+class RecognizerOptions:
     """The choice of the recogniser: weights file, permission to download, and engine."""
 
     weights: Path | None = None
@@ -220,7 +227,7 @@ class TranscriptionPlan:
         self,
         jobs: Sequence[AudioJob],
         metrics: Collection[str],
-        options: JudgeOptions,
+        options: RecognizerOptions,
         digests: Mapping[Path, str | Missing],
     ) -> None:
         """
@@ -233,10 +240,10 @@ class TranscriptionPlan:
         self._options, self._digests = options, digests
         self._metrics = [name for name in metrics if needs_asr(name)]
         self.conditions = tuple(dict.fromkeys(_condition(name) for name in self._metrics))
-        languages = {primary(job.language) for job in jobs} if self._metrics else set()
+        languages = {primary_language(job.language) for job in jobs} if self._metrics else set()
         self._weights = {
-            each: locate_weights(options.weights, options.allow_download, each)
-            for each in languages
+            language: locate_weights(options.weights, options.allow_download, language)
+            for language in languages
         }
         self.files: dict[str, tuple[AudioJob, str]] = {}
         """Key -> a job with that audio, and the condition."""
@@ -246,32 +253,29 @@ class TranscriptionPlan:
                 if isinstance(key, str):
                     self.files.setdefault(key, (job, condition))
 
-    def batches(self, keys: Collection[str]) -> list[PoolBatch[ListenTask]]:
+    def batches(self, keys: Collection[str]) -> list[PoolBatch[TranscriptionTask]]:
         """Return the batches that transcribe some of the files."""
         groups: dict[tuple[str, str], list[Path]] = {}
         for key in keys:
             job, condition = self.files[key]
-            groups.setdefault((primary(job.language), condition), []).append(job.path)
-        tasks = [
-            task
-            for (language, condition), files in groups.items()
-            for task in listen_tasks(
-                files, self._weights_of(language), language, self._options.engine, condition
-            )
-        ]
+            groups.setdefault((primary_language(job.language), condition), []).append(job.path)
+        tasks: list[TranscriptionTask] = []
+        for (language, condition), files in groups.items():
+            weights = self._weights_of(language)
+            tasks += transcription_tasks(files, weights, language, self._options.engine, condition)
         return [
             PoolBatch(work=transcribe, pieces=(task,), kind=KIND, limit_s=LIMIT_S) for task in tasks
         ]
 
     def answers(
-        self, task: ListenTask, result: list[Transcript] | Crashed
+        self, task: TranscriptionTask, result: list[Transcript] | Crashed
     ) -> dict[str, Transcript]:
         """Return the transcripts of a task by key."""
         if isinstance(result, Crashed):
-            lost = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
-            result = [Transcript(text=lost, judge="")] * len(task.files)
+            crashed = Missing(f"the speech recogniser {result.reason}; is there memory for it?")
+            result = [Transcript(text=crashed, judge="")] * len(task.files)
         keys = {
-            (job.path, primary(job.language), condition): key
+            (job.path, primary_language(job.language), condition): key
             for key, (job, condition) in self.files.items()
         }
         places = [(path, task.language, task.condition) for path in task.files]
@@ -302,7 +306,7 @@ class TranscriptionPlan:
 
     def _key(self, job: AudioJob, condition: str) -> str | Missing:
         """Return the key of a transcript: whatever decides it; Missing where none can be made."""
-        language = primary(job.language)
+        language = primary_language(job.language)
         weights, digest = self._weights[language], self._digests[job.path]
         if isinstance(digest, Missing):
             return digest
@@ -324,7 +328,7 @@ def _condition(name: str) -> str:
     return "" if condition is None else condition.name
 
 
-def transcribe(tasks: Sequence[ListenTask]) -> Iterator[list[Transcript]]:
+def transcribe(tasks: Sequence[TranscriptionTask]) -> Iterator[list[Transcript]]:
     """
     Yield the transcripts of each task; runs in the child.
 
@@ -335,6 +339,6 @@ def transcribe(tasks: Sequence[ListenTask]) -> Iterator[list[Transcript]]:
             yield transcribe_files(task)
         except HarnessError:
             raise
-        except Exception as error:  # torch says by many what it lacks
+        except Exception as error:  # torch raises many kinds for want of memory
             failed = Missing(f"the speech recogniser failed: {type(error).__name__}: {error}")
             yield [Transcript(text=failed, judge="")] * len(task.files)

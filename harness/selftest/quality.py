@@ -135,7 +135,8 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     itself and repeat the metrics against the reference.
     """
     entries = [
-        registry.entry(metric.name) for metric in registry.chosen(suite.metrics, suite.conditions)
+        registry.entry(metric.name)
+        for metric in registry.select_metrics(suite.metrics, suite.conditions)
     ]
     return [spec for spec in entries if not spec.golden and not is_speed(spec.name)]
 

@@ -23,7 +23,7 @@ from harness.records.run import Iteration, Phase, ProcessRecord, Run
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import run_suite
-from harness.scoring.asr_floor import recorded
+from harness.scoring.asr_floor import find_recordings
 from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.resynthesis import bent
 from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
@@ -156,7 +156,7 @@ def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
     Return the texts of a folder. Raises HarnessError if there are none, or not a recording of each.
     """
     workload = load_workload(str((folder / TEXTS).absolute()))
-    return workload, recorded(workload, folder)
+    return workload, find_recordings(workload, folder)
 
 
 def recordings_run(folder: Path, like: Run, place: Path) -> Run:

@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.machine.profiles import Profile
 from harness.records.cell import Cell
 from harness.records.run import Phase, ProcessRecord
-from harness.runner import run_folder
+from harness.runner import json_files, run_folder
 from harness.runner.progress import Progress
 from harness.runner.round import Variant
 from harness.runner.runner import Runner, make_header
@@ -122,12 +122,12 @@ def round_s(cost: Cost, sides: int, loading: int) -> float:
 def save(folder: Path, setup: Setup) -> None:
     """Write it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    run_folder.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
+    json_files.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
 
 
 def load(folder: Path) -> Setup:
     """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
-    data = run_folder.read_json(
+    data = json_files.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
     if data.get("schema_version") != SCHEMA_VERSION:

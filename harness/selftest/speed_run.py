@@ -19,7 +19,7 @@ from harness.machine.clock import Clock, WallClock
 from harness.machine.profiles import get_profile
 from harness.records.run import Run
 from harness.revisions.paired_run import PARTS, split_workload
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder
 from harness.runner.progress import Progress
 from harness.runner.resume import check_same
 from harness.runner.round import Variant
@@ -58,7 +58,7 @@ def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progres
     if budget_s > 0.0 or len(old) < len(sides):
         more = until(
             budget_s,
-            lambda: min(run_folder.rounds(side.folder) for side in sides),
+            lambda: min(process_files.rounds(side.folder) for side in sides),
             setup.costs,
             WallClock(),
         )

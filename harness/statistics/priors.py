@@ -36,8 +36,8 @@ def prior_of(cells: Sequence[Array]) -> Prior:
     than chance (Smyth 2004, section 6.2; there for genes). NO_PRIOR with fewer than three
     cells, or without any spread.
     """
-    known = [(float(each.var(ddof=1)), each.size - 1) for each in cells if each.size > 1]
-    usable = [(variance, freedom) for variance, freedom in known if variance > 0.0]
+    estimates = [(float(logs.var(ddof=1)), logs.size - 1) for logs in cells if logs.size > 1]
+    usable = [(variance, freedom) for variance, freedom in estimates if variance > 0.0]
     if len(usable) < 3:
         return NO_PRIOR
     variances, freedoms = np.array([v for v, _ in usable]), np.array([float(f) for _, f in usable])

@@ -3,7 +3,7 @@ A suite: a question about an engine, as axes x workload, and its expansion into 
 
 Knows no engine, no metric and no machine: whether an option exists is the target's business
 (`targets.registry.check_cells`), whether a metric or a judge does the panel's
-(`metrics.panel.check_choice`, `metrics.listen.check_engine`).
+(`metrics.registry.check_selection`, `scoring.transcription.check_engine`).
 """
 
 import itertools

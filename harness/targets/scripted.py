@@ -165,7 +165,7 @@ class ScriptedTarget(Target):
 
     def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
         """
-        Let the stages pass; return models that take as long by themselves as the script says.
+        Simulate the stages; return models that take as long by themselves as the script says.
         """
         options = {**self._options, **request.options}
         stages_s, chunks = self._stages_s(options, request), int(options["chunks"])

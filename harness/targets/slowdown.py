@@ -115,10 +115,10 @@ class SlowedTarget(ForwardingTarget):
         if self._order.stage == WHOLE and not stages:
             self._work_more(request, watch)
         elif self._order.stage not in stages:
-            known = ", ".join(dict.fromkeys(stages)) or "none"
+            names = ", ".join(dict.fromkeys(stages)) or "none"
             raise HarnessError(
                 f"the target has no stage {self._order.stage!r} to slow down; its stages are "
-                f"{known}"
+                f"{names}"
             )
 
     def _work_more(self, request: Request, watch: StageWatch) -> None:

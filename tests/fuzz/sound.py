@@ -17,7 +17,7 @@ from engine.vocoder.vocos import Vocos, VocosShape
 from engine.weights.f5_checkpoint import load_infill_voice
 from engine.weights.random_checkpoint import write_random_voice
 from engine.weights.voice import load_voice, save_model
-from harness.audio.files import decoded, flac_bytes, length_s, read_audio, wav_bytes
+from harness.audio.files import decode_audio, flac_bytes, promised_duration_s, read_audio, wav_bytes
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 
@@ -53,9 +53,9 @@ class AudioFiles:
 
     def read(self, content: bytes) -> None:
         self._path.write_bytes(content)
-        length_s(self._path)
+        promised_duration_s(self._path)
         frames, rate_hz = read_audio(self._path)
-        again, again_hz = decoded(io.BytesIO(content))
+        again, again_hz = decode_audio(io.BytesIO(content))
         if rate_hz <= 0 or frames.ndim != 1 or (frames.shape, rate_hz) != (again.shape, again_hz):
             raise FaultError("audio that is none", f"{frames.shape} at {rate_hz}")
 

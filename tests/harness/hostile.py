@@ -19,10 +19,12 @@ import numpy as np
 
 from harness.audio.files import write_wav
 from harness.records.cell import Cell, Request, Workload
+from harness.records.codec import to_json
 from harness.records.environment import environment_from_json
 from harness.records.run import Iteration, Phase
-from harness.runner import run_folder
-from harness.runner.run_folder import RunHeader, WorkerLog
+from harness.runner import process_files, run_folder
+from harness.runner.process_files import WorkerLog
+from harness.runner.run_header import RunHeader
 
 RATE_HZ = 16_000
 REQUESTS = ("r1", "r2")
@@ -110,7 +112,7 @@ def copied(place: Place, root: Path) -> Place:
 
 
 def _write_process(folder: Path, slug: str, repeat: int) -> None:
-    log = WorkerLog(run_folder.log_path(folder, slug, repeat))
+    log = WorkerLog(process_files.log_path(folder, slug, repeat))
     effective = {"steps": int(slug.rpartition("-")[2]), "seed": 0}
     log.append(
         {
@@ -154,7 +156,7 @@ def _sample(
         (folder / name).parent.mkdir(exist_ok=True)
         write_wav(folder / name, audio, RATE_HZ)
     wall_s = 0.1 + 0.001 * ((3 * repeat + iteration) % 5)
-    return run_folder.sample_to_json(
+    return to_json(
         Iteration(
             cell=slug,
             repeat=repeat,
@@ -198,7 +200,7 @@ def sample(path: str, value: Any) -> Damage:
 
 def _line(kind: str, number: int, path: str, value: Any) -> Damage:
     def damage(place: Place) -> None:
-        file = run_folder.log_path(place.run, SLUGS[0], 0)
+        file = process_files.log_path(place.run, SLUGS[0], 0)
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         chosen = [line for line in lines if line["kind"] == kind][number]
         _set(chosen, f"{kind}/{path}" if kind in ("sample", "failure") else path, value)
@@ -284,13 +286,13 @@ def _folder_for_file(name: str) -> Damage:
 def _process(name: str) -> Damage:
     """Return a damage that copies a process's file under another name."""
     return lambda place: (
-        shutil.copy(run_folder.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name)
+        shutil.copy(process_files.log_path(place.run, SLUGS[0], 0), place.run / "processes" / name)
         and None
     )
 
 
 def _twice(place: Place) -> None:
-    file = run_folder.log_path(place.run, SLUGS[0], 0)
+    file = process_files.log_path(place.run, SLUGS[0], 0)
     lines = file.read_text().splitlines()
     file.write_text(
         "".join(f"{line}\n" for line in lines for _ in range(2 if '"sample"' in line else 1))

@@ -11,10 +11,11 @@ from harness.machine.checks.check import SystemRoot
 from harness.machine.profiles import Profile
 from harness.records.codec import from_json
 from harness.records.run import Failure
-from harness.runner import run_folder
-from harness.runner.run_folder import WorkerLog
-from harness.runner.worker import Worker, read_job
+from harness.runner import json_files
+from harness.runner.process_files import WorkerLog
+from harness.runner.worker import Worker
 from harness.runner.worker_process import WorkerError
+from harness.runner.worker_request import read_job
 
 ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=1)
 
@@ -29,7 +30,7 @@ class ChildHere:
 
     def __init__(self, job: Mapping[str, Any], files: Path, *_: object) -> None:
         request = files.with_name(f"{files.name}.request.json")
-        run_folder.write_json(request, job)
+        json_files.write_json(request, job)
         asked = read_job(request)
         self._name = f"{asked.repeat} {asked.folder.name} {asked.cell.slug}"
         self._log = WorkerLog(asked.log)

@@ -23,7 +23,7 @@ from harness.judging.baseline import load_baseline, machine_id
 from harness.judging.baseline_file import BaselineFile
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
-from harness.runner import run_folder, worker, worker_pool
+from harness.runner import process_files, run_folder, worker, worker_pool
 from harness.scoring.provenance import FILE
 from harness.scoring.score_run import RunScores
 from harness.workflow import CONFIRM, RunPlan, check_suite, judge_run
@@ -194,7 +194,7 @@ def test_a_check_that_goes_on_judges_every_sample(
     monkeypatch.setattr(
         workflow,
         "_until_decided",
-        lambda *_: lambda folder: CELLS if run_folder.rounds(folder) < 4 else (),
+        lambda *_: lambda folder: CELLS if process_files.rounds(folder) < 4 else (),
     )
     check_suite(RunPlan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)

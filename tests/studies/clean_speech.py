@@ -20,7 +20,7 @@ from harness.audio.telephone import line
 from harness.metrics.clicks import clicks_score
 from harness.metrics.dropouts import dropouts_per_s
 from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import reference_spill_s
+from harness.metrics.prompt_leakage import prompt_leakage_s
 from harness.metrics.repetition import repeats_per_s
 from harness.records.measurement import Missing, Value
 from harness.selftest.trials import clopper_pearson
@@ -32,7 +32,7 @@ DETECTORS: Mapping[str, Callable[[MetricInput], Value]] = {
     "clicks": clicks_score,
     "dropouts": dropouts_per_s,
     "repeats": repeats_per_s,
-    "reference_spill": reference_spill_s,
+    "reference_spill": prompt_leakage_s,
 }
 Subjects = Mapping[str, Sequence[MetricInput]]
 """How they are heard -> each recording, with another one of its voice."""

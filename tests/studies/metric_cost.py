@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 
 from harness.audio.recording import read_recording  # noqa: E402
 from harness.metrics.metric import AudioMetric, MetricInput, Need  # noqa: E402
-from harness.metrics.registry import chosen, entry  # noqa: E402
+from harness.metrics.registry import entry, select_metrics  # noqa: E402
 from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
 ROUNDS, FILES = 3, 12
@@ -35,7 +35,7 @@ LEAST_MS = 0.5
 
 def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     """Give the metrics of audio that a plain sentence has, or those of them that are named."""
-    found = {each.name: entry(each.name) for each in chosen(names or None, ())}
+    found = {each.name: entry(each.name) for each in select_metrics(names or None, ())}
     return {
         name: line.source
         for name, line in found.items()
@@ -45,7 +45,7 @@ def sources(names: Sequence[str]) -> dict[str, AudioMetric]:
     }
 
 
-def subject(pair: Pair) -> MetricInput:
+def inputs(pair: Pair) -> MetricInput:
     """Give a recording that nothing is known of yet."""
     audio, reference = read_recording(Path(pair.candidate)), read_recording(Path(pair.reference))
     return MetricInput(
@@ -78,9 +78,9 @@ def main(files: int = FILES, names: Sequence[str] = ()) -> None:
             Path(folder),
             damages=("noise 30 dB",),
         )
-        costs_s(metrics, [subject(first)])  # loads
+        costs_s(metrics, [inputs(first)])  # loads
         audio_s = sum(read_recording(Path(pair.candidate)).duration_s for pair in pairs)
-        rounds = [costs_s(metrics, [subject(pair) for pair in pairs]) for _ in range(ROUNDS)]
+        rounds = [costs_s(metrics, [inputs(pair) for pair in pairs]) for _ in range(ROUNDS)]
     each = {name: np.array([one[name] for one in rounds]) * 1000.0 / audio_s for name in metrics}
     cheap = [name for name in metrics if np.median(each[name]) < LEAST_MS]
     lines = {

@@ -15,13 +15,13 @@ from harness import statistics
 from harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
 from harness.models.whisper_weights import locate_weights
 from harness.records.measurement import Missing
-from harness.scoring.transcription import ENGINES, listen_tasks, transcribe_files
+from harness.scoring.transcription import ENGINES, transcribe_files, transcription_tasks
 
 
 def transcripts(files: list[Path], language: str, engine: str) -> list[str]:
     weights = locate_weights(None, language=language)
     assert not isinstance(weights, Missing), weights
-    tasks = listen_tasks(files, (weights.path, *weights.more), language, engine)
+    tasks = transcription_tasks(files, (weights.path, *weights.more), language, engine)
     heard = {
         file: each
         for task in tasks

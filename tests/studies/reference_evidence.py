@@ -31,14 +31,14 @@ from harness import workflow as stages
 from harness.audio.files import read_audio, write_flac, write_wav
 from harness.audio.recording import read_recording
 from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import reference_spill_s
+from harness.metrics.prompt_leakage import prompt_leakage_s
 from harness.metrics.prosody import pitch_median
 from harness.metrics.speaker_similarity import embedding
 from harness.metrics.word_errors import ErrorCounts, word_errors
 from harness.models.whisper_weights import locate_weights
 from harness.records.measurement import Missing
 from harness.runner import run_folder
-from harness.scoring.transcription import listen_tasks, transcribe_files
+from harness.scoring.transcription import transcribe_files, transcription_tasks
 from harness.suite.workload import load_workload
 from tests.harness.make_voices import spoken
 
@@ -191,7 +191,9 @@ def word_error_rate(said: list[tuple[str, Path]]) -> float:
     assert not isinstance(weights, Missing), weights
     heard = {
         file: each.text
-        for task in listen_tasks([file for _, file in said], (weights.path, *weights.more), "en")
+        for task in transcription_tasks(
+            [file for _, file in said], (weights.path, *weights.more), "en"
+        )
         for file, each in zip(task.files, transcribe_files(task), strict=True)
     }
     counts = [word_errors(text, str(heard[file]), "en") for text, file in said]
@@ -216,7 +218,7 @@ def judged(
     if reference is not None:
         recorded = read_recording(reference.path)
         inputs = (MetricInput(audio=audio, voice=recorded) for audio in heard)
-        spill = f"{max(map(reference_spill_s, inputs)):.2f}"
+        spill = f"{max(map(prompt_leakage_s, inputs)):.2f}"
     own_shown = f"{own[0]:.3f}" if own else "-"
     return [
         *(f"{each:.3f}" for each in alike),

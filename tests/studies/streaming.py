@@ -28,7 +28,7 @@ from harness.records.environment import facts_of
 from harness.records.measurement import Measurement
 from harness.records.run import Iteration, Phase, Run
 from harness.report.format import shown
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder
 
 ABOUT_STREAMING = (
     "An underrun is the moment at which a player that began with the first piece has nothing left "
@@ -208,7 +208,7 @@ def circumstances(run: Run) -> str:
         f"Measured {run.created[:10]} on {machine['cpu_model']} ({machine['cores']} CPUs, "
         f"{quiet}), torch {toolchain['torch']}, profile `{run.profile}`: {texts} texts of "
         f"{audio_s:.0f} s on average (workload `paragraphs`), spoken once in each of "
-        f"{run_folder.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
+        f"{process_files.rounds(Path(run.folder))} fresh processes a cell, cells taking turns; NFE "
         f"{run.cells[0].fixed['nfe_steps']}. {shared}. Brackets are 95 % intervals over processes; "
         "of the share, the least and the greatest process."
     )

@@ -103,7 +103,7 @@ class Hooks:
                 self._listen(stage, model)
 
     def attach(self, pipeline: Any) -> list[Any]:
-        """Hook text embedding and duration model; a subclass hooks another pipeline's modules."""
+        """Register hooks on text embedding and duration model; a subclass has its own."""
         self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
         return [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),

@@ -46,7 +46,8 @@ class InfillHooks(Hooks):
 
     def attach(self, pipeline: Any) -> list[Any]:
         """
-        Hook the text embedding; published models have no speakers, and predict no durations.
+        Register a hook on the text embedding; published models have no speakers, and predict no
+        durations.
         """
         self.scale = (0.0, 1.0)
         self.letters = {number + 1: letter for letter, number in pipeline.voice.vocabulary.items()}

@@ -176,9 +176,9 @@ def run_together(names: Sequence[str]) -> list[str]:
     return [name for name, _ in groupby(names)]
 
 
-def _apart(one: Tensor, other: Tensor, least: float) -> float:
-    counts = (one > least) & (other > least)
+def _apart(mel: Tensor, other: Tensor, least: float) -> float:
+    counts = (mel > least) & (other > least)
     if counts.float().mean() < LEAST_COUNTED:
         return float("inf")
-    difference = (one - other)[counts]
+    difference = (mel - other)[counts]
     return float((difference - difference.median()).abs().mean())

@@ -167,8 +167,8 @@ def rearranged(
     return [values[index] for index in order]
 
 
-def _begins_before(one: ThreadMark, other: ThreadMark) -> bool:
-    return one.thread == other.thread and one.at <= other.at
+def _begins_before(first: ThreadMark, second: ThreadMark) -> bool:
+    return first.thread == second.thread and first.at <= second.at
 
 
 def _chunk_of(state: Tensor, seed: int, chunks: int) -> int:

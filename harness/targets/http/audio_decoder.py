@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audio.files import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decoded
+from harness.audio.files import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decode_audio
 from harness.errors import HarnessError
 from harness.targets.http.audio_format import WAV_HEAD, bytes_to_tell, format_of
 
@@ -90,9 +90,9 @@ class PcmReader:
 
     def _checked(self) -> bytes:
         begin, self._begin = self._begin or b"", None
-        found = format_of(begin)
-        if found is not None:
-            raise FormatError(f"the audio is not bare 16-bit PCM: {found} was sent")
+        named = format_of(begin)
+        if named is not None:
+            raise FormatError(f"the audio is not bare 16-bit PCM: {named} was sent")
         return begin
 
 
@@ -218,7 +218,7 @@ class FlacReader:
             )
         self._file.seek(0)
         try:
-            frames, self.rate_hz = decoded(self._file)
+            frames, self.rate_hz = decode_audio(self._file)
         except HarnessError as error:
             raise FormatError(f"the audio is no FLAC file: {error}") from None
         check_rate(self.rate_hz, self._told_hz, "FLAC file")

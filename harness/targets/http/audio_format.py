@@ -61,7 +61,7 @@ RATES_HZ: Mapping[int, tuple[int, int, int]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class HeaderFormat:
     """The audio format by the headers; None and empty where they say nothing."""
 
     media: str = ""
@@ -77,7 +77,7 @@ class Told:
         return KINDS.get(subtype) if kind == "audio" else None
 
 
-def told_by(headers: Mapping[str, str]) -> Told:
+def format_of_headers(headers: Mapping[str, str]) -> HeaderFormat:
     """
     Read media type, rate, channels and width from the headers of an answer, whose names are in
     lower case.
@@ -85,23 +85,23 @@ def told_by(headers: Mapping[str, str]) -> Told:
     media, *parameters = headers.get("content-type", "").split(";")
     named = {
         name.strip().lower(): value.strip().strip('"')
-        for name, _, value in (each.partition("=") for each in parameters)
+        for name, _, value in (parameter.partition("=") for parameter in parameters)
     }
 
     def number(*names: str) -> int | None:
-        found = [named.get(name, "") for name in names] + [
+        values = [named.get(name, "") for name in names] + [
             headers.get(f"x-{name}", "") for name in names
         ]
         return next(
             (
-                int(each[:DIGITS])
-                for each in found
-                if re.fullmatch(r"[0-9]+", each) and each.strip("0")
+                int(value[:DIGITS])
+                for value in values
+                if re.fullmatch(r"[0-9]+", value) and value.strip("0")
             ),
             None,
         )
 
-    return Told(
+    return HeaderFormat(
         media=media.strip().lower(),
         rate_hz=number("rate", "sample-rate", "samplerate", "sample_rate"),
         channels=number("channels"),

@@ -26,7 +26,7 @@ from harness.targets.http.audio_decoder import (
     check_rate,
     make_reader,
 )
-from harness.targets.http.audio_format import Told, told_by
+from harness.targets.http.audio_format import HeaderFormat, format_of_headers
 
 FORMS = ("wav", "pcm", "flac")
 API_RATE_HZ = 24_000
@@ -142,8 +142,8 @@ class SpeechApi:
         with self._answer("POST", "/v1/audio/speech", ask.body()) as response:
             if response.status_code != 200:
                 _check_status(response.status_code, response.headers, _content(response))
-            told = _check_type(response, ask.form)
-            reader = make_reader(ask.form, told.rate_hz or API_RATE_HZ, told.rate_hz)
+            announced = _check_type(response, ask.form)
+            reader = make_reader(ask.form, announced.rate_hz or API_RATE_HZ, announced.rate_hz)
             heard = 0
             for piece in _pieces(response, reader):
                 heard += piece.audio.size
@@ -201,8 +201,8 @@ def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
 
 def voices_told(card: Mapping[str, Any]) -> list[str] | None:
     """Return the voices that a model's entry lists; None where it lists none."""
-    told = card.get("voices")
-    return [voice for voice in told if is_name(voice)] if isinstance(told, list) else None
+    voices = card.get("voices")
+    return [voice for voice in voices if is_name(voice)] if isinstance(voices, list) else None
 
 
 def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
@@ -228,22 +228,22 @@ def _pieces(response: Any, reader: AudioReader) -> Iterator[ReceivedAudio]:
         audio = reader.feed(received)
         if audio.size:
             yield ReceivedAudio(audio=audio, rate_hz=reader.rate_hz)
-    rest = reader.end()
-    if rest.size:
-        yield ReceivedAudio(audio=rest, rate_hz=reader.rate_hz)
+    ending = reader.end()
+    if ending.size:
+        yield ReceivedAudio(audio=ending, rate_hz=reader.rate_hz)
 
 
-def _check_type(response: Any, form: str) -> Told:
+def _check_type(response: Any, form: str) -> HeaderFormat:
     """
     Return the audio's format by the headers. Raises SpeechError for a response that is no audio, or
     not the requested one.
     """
-    told = told_by({name.lower(): value for name, value in response.headers.items()})
-    if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", told.media):
+    announced = format_of_headers({name.lower(): value for name, value in response.headers.items()})
+    if re.fullmatch(r"text/.*|application/(.*\+)?(json|xml)", announced.media):
         said = _said(_content(response))
         raise SpeechError(
             FailureKind.BAD_FORMAT,
-            f"the server sent {told.media[:NAME_CHARACTERS]} in place of audio: {said}",
+            f"the server sent {announced.media[:NAME_CHARACTERS]} in place of audio: {said}",
         )
     encoding = str(response.headers.get("content-encoding", "identity")).strip().lower()
     if encoding not in ("", "identity"):
@@ -252,27 +252,30 @@ def _check_type(response: Any, form: str) -> Told:
             f"the server sent Content-Encoding {encoding[:NAME_CHARACTERS]}, though identity was "
             "asked for",
         )
-    if told.rate_hz is not None:
-        check_rate(told.rate_hz, None, "audio, as the server tells,")
+    if announced.rate_hz is not None:
+        check_rate(announced.rate_hz, None, "audio, as the server tells,")
     if form == "pcm":  # which has no mark of its own, so that the headers count
-        _check_frames(told)
-    return told
+        _check_frames(announced)
+    return announced
 
 
-def _check_frames(told: Told) -> None:
+def _check_frames(announced: HeaderFormat) -> None:
     """
     Raise SpeechError where headers announce bare PCM other than the API's: 16 bits, one channel.
     """
-    if told.form not in (None, "pcm"):
+    if announced.form not in (None, "pcm"):
         raise SpeechError(
             FailureKind.BAD_FORMAT,
-            f"asked for bare PCM, the server sent {told.media[:NAME_CHARACTERS]}",
+            f"asked for bare PCM, the server sent {announced.media[:NAME_CHARACTERS]}",
         )
-    for name, announced, expected in (("channels", told.channels, 1), ("bits", told.bits, 16)):
-        if announced not in (None, expected):
+    for name, value, expected in (
+        ("channels", announced.channels, 1),
+        ("bits", announced.bits, 16),
+    ):
+        if value not in (None, expected):
             raise SpeechError(
                 FailureKind.BAD_FORMAT,
-                f"asked for bare PCM with {expected} {name}, the server sent {announced}",
+                f"asked for bare PCM with {expected} {name}, the server sent {value}",
             )
 
 
@@ -304,8 +307,8 @@ def _said(content: bytes) -> str:
         text = str(json.loads(content)["error"]["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         text = content[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")
-    shown = "".join(each if each.isprintable() else " " for each in text[: 4 * SHOWN_CHARACTERS])
-    return " ".join(shown.split())[:SHOWN_CHARACTERS] or "no reason given"
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * SHOWN_CHARACTERS])
+    return " ".join(printable.split())[:SHOWN_CHARACTERS] or "no reason given"
 
 
 def _library() -> Any:

@@ -195,11 +195,11 @@ class HttpTarget(Target):
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
         """Refuse an unknown pipeline, option or form."""
-        known = (*DEFAULTS, *FURTHER)
-        unknown = sorted(set(options) - {*known, *HARNESS_OPTIONS})
+        names = (*DEFAULTS, *FURTHER)
+        unknown = sorted(set(options) - {*names, *HARNESS_OPTIONS})
         if pipeline != "speech" or unknown:
             raise HarnessError(
-                f"target http has pipeline speech and options {', '.join(known)}; not {pipeline!r} "
+                f"target http has pipeline speech and options {', '.join(names)}; not {pipeline!r} "
                 f"{unknown}"
             )
         if options.get("form", "wav") not in FORMS:
@@ -210,9 +210,9 @@ class HttpTarget(Target):
             raise HarnessError(
                 "form=flac cannot be streamed; set streamed=False, or use wav or pcm"
             )
-        for name, wanted in (("timeout_s", int | float), ("streamed", bool)):
+        for name, kind in (("timeout_s", int | float), ("streamed", bool)):
             if name in options and (
-                not isinstance(options[name], wanted)
+                not isinstance(options[name], kind)
                 or (name == "timeout_s" and not options[name] > 0)  # type: ignore[operator]
             ):
                 raise HarnessError(f"option {name} cannot be {options[name]!r}")

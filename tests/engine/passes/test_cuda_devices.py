@@ -112,8 +112,9 @@ def _guard() -> Iterator[None]:
 @pytest.fixture(name="fake", autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     """A machine with a GPU, as far as anybody asks."""
+    monkeypatch.setattr(flow, "check_supported", lambda config: None)
+    monkeypatch.setattr(infill, "check_machine", lambda device, precision: None)
     for module in (flow, infill):
-        monkeypatch.setattr(module, "check_supported", lambda config: None)
         monkeypatch.setattr(module, "waveform", heard)
     monkeypatch.setattr(flow, "free_bytes", lambda device: 2**33)
     return FakeTensorMode(allow_non_fake_inputs=True)
@@ -175,7 +176,8 @@ def parts_of(pipeline: FlowPipeline, prompt: Prompt | None = None) -> list[Part]
     if prompt is None:
         return parts
     return [
-        Part(content=prompt.before(part.content), config=config, index=part.index) for part in parts
+        Part(content=prompt.prepend_to(part.content), config=config, index=part.index)
+        for part in parts
     ]
 
 
@@ -300,7 +302,7 @@ def test_published_checkpoints(
         if prompt_frames
         else empty_prompt(bands)
     )
-    (piece,) = pipeline._pieces("hello", recorded, 1.0)
+    (piece,) = pipeline._chunks("hello", recorded, 1.0)
     with fake:
         audio = plainly(pipeline._speak, piece, recorded, config, no_watch)
 

@@ -6,7 +6,7 @@ for nothing else.
 from dataclasses import replace
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.available_inputs import is_applicable, offer_of
+from harness.analysis.available_inputs import available_inputs, is_applicable
 from harness.analysis.grouping import by_name
 from harness.metrics.metric import Need
 from harness.records.cell import Request, Workload
@@ -48,7 +48,7 @@ def offering() -> Run:
 
 def test_what_a_run_offers_is_told_by_request() -> None:
     run = offering()
-    offer = offer_of(run, run.cells[1])
+    offer = available_inputs(run, run.cells[1])
     assert offer == {
         Need.VOICE: {"u01", "u04"},
         Need.STATEMENT: {"u01"},

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.speed import NOT_NOTED, ONE_PIECE, STREAMING_METRICS, play, stalled
+from harness.analysis.speed import (
+    NOT_RECORDED,
+    ONE_CHUNK,
+    STREAMING_METRICS,
+    play,
+    summarise_stalls,
+)
 from harness.records.measurement import Missing
 from harness.records.run import AudioChunk
 from tests.harness.fake_runs import sample
@@ -85,16 +91,16 @@ def test_every_metric_of_a_stream_has_its_value():
 def test_what_nobody_noted_is_missing_with_its_reason():
     unknown = heard()
 
-    assert STREAMING_METRICS["first_audio_p50"](replace(unknown, first_audio_s=0.0)) == NOT_NOTED
+    assert STREAMING_METRICS["first_audio_p50"](replace(unknown, first_audio_s=0.0)) == NOT_RECORDED
     assert {
         STREAMING_METRICS[name](unknown) for name in ("longest_gap_p50", "underruns", "stall")
-    } == {NOT_NOTED}
-    assert STREAMING_METRICS["longest_gap_p50"](heard((0.5, 30.0))) == ONE_PIECE
-    assert isinstance(stalled("stall", [unknown]), Missing)
+    } == {NOT_RECORDED}
+    assert STREAMING_METRICS["longest_gap_p50"](heard((0.5, 30.0))) == ONE_CHUNK
+    assert isinstance(summarise_stalls("stall", [unknown]), Missing)
 
 
 def test_underruns_are_counted_over_all_minutes_and_stalls_per_utterance():
     bad, good = heard((0.0, 1.0), (2.0, 29.0), audio_s=30.0), heard((0.0, 90.0), audio_s=90.0)
 
-    assert stalled("underruns", [bad, good]) == pytest.approx(1 / 2.0)
-    assert stalled("stall", [bad, good]) == pytest.approx(0.5)
+    assert summarise_stalls("underruns", [bad, good]) == pytest.approx(1 / 2.0)
+    assert summarise_stalls("stall", [bad, good]) == pytest.approx(0.5)

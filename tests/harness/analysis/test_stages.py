@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.stages import in_turns, moved_stage
+from harness.analysis.stages import moved_stage, pair_stages
 from harness.judging import explain
 from harness.judging.baseline import of_run
 from harness.records.run import Run
@@ -26,7 +26,7 @@ def heavier(wall_s: float) -> dict[str, float]:
 
 
 def paired(base: Run, head: Run, slug: str = "nfe-8") -> str:
-    return moved_stage(in_turns(base, head, slug))
+    return moved_stage(pair_stages(base, head, slug))
 
 
 def stored(base: Run, head: Run) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, between_s, fitted, mel_cepstra
-from harness.audio.recording import Frames, Recording
+from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, fit_cepstra, hop_s, mel_cepstra
+from harness.audio.recording import Recording, Samples
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
@@ -18,7 +18,7 @@ SPTK = {
 }
 
 
-def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
+def log_power(cepstra: Samples, alpha: float = ALPHA) -> Samples:
     """
     The log power spectrum that mel-cepstra [n, order + 1] stand for, evaluated through the all-pass
     filter itself.
@@ -28,7 +28,7 @@ def log_power(cepstra: Frames, alpha: float = ALPHA) -> Frames:
     return 2.0 * np.real(cepstra @ warped ** np.arange(cepstra.shape[1])[:, None])
 
 
-def periodogram() -> Frames:
+def periodogram() -> Samples:
     """Log power of every frame of speech, shape [n, bins]."""
     windows = np.lib.stride_tricks.sliding_window_view(speech() * 32768, WIDTH)[::HOP] * np.hamming(
         WIDTH
@@ -36,7 +36,7 @@ def periodogram() -> Frames:
     return np.log(np.abs(np.fft.rfft(windows)) ** 2 + 1e-6)
 
 
-def cepstra_of(frames: Frames, rate_hz: int = RATE_HZ) -> Frames:
+def cepstra_of(frames: Samples, rate_hz: int = RATE_HZ) -> Samples:
     found = mel_cepstra(Recording(frames, rate_hz))
     assert isinstance(found, np.ndarray), found
     return found
@@ -54,7 +54,7 @@ def test_the_coefficients_are_sptks():
 def test_a_spectrum_made_from_a_mel_cepstrum_gives_it_back():
     """As exactly as the square of the last step, which is at most TOLERANCE."""
     wanted = 0.3 * np.random.default_rng(0).standard_normal((5, ORDER + 1))
-    assert fitted(np.exp(log_power(wanted)), ORDER, ALPHA) == pytest.approx(wanted, abs=1e-4)
+    assert fit_cepstra(np.exp(log_power(wanted)), ORDER, ALPHA) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_change_of_the_spectrum_is_the_change_of_the_cepstrum():
@@ -64,22 +64,22 @@ def test_a_change_of_the_spectrum_is_the_change_of_the_cepstrum():
     """
     change = 0.2 * np.random.default_rng(1).standard_normal((1, ORDER + 1))
     before, after = (
-        fitted(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change))
+        fit_cepstra(np.exp(periodogram() + each), ORDER, ALPHA) for each in (0.0, log_power(change))
     )
     assert after - before == pytest.approx(np.broadcast_to(change, before.shape), abs=2e-4)
 
 
 def test_a_flat_spectrum_has_its_level_and_nothing_else():
-    found = fitted(np.full((1, WIDTH // 2 + 1), 4.0), ORDER, ALPHA)[0]
+    found = fit_cepstra(np.full((1, WIDTH // 2 + 1), 4.0), ORDER, ALPHA)[0]
     assert found[0] == pytest.approx(np.log(2.0), abs=1e-9)
     assert found[1:] == pytest.approx(np.zeros(ORDER), abs=1e-9)
 
 
 def test_the_answer_is_the_criterions_minimum():
     spectra = periodogram()[::20]
-    best = fitted(np.exp(spectra), ORDER, ALPHA)
+    best = fit_cepstra(np.exp(spectra), ORDER, ALPHA)
 
-    def criterion(cepstra: Frames) -> Frames:
+    def criterion(cepstra: Samples) -> Samples:
         ratio = spectra - log_power(cepstra)
         inner = np.exp(ratio) - ratio
         return (inner[:, 1:-1].sum(axis=1) + (inner[:, 0] + inner[:, -1]) / 2) / (WIDTH / 2)
@@ -99,7 +99,7 @@ def test_the_level_is_left_out():
     [(16_000, 0.016), (24_000, 256 / 24_000), (11_025, 0.032), (96_000, 256 / 48_000)],
 )
 def test_the_time_between_frames_is_that_of_the_rate_of_analysis(rate_hz: int, expected_s: float):
-    assert between_s(rate_hz) == pytest.approx(expected_s)
+    assert hop_s(rate_hz) == pytest.approx(expected_s)
 
 
 @pytest.mark.parametrize("rate_hz", [*PARAMETERS, 11_025, 4_000, 96_000])
@@ -127,5 +127,5 @@ def test_less_than_a_window_is_missing():
         np.sign(np.sin(0.05 * np.arange(2.0 * WIDTH))),
     ],
 )
-def test_sounds_that_are_no_speech_have_finite_cepstra(frames: Frames):
+def test_sounds_that_are_no_speech_have_finite_cepstra(frames: Samples):
     assert np.isfinite(cepstra_of(frames)).all()

@@ -18,8 +18,8 @@ def tone(hz: float, rate_hz: int = RATE_HZ, size: float = 0.25) -> np.ndarray:
     return size * np.sin(2 * np.pi * hz * np.arange(rate_hz) / rate_hz)
 
 
-def rms_db(frames: np.ndarray) -> float:
-    middle = frames[len(frames) // 4 : -len(frames) // 4]
+def rms_db(samples: np.ndarray) -> float:
+    middle = samples[len(samples) // 4 : -len(samples) // 4]
     return float(10 * np.log10(np.mean(middle**2) + 1e-20))
 
 
@@ -56,12 +56,12 @@ def test_decision_values_are_the_standards(decision: int, below: int, above: int
 
 
 def test_every_16_bit_frame_comes_back_as_libsndfile_has_it():
-    frames = np.arange(-32768, 32768).astype(np.int16)
+    samples = np.arange(-32768, 32768).astype(np.int16)
     file = io.BytesIO()
-    soundfile.write(file, frames, 8_000, format="WAV", subtype="ULAW")
+    soundfile.write(file, samples, 8_000, format="WAV", subtype="ULAW")
     file.seek(0)
     theirs = soundfile.read(file, dtype="float64")[0]
-    np.testing.assert_array_equal(mu_law_decode(mu_law_encode(frames / 32768)), theirs)
+    np.testing.assert_array_equal(mu_law_decode(mu_law_encode(samples / 32768)), theirs)
 
 
 def test_what_cannot_be_sent_is_clipped_or_silent():
@@ -71,28 +71,28 @@ def test_what_cannot_be_sent_is_clipped_or_silent():
 
 @pytest.mark.parametrize("hz", [300.0, 1000.0, 3400.0])
 def test_the_band_passes(hz: float):
-    assert rms_db(line(Recording(tone(hz), RATE_HZ)).frames) == pytest.approx(
+    assert rms_db(line(Recording(tone(hz), RATE_HZ)).samples) == pytest.approx(
         rms_db(tone(hz)), abs=0.2
     )
 
 
 @pytest.mark.parametrize("hz", [50.0, 150.0, 3600.0, 5000.0])
 def test_the_rest_does_not(hz: float):
-    assert rms_db(line(Recording(tone(hz), RATE_HZ)).frames) < rms_db(tone(hz)) - 40.0
+    assert rms_db(line(Recording(tone(hz), RATE_HZ)).samples) < rms_db(tone(hz)) - 40.0
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 24_000, 48_000])
 def test_nothing_is_delayed_and_rate_and_length_stay(rate_hz: int):
     heard = Recording(speech(), RATE_HZ).at(rate_hz)
     received = line(Recording(heard, rate_hz))
-    assert (received.rate_hz, received.frames.shape) == (rate_hz, heard.shape)
-    lags = correlate(received.frames, heard, "full", "fft")
+    assert (received.rate_hz, received.samples.shape) == (rate_hz, heard.shape)
+    lags = correlate(received.samples, heard, "full", "fft")
     assert np.argmax(lags) == len(heard) - 1
 
 
 def test_companding_costs_about_38_db():
     once = line(Recording(tone(1000.0), RATE_HZ))
-    difference = once.frames - tone(1000.0)
+    difference = once.samples - tone(1000.0)
     assert 33.0 < rms_db(tone(1000.0)) - rms_db(difference) < 42.0
 
 
@@ -100,9 +100,9 @@ def test_companding_costs_about_38_db():
 @pytest.mark.parametrize("rate_hz", [8_000, 48_000])
 def test_the_shortest_recordings_pass_at_their_length(count: int, rate_hz: int):
     received = line(Recording(np.full(count, 0.5), rate_hz))
-    assert received.frames.shape == (count,)
-    assert np.isfinite(received.frames).all()
+    assert received.samples.shape == (count,)
+    assert np.isfinite(received.samples).all()
 
 
 def test_silence_stays_silent():
-    assert not line(Recording(np.zeros(RATE_HZ), RATE_HZ)).frames.any()
+    assert not line(Recording(np.zeros(RATE_HZ), RATE_HZ)).samples.any()

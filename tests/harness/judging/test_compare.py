@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import relative, usual_of
+from harness.analysis.grouping import relative_to_typical, typical_values
 from harness.judging.baseline import of_run
 from harness.judging.compare import ABSENT, GONE, OLDER, compare
 from harness.judging.compare_speed import matched
@@ -165,7 +165,7 @@ def test_a_sentence_that_is_missing_does_not_shift_the_mix() -> None:
     now = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": Missing("disturbed")})
     old, new = (
         [each.value for each in side.values]
-        for side in (relative(each, usual_of(before)) for each in (before, now))
+        for side in (relative_to_typical(each, typical_values(before)) for each in (before, now))
     )
     assert old == pytest.approx([1.0] * 4)
     assert new == pytest.approx([1.0] * 3)

@@ -15,6 +15,7 @@ import pytest
 from harness import Suite
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements, by_name
+from harness.errors import HarnessError
 from harness.judging.baseline import Baseline, of_run
 from harness.judging.explain import notices
 from harness.judging.judge import judge
@@ -267,7 +268,7 @@ def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[...,
         data, CommentLinks()
     )
     data["cells"][0]["notices"] = [{"a": 1}]
-    with pytest.raises(Exception, match="no judgement"):
+    with pytest.raises(HarnessError, match=r"cells\[0\].notices\[0\]: must be text"):
         comment(data, CommentLinks())
 
 

@@ -32,10 +32,11 @@ from harness.machine.power_meter import (
 from harness.machine.profiles import Profile
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import Energy, Run
-from harness.runner import run_folder, runner, worker, worker_pool
-from harness.runner.run_folder import WorkerLog
+from harness.runner import json_files, run_folder, runner, worker, worker_pool
+from harness.runner.process_files import WorkerLog
 from harness.runner.runner import run_suite
-from harness.runner.worker import Worker, read_job
+from harness.runner.worker import Worker
+from harness.runner.worker_request import read_job
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.machine.trees import FakeNvml, agx_orin, orin_nano, thor, virtual, write
 
@@ -325,7 +326,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class InProcess:
         def __init__(self, job: Mapping[str, Any], files: Path, *_: object) -> None:
             request = files.with_name(f"{files.name}.request.json")
-            run_folder.write_json(request, job)
+            json_files.write_json(request, job)
             asked = read_job(request)
             self._log = WorkerLog(asked.log)
             self._worker = Worker(asked, self._log, age_s=0.0, tree=tree)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.machine.process_guard import Guard
-from harness.runner import run_folder
+from harness.runner import process_files
 
 LIMIT_S = 1.0
 HANGS = {
@@ -90,7 +90,7 @@ suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.t
     with subprocess.Popen(
         [sys.executable, "-c", RUN, str(tmp_path / "hang.py"), str(tmp_path / "run")]
     ) as parent:
-        log = run_folder.log_path(tmp_path / "run", "steps-8", 0)
+        log = process_files.log_path(tmp_path / "run", "steps-8", 0)
         while parent.poll() is None and not (log.exists() and '"first"' in log.read_text()):
             time.sleep(0.05)
         pids = [

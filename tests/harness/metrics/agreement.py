@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
-from harness.metrics.registry import chosen, entry, metric  # noqa: E402
+from harness.metrics.registry import entry, metric, select_metrics  # noqa: E402
 from harness.models.whisper_tensors import dimensions, read_tensors  # noqa: E402
 from harness.models.whisper_weights import locate_weights  # noqa: E402
 from harness.records.measurement import SNR_CEILING_DB, Missing, Value  # noqa: E402
@@ -136,7 +136,9 @@ def score(
         )
         for each in pairs
     ]
-    names = metrics or [each.name for each in chosen(None, ()) if not entry(each.name).golden]
+    names = metrics or [
+        each.name for each in select_metrics(None, ()) if not entry(each.name).golden
+    ]
     scored = score_quality(jobs, cache_dir=cache, metrics=names)
     found = [scored[each.key] for each in jobs]
     values = {
@@ -237,7 +239,7 @@ def _table(found: Iterator[Agreement]) -> list[str]:
 
 
 def _order() -> Iterator[str]:
-    yield from (each.name for each in chosen(None, ()))
+    yield from (each.name for each in select_metrics(None, ()))
 
 
 def _alone(theirs: Sequence[Row]) -> list[str]:

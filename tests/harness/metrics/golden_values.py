@@ -32,13 +32,13 @@ class Published:
     source: str
     value: float
     digits: int
-    subject: Callable[[], MetricInput]
+    inputs: Callable[[], MetricInput]
 
     def ours(self) -> Value:
         """Give what the panel says."""
         source = entry(self.metric).source
         assert source is not None, f"{self.metric} is no metric of audio"
-        return source.score(self.subject())
+        return source.score(self.inputs())
 
 
 def _vectors() -> MetricInput:
@@ -60,7 +60,7 @@ PUBLISHED = (
         source="torchmetrics' documentation",
         value=16.1805,
         digits=4,
-        subject=_vectors,
+        inputs=_vectors,
     ),
     Published(
         metric="si_sdr",
@@ -68,7 +68,7 @@ PUBLISHED = (
         source="torchmetrics' documentation",
         value=18.4030,
         digits=4,
-        subject=_vectors,
+        inputs=_vectors,
     ),
     Published(
         metric="loudness",
@@ -76,7 +76,7 @@ PUBLISHED = (
         source="ITU-R BS.1770-4, annex 1",
         value=-3.01,
         digits=2,
-        subject=_tone(0.0),
+        inputs=_tone(0.0),
     ),
     Published(
         metric="loudness",
@@ -85,7 +85,7 @@ PUBLISHED = (
         "-23 dBFS)",
         value=-23.01,
         digits=2,
-        subject=_tone(-20.0),
+        inputs=_tone(-20.0),
     ),
 )
 
@@ -109,7 +109,7 @@ def of_pesq(clone: Path) -> tuple[Published, ...]:
         source="its own test",
         value=1.0832337141036987,
         digits=14,
-        subject=pair,
+        inputs=pair,
     )
     return (
         plain,

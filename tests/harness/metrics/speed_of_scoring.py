@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
 from harness.audio.recording import read_recording  # noqa: E402
-from harness.metrics.registry import chosen, entry, metric  # noqa: E402
+from harness.metrics.registry import entry, metric, select_metrics  # noqa: E402
 from tests.harness.metrics import throwaway  # noqa: E402
 from tests.harness.metrics.agreement import score, write_whisper  # noqa: E402
 from tests.harness.metrics.material import Pair, Source, make_pairs, voice_sources  # noqa: E402
@@ -71,7 +71,7 @@ def full() -> tuple[str, ...]:
     """Name what is scored of any audio; `golden_` twins would be the same files once more."""
     return tuple(
         each.name
-        for each in chosen(None, ())
+        for each in select_metrics(None, ())
         if not entry(each.name).golden and entry(each.name).family != "speed"
     )
 

@@ -79,11 +79,11 @@ def test_long_audio_is_aligned_across_the_blocks():
 
 
 def test_what_need_not_be_cut_is_the_recording_itself():
-    subject = held_against(speech(), with_noise(speech(), 20.0))
-    found = aligned(subject)
+    inputs = held_against(speech(), with_noise(speech(), 20.0))
+    found = aligned(inputs)
     assert isinstance(found, Aligned)
-    assert found.reference_audio is subject.reference
-    assert found.candidate_audio is subject.audio
+    assert found.reference_audio is inputs.reference
+    assert found.candidate_audio is inputs.audio
 
 
 def test_a_pair_is_aligned_once_and_another_reference_anew():
@@ -104,11 +104,11 @@ def test_durations_beyond_two_percent_apart_are_missing():
 
 
 def test_other_sample_rates_are_missing():
-    subject = MetricInput(
+    inputs = MetricInput(
         audio=Recording(soxr.resample(speech(), RATE_HZ, 8_000), 8_000),
         reference=Recording(speech(), RATE_HZ),
     )
-    assert lag(subject) == Missing("sample rates differ: 8000 Hz against 16000 Hz")
+    assert lag(inputs) == Missing("sample rates differ: 8000 Hz against 16000 Hz")
 
 
 @pytest.mark.parametrize("frames", [np.ones(1), np.ones(2), np.ones(5), np.sin(np.arange(800.0))])

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from harness.audio.recording import Frames, Recording, read_recording
+from harness.audio.recording import Recording, Samples, read_recording
 from harness.metrics.metric import MetricInput
 from harness.metrics.registry import MetricSpec, entries
 from harness.records.measurement import Missing, Value, lacks_package
@@ -85,10 +85,10 @@ def at_rate(rate_hz: int) -> Recording:
     return Recording(soxr.resample(speech(), RATE_HZ, rate_hz), rate_hz)
 
 
-def _spoilt(value: float) -> Frames:
-    frames = speech()
-    frames[1000] = value
-    return frames
+def _spoilt(value: float) -> Samples:
+    samples = speech()
+    samples[1000] = value
+    return samples
 
 
 EDGES: dict[str, Callable[[], Recording]] = {
@@ -199,13 +199,13 @@ def test_ten_minutes_give_a_number(line: MetricSpec) -> None:
 
 @functools.cache
 def long() -> Recording:
-    frames = np.tile(np.concatenate([speech(), np.zeros(RATE_HZ // 4)]), 200)[: 600 * RATE_HZ]
-    return Recording(soxr.resample(frames, RATE_HZ, 8_000), 8_000)
+    samples = np.tile(np.concatenate([speech(), np.zeros(RATE_HZ // 4)]), 200)[: 600 * RATE_HZ]
+    return Recording(soxr.resample(samples, RATE_HZ, 8_000), 8_000)
 
 
 @functools.cache
 def long_and_noisy() -> Recording:
-    return Recording(with_noise(long().frames, 40.0), 8_000)
+    return Recording(with_noise(long().samples, 40.0), 8_000)
 
 
 @every_conditioned

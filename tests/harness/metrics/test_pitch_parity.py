@@ -36,13 +36,13 @@ def _scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Melody, Melody], Met
     """
 
     def script(reference: Melody, candidate: Melody) -> MetricInput:
-        subject = held_against(speech(), speech())
+        inputs = held_against(speech(), speech())
         times_s = np.arange(0.0, len(speech()) / RATE_HZ, HOP_S)
-        tracks = {subject.reference: reference, subject.audio: candidate}
+        tracks = {inputs.reference: reference, inputs.audio: candidate}
         monkeypatch.setattr(
             pitch, "track", lambda recording: pitch.PitchTrack(times_s, tracks[recording](times_s))
         )
-        return subject
+        return inputs
 
     return script
 
@@ -60,10 +60,10 @@ def half_voiced(times_s: np.ndarray) -> np.ndarray:
 
 
 def test_a_constant_difference_is_its_own_rmse(scripted):
-    subject = scripted(rising, lambda times_s: rising(times_s) + 7.0)
-    assert number(f0_rmse_hz(subject)) == pytest.approx(7.0)
-    assert number(f0_correlation(subject)) == pytest.approx(1.0)
-    assert vuv_error(subject) == 0.0
+    inputs = scripted(rising, lambda times_s: rising(times_s) + 7.0)
+    assert number(f0_rmse_hz(inputs)) == pytest.approx(7.0)
+    assert number(f0_correlation(inputs)) == pytest.approx(1.0)
+    assert vuv_error(inputs) == 0.0
 
 
 def test_a_semitone_is_100_cents(scripted):
@@ -74,9 +74,9 @@ def test_a_semitone_is_100_cents(scripted):
 
 def test_unvoiced_frames_are_errors_of_voicing_and_not_of_pitch(scripted):
     """With their zeros counted the RMSE would be 142 Hz."""
-    subject = scripted(steady, half_voiced)
-    assert number(f0_rmse_hz(subject)) == pytest.approx(10.0)
-    assert number(vuv_error(subject)) == pytest.approx(0.5, abs=0.01)
+    inputs = scripted(steady, half_voiced)
+    assert number(f0_rmse_hz(inputs)) == pytest.approx(10.0)
+    assert number(vuv_error(inputs)) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_melody_upside_down_correlates_negatively(scripted):
@@ -92,10 +92,10 @@ def test_a_monotone_has_no_correlation(scripted):
 
 
 def test_too_few_common_frames_are_missing(scripted):
-    subject = scripted(steady, lambda times_s: np.where(np.arange(len(times_s)) < 19, 200.0, 0.0))
+    inputs = scripted(steady, lambda times_s: np.where(np.arange(len(times_s)) < 19, 200.0, 0.0))
     for score in (f0_rmse_hz, f0_rmse_cents, f0_correlation):
-        assert score(subject) == Missing("only 19 frames are voiced in both; 20 are needed")
-    assert number(vuv_error(subject)) > 0.9
+        assert score(inputs) == Missing("only 19 frames are voiced in both; 20 are needed")
+    assert number(vuv_error(inputs)) > 0.9
 
 
 def test_a_recording_without_a_track_is_missing_with_its_reason(monkeypatch: pytest.MonkeyPatch):
@@ -107,10 +107,10 @@ def test_a_recording_without_a_track_is_missing_with_its_reason(monkeypatch: pyt
 def test_the_same_speech_has_the_same_melody_however_late():
     pytest.importorskip("swift_f0")
     for by in (0, 160, -320):
-        subject = held_against(speech(), late(speech(), by))
-        assert number(f0_rmse_cents(subject)) < 5.0
-        assert number(f0_correlation(subject)) > 0.99
-        assert number(vuv_error(subject)) < 0.03
+        inputs = held_against(speech(), late(speech(), by))
+        assert number(f0_rmse_cents(inputs)) < 5.0
+        assert number(f0_correlation(inputs)) > 0.99
+        assert number(vuv_error(inputs)) < 0.03
 
 
 @pytest.mark.parametrize("semitones", [-2.0, 1.0, 4.0])
@@ -126,9 +126,9 @@ def test_a_transposed_voice_is_transposed_by_that_much(semitones: float):
         pyworld.synthesize(f0_hz * 2 ** (by / 12), envelope, noise, RATE_HZ)[: len(speech())]
         for by in (0.0, semitones)
     )
-    subject = held_against(as_it_was, higher)
-    assert number(f0_rmse_cents(subject)) == pytest.approx(100.0 * abs(semitones), abs=15.0)
-    assert number(f0_correlation(subject)) > 0.95
+    inputs = held_against(as_it_was, higher)
+    assert number(f0_rmse_cents(inputs)) == pytest.approx(100.0 * abs(semitones), abs=15.0)
+    assert number(f0_correlation(inputs)) > 0.95
 
 
 def test_noise_disturbs_the_melody_more_the_louder_it_is():
@@ -156,8 +156,8 @@ def test_each_side_is_tracked_once_for_all_four(monkeypatch: pytest.MonkeyPatch)
         return real(recording)
 
     monkeypatch.setattr(pitch, "track", counted)
-    subject = held_against(speech(), speech())
+    inputs = held_against(speech(), speech())
     for each in METRICS:
-        each.score(subject)
+        each.score(inputs)
     assert len(calls) == 2
-    assert melodies(subject) is not None
+    assert melodies(inputs) is not None

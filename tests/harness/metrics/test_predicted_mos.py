@@ -42,8 +42,8 @@ NOISY = {
 
 
 def scores(frames: np.ndarray, rate_hz: int = RATE_HZ) -> dict[str, object]:
-    subject = MetricInput(audio=Recording(frames, rate_hz))
-    return {each.metric.name: each.score(subject) for each in METRICS}
+    inputs = MetricInput(audio=Recording(frames, rate_hz))
+    return {each.metric.name: each.score(inputs) for each in METRICS}
 
 
 def test_the_values_are_those_of_the_reference_package():

@@ -9,7 +9,7 @@ import pytest
 from harness.audio.recording import Recording
 from harness.audio.telephone import line
 from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import reference_spill_s
+from harness.metrics.prompt_leakage import prompt_leakage_s
 from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
@@ -39,31 +39,31 @@ def spilled(length_s: float) -> np.ndarray:
 
 
 def test_another_utterance_of_the_voice_has_no_spill():
-    assert reference_spill_s(of(target())) == 0.0
-    assert reference_spill_s(of(speech())) == 0.0
+    assert prompt_leakage_s(of(target())) == 0.0
+    assert prompt_leakage_s(of(speech())) == 0.0
 
 
 @pytest.mark.parametrize("length_s", [0.25, 0.4, 0.8])
 def test_the_end_of_the_prompt_is_measured(length_s: float):
-    assert reference_spill_s(of(spilled(length_s))) == pytest.approx(length_s, abs=0.08)
+    assert prompt_leakage_s(of(spilled(length_s))) == pytest.approx(length_s, abs=0.08)
 
 
 def test_level_noise_and_a_telephone_line_do_not_hide_it():
     heard = spilled(0.4)
     for changed in (heard / 16, with_noise(heard, 30.0)):
-        assert reference_spill_s(of(changed)) == pytest.approx(0.4, abs=0.1)
+        assert prompt_leakage_s(of(changed)) == pytest.approx(0.4, abs=0.1)
     called = of(
-        line(Recording(heard, RATE_HZ)).frames, voice=line(Recording(prompt(), RATE_HZ)).frames
+        line(Recording(heard, RATE_HZ)).samples, voice=line(Recording(prompt(), RATE_HZ)).samples
     )
-    assert reference_spill_s(called) == pytest.approx(0.4, abs=0.1)
+    assert prompt_leakage_s(called) == pytest.approx(0.4, abs=0.1)
 
 
 def test_the_start_of_the_prompt_is_no_spill():
     heard = np.concatenate([prompt()[: RATE_HZ // 2], target()])
-    assert reference_spill_s(of(heard)) == 0.0
+    assert prompt_leakage_s(of(heard)) == 0.0
 
 
 @pytest.mark.parametrize("bad", [np.zeros(0), np.zeros(RATE_HZ), np.array([0.1, np.nan] * 1000)])
 def test_without_speech_on_either_side_there_is_no_value(bad: np.ndarray):
-    assert isinstance(reference_spill_s(of(bad)), Missing)
-    assert isinstance(reference_spill_s(of(target(), voice=bad)), Missing)
+    assert isinstance(prompt_leakage_s(of(bad)), Missing)
+    assert isinstance(prompt_leakage_s(of(target(), voice=bad)), Missing)

@@ -16,8 +16,7 @@ from harness.metrics.registry import (
     CONDITIONS,
     FAMILIES,
     GOLDEN,
-    check_choice,
-    chosen,
+    check_selection,
     digest_of,
     entries,
     entry,
@@ -27,6 +26,7 @@ from harness.metrics.registry import (
     known_metrics,
     metric,
     needs_asr,
+    select_metrics,
     version_of,
 )
 from harness.records.measurement import MetricVersion, lacks_package
@@ -125,17 +125,17 @@ def test_what_a_recogniser_heard_is_known_as_such():
 
 def test_a_suite_gets_the_metrics_that_it_names_in_every_reading_and_all_speeds():
     speeds = {line.name for line in entries().values() if line.family == "speed"}
-    named = {each.name for each in chosen(("snr", "wer"), ())}
+    named = {each.name for each in select_metrics(("snr", "wer"), ())}
     assert named - speeds == {"snr", "golden_snr", "wer", "duration"}
-    assert {each.name for each in chosen(("snr",), ("telephone",))} - named == {"phone_snr"}
-    assert {each.name for each in chosen(("golden_snr",), ())} - speeds == {
+    assert {each.name for each in select_metrics(("snr",), ("telephone",))} - named == {"phone_snr"}
+    assert {each.name for each in select_metrics(("golden_snr",), ())} - speeds == {
         "golden_snr",
         "duration",
     }
-    assert {each.name for each in chosen(None, ())} == {
+    assert {each.name for each in select_metrics(None, ())} == {
         line.name for line in entries().values() if line.condition is None
     }
-    assert chosen(None, ("telephone",)) == known_metrics()
+    assert select_metrics(None, ("telephone",)) == known_metrics()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_a_suite_cannot_mean_is_refused(
     names: tuple[str, ...] | None, conditions: tuple[str, ...], said: str
 ):
     with pytest.raises(HarnessError, match=said):
-        check_choice(names, conditions)
+        check_selection(names, conditions)
 
 
 def test_every_family_is_in_the_panel_and_has_metrics():
@@ -190,8 +190,12 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
 
 
 def test_the_digest_of_a_choice_tells_other_metrics_and_versions():
-    one = chosen(("snr",), ())
-    assert digest_of(one) == digest_of(chosen(("snr",), ())) != digest_of(chosen(("stoi",), ()))
+    one = select_metrics(("snr",), ())
+    assert (
+        digest_of(one)
+        == digest_of(select_metrics(("snr",), ()))
+        != digest_of(select_metrics(("stoi",), ()))
+    )
 
 
 def test_importing_the_panel_loads_no_family():

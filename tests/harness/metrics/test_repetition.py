@@ -11,8 +11,8 @@ from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
-def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
-    return MetricInput(audio=Recording(frames, rate_hz))
+def of(samples: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
+    return MetricInput(audio=Recording(samples, rate_hz))
 
 
 def stuck(start_s: float, length_s: float, times: int = 2) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_each_repetition_counts():
 
 def test_level_noise_and_a_telephone_line_do_not_hide_it():
     heard = stuck(0.3, 0.3)
-    for changed in (heard / 16, with_noise(heard, 30.0), line(Recording(heard, RATE_HZ)).frames):
+    for changed in (heard / 16, with_noise(heard, 30.0), line(Recording(heard, RATE_HZ)).samples):
         assert repeats_per_s(of(changed)) == repeats_per_s(of(heard)) > 0.0
 
 

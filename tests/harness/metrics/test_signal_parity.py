@@ -46,8 +46,8 @@ def reason(value: Value) -> str:
 
 
 def every(reference: np.ndarray, heard: np.ndarray) -> dict[str, float]:
-    subject = held_against(reference, heard)
-    return {name: number(score(subject)) for name, score in SCORES.items()}
+    inputs = held_against(reference, heard)
+    return {name: number(score(inputs)) for name, score in SCORES.items()}
 
 
 def test_snr_equals_the_published_vector():
@@ -111,8 +111,8 @@ def test_snr_reads_the_noise_that_was_added():
 
 
 def test_corrigendum_2_forgives_noise_more():
-    subject = held_against(speech(), with_noise(speech(), 20.0))
-    assert number(signal_parity.pesq_c2(subject)) - number(signal_parity.pesq(subject)) > 0.2
+    inputs = held_against(speech(), with_noise(speech(), 20.0))
+    assert number(signal_parity.pesq_c2(inputs)) - number(signal_parity.pesq(inputs)) > 0.2
 
 
 def test_rounding_to_16_bits_costs_no_more_than_a_wav_file_does():
@@ -180,10 +180,10 @@ def test_a_few_frames_give_a_number_or_a_reason(score: Score, frames: int):
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 24_000, 44_100, 48_000])
 def test_half_the_level_costs_the_same_at_every_rate(rate_hz: int):
     clean = soxr.resample(speech(), RATE_HZ, rate_hz)
-    subject = held_against(clean, clean / 2, rate_hz)
-    assert number(signal_parity.snr(subject)) == pytest.approx(6.0206, abs=1e-3)
-    assert number(signal_parity.pesq(subject)) == pytest.approx(4.644, abs=1e-3)
-    assert number(signal_parity.stoi(subject)) == pytest.approx(1.0, abs=1e-6)
+    inputs = held_against(clean, clean / 2, rate_hz)
+    assert number(signal_parity.snr(inputs)) == pytest.approx(6.0206, abs=1e-3)
+    assert number(signal_parity.pesq(inputs)) == pytest.approx(4.644, abs=1e-3)
+    assert number(signal_parity.stoi(inputs)) == pytest.approx(1.0, abs=1e-6)
 
 
 @each_pesq
@@ -230,11 +230,11 @@ def test_corrigendum_2_gives_what_pesqc2_gives():
 
 
 def test_the_second_reading_does_not_touch_the_first():
-    subject = held_against(speech(), with_noise(speech(), 20.0))
-    before = signal_parity.pesq(subject)
-    signal_parity.pesq_c2(subject)
+    inputs = held_against(speech(), with_noise(speech(), 20.0))
+    before = signal_parity.pesq(inputs)
+    signal_parity.pesq_c2(inputs)
     signal_parity.pesq_c2(held_against(speech(), speech()[:100]))
-    assert signal_parity.pesq(subject) == before
+    assert signal_parity.pesq(inputs) == before
 
 
 def test_a_package_without_its_table_is_a_reason(monkeypatch: pytest.MonkeyPatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.models import faster_whisper, whisper
-from harness.models.faster_whisper import FasterJudge, build_judge
+from harness.models.faster_whisper import FasterWhisperRecognizer, load_recognizer
 from harness.models.whisper_weights import packaged_path
 from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import TEXT, speech
@@ -20,7 +20,7 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert build_judge(tmp_path / "model.bin") == not_installed(
+    assert load_recognizer(tmp_path / "model.bin") == not_installed(
         "faster-whisper", "pip install voxgate[faster]"
     )
 
@@ -33,7 +33,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_downloads_nothing(installed: None, tmp_path: Path):
     (tmp_path / "model.bin").write_bytes(b"weights")
     (tmp_path / "config.json").write_text("{}")
-    found = build_judge(tmp_path / "model.bin")
+    found = load_recognizer(tmp_path / "model.bin")
     assert found == Missing(
         "there is no tokenizer.json beside model.bin, and faster-whisper would download one"
     )
@@ -41,31 +41,31 @@ def test_it_downloads_nothing(installed: None, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["tiny.en.pt", "mine.safetensors"])
 def test_other_formats_are_not_for_it(installed: None, tmp_path: Path, name: str):
-    found = build_judge(tmp_path / name)
+    found = load_recognizer(tmp_path / name)
     assert isinstance(found, Missing)
     assert f"CTranslate2 files and not {name}" in found.reason
 
 
 @pytest.fixture(scope="module")
-def judge() -> FasterJudge:
+def judge() -> FasterWhisperRecognizer:
     pytest.importorskip("faster_whisper")
     path = packaged_path()
     assert path is not None
-    found = build_judge(path)
-    assert isinstance(found, FasterJudge)
+    found = load_recognizer(path)
+    assert isinstance(found, FasterWhisperRecognizer)
     return found
 
 
 @pytest.mark.slow
 @needs_weights
-def test_it_hears_what_the_first_judge_hears_at_any_level(judge: FasterJudge):
+def test_it_hears_what_the_first_judge_hears_at_any_level(judge: FasterWhisperRecognizer):
     recording = speech().astype(np.float32)
     assert judge.transcribe([recording, recording / 20]) == [TEXT, TEXT]
 
 
 @pytest.mark.slow
 @needs_weights
-def test_silent_and_empty_audio_say_nothing(judge: FasterJudge):
+def test_silent_and_empty_audio_say_nothing(judge: FasterWhisperRecognizer):
     assert judge.transcribe([np.zeros(whisper.RATE_HZ, np.float32), np.zeros(0, np.float32)]) == [
         "",
         "",
@@ -74,16 +74,16 @@ def test_silent_and_empty_audio_say_nothing(judge: FasterJudge):
 
 @pytest.mark.slow
 @needs_weights
-def test_its_name_tells_weights_and_packages(judge: FasterJudge):
+def test_its_name_tells_weights_and_packages(judge: FasterWhisperRecognizer):
     path = packaged_path()
     assert path is not None
-    weights = whisper.build_judge(path).name.partition("(weights ")[2][:8]
+    weights = whisper.load_recognizer(path).name.partition("(weights ")[2][:8]
     assert judge.name.startswith(f"faster-whisper tiny.en (weights {weights}), faster-whisper ")
     assert judge.name.endswith(faster_whisper.DECODING)
 
 
 @pytest.mark.slow
 @needs_weights
-def test_it_knows_the_languages_of_its_weights(judge: FasterJudge):
+def test_it_knows_the_languages_of_its_weights(judge: FasterWhisperRecognizer):
     assert judge.knows("en")
     assert not judge.knows("es")

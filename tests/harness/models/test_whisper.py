@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.metrics.word_errors import word_errors
-from harness.models.whisper import RATE_HZ, WhisperRecognizer, build_judge, split_long, window_s
+from harness.models.whisper import RATE_HZ, WhisperRecognizer, load_recognizer, split_long, window_s
 from harness.models.whisper_tensors import read_tensors
 from harness.models.whisper_weights import packaged_path
 from harness.records.measurement import Missing
@@ -23,7 +23,7 @@ needs_weights = pytest.mark.skipif(
 def judge() -> WhisperRecognizer:
     path = packaged_path()
     assert path is not None
-    return build_judge(path)
+    return load_recognizer(path)
 
 
 def heard() -> np.ndarray:
@@ -113,7 +113,7 @@ def test_the_same_weights_have_the_same_name_from_any_container(
     state = {name: torch.from_numpy(np.array(each)).half() for name, each in tensors.items()}
     torch.save({"dims": {}, "model_state_dict": state}, tmp_path / "tiny.pt")
     for name in ("tiny.safetensors", "tiny.pt"):
-        assert build_judge(tmp_path / name).name == judge.name
+        assert load_recognizer(tmp_path / name).name == judge.name
     assert judge.name.startswith("openai-whisper tiny.en ")
 
 
@@ -126,7 +126,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path):
 
     (tmp_path / "bomb.pt").write_bytes(pickle.dumps({"model_state_dict": Bomb()}, protocol=2))
     with pytest.raises(HarnessError, match="not an openai-whisper file"):
-        build_judge(tmp_path / "bomb.pt")
+        load_recognizer(tmp_path / "bomb.pt")
     assert not (tmp_path / "exploded").exists()
 
 
@@ -148,7 +148,8 @@ def test_the_scorer_listens_in_a_child_and_remembers(
     assert "openai-whisper tiny.en" in scored["slt"].versions["wer"]
     assert isinstance(scored["broken"].values["wer"], Missing)
     monkeypatch.setattr(
-        "harness.scoring.transcription.listen_tasks", lambda *_: pytest.fail("listened twice")
+        "harness.scoring.transcription.transcription_tasks",
+        lambda *_: pytest.fail("listened twice"),
     )
     assert (
         score_quality(jobs[:1], cache_dir=tmp_path, metrics=words, workers=1)["slt"]

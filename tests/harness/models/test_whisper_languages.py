@@ -16,7 +16,7 @@ from harness.models import whisper as asr
 from harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecognizer, most_tokens
 from harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
 from harness.scoring.scorer import AudioJob, score_quality
-from harness.scoring.transcription import FASTER, OPENAI, JudgeOptions
+from harness.scoring.transcription import FASTER, OPENAI, RecognizerOptions
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
 SPANISH_PATH = PATH.with_name("es.flac")
@@ -39,7 +39,7 @@ def weights() -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def judge(weights: WeightsFile) -> WhisperRecognizer:
-    return asr.build_judge(weights.path, *weights.more)
+    return asr.load_recognizer(weights.path, *weights.more)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_the_scorer_counts_spanish_errors(tmp_path: Path, engine: str):
     job = AudioJob(
         key="es", utterance="es", path=SPANISH_PATH, text=SPANISH_TEXT + " ¿Sí?", language="es-MX"
     )
-    options = JudgeOptions(engine=engine)
+    options = RecognizerOptions(engine=engine)
     scored = score_quality(
         [job], cache_dir=tmp_path, judge=options, metrics=("wer", "cer", "wer_macro"), workers=1
     )["es"]

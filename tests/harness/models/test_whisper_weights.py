@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.models import whisper_weights as weights
-from harness.models.whisper_weights import BASE, TINY_EN, Published
+from harness.models.whisper_weights import BASE, TINY_EN, PublishedSize
 from harness.records.measurement import Missing
 
 LANGUAGES = [("en", TINY_EN), ("es", BASE)]
@@ -25,7 +25,7 @@ def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def carried(
-    monkeypatch: pytest.MonkeyPatch, size: Published, folder: Path, *contents: bytes
+    monkeypatch: pytest.MonkeyPatch, size: PublishedSize, folder: Path, *contents: bytes
 ) -> tuple[Path, ...]:
     """Pretend that packages are installed which carry these parts of a size."""
     paths = tuple(folder / f"{size.name}.part{number}" for number, _ in enumerate(contents))
@@ -41,8 +41,8 @@ def carried(
     ("tag", "size"),
     [("en", TINY_EN), ("en-GB", TINY_EN), ("es", BASE), ("es_MX", BASE), ("de", BASE)],
 )
-def test_english_has_its_own_judge_and_all_other_languages_share_one(tag: str, size: Published):
-    assert weights.published(tag) == size
+def test_english_has_its_own_judge_and_all_other_languages_share_one(tag: str, size: PublishedSize):
+    assert weights.size_for_language(tag) == size
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_nothing_installed_says_what_to_install(language: str, packages: str):
 
 @pytest.mark.parametrize(("language", "size"), LANGUAGES)
 def test_no_download_is_tried_unless_allowed(
-    monkeypatch: pytest.MonkeyPatch, language: str, size: Published
+    monkeypatch: pytest.MonkeyPatch, language: str, size: PublishedSize
 ):
     monkeypatch.setattr(
         weights, "_download", lambda wanted, path: Missing(f"asked for {path.name}")

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from harness.errors import HarnessError
-from harness.records.codec import (
+from harness.records.codec import from_json, to_json
+from harness.records.constraints import (
     NON_EMPTY,
     Key,
     Length,
@@ -23,10 +24,8 @@ from harness.records.codec import (
     Row,
     TextPattern,
     Unique,
-    from_json,
-    parse_json,
-    to_json,
 )
+from harness.records.strict_json import parse_json
 
 Name = Annotated[
     str, TextPattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")

@@ -28,7 +28,15 @@ from harness.errors import HarnessError
 from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Energy
 from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import run_folder, runner, worker, worker_pool
+from harness.runner import (
+    failures,
+    json_files,
+    process_files,
+    run_folder,
+    runner,
+    worker,
+    worker_pool,
+)
 from harness.runner.round import Variant
 from harness.runner.worker_process import WorkerError
 from harness.suite.suite import load_suite
@@ -134,19 +142,19 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     """
     The disk of all that is written into run folders; every process has a power meter to tell of.
     """
-    made, write_atomic, open_log = Disk(), run_folder.write_atomic, run_folder.WorkerLog.__init__
+    made, write_atomic, open_log = Disk(), run_folder.write_atomic, process_files.WorkerLog.__init__
 
     def limited(path: Path, content: str | bytes) -> None:
         made.write(path.name)
         write_atomic(path, content)
 
-    def opened(log: run_folder.WorkerLog, path: Path) -> None:
+    def opened(log: process_files.WorkerLog, path: Path) -> None:
         open_log(log, path)
         log._file = Raw(log._file, made)  # type: ignore[assignment]
 
-    for module in (run_folder, worker):
+    for module in (json_files, run_folder, worker):
         monkeypatch.setattr(module, "write_atomic", limited)
-    monkeypatch.setattr(run_folder.WorkerLog, "__init__", opened)
+    monkeypatch.setattr(process_files.WorkerLog, "__init__", opened)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
     monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
     monkeypatch.setattr(worker, "freeze_gc", lambda: None)
@@ -394,8 +402,8 @@ def test_only_the_engines_word_is_final() -> None:
     "number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS]
 )
 def test_whatever_the_system_says_while_we_write_is_a_circumstance(number: int) -> None:
-    with pytest.raises(worker.UnwritableError) as caught, worker.kept():
+    with pytest.raises(failures.UnwritableError) as caught, failures.writing():
         raise OSError(number, os.strerror(number), "x")
-    assert worker.failure_of(caught.value) == Failure(
+    assert failures.classify(caught.value) == Failure(
         kind=FailureKind.DISK, reason=f"{os.strerror(number)}: x"
     )

@@ -16,7 +16,7 @@ import pytest
 
 from harness.cli.main import invoke
 from harness.records.run import Phase, Run
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder
 from tests.harness.cli.test_main import WORKLOAD
 from tests.harness.machine.test_process_guard import children_of, gone
 
@@ -122,9 +122,9 @@ def test_an_added_round_that_was_torn_is_made_whole_by_a_resume(
         suite.read_text().replace("repeats=2", "repeats=1").replace('"real_ms": 20', '"real_ms": 0')
     )
     assert invoke(["run", "two", "--out", str(OUT)]) == 0
-    done = run_folder.log_path(OUT, "steps-8", 0).read_bytes().splitlines(keepends=True)
+    done = process_files.log_path(OUT, "steps-8", 0).read_bytes().splitlines(keepends=True)
     torn = [line.replace(b'"repeat": 0', b'"repeat": 1') for line in done[:8]]
-    run_folder.log_path(OUT, "steps-8", 1).write_bytes(
+    process_files.log_path(OUT, "steps-8", 1).write_bytes(
         b"".join(torn)
         + b'{"kind": "failure", "failure": {"kind": "killed", "reason": "SIGKILL"}}\n'
     )

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness import Suite
+from harness.records.codec import to_json
 from harness.records.environment import RunEnvironment
 from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder
+from harness.runner.process_files import WorkerLog
 from harness.runner.resume import put_torn_rounds_away, remainder
-from harness.runner.run_folder import RunHeader, WorkerLog
+from harness.runner.run_header import RunHeader
 from tests.harness.runner.test_run_folder import FINISHED, LOADED, OBSERVED, SAMPLE
 
 WHOLE = ("r1", "r2")
@@ -52,7 +54,7 @@ def record(
     """
     Writes what one process left, after so many iterations of an interrupted one; gives the bytes.
     """
-    path = run_folder.log_path(folder, "steps-8", repeat)
+    path = process_files.log_path(folder, "steps-8", repeat)
     log = WorkerLog(path)
     log.append(LOADED)
     log.append(OBSERVED)
@@ -60,7 +62,7 @@ def record(
         sample = replace(
             SAMPLE, phase=Phase.MEASURED, request=request, repeat=repeat, iteration=iteration
         )
-        log.append({"kind": "sample", "sample": run_folder.sample_to_json(sample)})
+        log.append({"kind": "sample", "sample": to_json(sample)})
     if finished:
         log.append(FINISHED)
     log.close()
@@ -79,7 +81,9 @@ def test_a_round_that_is_whole_on_both_sides_is_kept_as_it_is(
     record(folders[1], 1, ["r1"], finished=False)
     put_torn_rounds_away(folders, header)
     assert [left(folder) for folder in folders] == [[0], [0]]
-    assert [run_folder.log_path(folder, "steps-8", 0).read_bytes() for folder in folders] == before
+    assert [
+        process_files.log_path(folder, "steps-8", 0).read_bytes() for folder in folders
+    ] == before
     assert [[each.name for each in (folder / "torn").iterdir()] for folder in folders] == [
         ["steps-8.1.jsonl.1"]
     ] * 2
@@ -107,7 +111,7 @@ def test_rounds_that_were_added_are_looked_at_too_and_nothing_is_overwritten(
         record(folders[0], 5, WHOLE)
         put_torn_rounds_away(folders, header)
     record(folders[0], 5, ["r1"], finished=False)
-    run_folder.keep_interrupted(folders[0], "steps-8", 5)
+    process_files.keep_interrupted(folders[0], "steps-8", 5)
     record(folders[0], 5, WHOLE, before=1)
     put_torn_rounds_away(folders, header)
     names = sorted(each.name for each in (folders[0] / "torn").iterdir())
@@ -125,7 +129,7 @@ def test_a_cell_that_failed_for_good_is_left_as_it_is(
 ) -> None:
     record(folders[0], 0, ["r1"])
     record(folders[1], 0, ["r1"], finished=False)
-    run_folder.append_failure(
+    process_files.append_failure(
         folders[1], "steps-8", 0, Failure(kind=FailureKind.REFUSED, reason="no")
     )
     put_torn_rounds_away(folders, header)

@@ -8,6 +8,7 @@ import pytest
 
 from harness import Suite
 from harness.errors import HarnessError
+from harness.records.codec import to_json
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Measurement, Missing, UtteranceValue
 from harness.records.run import (
@@ -22,8 +23,9 @@ from harness.records.run import (
     StageProfile,
     StageWork,
 )
-from harness.runner import run_folder
-from harness.runner.run_folder import RunHeader, WorkerLog
+from harness.runner import process_files, run_folder
+from harness.runner.process_files import WorkerLog
+from harness.runner.run_header import RunHeader
 
 SAMPLE = Iteration(
     cell="steps-8",
@@ -75,7 +77,7 @@ def folder(tmp_path: Path, header: RunHeader) -> Path:
 
 
 def write(folder: Path, *records: dict[str, object], repeat: int = 0) -> Path:
-    path = run_folder.log_path(folder, "steps-8", repeat)
+    path = process_files.log_path(folder, "steps-8", repeat)
     log = WorkerLog(path)
     for record in records:
         log.append(record)
@@ -84,7 +86,7 @@ def write(folder: Path, *records: dict[str, object], repeat: int = 0) -> Path:
 
 
 def sample(**changes: object) -> dict[str, object]:
-    return {"kind": "sample", "sample": run_folder.sample_to_json(replace(SAMPLE, **changes))}  # type: ignore[arg-type]
+    return {"kind": "sample", "sample": to_json(replace(SAMPLE, **changes))}  # type: ignore[arg-type]
 
 
 def test_a_header_is_read_as_it_was_written(folder: Path, header: RunHeader) -> None:
@@ -93,7 +95,7 @@ def test_a_header_is_read_as_it_was_written(folder: Path, header: RunHeader) -> 
 
 def test_a_process_is_read_as_it_was_written(folder: Path) -> None:
     write(folder, LOADED, sample(), FINISHED)
-    record = run_folder.load_process(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
     assert record.samples == (SAMPLE,)
     assert record.cold == ColdStart(import_s=1.0, load_s=2.0, first_synthesis_s=0.25)
@@ -108,7 +110,7 @@ def test_a_process_is_read_as_it_was_written(folder: Path) -> None:
 
 def test_a_process_that_started_beside_others_has_no_cold_start(folder: Path) -> None:
     write(folder, {**LOADED, "alone": False}, sample(), FINISHED)
-    record = run_folder.load_process(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None and record.cold is None
 
 
@@ -116,12 +118,12 @@ def test_a_torn_last_line_is_ignored_and_cut_off_before_the_file_is_continued(fo
     path = write(folder, LOADED, sample())
     with path.open("ab") as file:
         file.write(b'{"kind": "sample", "sam')
-    before = run_folder.load_process(folder, "steps-8", 0)
+    before = process_files.load_process(folder, "steps-8", 0)
     assert before is not None and len(before.samples) == 1
-    run_folder.append_failure(
+    process_files.append_failure(
         folder, "steps-8", 0, Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     )
-    after = run_folder.load_process(folder, "steps-8", 0)
+    after = process_files.load_process(folder, "steps-8", 0)
     assert after is not None and after.failure == Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     assert len(path.read_bytes().splitlines()) == 3
 
@@ -142,10 +144,10 @@ def test_a_record_of_another_shape_is_an_error(folder: Path) -> None:
 def test_a_failure_of_a_kind_from_another_version_is_read_as_other_and_tried_again(
     folder: Path,
 ) -> None:
-    log = run_folder.WorkerLog(run_folder.log_path(folder, "steps-8", 0))
+    log = process_files.WorkerLog(process_files.log_path(folder, "steps-8", 0))
     log.append({"kind": "failure", "failure": {"kind": "on strike", "reason": "since noon"}})
     log.close()
-    process = run_folder.load_process(folder, "steps-8", 0)
+    process = process_files.load_process(folder, "steps-8", 0)
     assert process is not None
     assert process.failure == Failure(kind=FailureKind.OTHER, reason="since noon")
     assert not process.failure.kind.final
@@ -153,12 +155,12 @@ def test_a_failure_of_a_kind_from_another_version_is_read_as_other_and_tried_aga
 
 def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Path) -> None:
     write(folder, LOADED, sample(), sample(phase=Phase.MEASURED, iteration=1))
-    run_folder.append_failure(
+    process_files.append_failure(
         folder, "steps-8", 0, Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     )
-    run_folder.keep_interrupted(folder, "steps-8", 0)
+    process_files.keep_interrupted(folder, "steps-8", 0)
     write(folder, {**LOADED, "alone": False}, OBSERVED, sample(iteration=2), FINISHED)
-    record = run_folder.load_process(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.iteration for each in record.samples] == [0, 1, 2]
     assert record.finished
@@ -169,8 +171,8 @@ def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Pat
 def test_parts_are_kept_in_the_order_of_their_making(folder: Path) -> None:
     for number in range(11):
         write(folder, sample(iteration=number))
-        run_folder.keep_interrupted(folder, "steps-8", 0)
-    record = run_folder.load_process(folder, "steps-8", 0)
+        process_files.keep_interrupted(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None and [each.iteration for each in record.samples] == list(range(11))
 
 
@@ -201,8 +203,8 @@ def test_a_newer_run_folder_is_refused(folder: Path) -> None:
 
 def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
     disturbed = replace(SAMPLE, disturbance={"waited_s": 0.01, "major_faults": 2})
-    write(folder, LOADED, {"kind": "sample", "sample": run_folder.sample_to_json(disturbed)})
-    record = run_folder.load_process(folder, "steps-8", 0)
+    write(folder, LOADED, {"kind": "sample", "sample": to_json(disturbed)})
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
     assert record.samples == (disturbed,)
 
@@ -217,10 +219,8 @@ def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
 def test_what_a_process_drew_is_read_as_it_was_written(
     folder: Path, drawn: Energy | Missing
 ) -> None:
-    write(
-        folder, LOADED, sample(), {"kind": "energy", **run_folder.energy_to_json(drawn)}, FINISHED
-    )
-    record = run_folder.load_process(folder, "steps-8", 0)
+    write(folder, LOADED, sample(), {"kind": "energy", **to_json(drawn)}, FINISHED)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None and record.energy == drawn
 
 
@@ -236,11 +236,7 @@ def test_a_folder_of_the_second_schema_is_read_as_one_where_nobody_looked_at_the
 def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 1}))
-    old = {
-        name: value
-        for name, value in run_folder.sample_to_json(SAMPLE).items()
-        if name != "disturbance"
-    }
+    old = {name: value for name, value in to_json(SAMPLE).items() if name != "disturbance"}
     write(folder, LOADED, {"kind": "sample", "sample": old}, FINISHED)
     assert run_folder.load_run(folder).processes[0].samples == (SAMPLE,)
     (folder / "measurements.json").write_text('{"schema_version": 1, "cells": {}}')
@@ -332,7 +328,7 @@ def test_measurements_are_read_as_they_were_written(folder: Path) -> None:
 
 def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
     write(folder, LOADED, sample(joins_s=(0.5, 1.25)), sample(iteration=1), FINISHED)
-    record = run_folder.load_process(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.joins_s for each in record.samples] == [(0.5, 1.25), None]
 
@@ -340,7 +336,7 @@ def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
 def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
     pieces = (AudioChunk(arrived_s=0.125, audio_s=1.5), AudioChunk(arrived_s=0.75, audio_s=0.05))
     write(folder, LOADED, sample(chunks=pieces), sample(iteration=1), FINISHED)
-    record = run_folder.load_process(folder, "steps-8", 0)
+    record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
     assert [each.chunks for each in record.samples] == [pieces, None]
 
@@ -398,9 +394,7 @@ def test_how_much_work_a_stage_was_is_kept(folder: Path) -> None:
         alone_s={"vocoder": (0.1, 0.11)},
         work={"vocoder": StageWork(calls=3, rows=2, frames=212)},
     )
-    write(
-        folder, LOADED, sample(), {"kind": "stages", **run_folder.stages_to_json(staged)}, FINISHED
-    )
+    write(folder, LOADED, sample(), {"kind": "stages", **to_json(staged)}, FINISHED)
     assert run_folder.load_run(folder).processes[0].stages == staged
 
 
@@ -410,9 +404,7 @@ def test_a_folder_of_the_fifth_schema_does_not_tell_how_much_work_a_stage_was(fo
     staged = StageProfile(
         request="r1", wall_s=0.25, stages_s={}, unaccounted_s=0.25, alone_s={"vocoder": (0.1,)}
     )
-    older = {
-        name: value for name, value in run_folder.stages_to_json(staged).items() if name != "work"
-    }
+    older = {name: value for name, value in to_json(staged).items() if name != "work"}
     write(folder, LOADED, sample(), {"kind": "stages", **older}, FINISHED)
     assert run_folder.load_run(folder).processes[0].stages == staged
 

@@ -22,7 +22,7 @@ from harness.machine.power_meter import Counter
 from harness.machine.profiles import Profile, get_profile
 from harness.records.cell import cell_to_json
 from harness.records.run import Failure, FailureKind, Phase, Run
-from harness.runner import run_folder, runner, worker_pool
+from harness.runner import process_files, run_folder, runner, worker_pool
 from harness.runner.runner import Outcome, run_suite
 from harness.runner.worker_pool import kept_off, live_limit
 from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
@@ -222,7 +222,7 @@ def test_a_failed_cell_stops_no_other_and_is_not_started_again(
     after = fakes.log[fakes.log.index("8 measured r2") + 1 :]
     assert [said for said in after if said.startswith("8")] == ["8 killed"]
     assert [said for said in after if "measured" in said] == ["4 measured r1", "4 measured r2"]
-    record = run_folder.load_process(tmp_path / "run", "steps-8", 0)
+    record = process_files.load_process(tmp_path / "run", "steps-8", 0)
     assert record is not None and record.failure == failure, (
         "the schedule writes down what the worker could not"
     )
@@ -369,7 +369,7 @@ suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.t
         str(folder),
     ]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    log = run_folder.log_path(folder, "steps-8", 0)
+    log = process_files.log_path(folder, "steps-8", 0)
     while process.poll() is None and not (
         log.exists() and log.read_text().count('"measured"') >= 3
     ):
@@ -394,7 +394,7 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
         "cell": cell_to_json(cell),
         "repeat": 0,
         "folder": str(tmp_path),
-        "log": str(run_folder.log_path(tmp_path, cell.slug, 0)),
+        "log": str(process_files.log_path(tmp_path, cell.slug, 0)),
         "defaults": {},
         "cpus": [],
         "cpu": None,

@@ -16,7 +16,7 @@ from harness import Suite
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import by_name
 from harness.analysis.metric_rules import is_helper, is_known, is_speed
-from harness.analysis.stages import UNTOLD, same_work, versions_apart
+from harness.analysis.stages import UNKNOWN_WORK, isolated_versions, same_work
 from harness.machine.checks.check import SystemRoot
 from harness.machine.clock import VirtualClock
 from harness.records.cell import Cell, Request
@@ -24,7 +24,7 @@ from harness.records.measurement import Missing
 from harness.records.run import ProcessRecord, StageProfile, StageWork
 from harness.runner import run_folder, runner, worker_pool
 from harness.runner.round import Variant
-from harness.runner.run_folder import RunHeader
+from harness.runner.run_header import RunHeader
 from harness.runner.runner import run_sides, run_suite
 from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
 from harness.targets.protocol import IsolatedStage, Options, Target
@@ -234,7 +234,7 @@ SHORT, LONG = StageWork(calls=4, rows=1, frames=212), StageWork(calls=2, rows=1,
 
 
 def test_the_version_of_a_time_alone_says_how_much_work_it_was() -> None:
-    (version,) = versions_apart(
+    (version,) = isolated_versions(
         [passed(0, {"vocoder": SHORT}), passed(1, {"vocoder": SHORT})]
     ).values()
     assert version == "2; 1 x 212 frames in the first of 4 calls"
@@ -245,7 +245,7 @@ def test_the_version_of_a_time_alone_says_how_much_work_it_was() -> None:
 )
 def test_work_is_the_same_only_in_calls_rows_and_frames_alike(other: StageWork) -> None:
     ours, same, theirs = (
-        versions_apart([passed(0, {"vocoder": each})])["alone.vocoder"]
+        isolated_versions([passed(0, {"vocoder": each})])["alone.vocoder"]
         for each in (SHORT, SHORT, other)
     )
     assert same_work(ours, same)
@@ -253,14 +253,14 @@ def test_work_is_the_same_only_in_calls_rows_and_frames_alike(other: StageWork) 
 
 
 def test_what_one_process_does_not_tell_is_not_known() -> None:
-    assert versions_apart([passed(0, {"vocoder": SHORT}), passed(1, {})]) == {}
-    assert not same_work(UNTOLD, UNTOLD)
+    assert isolated_versions([passed(0, {"vocoder": SHORT}), passed(1, {})]) == {}
+    assert not same_work(UNKNOWN_WORK, UNKNOWN_WORK)
 
 
 def test_processes_that_had_other_work_are_named_in_any_order() -> None:
     ways = [[SHORT, LONG], [LONG, SHORT]]
     found = {
-        versions_apart([passed(n, {"vocoder": work}) for n, work in enumerate(way)])[
+        isolated_versions([passed(n, {"vocoder": work}) for n, work in enumerate(way)])[
             "alone.vocoder"
         ]
         for way in ways

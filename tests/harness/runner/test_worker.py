@@ -17,9 +17,12 @@ from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
 from harness.machine.interference import DisturbanceWatch
 from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Phase, ProcessRecord
-from harness.runner import run_folder, worker
-from harness.runner.run_folder import WorkerLog
-from harness.runner.worker import Worker, WorkerRequest, failure_of, time_synthesis
+from harness.runner import process_files, worker
+from harness.runner.failures import classify
+from harness.runner.process_files import WorkerLog
+from harness.runner.timing import time_synthesis
+from harness.runner.worker import Worker
+from harness.runner.worker_request import WorkerRequest
 from harness.targets.protocol import ForwardingTarget
 from harness.targets.scripted import ScriptedTarget
 
@@ -46,7 +49,7 @@ def job(suite: Suite, folder: Path, **changes: Any) -> WorkerRequest:
             **asked,
             "cell": cell,
             "folder": folder,
-            "log": run_folder.log_path(folder, cell.slug, 0),
+            "log": process_files.log_path(folder, cell.slug, 0),
             **changes,
         }
     )
@@ -59,7 +62,7 @@ def handle(
     worker = Worker(job, log, age_s=0.0)
     answers = [worker.handle(command) for command in commands]
     log.close()
-    record = run_folder.load_process(job.folder, job.cell.slug, job.repeat)
+    record = process_files.load_process(job.folder, job.cell.slug, job.repeat)
     assert record is not None
     return answers, record
 
@@ -130,7 +133,7 @@ def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_pa
     [
         ("refuse", "refused", "fault=refuse asks for a refusal; use fault=none"),
         ("raise", "error", "RuntimeError: fault=raise asks for an error (targets/scripted.py:"),
-        ("empty", "error", "ValueError: request r1 gave no audio (runner/worker.py:"),
+        ("empty", "error", "ValueError: request r1 gave no audio (runner/timing.py:"),
         ("not finite", "error", "ValueError: request r1 gave audio with NaN or infinite frames"),
     ],
 )
@@ -144,7 +147,7 @@ def test_a_failure_is_recorded_with_its_reason(
     if "failed" not in answer:
         answer = worker.handle(MEASURE)
     log.close()
-    record = run_folder.load_process(tmp_path, "steps-8", 0)
+    record = process_files.load_process(tmp_path, "steps-8", 0)
     assert record is not None and record.failure is not None
     assert answer["failed"] == {"kind": record.failure.kind, "reason": record.failure.reason}
     assert record.failure.kind == kind
@@ -197,7 +200,7 @@ def test_what_differs_by_the_order_of_additions_is_the_same_audio(
         again = replace(
             asked,
             repeat=repeat,
-            log=run_folder.log_path(tmp_path, "steps-8", repeat),
+            log=process_files.log_path(tmp_path, "steps-8", repeat),
             known={"r1": "another"},
         )
         answers, _ = handle(again, LOAD, FIRST, MEASURE)
@@ -216,7 +219,7 @@ def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_pr
     assert kept == [None, "audio/steps-8/r1.wav", "audio/steps-8/takes/0/r1.wav", None]
     digest = record.samples[1].audio_sha256
     again = replace(
-        asked, repeat=1, log=run_folder.log_path(tmp_path, "steps-8", 1), known={"r1": digest}
+        asked, repeat=1, log=process_files.log_path(tmp_path, "steps-8", 1), known={"r1": digest}
     )
     _, record = handle(again, LOAD, FIRST, MEASURE, MEASURE)
     assert [sample.audio_file for sample in record.samples] == [
@@ -352,13 +355,13 @@ def test_scripted_speakers_and_texts_differ_and_stay(make_suite: Make) -> None:
 def test_errors_have_a_kind(error: Exception, kind: str) -> None:
     with pytest.raises(type(error)) as caught:
         raise error
-    assert failure_of(caught.value).kind == kind
+    assert classify(caught.value).kind == kind
 
 
 def test_a_bug_is_reported_with_its_place_and_first_line() -> None:
     with pytest.raises(KeyError) as caught:
         json.loads("{}")["weights"]
-    failure = failure_of(caught.value)
+    failure = classify(caught.value)
     assert failure == Failure(kind=FailureKind.ERROR, reason=failure.reason)
     assert failure.reason.startswith("KeyError: 'weights' (runner/test_worker.py:")
 

@@ -14,7 +14,7 @@ from harness.records.measurement import Missing
 from harness.scoring import asr_floor
 from harness.scoring.asr_floor import floor_path, load_floor, make_floor
 from harness.scoring.scorer import AudioJob, UtteranceScores
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 from harness.suite.workload import known_workloads, load_workload
 
 WORKLOAD = """\
@@ -38,7 +38,7 @@ class Scorer:
 
     def __call__(self, jobs: Sequence[AudioJob], **options: object) -> dict[str, UtteranceScores]:
         self.jobs, self.options = jobs, options
-        self.frames = {job.key: len(read_audio(job.path)[0]) for job in jobs}
+        self.samples = {job.key: len(read_audio(job.path)[0]) for job in jobs}
         return {job.key: self._scores(job) for job in jobs}
 
     def _scores(self, job: AudioJob) -> UtteranceScores:
@@ -89,7 +89,7 @@ def test_the_floor_of_recordings_counts_what_the_scorer_heard(
         (each.words.errors, each.words.reference_words) for each in floor.utterances.values()
     ] == [(3, 6), (4, 4)]
     assert {each.heard for each in floor.utterances.values()} == {"the cat sat"}
-    assert scorer.frames == {"a": 1000, "b": 2000}
+    assert scorer.samples == {"a": 1000, "b": 2000}
 
 
 def test_the_speaker_of_recordings_can_be_named(scorer: Scorer, workload: str, recordings: Path):
@@ -98,9 +98,9 @@ def test_the_speaker_of_recordings_can_be_named(scorer: Scorer, workload: str, r
 
 def test_the_judge_can_be_chosen(scorer: Scorer, workload: str, recordings: Path):
     make_floor(workload, recordings)
-    assert scorer.options["judge"] == JudgeOptions()
+    assert scorer.options["judge"] == RecognizerOptions()
     make_floor(workload, recordings, judge="faster-whisper")
-    assert scorer.options["judge"] == JudgeOptions(engine="faster-whisper")
+    assert scorer.options["judge"] == RecognizerOptions(engine="faster-whisper")
 
 
 def test_each_request_needs_one_recording(scorer: Scorer, workload: str, recordings: Path):
@@ -137,7 +137,7 @@ def test_flite_speaks_each_request_with_its_voice(scorer: Scorer, workload: str)
     _, floor = make_floor(workload)
     assert floor.speaker.startswith("flite 2")
     assert floor.speaker.endswith("(rms, slt)")
-    assert min(scorer.frames.values()) > 8000
+    assert min(scorer.samples.values()) > 8000
 
 
 @pytest.mark.parametrize("name", [name for name in known_workloads() if floor_path(name).is_file()])

@@ -14,11 +14,11 @@ from harness.scoring import transcription
 from harness.scoring.transcription import (
     FASTER,
     OPENAI,
-    ListenTask,
     Transcript,
-    listen_tasks,
+    TranscriptionTask,
     recipe,
     transcribe_files,
+    transcription_tasks,
 )
 
 PARROT = (Path("parrot"),)
@@ -38,7 +38,7 @@ class Parrot:
 
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Parrot())
+    monkeypatch.setattr(transcription, "_recognizer", lambda engine, weights: Parrot())
 
 
 @pytest.fixture
@@ -54,21 +54,21 @@ def files(tmp_path: Path) -> tuple[Path, ...]:
 def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(
     parrot: None, files: tuple[Path, ...]
 ):
-    low, high, broken, nan = transcribe_files(ListenTask(files=files, weights=PARROT))
+    low, high, broken, nan = transcribe_files(TranscriptionTask(files=files, weights=PARROT))
     assert low == high == Transcript(text="en 16000", judge="a parrot")
     assert isinstance(broken.text, Missing)
     assert nan.text == Missing("the audio holds NaN or infinity")
 
 
 def test_another_language_stands_in_the_judges_name(parrot: None, files: tuple[Path, ...]):
-    (heard,) = transcribe_files(ListenTask(files=files[:1], weights=PARROT, language="es"))
+    (heard,) = transcribe_files(TranscriptionTask(files=files[:1], weights=PARROT, language="es"))
     assert heard == Transcript(text="es 16000", judge="a parrot, language es")
 
 
 def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(
     parrot: None, files: tuple[Path, ...]
 ):
-    heard = transcribe_files(ListenTask(files=files, weights=PARROT, language="tlh"))
+    heard = transcribe_files(TranscriptionTask(files=files, weights=PARROT, language="tlh"))
     assert {each.text for each in heard} == {
         Missing("a parrot does not know the language 'tlh'; give other weights")
     }
@@ -77,14 +77,16 @@ def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(
 def test_a_judge_that_is_not_installed_is_missing(
     monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]
 ):
-    monkeypatch.setattr(transcription, "_judge", lambda engine, weights: Missing("not installed"))
-    heard = transcribe_files(ListenTask(files=files, weights=PARROT, engine=FASTER))
+    monkeypatch.setattr(
+        transcription, "_recognizer", lambda engine, weights: Missing("not installed")
+    )
+    heard = transcribe_files(TranscriptionTask(files=files, weights=PARROT, engine=FASTER))
     assert heard == [Transcript(text=Missing("not installed"), judge="")] * 4
 
 
 def test_tasks_hold_like_lengths_in_one_language_without_its_region(files: tuple[Path, ...]):
     many = [*files, *files] * 9
-    tasks = listen_tasks(many, PARROT, "es-MX", FASTER)
+    tasks = transcription_tasks(many, PARROT, "es-MX", FASTER)
     assert [len(task.files) for task in tasks] == [32, 32, 8]
     assert sorted(path for task in tasks for path in task.files) == sorted(many)
     sizes = [path.stat().st_size for task in tasks for path in task.files]

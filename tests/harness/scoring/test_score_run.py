@@ -21,7 +21,7 @@ from harness.scoring.score_run import (
 )
 from harness.scoring.scorer import UtteranceScores
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions
+from harness.scoring.transcription import RecognizerOptions
 from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 
 
@@ -152,7 +152,7 @@ def test_the_suite_says_what_is_scored_and_by_whom_and_the_machine_by_how_many(
     assert {"clicks", "phone_clicks", "duration"} <= set(asked["metrics"])
     assert not {"snr", "wer", "phone_duration"} & set(asked["metrics"])
     assert asked["workers"] == MOST_WORKERS
-    assert asked["judge"] == JudgeOptions(engine="faster-whisper")
+    assert asked["judge"] == RecognizerOptions(engine="faster-whisper")
 
 
 def test_the_recordings_of_voices_belong_to_the_version_of_what_is_held_against_them(

@@ -19,7 +19,7 @@ from harness.audio.recording import read_recording
 from harness.errors import HarnessError
 from harness.metrics import signal_parity
 from harness.metrics.metric import MetricInput, Need
-from harness.metrics.registry import chosen, entry, full_version, known_metrics
+from harness.metrics.registry import entry, full_version, known_metrics, select_metrics
 from harness.models.whisper_weights import WeightsFile
 from harness.records.measurement import SNR_CEILING_DB, Missing, Value, not_installed
 from harness.scoring import scorer, transcription
@@ -29,7 +29,7 @@ from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
 from harness.scoring.scorer import UtteranceScores, score_quality
 from harness.scoring.task import AudioTask, Uncacheable
 from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import JudgeOptions, ListenTask, Transcript
+from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionTask
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 WEIGHTS = WeightsFile(path=Path("whisper"), sha256="0" * 64)
@@ -61,7 +61,7 @@ class Counted:
     def run(self, batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
         self.batches += batches
         for batch in batches:
-            if isinstance(batch.pieces[0], ListenTask):
+            if isinstance(batch.pieces[0], TranscriptionTask):
                 for task in batch.pieces:
                     self.files += task.files
                     yield (
@@ -113,7 +113,7 @@ def scored(
     """Scores some quick metrics, read against the golden audio too, and the words."""
     chosen_ones = [
         each.name
-        for each in chosen((*names, "wer", "cer"), ())
+        for each in select_metrics((*names, "wer", "cer"), ())
         if entry(each.name).family != "speed"
     ]
     return score_quality(jobs, cache_dir=cache, metrics=chosen_ones, **options)
@@ -327,7 +327,7 @@ def test_nobody_listens_where_no_metric_needs_it(
 def test_explicit_weights_that_do_not_exist_are_refused_before_any_work(
     audio: dict[str, Path], tmp_path: Path
 ):
-    options = JudgeOptions(weights=tmp_path / "absent.pt")
+    options = RecognizerOptions(weights=tmp_path / "absent.pt")
     with pytest.raises(HarnessError, match=r"ASR weights .*absent.pt do not exist"):
         scored(tmp_path / "cache", job(audio["clean"]), judge=options)
     assert not (tmp_path / "cache").exists()
@@ -359,7 +359,7 @@ def test_under_a_condition_everything_is_read_as_it_is_heard_there(
         task.condition
         for batch in counted.batches
         for task in batch.pieces
-        if isinstance(task, ListenTask)
+        if isinstance(task, TranscriptionTask)
     ] == [
         "",
         "telephone",
@@ -414,7 +414,7 @@ def test_a_recogniser_that_dies_costs_its_words(
 ):
     def dying(batches: Sequence[PoolBatch[Any]], workers: int) -> Iterator[tuple[Any, Any]]:
         for piece, result in counted.run(batches, workers):
-            yield piece, Crashed() if isinstance(piece, ListenTask) else result
+            yield piece, Crashed() if isinstance(piece, TranscriptionTask) else result
 
     monkeypatch.setattr(scorer, "run_batches", dying)
     values = scored(tmp_path, job(audio["clean"]))["clean"].values

@@ -60,15 +60,15 @@ def test_a_package_that_is_missing_inside_a_metric_is_not_remembered(told) -> No
 
 def test_a_metric_sees_no_more_than_its_task(told) -> None:
     seen: list[MetricInput] = []
-    told(lambda subject: float(len(seen.append(subject) or seen)))
-    subject = seen[0]
-    assert (subject.text, subject.reference, subject.voice, subject.statement) == (
+    told(lambda inputs: float(len(seen.append(inputs) or seen)))
+    inputs = seen[0]
+    assert (inputs.text, inputs.reference, inputs.voice, inputs.statement) == (
         "",
         None,
         None,
         None,
     )
-    assert subject.audio.rate_hz == RATE_HZ
+    assert inputs.audio.rate_hz == RATE_HZ
 
 
 def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path) -> No
     first = shelf.take(path)
     assert shelf.take(path) is first
     write_wav(path, np.zeros(200, np.float32), 8_000)
-    assert len(shelf.take(path).frames) == 200
+    assert len(shelf.take(path).samples) == 200
 
 
 def test_features_are_shared_by_tasks_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_features_are_shared_by_tasks_in_a_row(monkeypatch: pytest.MonkeyPatch) 
         return 1.0
 
     own = Metric(name="own", unit="1", better="lower", version="1")
-    source = AudioMetric(metric=own, score=lambda subject: subject.audio.once(feature))
+    source = AudioMetric(metric=own, score=lambda inputs: inputs.audio.once(feature))
     monkeypatch.setattr(
         task, "entry", lambda name: MetricSpec(metric=own, family="x", source=source, base="own")
     )

@@ -13,10 +13,10 @@ from harness.scoring import transcription
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import (
     FASTER,
-    JudgeOptions,
-    ListenTask,
+    RecognizerOptions,
     Transcript,
     TranscriptionPlan,
+    TranscriptionTask,
     transcribe,
 )
 
@@ -45,7 +45,7 @@ def make(
     jobs: list[AudioJob], metrics: tuple[str, ...] = ("wer", "cer"), **options: object
 ) -> TranscriptionPlan:
     digests = {each.path: each.path.read_bytes().hex()[-64:] for each in jobs}
-    return TranscriptionPlan(jobs, metrics, JudgeOptions(**options), digests)
+    return TranscriptionPlan(jobs, metrics, RecognizerOptions(**options), digests)
 
 
 def test_each_language_has_its_judge_and_each_audio_is_heard_once(
@@ -91,9 +91,9 @@ def test_words_are_counted_in_the_language_of_the_text(weights: None, tmp_path: 
 def test_a_recogniser_that_fails_costs_the_files_of_its_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = ListenTask(files=(Path("a"), Path("b")), weights=(Path("w"),))
+    task = TranscriptionTask(files=(Path("a"), Path("b")), weights=(Path("w"),))
 
-    def fail(_: ListenTask) -> list[Transcript]:
+    def fail(_: TranscriptionTask) -> list[Transcript]:
         raise MemoryError("no room")
 
     monkeypatch.setattr(transcription, "transcribe_files", fail)
@@ -102,9 +102,9 @@ def test_a_recogniser_that_fails_costs_the_files_of_its_task(
 
 
 def test_weights_that_are_not_whispers_stop_the_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: ListenTask) -> list[Transcript]:
+    def refuse(_: TranscriptionTask) -> list[Transcript]:
         raise HarnessError("ASR weights w do not fit Whisper")
 
     monkeypatch.setattr(transcription, "transcribe_files", refuse)
     with pytest.raises(HarnessError, match="do not fit Whisper"):
-        list(transcribe([ListenTask(files=(), weights=())]))
+        list(transcribe([TranscriptionTask(files=(), weights=())]))

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from harness.audio.files import write_flac, write_wav
 from harness.history.records import RunRow
 from harness.records.cell import Cell, Request, Workload
+from harness.records.codec import to_json
 from harness.records.environment import environment_from_json
 from harness.records.run import Iteration, Phase
-from harness.runner import run_folder
-from harness.runner.run_folder import RunHeader, WorkerLog
+from harness.runner import process_files, run_folder
+from harness.runner.process_files import WorkerLog
+from harness.runner.run_header import RunHeader
 
 RATE_HZ = 16_000
 SECONDS = 3.0
@@ -97,7 +99,7 @@ def write_run(
 
 
 def _write_process(folder: Path, each: Cell, voice: Voice) -> None:
-    log = WorkerLog(run_folder.log_path(folder, each.slug, 0))
+    log = WorkerLog(process_files.log_path(folder, each.slug, 0))
     (folder / "audio" / each.slug).mkdir(parents=True)
     for number, request in enumerate(each.workload.requests):
         name = f"audio/{each.slug}/{request.id}.wav"
@@ -105,7 +107,7 @@ def _write_process(folder: Path, each: Cell, voice: Voice) -> None:
         log.append(
             {
                 "kind": "sample",
-                "sample": run_folder.sample_to_json(_sample(each.slug, number, request.id, name)),
+                "sample": to_json(_sample(each.slug, number, request.id, name)),
             }
         )
     log.close()

@@ -18,8 +18,9 @@ from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request, Workload
 from harness.records.run import OptionCheck
+from harness.runner.failures import classify
 from harness.runner.run_folder import load_run
-from harness.runner.worker import failure_of, time_synthesis
+from harness.runner.timing import time_synthesis
 from harness.targets.http import client
 from harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
 from harness.targets.http.target import KEY, URL, HttpTarget
@@ -377,7 +378,7 @@ def test_a_broken_server_is_a_failure_of_one_kind_with_a_reason(name: str) -> No
         heard(loaded(fake))
 
     assert caught.value.kind == kind
-    assert failure_of(caught.value).kind == kind  # and so it stands in the run folder
+    assert classify(caught.value).kind == kind  # and so it stands in the run folder
 
 
 def test_a_server_that_is_not_there_or_silent_is_named() -> None:

@@ -1,0 +1,64 @@
+"""
+Classify exceptions of a worker as failures.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.records.run import (
+    Failure,
+    FailureKind,
+)
+from harness.runner.opened_files import ForeignFilesError
+from harness.runner.process_files import has_no_room
+from harness.targets.http.client import SpeechError
+
+
+class UnwritableError(Exception):
+    """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
+
+    def __init__(self, system: OSError) -> None:
+        super().__init__(str(system))
+        self.system = system
+
+
+class NotInEffectError(Exception):
+    """A promise is not kept."""
+
+
+def classify(error: Exception) -> Failure:
+    """Say in one line what went wrong and, for a bug, where."""
+    if isinstance(error, NotInEffectError):
+        return Failure(kind=FailureKind.NOT_IN_EFFECT, reason=str(error))
+    if isinstance(error, ForeignFilesError):
+        return Failure(kind=FailureKind.FOREIGN_FILES, reason=str(error))
+    if isinstance(error, SpeechError):
+        return Failure(kind=error.kind, reason=str(error))
+    if isinstance(error, HarnessError):
+        return Failure(kind=FailureKind.REFUSED, reason=str(error))
+    if isinstance(error, UnwritableError):
+        return Failure(kind=FailureKind.DISK, reason=_of_system(error.system))
+    if isinstance(error, OSError) and has_no_room(error):
+        return Failure(kind=FailureKind.DISK, reason=_of_system(error))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = "/".join(Path(frame.filename).parts[-2:])
+    said = (str(error).strip().splitlines() or ["no message"])[0]
+    return Failure(
+        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})"
+    )
+
+
+def _of_system(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Name what goes wrong while we write as that. Raises UnwritableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(error) from error

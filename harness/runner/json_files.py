@@ -1,0 +1,33 @@
+"""
+Write and read whole JSON files.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.contained_files import read_bytes
+from harness.records.files import write_atomic
+from harness.records.strict_json import parse_json
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write a JSON file whole or not at all. Raises OSError."""
+    write_atomic(path, json.dumps(data, indent=1, allow_nan=False))
+
+
+def read_json(path: Path, absent: str) -> dict[str, Any]:
+    """
+    Read a JSON object. Raises HarnessError: `absent` if there is no such file, else what is wrong
+    with it.
+    """
+    try:
+        data = parse_json(read_bytes(path), str(path))
+    except FileNotFoundError as error:
+        raise HarnessError(absent) from error
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    if not isinstance(data, dict):
+        raise HarnessError(f"{path} must hold a JSON object, not {type(data).__name__}")
+    return data

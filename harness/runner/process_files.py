@@ -1,0 +1,199 @@
+"""
+The JSONL files of the processes of a run: append, read, set aside.
+
+A line that a crash left unfinished is ignored on reading, and cut off before the file is continued.
+"""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.codec import to_json
+from harness.records.contained_files import read_bytes
+from harness.records.run import (
+    MOST_ROUNDS,
+    Failure,
+    ProcessRecord,
+)
+from harness.records.strict_json import parse_json
+from harness.runner.process_lines import process_of, record_of
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""
+What the system says where nothing more can be written: the disk, the quota, or the limit of a
+file's size.
+"""
+
+LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
+
+
+class WorkerLog:
+    """One process's file, open for appending; every record is on disk when `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        cut_torn_line(path)
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Write one record. Raises OSError (ENOSPC) if the disk is full; no half line stays."""
+        line = memoryview(json.dumps(_whole_characters(record), allow_nan=False).encode() + b"\n")
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:  # a disk with room for half a line; the next write names the error
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), before)
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def has_no_room(error: OSError) -> bool:
+    """
+    Whether nothing could be written for want of room: a circumstance, whatever was to be written.
+    """
+    return error.errno in NO_ROOM
+
+
+def log_path(folder: Path, slug: str, repeat: int) -> Path:
+    """Name the file of one process."""
+    return folder / "processes" / f"{slug}.{repeat}.jsonl"
+
+
+def slug_of(log: Path) -> str:
+    """
+    Return the cell whose process left a file: the inverse of `log_path`, interrupted parts
+    included.
+    """
+    return log.name.partition(".jsonl")[0].rpartition(".")[0]
+
+
+def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
+    """Read one repeat of one cell, interrupted parts included; None if it never began."""
+    path = log_path(folder, slug, repeat)
+    logs = [*_parts(path), *([path] if path.exists() else [])]
+    if not logs:
+        return None
+    lines = [_read_lines(each) for each in logs]
+    try:
+        return process_of(slug, repeat, [_records(several) for several in lines])
+    except HarnessError as error:
+        raise HarnessError(
+            f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again"
+        ) from error
+
+
+def rounds(folder: Path) -> int:
+    """
+    Count the rounds that were begun: those that were planned, and those that were added until
+    everything was decided.
+    """
+    return max((repeat + 1 for _, repeat in begun_processes(folder)), default=0)
+
+
+def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
+    """
+    Keep what an interrupted process left under another name, so that a fresh process can continue
+    its work.
+    """
+    path = log_path(folder, slug, repeat)
+    if path.exists():
+        path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
+
+
+def archive_process(folder: Path, slug: str, repeat: int) -> None:
+    """
+    Keep what a process left, interrupted parts included, where nobody reads it: its round will be
+    measured anew.
+    """
+    path = log_path(folder, slug, repeat)
+    for log in (*_parts(path), path):
+        if log.exists():
+            (folder / "torn").mkdir(exist_ok=True)
+            number = len(list((folder / "torn").glob(f"{log.name}.*"))) + 1
+            log.rename(folder / "torn" / f"{log.name}.{number}")
+
+
+def append_failure(folder: Path, slug: str, repeat: int, failure: Failure) -> None:
+    """Record why a process ended that could not do so itself; only once it is dead."""
+    log = WorkerLog(log_path(folder, slug, repeat))
+    log.append({"kind": "failure", "failure": to_json(failure)})
+    log.close()
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off a last line that a crash left without its end; nothing if there is no file."""
+    if not path.is_file():
+        return
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+
+
+def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
+    """
+    Replace half characters, as file names in an engine's errors may hold them: no reader would take
+    them.
+    """
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        whole: dict[str, object] = json.loads(text.encode(errors="replace"))
+        return whole
+    return record
+
+
+def _parts(path: Path) -> list[Path]:
+    found = {
+        int(match["part"]): each
+        for each in path.parent.glob(f"{path.name}.part*")
+        if (match := LOG.fullmatch(each.name))
+    }
+    return [found[number] for number in sorted(found)]
+
+
+def begun_processes(folder: Path) -> set[tuple[str, int]]:
+    """
+    Return (slug, repeat) of all processes that left a file. Raises HarnessError for a round that
+    nobody measures.
+    """
+    names = [path.name for path in (folder / "processes").glob("*.jsonl*")]
+    found = {
+        (match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))
+    }
+    wrong = next((f"{slug}.{repeat}.jsonl" for slug, repeat in found if repeat > MOST_ROUNDS), None)
+    if wrong is not None:
+        raise HarnessError(
+            f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made "
+            "it, remove it"
+        )
+    return found
+
+
+def _read_lines(path: Path) -> list[tuple[str, Any]]:
+    """Return the whole lines of a file, each with its place."""
+    try:
+        whole, newline, _torn = read_bytes(path).rpartition(b"\n")
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}; measure again") from error
+    lines = enumerate(whole.split(b"\n") if newline else (), start=1)
+    try:
+        return [(f"line {number}", parse_json(line, f"{path}:{number}")) for number, line in lines]
+    except HarnessError as error:
+        raise HarnessError(f"{error}; delete the file and run again with --resume") from error
+
+
+def _records(lines: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    records = [record_of(line, where) for where, line in lines]
+    return [record for record in records if record is not None]

@@ -1,0 +1,94 @@
+"""
+Time one synthesis, with the garbage collector out of the way.
+"""
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.machine.clock import Clock, StageWatch
+from harness.records.cell import Request
+from harness.records.run import (
+    AudioChunk,
+)
+from harness.targets.protocol import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One synthesis: its audio (float32, shape [n]) and its seconds."""
+
+    audio: np.ndarray
+    wall_s: float
+    first_audio_s: float
+    stages_s: Mapping[str, float]
+    chunks: tuple[AudioChunk, ...]
+    disturbance: Mapping[str, float] = field(default_factory=dict)
+
+
+def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
+    """
+    Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or
+    NaN.
+    """
+    watch = StageWatch(clock)
+    chunks: list[np.ndarray] = []
+    arrived_s: list[float] = []
+    start_s = clock.seconds()
+    for chunk in target.synthesize(request, watch):
+        if len(chunk):  # what is empty cannot be played
+            arrived_s.append(clock.seconds() - start_s)
+            chunks.append(chunk)
+    wall_s = clock.seconds() - start_s
+    audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
+    if not audio.size:
+        raise ValueError(f"request {request.id} gave no audio")
+    if not np.isfinite(audio).all():
+        raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
+    lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
+    pieces = tuple(
+        AudioChunk(arrived_s=at_s, audio_s=length_s)
+        for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
+    )
+    return Timing(
+        audio=audio,
+        wall_s=wall_s,
+        first_audio_s=arrived_s[0],
+        stages_s=watch.stages_s,
+        chunks=pieces,
+    )
+
+
+def joins_of(target: Target) -> tuple[float, ...] | None:
+    """Return where the target joined the chunks of its last synthesis; None where it is silent."""
+    boundaries_s = target.chunk_boundaries_s
+    return None if boundaries_s is None else tuple(map(float, boundaries_s))
+
+
+def freeze_gc() -> None:
+    """
+    Keep what was loaded or compiled out of later collections.
+
+    With torch imported each takes 90 ms, a fifth of the time that quick cells are measured for, and
+    what it walks through drives the engine's own data out of the caches just before the iteration
+    that is timed.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """
+    Collect before, not during: a collection that falls into one iteration is no property of it (as
+    `timeit` does).
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
