@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli import machine_verbs
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
@@ -163,8 +163,8 @@ def _answered(monkeypatch: pytest.MonkeyPatch) -> list[SelftestPlan]:
         asked.append(question)
         return Interrupted(advice="go on") if question.suite == "stopped" else answer
 
-    monkeypatch.setattr(main, "report_speed", report)
-    monkeypatch.setattr(main, "report_quality", report)
+    monkeypatch.setattr(machine_verbs, "report_speed", report)
+    monkeypatch.setattr(machine_verbs, "report_quality", report)
     return asked
 
 
