@@ -192,9 +192,9 @@ def test_a_check_that_goes_on_judges_every_sample(
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
     monkeypatch.setattr(
-        workflow,
-        "_until_decided",
-        lambda *_: lambda folder: CELLS if process_files.rounds(folder) < 4 else (),
+        workflow.SpeedDecision,
+        "undecided",
+        lambda self, folder: CELLS if process_files.rounds(folder) < 4 else (),
     )
     check_suite(RunPlan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)
