@@ -40,7 +40,7 @@ from harness.records.cell import Cell
 from harness.records.files import write_file
 from harness.records.run import Run
 from harness.records.verdict import RunVerdict
-from harness.report.contents import GOLDEN, Report
+from harness.report.contents import GOLDEN, Report, build_report
 from harness.report.page import page
 from harness.runner import run_folder
 from harness.runner.progress import Progress
@@ -296,7 +296,7 @@ def judge_run(
         judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, inputs), str(folder))
     if not run.complete:
         judgement = incomplete(judgement, str(folder))
-    return Report(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
+    return build_report(run, measurements, judgement, _floor(run))
 
 
 def entry_of(contents: Report) -> HistoryEntry:

@@ -21,7 +21,7 @@ from harness.cli.main import invoke
 from harness.records.measurement import NO_GOLDEN, not_installed
 from harness.records.run import Run
 from harness.records.verdict import Verdict, judgement_from_dict
-from harness.report.contents import Report
+from harness.report.contents import build_report
 from harness.runner import run_folder
 from harness.runner.runner import Outcome
 from harness.scoring import provenance
@@ -277,7 +277,7 @@ def test_the_exit_code_is_the_judgements(
     monkeypatch.setattr(
         workflow,
         "judge_run",
-        lambda *_: Report(run=contents.run, measurements=contents.measurements, judgement=judged),
+        lambda *_: build_report(contents.run, contents.measurements, judged),
     )
     assert invoke(["gate", str(run)]) == 7
 

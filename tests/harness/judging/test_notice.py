@@ -29,7 +29,7 @@ from harness.records.verdict import (
     judgement_from_dict,
     judgement_to_dict,
 )
-from harness.report.contents import Report
+from harness.report.contents import build_report
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.pr_comment import CommentLinks, comment
@@ -212,7 +212,7 @@ def test_without_a_baseline_of_the_stages_nothing_is_said(measured: Callable[...
 def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
     run = measured({"steps-8": TENSORRT})
     judgement, found = judged(run, measured({}))
-    contents = Report(run=run, measurements=found, judgement=judgement)
+    contents = build_report(run, found, judgement)
     (told,) = cell(judgement, "steps-8").notices
     terminal = " ".join(" ".join(line.plain for line in report_lines(contents, 140)).split())
     assert f"notice: {told}" in terminal
@@ -224,9 +224,7 @@ def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
 
 def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[..., Run]) -> None:
     judgement, found = judged(run := measured({"steps-8": {**TENSORRT, "unstaged_s": 0.002}}))
-    text = page(
-        Report(run=run, measurements=found, judgement=judgement), lambda slug, request: None
-    )
+    text = page(build_report(run, found, judgement), lambda slug, request: None)
     table = text.partition("<caption>Stages of steps=8 (reference), ms</caption>")[2].partition(
         "</table>"
     )[0]
@@ -249,7 +247,7 @@ def test_a_run_without_the_pass_has_no_table(measured: Callable[..., Run]) -> No
         for slug, several in found.items()
     }
     assert "<caption>Stages of" not in page(
-        Report(run=run, measurements=bare, judgement=judgement), lambda slug, request: None
+        build_report(run, bare, judgement), lambda slug, request: None
     )
 
 
