@@ -126,7 +126,9 @@ def debugging() -> bool:
 
 def one_line(text: str) -> str:
     """Return a text on one line without what steers a terminal: it may quote a stranger's file."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join(
+        "".join(character if character.isprintable() else " " for character in text).split()
+    )
 
 
 def without_passwords(text: str) -> str:

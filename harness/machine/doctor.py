@@ -110,7 +110,7 @@ class Examination:
     @property
     def exit_code(self) -> int:
         """Exit code 0, 2 or 3, as the module says."""
-        against = [each for each in self.findings if each.counts]
+        against = [finding for finding in self.findings if finding.counts]
         other = any(
             each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
             for each in against
@@ -122,12 +122,15 @@ class Examination:
         """The verdict in one line."""
         if self.exit_code == 2:
             device = next(
-                each for each in self.findings if each.counts and each.requirement.knob in DEVICES
+                finding
+                for finding in self.findings
+                if finding.counts and finding.requirement.knob in DEVICES
             )
             return f"profile {self.profile} is for another device: {device.answer.shown}"
-        against = "; ".join(each.line for each in self.findings if each.counts)
+        against = "; ".join(finding.line for finding in self.findings if finding.counts)
         number = {
-            state: sum(each.answer.state is state for each in self.findings) for state in CheckState
+            state: sum(finding.answer.state is state for finding in self.findings)
+            for state in CheckState
         }
         counts = ", ".join(f"{count} {state}" for state, count in number.items() if count)
         words = f"{'not fit' if against else 'fit'} to measure with {self.profile} ({counts})"
@@ -148,7 +151,7 @@ def examine(
     before = snapshot(tree)
     work()
     after = snapshot(tree)
-    findings = [_finding(each, before, after) for each in requirements]
+    findings = [_finding(requirement, before, after) for requirement in requirements]
     order = list(CheckState)
     ordered = sorted(findings, key=lambda each: (not each.counts, order.index(each.answer.state)))
     return Examination(profile=profile, machine=machine, findings=tuple(ordered))
@@ -159,7 +162,7 @@ def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: System
     Raise HarnessError, before any work, if something is unfit without which the profile means
     nothing.
     """
-    strict = [each for each in requirements if each.action is Action.REFUSE]
+    strict = [requirement for requirement in requirements if requirement.action is Action.REFUSE]
     if not strict:
         return
     facts = snapshot(tree)

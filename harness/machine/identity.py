@@ -212,7 +212,7 @@ def _cache_kib(tree: SystemRoot) -> int:
         for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")
     ]
     return max(
-        (int(each.group(1)) * (1024 if each.group(2) == "M" else 1) for each in sizes if each),
+        (int(size.group(1)) * (1024 if size.group(2) == "M" else 1) for size in sizes if size),
         default=0,
     )
 
@@ -223,7 +223,7 @@ def _board(tree: SystemRoot) -> str:
     of instance).
     """
     parts = [tree.text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name")]
-    return tree.text(f"{DEVICE_TREE}/model") or " ".join(each for each in parts if each) or "none"
+    return tree.text(f"{DEVICE_TREE}/model") or " ".join(part for part in parts if part) or "none"
 
 
 def _hypervisor(tree: SystemRoot) -> str:

@@ -81,16 +81,16 @@ class DisturbanceWatch:
     def _read(self) -> _Counters:
         threads = [path.name for path in (self._root / "proc/self/task").glob("*")]
         waits = {
-            each: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{each}/schedstat"))
-            for each in threads
+            thread: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{thread}/schedstat"))
+            for thread in threads
         }
         switches = {
-            each: re.search(
+            thread: re.search(
                 r"^nonvoluntary_ctxt_switches:\s+(\d+)",
-                self._text(f"proc/self/task/{each}/status"),
+                self._text(f"proc/self/task/{thread}/status"),
                 re.MULTILINE,
             )
-            for each in threads
+            for thread in threads
         }
         stolen = re.findall(
             r"^cpu(\d+)(?: \d+){7} (\d+)", self._text("proc/stat"), flags=re.MULTILINE

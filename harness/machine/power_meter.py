@@ -138,7 +138,7 @@ class Sampler:
         self._ended.set()
         self._thread.join()
         self._take()
-        known = [each for each in self._readings if each is not None]
+        known = [reading for reading in self._readings if reading is not None]
         if len(known) < len(self._readings):
             raise LostMeterError(f"{self.name} could not be read any more")
         return EnergyReading(joules(known), known[-1].at_s - known[0].at_s)

@@ -88,8 +88,8 @@ class Unique:
     def fault(self, value: Any) -> str | None:
         """Return why a value breaks the constraint; None if it does not."""
         seen: set[Any] = set()
-        for each in value:
-            key = getattr(each, self.by) if self.by else each
+        for element in value:
+            key = getattr(element, self.by) if self.by else element
             if key in seen:
                 return f"holds {self.by and f'the {self.by} '}{shown(key)} more than once"
             seen.add(key)

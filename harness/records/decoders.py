@@ -96,8 +96,8 @@ def constrained(decode: Decode, constraints: Sequence[Constraint]) -> Decode:
 
     def checked(data: Any) -> Any:
         value = decode(data)
-        for each in constraints:
-            if value is not None and (fault := _fault(each, value)) is not None:
+        for constraint in constraints:
+            if value is not None and (fault := _fault(constraint, value)) is not None:
                 raise FaultError(f"{shown(data)} {fault}")
         return value
 
@@ -118,8 +118,8 @@ def mapping_of(decode_key: Decode, decode: Decode) -> Decode:
         if not isinstance(data, Mapping):
             raise FaultError(f"must be an object, not {shown(data)}")
         return {
-            below(_step(key), decode_key, key): below(_step(key), decode, each)
-            for key, each in data.items()
+            below(_step(key), decode_key, key): below(_step(key), decode, element)
+            for key, element in data.items()
         }
 
     return decoded
@@ -131,7 +131,7 @@ def sequence_of(decode: Decode) -> Decode:
     def decoded(data: Any) -> tuple[Any, ...]:
         if not isinstance(data, list | tuple):
             raise FaultError(f"must be a list, not {shown(data)}")
-        return tuple(below(index, decode, each) for index, each in enumerate(data))
+        return tuple(below(index, decode, element) for index, element in enumerate(data))
 
     return decoded
 

@@ -70,7 +70,7 @@ def _held(container: Any) -> list[Any]:
 
 def _check_scalar(data: Any) -> None:
     if isinstance(data, str):
-        if not data.isascii() and any("\ud800" <= each <= "\udfff" for each in data):
+        if not data.isascii() and any("\ud800" <= element <= "\udfff" for element in data):
             raise FaultError(f"the text {shown(data)} holds half a character")
     elif isinstance(data, float) and not math.isfinite(data):
         raise FaultError("a number is too large to be held")

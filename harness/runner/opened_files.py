@@ -156,7 +156,11 @@ def _is_foreign(path: str, theirs: Iterable[str], ours: Iterable[str]) -> bool:
 def _depth(path: str, folders: Iterable[str]) -> int:
     """Return the length of the longest of the folders that hold a path; -1 if none does."""
     return max(
-        (len(each) for each in folders if path == each or path.startswith(each.rstrip("/") + "/")),
+        (
+            len(folder)
+            for folder in folders
+            if path == folder or path.startswith(folder.rstrip("/") + "/")
+        ),
         default=-1,
     )
 

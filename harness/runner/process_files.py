@@ -84,7 +84,7 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     logs = [*_parts(path), *([path] if path.exists() else [])]
     if not logs:
         return None
-    lines = [_read_lines(each) for each in logs]
+    lines = [_read_lines(log) for log in logs]
     try:
         return process_of(slug, repeat, [_records(several) for several in lines])
     except HarnessError as error:

@@ -89,7 +89,7 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
             spoken = header.spoken(cell, repeat)
             if not (
                 any(map(_final, records))
-                or all(_is_whole(spoken, header.iterations, each) for each in records)
+                or all(_is_whole(spoken, header.iterations, record) for record in records)
             ):
                 for folder in folders:
                     process_files.archive_process(folder, cell.slug, repeat)

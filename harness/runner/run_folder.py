@@ -232,7 +232,7 @@ def save_transcripts(folder: Path, heard: HeardTexts) -> None:
     room.
     """
     cells = {
-        slug: {name: to_json(each) for name, each in texts.items()} for slug, texts in heard.items()
+        slug: {name: to_json(text) for name, text in texts.items()} for slug, texts in heard.items()
     }
     try:
         write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})

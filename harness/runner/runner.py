@@ -138,7 +138,9 @@ def run_sides(
 def _kept(side: Variant) -> Outcome:
     """Return the outcome of a side that was measured to its end before."""
     processes = run_folder.load_run(side.folder).processes
-    failures = {each.cell: each.failure for each in processes if each.failure is not None}
+    failures = {
+        process.cell: process.failure for process in processes if process.failure is not None
+    }
     return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
 
 
@@ -173,7 +175,7 @@ def make_header(
         unmeasured={
             cell.slug: cell.label
             for cell in expansion.cells
-            if cell.slug not in {each.slug for each in cells}
+            if cell.slug not in {cell.slug for cell in cells}
         },
         workload=suite.workload if re.fullmatch(run_header.WORKLOAD, suite.workload) else "",
     )

@@ -87,8 +87,8 @@ class WorkQueue:
     def fail(self, slot: CellKey, failure: Failure) -> None:
         """Note a failure, and forget the steps of the cell and of its counterparts."""
         self.failures[slot] = failure
-        for each in self.cells:
-            if each.slug == slot.slug:
-                for kind, count in self._left[each].items():
+        for cell in self.cells:
+            if cell.slug == slot.slug:
+                for kind, count in self._left[cell].items():
                     self._pace.skip(kind, count)
-                self._left[each].clear()
+                self._left[cell].clear()

@@ -278,7 +278,7 @@ def _is_list(value: object, kind: type) -> bool:
     return (
         isinstance(value, Collection)
         and not isinstance(value, str)
-        and all(isinstance(each, kind) for each in value)
+        and all(isinstance(element, kind) for element in value)
     )
 
 

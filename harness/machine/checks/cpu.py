@@ -107,7 +107,7 @@ class SharedCores(Check):
             tree.text(path)
             for path in tree.paths(f"{CPUS}/cpu[0-9]*/topology/thread_siblings_list")
         ]
-        shared = sum(bool(re.search(r"[,-]", each)) for each in siblings if each)
+        shared = sum(bool(re.search(r"[,-]", sibling)) for sibling in siblings if sibling)
         return {"shared_core_cpus": shared} if siblings else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -138,8 +138,8 @@ class Frequency(Check):
             for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_cur_freq")
         ]
         clocks = [
-            (tree.number(f"{each}/scaling_cur_freq"), tree.number(f"{each}/scaling_max_freq"))
-            for each in folders
+            (tree.number(f"{folder}/scaling_cur_freq"), tree.number(f"{folder}/scaling_max_freq"))
+            for folder in folders
         ]
         known = [(now, limit) for now, limit in clocks if now is not None and limit]
         if not known:
@@ -234,7 +234,7 @@ class StolenTime(Check):
         found = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
         # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guest time is
         # part of user
-        ticks = [int(each) for each in found.group(1).split()] if found else []
+        ticks = [int(part) for part in found.group(1).split()] if found else []
         if len(ticks) < 8:
             return {}
         return {

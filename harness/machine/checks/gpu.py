@@ -126,7 +126,7 @@ class GpuThrottling(_OfGpu):
         reasons += [
             name
             for name, more in grown.items()
-            if more and not any(name in each for each in reasons)
+            if more and not any(name in reason for reason in reasons)
         ]
         return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
 
@@ -255,7 +255,7 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
     Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID,
     also of a part (MIG).
     """
-    named = [each.strip() for each in visible.split(",") if each.strip()]
+    named = [part.strip() for part in visible.split(",") if part.strip()]
     name = named[number] if number < len(named) else ""
     if name.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(name)
@@ -333,4 +333,4 @@ def _violation(nvml: Any, handle: Any, policy: int) -> int:
 
 
 def _others(processes: Any) -> int:
-    return sum(each.pid != os.getpid() for each in processes)
+    return sum(process.pid != os.getpid() for process in processes)

@@ -57,8 +57,10 @@ class LockedCpu(Check):
         folders = tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq") if is_jetson(tree) else ()
         names = ("scaling_min_freq", "scaling_max_freq", "scaling_cur_freq", "cpuinfo_max_freq")
         clocks = {
-            each.split("/")[-2]: _clocks_hz([tree.number(f"{each}/{name}") for name in names], 1000)
-            for each in folders
+            folder.split("/")[-2]: _clocks_hz(
+                [tree.number(f"{folder}/{name}") for name in names], 1000
+            )
+            for folder in folders
         }
         known = {name: clock for name, clock in clocks.items() if clock}
         return {"cpu_clocks_hz": known} if known else {}
