@@ -139,15 +139,15 @@ def without_passwords(text: str) -> str:
 def _words(error: BaseException) -> str:
     """Name an exception and quote it; it may be unable to describe itself."""
     try:
-        said = one_line(without_passwords(str(error)[:LOG_CHARACTERS]))
+        message = one_line(without_passwords(str(error)[:LOG_CHARACTERS]))
     except Exception:
-        said = ""
+        message = ""
     name = type(error).__name__
     if isinstance(error, SystemExit):
-        return f"end of the process with code {said}"
+        return f"end of the process with code {message}"
     if isinstance(error, MemoryError):
         return f"{name}: memory ran out"
-    return f"{name}: {said[:LINE_CHARACTERS]}" if said else name
+    return f"{name}: {message[:LINE_CHARACTERS]}" if message else name
 
 
 def _log(error: BaseException) -> Path | None:

@@ -111,11 +111,11 @@ class Examination:
     def exit_code(self) -> int:
         """Exit code 0, 2 or 3, as the module says."""
         against = [finding for finding in self.findings if finding.counts]
-        other = any(
+        elsewhere = any(
             each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
             for each in against
         )
-        return 0 if not against else 2 if other else 3
+        return 0 if not against else 2 if elsewhere else 3
 
     @property
     def line(self) -> str:
@@ -153,7 +153,9 @@ def examine(
     after = snapshot(tree)
     findings = [_finding(requirement, before, after) for requirement in requirements]
     order = list(CheckState)
-    ordered = sorted(findings, key=lambda each: (not each.counts, order.index(each.answer.state)))
+    ordered = sorted(
+        findings, key=lambda finding: (not finding.counts, order.index(finding.answer.state))
+    )
     return Examination(profile=profile, machine=machine, findings=tuple(ordered))
 
 
@@ -167,9 +169,9 @@ def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: System
         return
     facts = snapshot(tree)
     wrong = [
-        found
+        finding
         for each in strict
-        if (found := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
+        if (finding := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
     ]
     if wrong:
         reasons = "; ".join(

@@ -135,8 +135,8 @@ def differing(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ..
 
 def unrecorded(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
     """Name the limits that one of two machines tells and the other does not."""
-    known = [{name for name in NAMES if side.get(name, UNKNOWN) != UNKNOWN} for side in (a, b)]
-    return tuple(name for name in NAMES if (name in known[0]) != (name in known[1]))
+    recorded = [{name for name in NAMES if side.get(name, UNKNOWN) != UNKNOWN} for side in (a, b)]
+    return tuple(name for name in NAMES if (name in recorded[0]) != (name in recorded[1]))
 
 
 def is_same_hardware(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
@@ -187,22 +187,26 @@ def _cores(root: Path) -> int:
 
 def _ram_gib(root: Path) -> int:
     """Round up: the kernel keeps a little for itself, more or less of it after an update."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"), flags=re.MULTILINE)
-    return math.ceil(int(found.group(1)) / 1024**2) if found else 0
+    match = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"), flags=re.MULTILINE)
+    return math.ceil(int(match.group(1)) / 1024**2) if match else 0
 
 
 def _gpus(root: Path) -> list[str]:
     names = []
     for path in sorted((root / "proc/driver/nvidia/gpus").glob("*/information")):
-        found = re.search(r"^Model:\s*(.+?)\s*$", _text(path), flags=re.MULTILINE)
-        names.append(found.group(1) if found else "unknown GPU")
+        match = re.search(r"^Model:\s*(.+?)\s*$", _text(path), flags=re.MULTILINE)
+        names.append(match.group(1) if match else "unknown GPU")
     return names
 
 
 def _cpu_max_mhz(tree: SystemRoot) -> int:
     """Return the highest clock of any CPU; 0 where the system hides it."""
-    found = [tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
-    return round(max((each for each in found if each is not None), default=0) / 1000)
+    clocks_khz = [
+        tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")
+    ]
+    return round(
+        max((clock_khz for clock_khz in clocks_khz if clock_khz is not None), default=0) / 1000
+    )
 
 
 def _cache_kib(tree: SystemRoot) -> int:
@@ -237,13 +241,13 @@ def _hypervisor(tree: SystemRoot) -> str:
 
 def _maker(tree: SystemRoot, root: Path) -> str:
     """Return the first word of a machine's name: the board of a Jetson, the CPU of others."""
-    found = (
+    match = (
         re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree))
         if is_jetson(tree)
         else None
     )
     return (
-        "jetson-" + found.group(1).lower().replace(" ", "-") if found else _short(_cpu_model(root))
+        "jetson-" + match.group(1).lower().replace(" ", "-") if match else _short(_cpu_model(root))
     )
 
 
@@ -257,13 +261,13 @@ def _system_versions(tree: SystemRoot) -> dict[str, object]:
     l4t = re.search(
         r"R(\d+) \(release\), REVISION: ([\d.]+)", tree.text("etc/nv_tegra_release") or ""
     )
-    found = {
+    versions = {
         "libc": tree.libc,
         "nvidia_driver": driver.group(1) if driver else "",
         "cuda": cuda.group(1) if cuda else "",
         "l4t": f"{l4t.group(1)}.{l4t.group(2)}" if l4t else "",
     }
-    return {name: version for name, version in found.items() if version}
+    return {name: version for name, version in versions.items() if version}
 
 
 def _text(path: Path) -> str:

@@ -63,20 +63,20 @@ class DisturbanceWatch:
         """Return the growth since `start`: of threads and CPUs, the one that was hit worst."""
         before, after = self._before, self._read()
         assert before is not None, "start comes first"
-        found: dict[str, float] = {}
+        growths: dict[str, float] = {}
         if after.waited_ns:
-            found["waited_s"] = _most(before.waited_ns, after.waited_ns) / 1e9
+            growths["waited_s"] = _most(before.waited_ns, after.waited_ns) / 1e9
         if after.preempted:
-            found["preempted"] = sum(after.preempted.values()) - sum(
+            growths["preempted"] = sum(after.preempted.values()) - sum(
                 before.preempted.get(t, 0) for t in after.preempted
             )
         if after.stolen_ticks:
-            found["stolen_s"] = _most(before.stolen_ticks, after.stolen_ticks) / os.sysconf(
+            growths["stolen_s"] = _most(before.stolen_ticks, after.stolen_ticks) / os.sysconf(
                 "SC_CLK_TCK"
             )
         if after.major_faults is not None and before.major_faults is not None:
-            found["major_faults"] = after.major_faults - before.major_faults
-        return found
+            growths["major_faults"] = after.major_faults - before.major_faults
+        return growths
 
     def _read(self) -> _Counters:
         threads = [path.name for path in (self._root / "proc/self/task").glob("*")]
@@ -97,8 +97,8 @@ class DisturbanceWatch:
         )
         fields = self._text("proc/self/stat").rpartition(")")[2].split()
         return _Counters(
-            waited_ns={name: int(found.group(1)) for name, found in waits.items() if found},
-            preempted={name: int(found.group(1)) for name, found in switches.items() if found},
+            waited_ns={name: int(match.group(1)) for name, match in waits.items() if match},
+            preempted={name: int(match.group(1)) for name, match in switches.items() if match},
             stolen_ticks={
                 cpu: int(ticks)
                 for cpu, ticks in stolen
@@ -120,15 +120,17 @@ def interference_causes(sample: Iteration) -> tuple[str, ...]:
     Name what disturbed a sample beyond the rule; empty for one that was left alone, or where the
     system does not tell.
     """
-    found = sample.disturbance
+    disturbance = sample.disturbance
     shares = (
         ("waited_s", WAITED_SHARE, "waited for the CPU"),
         ("stolen_s", STOLEN_SHARE, "lost CPU time to the host"),
     )
-    named = [name for key, limit, name in shares if found.get(key, 0.0) > limit * sample.wall_s]
+    named = [
+        name for key, limit, name in shares if disturbance.get(key, 0.0) > limit * sample.wall_s
+    ]
     return (
         *named,
-        *(["read pages from disk"] if found.get("major_faults", 0.0) > MAJOR_FAULTS else []),
+        *(["read pages from disk"] if disturbance.get("major_faults", 0.0) > MAJOR_FAULTS else []),
     )
 
 

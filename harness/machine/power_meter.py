@@ -100,10 +100,10 @@ class Counter:
 
     def _read_j(self) -> list[float]:
         values = [dial.read_j() for dial in self._dials]
-        known = [value for value in values if value is not None]
-        if len(known) < len(values):
+        numbers = [value for value in values if value is not None]
+        if len(numbers) < len(values):
             raise LostMeterError(f"{self.name} could not be read any more")
-        return known
+        return numbers
 
 
 class Sampler:
@@ -138,10 +138,10 @@ class Sampler:
         self._ended.set()
         self._thread.join()
         self._take()
-        known = [reading for reading in self._readings if reading is not None]
-        if len(known) < len(self._readings):
+        readings = [reading for reading in self._readings if reading is not None]
+        if len(readings) < len(self._readings):
             raise LostMeterError(f"{self.name} could not be read any more")
-        return EnergyReading(joules(known), known[-1].at_s - known[0].at_s)
+        return EnergyReading(joules(readings), readings[-1].at_s - readings[0].at_s)
 
     def _watch(self) -> None:
         while not self._ended.wait(PERIOD_S):
@@ -173,10 +173,10 @@ def find_meter(tree: SystemRoot, device: str) -> Meter | Missing:
     """Find the meter for work on a device; Missing with all the reasons why there is none."""
     reasons = []
     for look in (_gpu, _rails, _packages):
-        found = look(tree, device)
-        if not isinstance(found, str):
-            return found
-        reasons.append(found)
+        meter = look(tree, device)
+        if not isinstance(meter, str):
+            return meter
+        reasons.append(meter)
     return Missing(f"no power meter: {'; '.join(filter(None, reasons))}")
 
 
@@ -184,7 +184,7 @@ def measure_energy(
     meter: Meter,
     speak: Callable[[], float],
     now_s: Callable[[], float] = instant_s,
-    rest: Callable[[float], None] = sleep,
+    wait: Callable[[float], None] = sleep,
 ) -> Energy | Missing:
     """
     Measure what this process draws idle and at work. `speak` speaks the whole workload once and
@@ -192,10 +192,10 @@ def measure_energy(
 
     Missing, with the reason, where the meter stopped answering.
     """
-    rest(SETTLE_S)
+    wait(SETTLE_S)
     try:
         meter.begin()
-        rest(IDLE_S)
+        wait(IDLE_S)
         idle = meter.end()
         meter.begin()
         audio_s = _speak_on(speak, now_s)

@@ -87,9 +87,9 @@ def state_between(machine: Facts, before: Snapshot, after: Snapshot) -> MachineS
     unfit = [name for name in KNOBS if answers[name].state is CheckState.UNFIT]
     changed = _changed(before, after)
     words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
-    told = dict.fromkeys((*FIGURES, *unfit))
+    names = dict.fromkeys((*FIGURES, *unfit))
     return MachineState(
-        word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed])
+        word=words[0], why=", ".join([*(answers[name].shown for name in names), *changed])
     )
 
 
@@ -105,19 +105,20 @@ def disturbed(run: Run, slug: str) -> Disturbed:
         for sample in process.samples
         if sample.phase is Phase.MEASURED
     ]
-    found = [several for sample in samples if (several := interference_causes(sample))]
-    if not found:
+    disturbed_iterations = [causes for sample in samples if (causes := interference_causes(sample))]
+    if not disturbed_iterations:
         return Disturbed(share=0.0, why="")
-    counts = Counter(cause for several in found for cause in several)
+    counts = Counter(cause for causes in disturbed_iterations for cause in causes)
     what = ", ".join(f"{count} {cause}" for cause, count in counts.most_common())
-    why = f"machine not quiet: {len(found)} of {len(samples)} iterations disturbed ({what})"
-    return Disturbed(share=len(found) / len(samples), why=why)
+    count = len(disturbed_iterations)
+    why = f"machine not quiet: {count} of {len(samples)} iterations disturbed ({what})"
+    return Disturbed(share=len(disturbed_iterations) / len(samples), why=why)
 
 
 def _changed(before: Facts, after: Facts) -> list[str]:
-    known = [
+    names = [
         name
         for name in SETTINGS
         if name in before and name in after and before[name] != after[name]
     ]
-    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
+    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in names]

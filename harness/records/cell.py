@@ -54,10 +54,10 @@ class Request:
         """
         Return language, statement and emphasis of the text; empty for a plain English sentence.
         """
-        said = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
+        marks = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
         return {
             name: value
-            for name, value in said.items()
+            for name, value in marks.items()
             if value is not None and (name, value) != ("language", ENGLISH)
         }
 
@@ -130,13 +130,13 @@ class Cell:
 
     def digest(self) -> str:
         """Return a digest of target, pipeline, options and texts."""
-        asked = [
+        request = [
             self.target,
             self.pipeline,
             self.workload.digest(),
             dict(sorted(self.options.items())),
         ]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _word(value: Option) -> str:

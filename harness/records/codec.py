@@ -222,14 +222,14 @@ def _fitting(records: Sequence[Any], data: Mapping[str, Any]) -> Any:
 def _record(kind: Any, lenient: bool) -> Decode:
     everything = _fields(kind, lenient)
     fields = [each for each in everything if not each.rest]
-    rest = next((each for each in everything if each.rest), None)
-    known = frozenset(field.key for field in fields)
+    rest_field = next((each for each in everything if each.rest), None)
+    keys = frozenset(field.key for field in fields)
 
     def decoded(data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise FaultError(f"must be an object, not {shown(data)}")
-        if not lenient and rest is None and not known.issuperset(data):
-            unknown = sorted(map(str, set(data) - known))
+        if not lenient and rest_field is None and not keys.issuperset(data):
+            unknown = sorted(map(str, set(data) - keys))
             raise FaultError(
                 f"has the unknown key {shown(unknown[0])}; known are "
                 f"{', '.join(field.key for field in fields)}"
@@ -244,8 +244,10 @@ def _record(kind: Any, lenient: bool) -> Decode:
             for field in fields
             if field.key in data
         }
-        if rest is not None:
-            held[rest.name] = rest.decode({key: data[key] for key in data if key not in known})
+        if rest_field is not None:
+            held[rest_field.name] = rest_field.decode(
+                {key: data[key] for key in data if key not in keys}
+            )
         return _made(kind, held)
 
     return decoded
@@ -276,15 +278,15 @@ def _fields(kind: Any, lenient: bool) -> tuple[_Field, ...]:
 
 def _field(field: dataclasses.Field[Any], hint: Any, lenient: bool) -> _Field:
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    made, given = field.default_factory, field.default
+    factory, default = field.default_factory, field.default
     return _Field(
         name=field.name,
         key=next((mark.name for mark in marks if isinstance(mark, Key)), field.name),
         decode=_decoder(hint, lenient),
-        required=given is dataclasses.MISSING and made is dataclasses.MISSING,
+        required=default is dataclasses.MISSING and factory is dataclasses.MISSING,
         omit=any(isinstance(mark, OmitDefault) for mark in marks),
         rest=any(isinstance(mark, Rest) for mark in marks),
-        default=(lambda: given) if made is dataclasses.MISSING else made,
+        default=(lambda: default) if factory is dataclasses.MISSING else factory,
     )
 
 

@@ -76,8 +76,8 @@ SCALARS: Mapping[Any, Decode] = {
 
 def enum_of(kind: type[Enum]) -> Decode:
     """Return a decoder of an enum's values."""
-    known = {each.value: each for each in kind}
-    return lambda data: known[_choice(data, known)]
+    members = {member.value: member for member in kind}
+    return lambda data: members[_choice(data, members)]
 
 
 def literal(values: Sequence[Any]) -> Decode:
@@ -85,9 +85,9 @@ def literal(values: Sequence[Any]) -> Decode:
     return lambda data: _choice(data, values)
 
 
-def _choice(data: Any, known: Any) -> Any:
-    if not isinstance(data, str | int | bool | types.NoneType) or data not in known:
-        raise FaultError(f"{shown(data)} is unknown; known are {', '.join(map(str, known))}")
+def _choice(data: Any, choices: Any) -> Any:
+    if not isinstance(data, str | int | bool | types.NoneType) or data not in choices:
+        raise FaultError(f"{shown(data)} is unknown; known are {', '.join(map(str, choices))}")
     return data
 
 
@@ -143,8 +143,8 @@ def tuple_of(parts: Sequence[Decode]) -> Decode:
         if not isinstance(data, list | tuple) or len(data) != len(parts):
             raise FaultError(f"must be a list of {len(parts)} values, not {shown(data)}")
         return tuple(
-            below(index, decode, each)
-            for index, (decode, each) in enumerate(zip(parts, data, strict=True))
+            below(index, decode, element)
+            for index, (decode, element) in enumerate(zip(parts, data, strict=True))
         )
 
     return decoded

@@ -58,9 +58,9 @@ def _check_plain(data: Any) -> None:
     while level:
         if depth > DEEPEST:
             raise RecursionError
-        for each in level:
-            _check_scalar(each)
-        level = [held for each in level if isinstance(each, list | dict) for held in _held(each)]
+        for value in level:
+            _check_scalar(value)
+        level = [held for value in level if isinstance(value, list | dict) for held in _held(value)]
         depth += 1
 
 

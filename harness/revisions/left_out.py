@@ -154,7 +154,7 @@ def _pointers(tree: Path) -> Iterator[tuple[str, str, int]]:
     if not _may_use_lfs(tree):
         return
     files = git(tree, "ls-files", "-z")
-    fields = git(tree, "check-attr", "-z", "--stdin", "filter", said=files).split("\0")
+    fields = git(tree, "check-attr", "-z", "--stdin", "filter", input_text=files).split("\0")
     for path, value in zip(fields[0::3], fields[2::3], strict=False):
         pointer = _pointer(tree / path) if value == "lfs" else None
         if pointer is not None:

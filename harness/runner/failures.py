@@ -45,9 +45,9 @@ def classify(error: Exception) -> Failure:
         return Failure(kind=FailureKind.DISK, reason=_of_system(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = "/".join(Path(frame.filename).parts[-2:])
-    said = (str(error).strip().splitlines() or ["no message"])[0]
+    message = (str(error).strip().splitlines() or ["no message"])[0]
     return Failure(
-        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})"
+        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {message} ({place}:{frame.lineno})"
     )
 
 

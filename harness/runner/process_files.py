@@ -86,7 +86,7 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
         return None
     lines = [_read_lines(log) for log in logs]
     try:
-        return process_of(slug, repeat, [_records(several) for several in lines])
+        return process_of(slug, repeat, [_records(log_lines) for log_lines in lines])
     except HarnessError as error:
         raise HarnessError(
             f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again"
@@ -155,12 +155,12 @@ def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _parts(path: Path) -> list[Path]:
-    found = {
-        int(match["part"]): each
-        for each in path.parent.glob(f"{path.name}.part*")
-        if (match := LOG.fullmatch(each.name))
+    parts = {
+        int(match["part"]): part
+        for part in path.parent.glob(f"{path.name}.part*")
+        if (match := LOG.fullmatch(part.name))
     }
-    return [found[number] for number in sorted(found)]
+    return [parts[number] for number in sorted(parts)]
 
 
 def begun_processes(folder: Path) -> set[tuple[str, int]]:
@@ -169,16 +169,18 @@ def begun_processes(folder: Path) -> set[tuple[str, int]]:
     nobody measures.
     """
     names = [path.name for path in (folder / "processes").glob("*.jsonl*")]
-    found = {
+    processes = {
         (match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))
     }
-    wrong = next((f"{slug}.{repeat}.jsonl" for slug, repeat in found if repeat > MOST_ROUNDS), None)
+    wrong = next(
+        (f"{slug}.{repeat}.jsonl" for slug, repeat in processes if repeat > MOST_ROUNDS), None
+    )
     if wrong is not None:
         raise HarnessError(
             f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made "
             "it, remove it"
         )
-    return found
+    return processes
 
 
 def _read_lines(path: Path) -> list[tuple[str, Any]]:

@@ -58,10 +58,11 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
                 continue  # nobody asked for it
             if (final := _final(record)) is not None:
                 failures[cell.slug] = final
-            elif (rest := remainder(folder, cell, repeat, header)) is not None:
-                todo[cell.slug, repeat] = rest
+            elif (pending := remainder(folder, cell, repeat, header)) is not None:
+                todo[cell.slug, repeat] = pending
     return Stock(
-        todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures
+        todo={key: pending for key, pending in todo.items() if key[0] not in failures},
+        failures=failures,
     )
 
 

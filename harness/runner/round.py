@@ -175,8 +175,8 @@ class Round:
         times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
         return [
             slug
-            for slug, several in times_s.items()
-            if sum(several) < len(several) * self._plan.min_time_s
+            for slug, walls_s in times_s.items()
+            if sum(walls_s) < len(walls_s) * self._plan.min_time_s
         ]
 
     def _measure(self, slot: CellKey, repeat: int, child: WorkerProcess, request: str) -> float:

@@ -264,8 +264,8 @@ class Runner:
             )
             self._ledger.add(
                 {
-                    (CellKey(number, slug), repeat): rest
-                    for (slug, repeat), rest in stock.todo.items()
+                    (CellKey(number, slug), repeat): remainder_
+                    for (slug, repeat), remainder_ in stock.todo.items()
                 }
             )
         self._ledger.start()
@@ -280,11 +280,11 @@ class Runner:
     def _run_extra_rounds(self) -> None:
         """Measure more rounds of the cells that are not decided yet."""
         rounds = self._plan.repeats
-        while self._more is not None and (wanted := set(self._more(rounds))):
+        while self._more is not None and (undecided := set(self._more(rounds))):
             slots = [
                 slot
                 for slot in self._cells
-                if slot.slug in wanted and not self._ledger.lost(slot.slug)
+                if slot.slug in undecided and not self._ledger.lost(slot.slug)
             ]
             if not slots:
                 return
@@ -294,9 +294,9 @@ class Runner:
             ]
             self._ledger.add(
                 {
-                    (slot, rounds): rest
-                    for slot, rest in zip(slots, rests, strict=True)
-                    if rest is not None
+                    (slot, rounds): pending
+                    for slot, pending in zip(slots, rests, strict=True)
+                    if pending is not None
                 }
             )
             self._ledger.start()

@@ -52,10 +52,12 @@ class WorkQueue:
     def add(self, todo: Mapping[tuple[CellKey, int], Remainder]) -> None:
         """Add work, and count its steps."""
         self.todo.update(todo)
-        for (slot, repeat), rest in todo.items():
+        for (slot, repeat), pending in todo.items():
             longer = {"longer": 1} if self.plan.min_time_s > 0.0 else {}
             power = {"power": 1} if self.is_weighed(slot, repeat) else {}
-            self._left[slot].update({"prepare": 1, "measure": len(rest.missing), **longer, **power})
+            self._left[slot].update(
+                {"prepare": 1, "measure": len(pending.missing), **longer, **power}
+            )
 
     def start(self) -> None:
         """Begin to tell how far it is."""

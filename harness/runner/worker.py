@@ -179,7 +179,7 @@ class Worker:
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
         differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
-        kept = (
+        audio_file = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
         sample = Iteration(
@@ -193,7 +193,7 @@ class Worker:
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
-            audio_file=kept,
+            audio_file=audio_file,
             disturbance=timing.disturbance,
             joins_s=joins_of(self._loaded()),
             chunks=timing.chunks,

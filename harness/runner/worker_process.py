@@ -164,14 +164,16 @@ class WorkerProcess:
             self._signal_group(signal.SIGKILL)
         code = self._reap()
         self.close()
-        said = self._last_words()
+        last_words = self._last_words()
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return WorkerError(
-                Failure(kind=FailureKind.KILLED, reason=f"the worker was ended by {cause}{said}"),
+                Failure(
+                    kind=FailureKind.KILLED, reason=f"the worker was ended by {cause}{last_words}"
+                ),
                 recorded=False,
             )
-        reason = f"the worker ended with code {code} and without an answer{said}"
+        reason = f"the worker ended with code {code} and without an answer{last_words}"
         return WorkerError(Failure(kind=FailureKind.DIED, reason=reason), recorded=False)
 
     def _reap(self) -> int:
@@ -202,10 +204,10 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         try:
-            said = self._stderr.read_text(encoding="utf-8", errors="replace")
+            text = self._stderr.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
-        lines = [line for line in said.splitlines() if line.strip()]
+        lines = [line for line in text.splitlines() if line.strip()]
         return f"; its last words: {lines[-1].strip()}" if lines else ""
 
     def _end(self) -> None:

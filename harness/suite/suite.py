@@ -94,7 +94,7 @@ class Suite:
         """
         workload = load_workload(self.workload, root)
         rules = _exclusions(self)
-        kept: list[dict[str, Option]] = []
+        combinations: list[dict[str, Option]] = []
         excluded: dict[str, str] = {}
         used: set[int] = set()
         for values in _product(self.axes):
@@ -107,7 +107,7 @@ class Suite:
                 None,
             )
             if rule is None:
-                kept.append(values)
+                combinations.append(values)
             else:
                 used.add(rule)
                 excluded[self._cell(values, workload).label] = rules[rule][1]
@@ -117,7 +117,8 @@ class Suite:
                 f"without={unused[0]!r} leaves nothing out; correct its values or remove it"
             )
         cells = tuple(
-            self._cell(values, workload) for values in [*kept, *_in_order(self.cells, self.axes)]
+            self._cell(values, workload)
+            for values in [*combinations, *_in_order(self.cells, self.axes)]
         )
         return Expansion(
             cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
@@ -187,8 +188,8 @@ def _find(name: str, root: Path) -> Path:
     path = _path(name, root)
     if has_suite(name, root):
         return path
-    known = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
-    raise HarnessError(f"unknown suite {name!r}; known are {known}")
+    names = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
+    raise HarnessError(f"unknown suite {name!r}; known are {names}")
 
 
 def _where(error: BaseException, path: Path) -> str:
@@ -313,7 +314,7 @@ def _check_axes(suite: Suite) -> None:
 
 
 def _check_options(suite: Suite) -> None:
-    values = [(name, value) for name, several in suite.axes.items() for value in several]
+    values = [(name, value) for name, choices in suite.axes.items() for value in choices]
     for mapping in (*suite.cells, suite.fixed, suite.reference):
         values.extend(mapping.items())
     for name, value in values:

@@ -76,7 +76,7 @@ def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:
         )
     requests = tuple(_request(path, number, table) for number, table in enumerate(tables, start=1))
     ids = [request.id for request in requests]
-    twice = sorted({each for each in ids if ids.count(each) > 1})
+    twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
     if twice:
         raise HarnessError(f"{path} uses these request ids more than once: {', '.join(twice)}")
     for request in requests:

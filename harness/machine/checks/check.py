@@ -57,10 +57,12 @@ class SystemRoot:
         there or not readable, and for a number that no computer counts to.
         """
         try:
-            found = (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+            content = (
+                (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+            )
         except OSError:
             return None
-        return None if ENDLESS.search(found) else found
+        return None if ENDLESS.search(content) else content
 
     def number(self, path: str) -> int | None:
         """Read a file that holds one whole number; None if it holds none."""
@@ -71,10 +73,10 @@ class SystemRoot:
 
     def paths(self, pattern: str) -> tuple[str, ...]:
         """List what matches, relative to the root, numbers in their order: cpu2 before cpu10."""
-        found = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
+        relative = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
         return tuple(
             sorted(
-                found,
+                relative,
                 key=lambda path: [
                     int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)
                 ],
@@ -154,14 +156,14 @@ class Check(ABC):
         """Judge two readings: around a run, or around a moment of work of the doctor's own."""
 
 
-def fit(shown: str) -> CheckResult:
+def fit(figures: str) -> CheckResult:
     """Return a result without fault."""
-    return CheckResult(state=CheckState.FIT, shown=shown)
+    return CheckResult(state=CheckState.FIT, shown=figures)
 
 
-def unfit(shown: str, advice: str = "") -> CheckResult:
+def unfit(figures: str, advice: str = "") -> CheckResult:
     """Return a result with its fault."""
-    return CheckResult(state=CheckState.UNFIT, shown=shown, advice=advice)
+    return CheckResult(state=CheckState.UNFIT, shown=figures, advice=advice)
 
 
 def unknown(why: str, advice: str = "") -> CheckResult:

@@ -52,10 +52,10 @@ class Governor(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the governors of all CPUs, each named once."""
-        found = {
+        matches = {
             tree.text(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_governor")
         }
-        names = sorted(each for each in found if each)
+        names = sorted(entry for entry in matches if entry)
         return {"governor": " ".join(names)} if names else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -141,10 +141,10 @@ class Frequency(Check):
             (tree.number(f"{folder}/scaling_cur_freq"), tree.number(f"{folder}/scaling_max_freq"))
             for folder in folders
         ]
-        known = [(now, limit) for now, limit in clocks if now is not None and limit]
-        if not known:
+        pairs = [(now, limit) for now, limit in clocks if now is not None and limit]
+        if not pairs:
             return {}
-        now, limit = max(known)
+        now, limit = max(pairs)
         return {"cpu_hz": now * 1000, "cpu_limit_hz": limit * 1000}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -152,8 +152,8 @@ class Frequency(Check):
         now, limit = number(after, "cpu_hz"), number(after, "cpu_limit_hz")
         if now is None or limit is None:
             return unknown(HIDDEN)
-        shown = f"{now / 1e9:.2f} of {limit / 1e9:.2f} GHz"
-        return fit(shown) if now >= REACHED_SHARE * limit else unfit(shown)
+        figures = f"{now / 1e9:.2f} of {limit / 1e9:.2f} GHz"
+        return fit(figures) if now >= REACHED_SHARE * limit else unfit(figures)
 
 
 LOAD_SHARE = 0.5
@@ -206,18 +206,18 @@ class RunQueue(Check):
         )
         if load is None or cores is None:
             return unknown("the system does not tell its load")
-        shown = f"load {load:g} on {cores:g} cores at the start"
+        figures = f"load {load:g} on {cores:g} cores at the start"
         waiting = pressure is not None and pressure > PRESSURE_SHARE
         if waiting:
-            shown += f", tasks waited for a CPU in {(pressure or 0.0) * 100:.0f} % of the time"
+            figures += f", tasks waited for a CPU in {(pressure or 0.0) * 100:.0f} % of the time"
         if (
             not waiting
             and LOAD_SHARE * cores < load <= cores
             and number(before, "others_running") == 0
         ):
             # the average forgets within minutes, such as an own earlier run
-            return fit(f"{shown}, of work that has ended")
-        return unfit(shown) if waiting or load > LOAD_SHARE * cores else fit(shown)
+            return fit(f"{figures}, of work that has ended")
+        return unfit(figures) if waiting or load > LOAD_SHARE * cores else fit(figures)
 
 
 class StolenTime(Check):
@@ -231,10 +231,10 @@ class StolenTime(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the ticks of all CPUs since the start: all, idle, stolen."""
-        found = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
+        matches = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
         # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guest time is
         # part of user
-        ticks = [int(part) for part in found.group(1).split()] if found else []
+        ticks = [int(part) for part in matches.group(1).split()] if matches else []
         if len(ticks) < 8:
             return {}
         return {
@@ -248,8 +248,8 @@ class StolenTime(Check):
         share = stolen_share(before, after)
         if share is None:
             return unknown("stolen time not known")
-        shown = f"{share * 100:.1f} % of the CPU time stolen by the host"
-        return unfit(shown) if share > STOLEN_SHARE else fit(shown)
+        figures = f"{share * 100:.1f} % of the CPU time stolen by the host"
+        return unfit(figures) if share > STOLEN_SHARE else fit(figures)
 
 
 class Contention(Check):
@@ -263,11 +263,14 @@ class Contention(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read this process's own time at work and in the queue (proc(5): nanoseconds)."""
-        found = re.match(r"(\d{1,19}) (\d{1,19})\b", tree.text("proc/self/schedstat") or "")
+        matches = re.match(r"(\d{1,19}) (\d{1,19})\b", tree.text("proc/self/schedstat") or "")
         return (
             {}
-            if found is None
-            else {"own_work_s": int(found.group(1)) / 1e9, "own_wait_s": int(found.group(2)) / 1e9}
+            if matches is None
+            else {
+                "own_work_s": int(matches.group(1)) / 1e9,
+                "own_wait_s": int(matches.group(2)) / 1e9,
+            }
         )
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -278,8 +281,8 @@ class Contention(Check):
         if work_s + wait_s < MIN_BUSY_S:
             return unknown("nothing of ours ran meanwhile")
         share = wait_s / (work_s + wait_s)
-        shown = f"a busy process waited {share * 100:.1f} % of its time for its CPU"
-        return unfit(shown) if share > WAITED_SHARE else fit(shown)
+        figures = f"a busy process waited {share * 100:.1f} % of its time for its CPU"
+        return unfit(figures) if share > WAITED_SHARE else fit(figures)
 
 
 def stolen_share(before: Facts, after: Facts) -> float | None:
@@ -290,8 +293,8 @@ def stolen_share(before: Facts, after: Facts) -> float | None:
     ticks, stolen = growth(before, after, "ticks"), growth(before, after, "stolen_ticks")
     if ticks is None or stolen is None:
         return None
-    wanted = ticks - (growth(before, after, "idle_ticks") or 0.0)
-    return stolen / wanted if wanted >= MIN_TICKS else None
+    used_ticks = ticks - (growth(before, after, "idle_ticks") or 0.0)
+    return stolen / used_ticks if used_ticks >= MIN_TICKS else None
 
 
 MOUNTS = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
@@ -318,8 +321,8 @@ class CpuQuota(Check):
             return fit(NONE)
         if quota is None or cores is None:
             return unknown("the system does not tell our control group")
-        shown = f"{quota:g} of {cores:g} CPUs"
-        return unfit(shown) if quota < cores else fit(shown)
+        figures = f"{quota:g} of {cores:g} CPUs"
+        return unfit(figures) if quota < cores else fit(figures)
 
 
 class CpuThrottling(Check):
@@ -333,16 +336,16 @@ class CpuThrottling(Check):
         stats = [
             text for folder in group_folders(tree) if (text := tree.text(f"{folder}/cpu.stat"))
         ]
-        found = [dict(re.findall(r"^(\w+) (\d+)$", text, flags=re.MULTILINE)) for text in stats]
-        counted = [each for each in found if "nr_throttled" in each]
+        matches = [dict(re.findall(r"^(\w+) (\d+)$", text, flags=re.MULTILINE)) for text in stats]
+        counted = [entry for entry in matches if "nr_throttled" in entry]
         if not counted:
             return {}
         seconds = [
-            int(each.get("throttled_usec", 0)) / 1e6 + int(each.get("throttled_time", 0)) / 1e9
-            for each in counted
+            int(entry.get("throttled_usec", 0)) / 1e6 + int(entry.get("throttled_time", 0)) / 1e9
+            for entry in counted
         ]
         return {
-            "throttled_periods": sum(int(each["nr_throttled"]) for each in counted),
+            "throttled_periods": sum(int(entry["nr_throttled"]) for entry in counted),
             "throttled_s": sum(seconds),
         }
 

@@ -45,8 +45,8 @@ class Gpu(Check):
     def read(self, tree: SystemRoot) -> Facts:
         """Read the driver's own list, then what NVML tells of the first visible GPU."""
         texts = [tree.text(path) or "" for path in tree.paths(f"{DRIVER}/gpus/*/information")]
-        found = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
-        names = [each.group(1) if each else "unknown GPU" for each in found]
+        matches = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
+        names = [match.group(1) if match else "unknown GPU" for match in matches]
         return {"gpu_names": ", ".join(names), **read_gpu(tree)} if names else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -78,12 +78,12 @@ class GpuClock(_OfGpu):
         now, limit = number(after, "gpu_clock_hz"), number(after, "gpu_clock_limit_hz")
         if now is None or not limit:
             return self._why(after)
-        shown = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
+        figures = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
         if now >= REACHED_SHARE * limit:
-            return fit(shown)
+            return fit(figures)
         if int(number(after, "gpu_reasons") or 0) & IDLE:
-            return unknown(f"{shown}, idle: the clock at work is not known")
-        return unfit(shown)
+            return unknown(f"{figures}, idle: the clock at work is not known")
+        return unfit(figures)
 
 
 class GpuPowerSensor(_OfGpu):
@@ -97,11 +97,11 @@ class GpuPowerSensor(_OfGpu):
         limit, default = number(after, "gpu_power_limit_w"), number(after, "gpu_power_default_w")
         if limit is None or default is None:
             return self._why(after)
-        shown = f"{limit:.0f} of {default:.0f} W"
+        figures = f"{limit:.0f} of {default:.0f} W"
         return (
-            fit(shown)
+            fit(figures)
             if limit >= default
-            else unfit(shown, f"sudo nvidia-smi --power-limit={default:.0f}")
+            else unfit(figures, f"sudo nvidia-smi --power-limit={default:.0f}")
         )
 
 
@@ -264,7 +264,7 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
 
 def _facts(nvml: Any, handle: Any) -> dict[str, object]:
     whole = _whole(nvml, handle)
-    asked: Mapping[str, Callable[[], object]] = {
+    getters: Mapping[str, Callable[[], object]] = {
         "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
         "gpu_clock_limit_hz": lambda: (
             nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000
@@ -292,7 +292,7 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
         ),
     }
     facts: dict[str, object] = {}
-    for name, ask in asked.items():
+    for name, ask in getters.items():
         with suppress(Exception):  # not supported by this board
             facts[name] = ask()
     return facts
@@ -320,8 +320,8 @@ def _slice(nvml: Any, handle: Any) -> str:
         part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0)
     name = nvml.nvmlDeviceGetName(part)
     text = name.decode() if isinstance(name, bytes) else str(name)
-    found = re.search(r"\bMIG (\S+)", text)
-    return found.group(1) if found else text
+    match = re.search(r"\bMIG (\S+)", text)
+    return match.group(1) if match else text
 
 
 def _violation(nvml: Any, handle: Any, policy: int) -> int:

@@ -79,15 +79,15 @@ def _cpu_limit(tree: SystemRoot) -> str | None:
     Return the limits of the CPUs that may not reach their top clock: `1728`, or `1190 1728` for
     unlike clusters.
     """
-    found = set()
+    limits_khz = set()
     for folder in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq"):
         limit, top = (
             tree.number(f"{folder}/scaling_max_freq"),
             tree.number(f"{folder}/cpuinfo_max_freq"),
         )
         if limit and top and limit < top:
-            found.add(round(limit / KHZ_PER_MHZ))
-    return " ".join(map(str, sorted(found))) or None
+            limits_khz.add(round(limit / KHZ_PER_MHZ))
+    return " ".join(map(str, sorted(limits_khz))) or None
 
 
 def _top_of(clocks: Mapping[str, object]) -> int | None:
