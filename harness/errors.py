@@ -1,13 +1,9 @@
 """
-The one exception that the harness raises for a user's mistake; the command line turns it into exit
-code 2.
-
-The outermost ring of a command: whatever nobody foresaw is exit code 2, one line, and a file that
-holds the traceback.
+The exception for a user's mistake, which the command line turns into exit code 2; and the outermost
+layer of a command: whatever nobody foresaw is exit code 2, one line, and a file with the traceback.
 
 Exit code 1 means that something regressed, so no accident may end with it. VOXGATE_DEBUG=1 leaves
-an exception as it is. Needs the standard library alone: a package that is absent is one of the
-accidents.
+an exception as it is. Needs the standard library alone: a missing package is one of the accidents.
 """
 
 import errno
@@ -23,7 +19,7 @@ from typing import TextIO
 
 
 class HarnessError(ValueError):
-    """Says in one line what is wrong, which value, and what to do next."""
+    """A user's mistake, in one line: the fault, the value, and the next step."""
 
 
 class SessionInterruptedError(Exception):

@@ -54,7 +54,7 @@ DEVICES = ("board", "gpu")
 
 
 class Action(StrEnum):
-    """What to do about a run on a machine where a requirement does not hold."""
+    """Consequence for a run on a machine where a requirement does not hold."""
 
     REFUSE = "refuse"
     MARK = "mark"
@@ -109,7 +109,7 @@ class Examination:
 
     @property
     def exit_code(self) -> int:
-        """Give 0, 2 or 3, as the module says."""
+        """Exit code 0, 2 or 3, as the module says."""
         against = [each for each in self.findings if each.counts]
         other = any(
             each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
@@ -119,7 +119,7 @@ class Examination:
 
     @property
     def line(self) -> str:
-        """Give the verdict in one line."""
+        """The verdict in one line."""
         if self.exit_code == 2:
             device = next(
                 each for each in self.findings if each.counts and each.requirement.knob in DEVICES
@@ -238,7 +238,7 @@ KNOBS: Mapping[str, type[Check]] = MappingProxyType(
 
 
 def make_knob(name: str, want: str = "") -> Check:
-    """Give a knob. Raises HarnessError for an unknown name."""
+    """Return a check by name. Raises HarnessError for an unknown name."""
     if name not in KNOBS:
         raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
     return KNOBS[name](want)

@@ -64,7 +64,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What a commit says of itself."""
+    """Author, date and subject of a commit."""
 
     commit: str
     author: str
@@ -157,7 +157,7 @@ def between(project: Path, good: Revision, bad: Revision) -> tuple[str, ...]:
 
 
 def describe(project: Path, commit: str) -> Commit:
-    """Give author, date and subject of a commit."""
+    """Return author, date and subject of a commit."""
     said = git(
         project, "show", "--no-patch", "--format=%H%x00%an%x00%aI%x00%s", "--end-of-options", commit
     )

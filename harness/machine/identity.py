@@ -1,8 +1,8 @@
 """
-Where a run was made: the machine, apart from the toolchain, and how quiet the machine was.
+Read the environment of a run: the machine, apart from the toolchain, and the state of the machine.
 
 `machine` is stable over reboots and differs where speed would; `comparable` names every difference.
-What the doctor's knobs read makes the snapshot. It imports no engine (versions come from package
+A snapshot holds the readings of the doctor's checks. Imports no engine (versions come from package
 metadata), reads no clocks, and judges nothing. Trees other than / serve the tests.
 """
 
@@ -101,8 +101,7 @@ def _digest(facts: Mapping[str, object]) -> str:
 
 def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object]:
     """
-    Give versions, and the commit that `folder` (the working directory) stands at, with what was
-    changed since.
+    Return versions, and the commit of `folder` (the working directory) with the changes since.
     """
     versions = {name: version for name in PACKAGES if (version := _version(name)) is not None}
     system = {"kernel": platform.release(), **_system_versions(at(root))}
@@ -146,17 +145,17 @@ def is_same_hardware(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
 
 
 def changed_tools(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
-    """Say how two toolchains differ, one line per difference."""
+    """Return the differences of two toolchains, one line each."""
     return comparable(a, b)
 
 
 def load_snapshot(root: Path = ROOT) -> dict[str, object]:
     """
-    Give what the doctor's knobs read right now: load, pressure, stolen time, throttling, swap,
-    temperature, clocks and more.
+    Read the state of the machine now: load, pressure, stolen time, throttling, swap, temperature,
+    clocks and more.
 
-    Two snapshots, before and after, tell what happened in between (`quietness.py`). Empty where the
-    system tells nothing.
+    Two snapshots, before and after, show changes in between (`quietness.py`). Empty where the
+    system provides nothing.
     """
     return snapshot(at(root))
 
@@ -201,13 +200,13 @@ def _gpus(root: Path) -> list[str]:
 
 
 def _cpu_max_mhz(tree: SystemRoot) -> int:
-    """Give the highest clock of any CPU; 0 where the system hides it."""
+    """Return the highest clock of any CPU; 0 where the system hides it."""
     found = [tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
     return round(max((each for each in found if each is not None), default=0) / 1000)
 
 
 def _cache_kib(tree: SystemRoot) -> int:
-    """Give the size of the first CPU's largest cache; 0 where the system hides it."""
+    """Return the size of the first CPU's largest cache; 0 where the system hides it."""
     sizes = [
         re.fullmatch(r"(\d+)([KM])", tree.text(path) or "")
         for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")
@@ -237,9 +236,7 @@ def _hypervisor(tree: SystemRoot) -> str:
 
 
 def _maker(tree: SystemRoot, root: Path) -> str:
-    """
-    Give the first word of a machine's name: a Jetson is known by its board, others by their CPU.
-    """
+    """Return the first word of a machine's name: the board of a Jetson, the CPU of others."""
     found = (
         re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree))
         if is_jetson(tree)
@@ -251,9 +248,7 @@ def _maker(tree: SystemRoot, root: Path) -> str:
 
 
 def _system_versions(tree: SystemRoot) -> dict[str, object]:
-    """
-    Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T).
-    """
+    """Return versions outside Python: C library, GPU driver, CUDA, the Jetson's system (L4T)."""
     driver = re.search(r"\b(\d{3}\.[\d.]+)\b", tree.text(f"{DRIVER}/version") or "")
     cuda = re.search(
         r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]+)"',
@@ -298,7 +293,7 @@ def _version(package: str) -> str | None:
 
 def _commit(folder: Path) -> dict[str, object]:
     """
-    Give commit, branch, and how many files differ from the commit, with a digest of the
+    Return commit, branch, and the number of files that differ from the commit, with a digest of the
     differences.
     """
     commit = _git(folder, "rev-parse", "--short=7", "HEAD")

@@ -1,12 +1,12 @@
 """
-What the kernel says disturbed one iteration: reading it around the timed interval, and the rule for
-what counts.
+Disturbance of single iterations as the kernel reports it: readings around the timed interval, and
+the rule for their significance.
 
-Read from /proc: how long a thread of ours stood in the queue for a CPU (schedstat, which counts a
-container's quota and the competition of others), CPU time that the host of a virtual machine took
-(steal), page faults that went to disk, and involuntary switches, which are kept and not judged:
-what one costs is in the time of waiting. An entry that the system does not give is absent. Knows no
-machine's fitness and no verdict.
+Read from /proc: the time that a thread of ours waited in the queue for a CPU (schedstat, which
+includes a container's quota and the competition of others), CPU time that the host of a virtual
+machine took (steal), page faults that went to disk, and involuntary switches, which are kept and
+not judged: their cost is in the time of waiting. An entry that the system does not provide is
+absent. Knows no state of the machine and no verdict.
 """
 
 import os
@@ -60,7 +60,7 @@ class DisturbanceWatch:
         self._before = self._read()
 
     def stop(self) -> dict[str, float]:
-        """Say what was added since `start`: of threads and CPUs, the one that was hit worst."""
+        """Return the growth since `start`: of threads and CPUs, the one that was hit worst."""
         before, after = self._before, self._read()
         assert before is not None, "start comes first"
         found: dict[str, float] = {}
@@ -133,5 +133,5 @@ def interference_causes(sample: Iteration) -> tuple[str, ...]:
 
 
 def _most(before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """Give the greatest growth; what is new began at zero."""
+    """Return the greatest growth; a new entry began at zero."""
     return max(count - before.get(name, 0) for name, count in after.items())

@@ -1,12 +1,13 @@
 """
-What a process draws while it speaks: the power meter of this machine, and the pass that reads it.
+Measure the energy of a process while it speaks: the power meter of this machine, and the pass that
+reads it.
 
 The meter is found through the doctor's tree, the first that answers: for work on CUDA the GPU's own
 (NVML: its counter of energy, else its power); the rails of a Jetson; the processor's packages
-(RAPL). Counters are read before and after; what tells only the power of the moment is sampled by a
-thread and added up. The pass is one of its own, never during timed iterations: first idle, then the
-whole workload, so that what the machine draws anyway can be taken off. Judges nothing; what it
-amounts to per second of audio is for `analysis/speed.py` to say.
+(RAPL). Counters are read before and after. A meter of momentary power is sampled by a thread and
+integrated. The pass is one of its own, never during timed iterations: first idle, then the whole
+workload, so that the idle power of the machine can be subtracted. Judges nothing;
+`analysis/speed.py` computes energy per second of audio.
 """
 
 import itertools
@@ -63,7 +64,7 @@ class EnergyCounter:
 
 
 class EnergyReading(NamedTuple):
-    """What was drawn between two readings, and how far apart they were: reading takes time, too."""
+    """Energy between two readings, and the time between them: reading takes time, too."""
 
     energy_j: float
     duration_s: float
@@ -88,7 +89,7 @@ class Counter:
 
     def end(self) -> EnergyReading:
         """
-        Give what was drawn since `begin`; a dial may have wrapped once. Raises LostMeterError.
+        Return the energy since `begin`; a counter may have wrapped once. Raises LostMeterError.
         """
         pairs = zip(self._dials, self._before_j, self._read_j(), strict=True)
         duration_s = self._now_s() - self._began_s

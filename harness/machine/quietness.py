@@ -56,7 +56,7 @@ class MachineState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbed:
-    """How many of a cell's measured iterations were disturbed, and by what."""
+    """Share of a cell's measured iterations that were disturbed, and the causes."""
 
     share: float
     why: str
@@ -95,8 +95,8 @@ def state_between(machine: Facts, before: Snapshot, after: Snapshot) -> MachineS
 
 def disturbed(run: Run, slug: str) -> Disturbed:
     """
-    Say which share of a cell's measured iterations does not count, and what disturbed them, the
-    commonest cause first.
+    Return the share of a cell's measured iterations that does not count, and the causes, the
+    commonest first.
     """
     processes = [process for process in run.processes if process.cell == slug]
     samples = [

@@ -1,9 +1,10 @@
 """
-Where a run was made: the machine, its toolchain, and two snapshots of the machine's state.
+Records of the environment of a run: its machine, its toolchain, and two snapshots of the machine's
+state.
 
 JSON keeps the facts flat: `{"machine": {"id": ..., "cores": 2, ...}, "toolchain": {...}, ...}`.
-Facts that no field names are kept as they were read, so that an older voxgate passes on the facts
-of a younger one. Knows no machine; `machine/identity.py` reads one.
+Facts without a field of their own are kept as they were read, so that an older voxgate passes on
+the facts of a younger one. Knows no machine; `machine/identity.py` reads one.
 """
 
 from collections.abc import Mapping

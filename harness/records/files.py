@@ -117,7 +117,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file a second name; a copy where the file system has no hard links. Raises OSError."""
+    """Create a hard link to a file; a copy where the file system has none. Raises OSError."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:

@@ -53,9 +53,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk(Row):
-    """
-    A piece of audio as it came: seconds from the request to its arrival, and how long it plays.
-    """
+    """A chunk of audio as it arrived: seconds from the request to its arrival, and its duration."""
 
     arrived_s: Time
     audio_s: Length
@@ -64,8 +62,8 @@ class AudioChunk(Row):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """
-    One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share
-    per stage.
+    One synthesis. `wall_s` runs from the request to the last audio sample; `stages_s` is the part
+    of each stage.
     """
 
     cell: str
@@ -99,7 +97,7 @@ class Iteration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdStart:
-    """What a fresh process pays before it can serve."""
+    """Time that a fresh process needs before it can serve."""
 
     import_s: Time
     load_s: Time
@@ -112,10 +110,7 @@ UNSEEN = "not observable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionCheck:
-    """
-    One option: what was asked, what was observed while the engine ran, and whether that keeps the
-    promise.
-    """
+    """One option: the requested value, the observed one, and whether they agree."""
 
     option: str
     asked: Option | None
@@ -180,7 +175,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """What one process drew in a pass of its own: first idle, then at work."""
+    """Energy of one process, in a pass of its own: first idle, then at work."""
 
     meter: str
     """What was read, in words: values of different meters are not comparable."""
@@ -196,8 +191,8 @@ class Energy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageWork:
     """
-    How much the model of a stage had to do in a stage pass. Its times say something beside others
-    of the same work only.
+    Amount of work of a stage's model in a profiling pass. Its times are comparable only with those
+    of the same work.
     """
 
     calls: Count
@@ -214,8 +209,8 @@ class StageWork:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageProfile:
     """
-    What one process told of its stages in a pass of its own, with the device waited for before and
-    after each.
+    Time per stage of one process, in a pass of its own that synchronises the device before and
+    after each stage.
     """
 
     request: str
@@ -235,7 +230,7 @@ class StageProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
-    """All that one child process left: one repeat of one cell."""
+    """All records of one child process: one repeat of one cell."""
 
     cell: str
     repeat: int
@@ -258,7 +253,7 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardText:
-    """The words that a speech recogniser heard of one request."""
+    """Transcript of one request by a speech recogniser."""
 
     text: str
     recogniser: str
@@ -305,8 +300,8 @@ class Run:
 
 def failure_of(cell: str, run: Run) -> str | None:
     """
-    Say why a cell failed: a process that failed, or an option that was observed not to be in
-    effect; None if it did not.
+    Return why a cell failed: a process that failed, or an option that was observed not to be in
+    effect. None if it did not fail.
     """
     for process in run.processes:
         if process.cell != cell:

@@ -1,9 +1,9 @@
 """
-What can be heard of an utterance: the accepted audio, and what every cell said in this run and in
-the run before it.
+Recordings of an utterance: the accepted audio, and the audio of every cell in this run and in the
+run before it.
 
-Opens run folders, so that no report needs to. Gives sound as it was kept, or the reason why there
-is none; levels, compares and draws nothing.
+Opens run folders, so that no report needs to. Returns recordings unchanged, or the reason for their
+absence; levels, compares and draws nothing.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Kept:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recordings:
     """
-    Where takes come from: a run, the run before it if there is one, and the folder of the golden
+    Source of recordings: a run, the run before it if there is one, and the folder of the golden
     audio.
     """
 
@@ -92,8 +92,8 @@ def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Record
 
 def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
     """
-    Give the takes of an utterance: the golden one, then previous and current of every cell, the
-    reference cell first.
+    Return the recordings of an utterance: the golden one, then previous and current of every cell,
+    the reference cell first.
     """
     found = [_golden(recordings, request)]
     for cell in recordings.cells:
@@ -130,7 +130,7 @@ def _golden(recordings: Recordings, request: str) -> Take:
 
 
 def _before(kept: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
-    """Give what the previous run's cell of the same name said, if it was asked for the same."""
+    """Return the recording of the same cell in the previous run, if it had the same request."""
     before = next((each for each in kept.run.cells if each.slug == cell.slug), None)
     if before is None:
         return Missing("the previous run had no such cell")

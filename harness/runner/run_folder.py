@@ -180,14 +180,13 @@ def load_run(folder: Path) -> Run:
 
 def mark_complete(folder: Path, closing: Mapping[str, object]) -> None:
     """
-    Say that nothing is left to measure; `closing` joins the environment (the state of the machine
-    afterwards).
+    Mark a run as complete; `closing` joins the environment (the state of the machine afterwards).
     """
     write_json(folder / "complete", dict(closing))
 
 
 def unmark_complete(folder: Path) -> None:
-    """Say that there is more to measure after all."""
+    """Mark a run as incomplete again."""
     (folder / "complete").unlink(missing_ok=True)
 
 

@@ -46,7 +46,7 @@ TIMEOUT_S = 600.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """
-    How measuring ended. Failures are by slug; an interrupted run is not complete and can be
+    Result of measuring. Failures are by slug; an interrupted run is not complete and can be
     resumed.
     """
 
@@ -136,7 +136,7 @@ def run_sides(
 
 
 def _kept(side: Variant) -> Outcome:
-    """Give the outcome of a side that was measured to its end before."""
+    """Return the outcome of a side that was measured to its end before."""
     processes = run_folder.load_run(side.folder).processes
     failures = {each.cell: each.failure for each in processes if each.failure is not None}
     return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
@@ -151,7 +151,7 @@ def make_header(
     iterations: int | None,
     command: str,
 ) -> RunHeader:
-    """Say what is to be measured. Raises HarnessError for options that the target does not know."""
+    """Return the header of a run. Raises HarnessError for options that the target does not know."""
     check_cells(cells)
     expansion = suite.expand()
     return RunHeader(
@@ -325,7 +325,7 @@ class Runner:
 
 
 def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
-    """Say of which cells this machine cannot tell the energy (slug -> why)."""
+    """Return the cells whose energy this machine cannot measure (slug -> reason)."""
     devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
     meters = {device: find_meter(here(), device) for device in set(devices.values())}
     return {

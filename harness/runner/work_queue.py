@@ -1,9 +1,8 @@
 """
-What is still to be measured, what failed, and how far all of that is. Starts nothing and writes no
-files.
+Pending work, failures, and the progress of all of it. Starts nothing and writes no files.
 
-Steps are counted by cell and side, so that those of a cell that failed can be forgotten, on all
-sides at once.
+Steps are counted by cell and side, so that the steps of a failed cell can be dropped, on all sides
+at once.
 """
 
 from collections import Counter
@@ -65,7 +64,7 @@ class WorkQueue:
         self._progress.start(total.total())
 
     def end(self) -> None:
-        """Tell no more."""
+        """End the progress display."""
         self._progress.end()
 
     def is_weighed(self, slot: CellKey, repeat: int) -> bool:

@@ -98,8 +98,8 @@ class WorkerProcess:
 
     def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
         """
-        Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the
-        time-out.
+        Execute one command and return its answer. Raises WorkerError if it fails, dies, or takes
+        longer than the time-out.
         """
         assert self._process.stdin is not None
         try:
@@ -122,7 +122,7 @@ class WorkerProcess:
         self._reap()
 
     def close(self) -> None:
-        """Let go of the pipes; only when nobody waits on them any more."""
+        """Close the pipes; only when nobody waits on them any more."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -159,7 +159,7 @@ class WorkerProcess:
         return line
 
     def _death(self) -> WorkerError:
-        """Say why there is no answer any more."""
+        """Return the error of a worker that died."""
         if not self._ends_within(GRACE_S):
             self._signal_group(signal.SIGKILL)
         code = self._reap()

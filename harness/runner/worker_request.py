@@ -13,7 +13,7 @@ from harness.runner.opened_files import Territory, territory_from_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRequest:
-    """What the parent asks of this worker."""
+    """Request of the parent to a worker."""
 
     cell: Cell
     repeat: int

@@ -27,7 +27,7 @@ FOLDER = "suites"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
     """
-    What a suite asks for: its cells, the ones it leaves out (label -> reason), and the slug of the
+    Result of expanding a suite: its cells, the excluded ones (label -> reason), and the slug of the
     reference cell.
     """
 
@@ -87,7 +87,7 @@ class Suite:
 
     def expand(self, root: Path | None = None) -> Expansion:
         """
-        Give the cells in the suite's order; `root` is the project's folder, if it is not the
+        Return the cells in the suite's order; `root` is the project's folder, if it is not the
         working directory.
 
         Raises HarnessError if the workload is unknown or the reference is no cell.

@@ -83,7 +83,7 @@ class SystemRoot:
 
 
 def here() -> SystemRoot:
-    """Give the machine that this process runs on."""
+    """Return the root of the machine that this process runs on."""
     return SystemRoot(
         libc=_libc(),
         nvml=lambda: importlib.import_module("pynvml"),
@@ -93,7 +93,7 @@ def here() -> SystemRoot:
 
 
 def at(root: Path) -> SystemRoot:
-    """Give the machine at a root: this one for /, else one of files alone."""
+    """Return a machine by its root: this one for /, else one that consists of files."""
     return here() if root == ROOT else SystemRoot(root=root)
 
 
@@ -121,7 +121,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a knob says of its facts."""
+    """Result of checking the facts of a setting."""
 
     state: CheckState
     shown: str
@@ -155,39 +155,39 @@ class Check(ABC):
 
 
 def fit(shown: str) -> CheckResult:
-    """Say that all is well."""
+    """Return a result without fault."""
     return CheckResult(state=CheckState.FIT, shown=shown)
 
 
 def unfit(shown: str, advice: str = "") -> CheckResult:
-    """Say what is wrong."""
+    """Return a result with its fault."""
     return CheckResult(state=CheckState.UNFIT, shown=shown, advice=advice)
 
 
 def unknown(why: str, advice: str = "") -> CheckResult:
-    """Say why it cannot be told."""
+    """Return a result for facts that cannot be read, with the reason."""
     return CheckResult(state=CheckState.UNKNOWN, shown=why, advice=advice)
 
 
 def number(facts: Facts, name: str) -> float | None:
-    """Give a fact that is a number; None if there is none."""
+    """Return a fact that is a number; None if there is none."""
     value = facts.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def word(facts: Facts, name: str) -> str | None:
-    """Give a fact that is a word; None if there is none."""
+    """Return a fact that is a word; None if there is none."""
     value = facts.get(name)
     return value if isinstance(value, str) else None
 
 
 def table(facts: Facts, name: str) -> Mapping[str, object]:
-    """Give a fact that is a table; empty if there is none."""
+    """Return a fact that is a table; empty if there is none."""
     value = facts.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def growth(before: Facts, after: Facts, name: str) -> float | None:
-    """Say by how much a counter grew between two readings; None if either lacks it."""
+    """Return the growth of a counter between two readings; None if either lacks it."""
     old, new = number(before, name), number(after, name)
     return None if old is None or new is None else new - old

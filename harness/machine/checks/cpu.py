@@ -253,7 +253,7 @@ class StolenTime(Check):
 
 
 class Contention(Check):
-    """How long this process, at work, waited for the CPU that measures."""
+    """Time that this process, at work, waited for the CPU it measures on."""
 
     expects = f"a busy process waits less than {WAITED_SHARE:.0%} of its time"
     advice = (
@@ -284,8 +284,8 @@ class Contention(Check):
 
 def stolen_share(before: Facts, after: Facts) -> float | None:
     """
-    Give the share of the wanted CPU time that the host took between two readings; None where that
-    is not known.
+    Return the share of the requested CPU time that the host took between two readings; None if
+    unknown.
     """
     ticks, stolen = growth(before, after, "ticks"), growth(before, after, "stolen_ticks")
     if ticks is None or stolen is None:
@@ -300,7 +300,7 @@ NONE = "none"
 
 
 class CpuQuota(Check):
-    """How much CPU time our group may use."""
+    """CPU time available to this control group."""
 
     expects = "no quota below the number of CPUs"
     advice = "docker update --cpus 0 CONTAINER    # or pin whole CPUs with --cpuset-cpus"
@@ -323,7 +323,7 @@ class CpuQuota(Check):
 
 
 class CpuThrottling(Check):
-    """How often our group was stopped for having used up its quota."""
+    """Number of times this control group was stopped for having used up its quota."""
 
     expects = "never stopped by the quota"
     advice = CpuQuota.advice
@@ -390,7 +390,7 @@ def _below(mount: str, group: PurePosixPath) -> str:
 
 
 def _quota(tree: SystemRoot, folder: str) -> float | None:
-    """Give the quota of one group in CPUs; None if it has none."""
+    """Return the quota of one group in CPUs; None if it has none."""
     quota, _, period = (tree.text(f"{folder}/cpu.max") or "").partition(" ")
     if quota.isdecimal() and period.isdigit() and int(period):
         return int(quota) / int(period)

@@ -180,10 +180,7 @@ DRIVER = "proc/driver/nvidia"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuPowerReading:
-    """
-    What a GPU can be asked about the energy that it draws; None is answered where the board does
-    not tell.
-    """
+    """Energy interface of a GPU; None is answered where the board does not support a value."""
 
     total_j: Callable[[], float | None]
     """Since the driver was loaded."""
@@ -211,7 +208,7 @@ def read_gpu(tree: SystemRoot) -> Facts:
 
 def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
     """
-    Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open
+    Return the energy interface of a visible GPU, or the reason why there is none. NVML stays open
     while the process lives.
     """
     opened = _opened(tree, number)
@@ -225,7 +222,7 @@ def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
 
 
 def _in_thousands(ask: Callable[[], Any]) -> float | None:
-    """Give millijoules in joules, milliwatts in watts; None where it is not supported."""
+    """Convert millijoules to joules, milliwatts to watts; None where it is not supported."""
     try:
         return float(ask()) / 1000
     except Exception:  # NVMLError, whose class belongs to the optional package
@@ -233,7 +230,9 @@ def _in_thousands(ask: Callable[[], Any]) -> float | None:
 
 
 def _opened(tree: SystemRoot, number: int) -> tuple[Any, Any] | str:
-    """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
+    """
+    Return the library, started, and the handle of a visible GPU; or the reason why there is none.
+    """
     if tree.nvml is None:
         return "a machine made of files has no NVML"
     try:
@@ -327,8 +326,8 @@ def _slice(nvml: Any, handle: Any) -> str:
 
 def _violation(nvml: Any, handle: Any, policy: int) -> int:
     """
-    Give the time so far that a policy held the clock down; its unit differs between drivers, only
-    growth is used.
+    Return the time so far that a policy held the clock down. Its unit differs between drivers, so
+    only growth is used.
     """
     return int(nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime)
 

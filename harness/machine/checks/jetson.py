@@ -131,8 +131,8 @@ class LockedMemory(Check):
 
 def lock_state(tree: SystemRoot) -> str:
     """
-    Say in a word whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`;
-    `none` on other machines.
+    Return whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`; `none` on
+    other machines.
     """
     if not is_jetson(tree):
         return "none"
@@ -179,7 +179,7 @@ def _several(clocks: Mapping[str, object]) -> str:
 
 
 def _is_still(clock: object) -> bool:
-    """Say whether lowest, highest and present clock are one."""
+    """Whether lowest, highest and present clock are equal."""
     assert isinstance(clock, Mapping), "clocks are kept by name"
     return all(abs(clock[each] - clock["max"]) <= NEAR * clock["max"] for each in ("min", "now"))
 
@@ -268,7 +268,7 @@ def _modes(text: str) -> dict[str, tuple[int, list[str]]]:
 
 def _caps_hz(lines: list[str]) -> Mapping[str, int]:
     """
-    Give the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where
+    Return the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where
     there is no cap.
     """
     caps: dict[str, int] = {}
@@ -311,6 +311,6 @@ class Board(Check):
 
 
 def is_jetson(tree: SystemRoot) -> bool:
-    """Say whether this is one of NVIDIA's boards."""
+    """Whether this is one of NVIDIA's boards."""
     compatible = tree.text(f"{DEVICE_TREE}/compatible") or ""
     return "nvidia,tegra" in compatible or tree.text("etc/nv_tegra_release") is not None

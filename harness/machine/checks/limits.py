@@ -1,10 +1,10 @@
 """
-What holds a machine's clocks and power down by configuration, and how high they can go: two boards
-of one name may differ by nothing else. Part of a machine's identity (`environment.py`).
+Limits of a machine's clocks and power by configuration, and their highest values: two boards of one
+name may differ by nothing else. Part of a machine's identity (`machine/identity.py`).
 
-Reads only what does not depend on who asks: no file that only root may read. Every fact is there on
-every machine, NONE where nothing limits, UNKNOWN where nobody tells, so that a record without it is
-known to be older than the fact.
+Reads only files that do not depend on the user: none that only root may read. Every fact exists on
+every machine, NONE where nothing limits, UNKNOWN where it cannot be read, so that a record without
+a fact is known to be older than it.
 """
 
 from collections.abc import Mapping

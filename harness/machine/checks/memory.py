@@ -136,7 +136,7 @@ OFF_C = -100.0
 
 
 class Temperature(Check):
-    """How far every zone is from being slowed down."""
+    """Distance of every thermal zone from being slowed down."""
 
     expects = f"every zone more than {NEAR_C:g} degrees below its first slowing trip point"
     advice = "let it cool, or turn the fan up (Jetson: sudo jetson_clocks --fan)"
@@ -176,7 +176,7 @@ class Temperature(Check):
 
 def _trip_c(tree: SystemRoot, zone: str) -> float | None:
     """
-    Give the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
+    Return the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
     less is none.
     """
     found = []
