@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 What the system says where nothing more can be written: the disk, the quota, or the limit of a
 file's size.
 """
+
+KEPT_PROCESSES = 256
+"""Parsed processes to keep; beyond these the least recently read one is parsed again."""
 
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
 
@@ -84,7 +88,13 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     logs = [*_parts(path), *([path] if path.exists() else [])]
     if not logs:
         return None
-    lines = [_read_lines(log) for log in logs]
+    return _parsed(slug, repeat, tuple((log.absolute(), _whole_lines(log)) for log in logs))
+
+
+@lru_cache(maxsize=KEPT_PROCESSES)
+def _parsed(slug: str, repeat: int, logs: tuple[tuple[Path, bytes], ...]) -> ProcessRecord:
+    """Parse the logs of one repeat; the same bytes are parsed once, however often they are read."""
+    lines = [_lines(path, content) for path, content in logs]
     try:
         return process_of(slug, repeat, [_records(log_lines) for log_lines in lines])
     except HarnessError as error:
@@ -183,13 +193,18 @@ def begun_processes(folder: Path) -> set[tuple[str, int]]:
     return processes
 
 
-def _read_lines(path: Path) -> list[tuple[str, Any]]:
-    """Return the whole lines of a file, each with its place."""
+def _whole_lines(path: Path) -> bytes:
+    """Return the bytes of a file up to its last line end."""
     try:
         whole, newline, _torn = read_bytes(path).rpartition(b"\n")
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}; measure again") from error
-    lines = enumerate(whole.split(b"\n") if newline else (), start=1)
+    return whole + newline
+
+
+def _lines(path: Path, content: bytes) -> list[tuple[str, Any]]:
+    """Parse whole lines, each with its place."""
+    lines = enumerate(content.split(b"\n")[:-1], start=1)
     try:
         return [(f"line {number}", parse_json(line, f"{path}:{number}")) for number, line in lines]
     except HarnessError as error:

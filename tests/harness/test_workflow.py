@@ -13,7 +13,7 @@ import pytest
 from harness import workflow
 from harness.cli.main import invoke
 from harness.records.verdict import CellVerdict, Verdict
-from harness.runner import run_folder
+from harness.runner import process_files, run_folder
 from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RunPlan, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
@@ -117,5 +117,9 @@ def test_a_green_check_loads_suite_policy_and_baseline_once_and_judges_speed_onc
     counts = Counter[str]()
     for name in ("load_suite", "_policy", "baseline_of", "judge"):
         monkeypatch.setattr(workflow, name, counted(name, getattr(workflow, name), counts))
+    monkeypatch.setattr(
+        process_files, "process_of", counted("process_of", process_files.process_of, counts)
+    )
     assert invoke(["check", "two", "--iterations", "3"]) == 0
+    assert counts.pop("process_of") == len(list(Path("runs/0002/processes").glob("*.jsonl")))
     assert counts == {"load_suite": 1, "_policy": 1, "baseline_of": 1, "judge": 2}
