@@ -26,7 +26,7 @@ UNSYNCHRONIZED = 5
 
 
 class Clock(Protocol):
-    """Whatever tells time."""
+    """A source of time."""
 
     def seconds(self) -> float:
         """Return seconds since some fixed moment, after all queued device work."""

@@ -18,7 +18,7 @@ NOW = (".", "WORKTREE")
 """Names of the working tree as it is."""
 TIMEOUT_S = 300.0
 """
-A worktree of a large repository on a slow disk takes a minute; git waiting for somebody takes for
+A worktree of a large repository on a slow disk takes a minute; git waiting for input takes for
 ever.
 """
 UNKNOWN = 1

@@ -71,7 +71,7 @@ class EnergyReading(NamedTuple):
 
 
 class Counter:
-    """A meter that adds up by itself, by one dial or several."""
+    """A meter with counters of energy, one or several."""
 
     def __init__(
         self, name: str, dials: Sequence[EnergyCounter], now_s: Callable[[], float] = instant_s
@@ -108,8 +108,7 @@ class Counter:
 
 class Sampler:
     """
-    A meter made of one that tells the power of the moment; between two samples the power is taken
-    to move evenly.
+    A meter that samples momentary power; between two samples power is assumed to change linearly.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ LEFT_ALONE = tuple(
     Requirement(knob=knob)
     for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
 )
-"""What every machine must show: nobody else at work, and room."""
+"""Requirements on every machine: idle, and with free memory and disk."""
 STEADY_CLOCK = tuple(
     Requirement(knob=knob, known=False)
     for knob in ("governor", "frequency", "temperature", "clock")

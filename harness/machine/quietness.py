@@ -33,7 +33,7 @@ the first word counts.
 FIGURES = ("load", "stolen-time")
 """Knobs whose figures are given of a quiet machine too."""
 SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
-"""Facts that nobody may change while a run is measured."""
+"""Settings that must not change while a run is measured."""
 QUIET, UNKNOWN = "quiet", "unknown"
 """Words for a machine of which nothing bad is known."""
 TOO_MANY = 1 / 3

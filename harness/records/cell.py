@@ -19,7 +19,7 @@ from harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Uni
 
 ENGLISH = "en"
 Option = str | int | float | bool
-"""A value of an engine option; whatever JSON can hold in one word."""
+"""A value of an engine option: a scalar of JSON."""
 _RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
 NAME = TextPattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
 Name = Annotated[str, NAME]

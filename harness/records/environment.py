@@ -59,9 +59,9 @@ class RunEnvironment:
     after: Annotated[Snapshot | None, OmitDefault()] = None
     """None until the run is complete."""
     more: Annotated[Mapping[str, object], Rest()] = field(default_factory=dict)
-    """`finished`, `side` of a comparison, and whatever another version noted."""
+    """`finished`, `side` of a comparison, and facts that another version noted."""
     power: Annotated[str | None, OmitDefault()] = None
-    """Why no energy was measured; None where it was, or where nobody looked."""
+    """Reason for the absence of energy; None where it was measured, or not requested."""
 
 
 def environment_from_json(data: object, where: str = "environment") -> RunEnvironment:

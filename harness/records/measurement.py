@@ -34,8 +34,8 @@ class MissingKind(StrEnum):
     """
     TAKES_DIFFER = "takes differ"
     """
-    The engine speaks otherwise each time, and nobody asked for a seed: no take can be held against
-    another.
+    The engine's audio differs each time, and no seed was requested: no recording can be compared
+    with another.
     """
     NOT_INSTALLED = "not installed"
     """An optional package is absent: the machine lacks something, the audio does not."""

@@ -83,8 +83,7 @@ class Iteration:
     """
     disturbance: Mapping[str, float] = field(default_factory=dict)
     """
-    What the kernel says disturbed it, as `machine/interference.py` names it; empty where nobody
-    tells.
+    Disturbance reported by the kernel, named as in `machine/interference.py`; empty where unknown.
     """
     joins_s: Annotated[tuple[Time, ...] | None, OmitDefault()] = None
     """
@@ -92,7 +91,7 @@ class Iteration:
     it does not tell.
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
-    """Every piece of audio in the order of its arrival; None where nobody noted it."""
+    """Chunks in the order of their arrival; None where they were not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +104,7 @@ class ColdStart:
 
 
 UNSEEN = "not observable"
-"""Stands as observed where nothing of an option can be seen or heard."""
+"""The observed value of an option that cannot be observed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,13 +241,13 @@ class ProcessRecord:
     peak_rss_bytes: int | None
     peak_cuda_bytes: int | None
     energy: Energy | Missing | None = None
-    """Missing where a meter failed; None where nobody looked."""
+    """Missing where a meter failed; None where energy was not requested."""
     stages: StageProfile | Missing | None = None
     """Missing where the pass failed; None where there was none."""
     failure: Failure | None
     finished: bool
     observed: bool = True
-    """Whether anybody looked at what was in effect; what was seen stands in `effects`."""
+    """Whether effective options were observed; the observations are in `effects`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +259,7 @@ class HeardText:
 
 
 HeardTexts = Mapping[str, Mapping[str, HeardText]]
-"""Slug -> request id -> what was heard; without what nobody listened to."""
+"""Slug -> request id -> transcript; without requests that were not transcribed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

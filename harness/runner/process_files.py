@@ -27,8 +27,7 @@ from harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """
-What the system says where nothing more can be written: the disk, the quota, or the limit of a
-file's size.
+Error numbers where nothing more can be written: the disk, the quota, or the limit of a file's size.
 """
 
 KEPT_PROCESSES = 256
@@ -63,9 +62,7 @@ class WorkerLog:
 
 
 def has_no_room(error: OSError) -> bool:
-    """
-    Whether nothing could be written for want of room: a circumstance, whatever was to be written.
-    """
+    """Whether an OSError means that there is no room: a circumstance, no fault of the engine."""
     return error.errno in NO_ROOM
 
 
@@ -112,10 +109,7 @@ def rounds(folder: Path) -> int:
 
 
 def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
-    """
-    Keep what an interrupted process left under another name, so that a fresh process can continue
-    its work.
-    """
+    """Rename the file of an interrupted process, so that a fresh process can continue its work."""
     path = log_path(folder, slug, repeat)
     if path.exists():
         path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
@@ -123,8 +117,8 @@ def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
 
 def archive_process(folder: Path, slug: str, repeat: int) -> None:
     """
-    Keep what a process left, interrupted parts included, where nobody reads it: its round will be
-    measured anew.
+    Move the files of a process to `torn/`, interrupted parts included: its round will be measured
+    anew.
     """
     path = log_path(folder, slug, repeat)
     for log in (*_parts(path), path):

@@ -49,7 +49,7 @@ class TimeEstimate:
         self._spent_s[kind] += duration_s
 
     def skip(self, kind: str, count: int) -> None:
-        """Count steps that will not be taken."""
+        """Drop steps that will not be run."""
         self._left[kind] -= count
 
     def eta_s(self) -> float | None:

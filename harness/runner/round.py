@@ -1,9 +1,8 @@
 """
-The live processes of a round: prepared together, measured in turns, finished one by one. What fails
-is recorded and let go.
+Run one round: start a worker per cell, interleave their measured iterations, end them one by one.
 
-Knows what is wanted of each process from the ledger, and which workers there are from the crew;
-does not know how many rounds there will be.
+A failed worker is recorded and dropped. Gets pending work from `work_queue.py` and workers from
+`worker_pool.py`.
 """
 
 import threading

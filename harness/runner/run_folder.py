@@ -114,8 +114,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
 
 def load_header(folder: Path) -> RunHeader:
     """
-    Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than
-    this.
+    Read the header of a run. Raises HarnessError if it is no run folder or a newer one than this.
     """
     check_folder(folder)
     data = read_json(folder / "run.json", f"{folder} is no run folder: it has no run.json")
@@ -191,7 +190,7 @@ def unmark_complete(folder: Path) -> None:
 
 
 def put_folder_away(folder: Path) -> None:
-    """Keep a folder under another name, where nobody reads it."""
+    """Rename a folder, so that it is no longer read."""
     number = len(list(folder.parent.glob(f"{folder.name}.old*"))) + 1
     folder.rename(folder.with_name(f"{folder.name}.old{number}"))
 
@@ -207,7 +206,7 @@ def save_measurements(folder: Path, measurements: Mapping[str, Sequence[Measurem
 
 def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     """
-    Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer.
+    Read the result of `save_measurements`. Raises HarnessError if it is absent, damaged or newer.
     """
     path = folder / "measurements.json"
     data = read_json(
@@ -228,7 +227,7 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
 
 def save_transcripts(folder: Path, transcripts: HeardTexts) -> None:
     """
-    Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no
+    Write the transcripts of a run (slug -> request id -> text). Raises HarnessError if there is no
     room.
     """
     cells = {
@@ -246,8 +245,8 @@ def save_transcripts(folder: Path, transcripts: HeardTexts) -> None:
 
 def load_transcripts(folder: Path) -> HeardTexts:
     """
-    Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is
-    damaged or newer.
+    Read the result of `save_transcripts`; empty where nothing was transcribed. Raises HarnessError
+    if it is damaged or newer.
     """
     path = folder / TRANSCRIPTS
     if not path.exists():

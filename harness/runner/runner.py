@@ -217,7 +217,8 @@ class Runner:
 
     def run(self) -> tuple[Outcome, ...]:
         """
-        Measure whatever is missing; one outcome per side. Raises HarnessError if the disk is full.
+        Measure everything that is pending; one outcome per side. Raises HarnessError if the disk is
+        full.
         """
         interrupted = False
         try:

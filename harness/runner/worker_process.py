@@ -116,7 +116,7 @@ class WorkerProcess:
         return answer
 
     def kill(self) -> None:
-        """End the worker at once, and whatever it started."""
+        """Kill the worker and every process that it started."""
         if self._process.returncode is None:
             self._signal_group(signal.SIGKILL)
         self._reap()

@@ -49,7 +49,7 @@ class SystemRoot:
     now: Callable[[], str] | None = None
     """Tells the date and time, ISO, UTC; None on a machine that is made up of files alone."""
     synchronized: Callable[[], bool | None] | None = None
-    """Tells whether a time server holds the clock right; None where nobody knows."""
+    """Whether a time server holds the clock right; None if unknown."""
 
     def text(self, path: str) -> str | None:
         """

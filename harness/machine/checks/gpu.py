@@ -87,7 +87,7 @@ class GpuClock(_OfGpu):
 
 
 class GpuPowerSensor(_OfGpu):
-    """Whether somebody lowered the power limit."""
+    """Whether the power limit was lowered."""
 
     expects = "the power limit that the board came with"
     advice = "sudo nvidia-smi --power-limit=WATTS"
