@@ -32,6 +32,7 @@ from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
+from harness.judging.speed_decision import BASELINES
 from harness.machine.clock import now_utc_iso
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
@@ -58,7 +59,7 @@ database = click.option(
     help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
 )
 baselines = click.option(
-    "--baselines", type=click.Path(path_type=Path), default=workflow.BASELINES, show_default=True
+    "--baselines", type=click.Path(path_type=Path), default=BASELINES, show_default=True
 )
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."

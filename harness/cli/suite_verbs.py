@@ -25,11 +25,12 @@ from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL
 from harness.judging.accept import change_line
 from harness.judging.baseline import KINDS
+from harness.judging.speed_decision import CheckInputs
 from harness.records.verdict import judgement_to_dict
 from harness.report.junit import Files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.runner.progress import make_progress
-from harness.workflow import RunPlan
+from harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
 
@@ -110,7 +111,7 @@ def gate(
     "--budget",
     "budget_s",
     type=click.FloatRange(0),
-    default=workflow.BUDGET_S,
+    default=BUDGET_S,
     show_default=True,
     help="Seconds to go on with undecided cells, and again with suspects.",
 )
@@ -131,7 +132,7 @@ def check(
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
-    inputs = workflow.CheckInputs(plan.suite, baselines, policy)
+    inputs = CheckInputs(plan.suite, baselines, policy)
     outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)

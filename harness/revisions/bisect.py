@@ -29,6 +29,7 @@ from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
 from harness.judging.compare import compare
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
+from harness.judging.speed_decision import shown_metrics
 from harness.machine.git import Commit, Revision, between, describe, resolve
 from harness.records.run import Run, failure_of
 from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
@@ -64,7 +65,7 @@ from harness.revisions.paired_run import (
 )
 from harness.runner.progress import Progress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
+from harness.workflow import RUNS, ScoreProgress, short
 
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""

@@ -72,7 +72,7 @@ class PairedRuns:
 
 
 class TimeBudget:
-    """Tells whether there is time for another round."""
+    """Decides whether there is time for another round."""
 
     def __init__(self, budget_s: float, clock: Clock | None = None) -> None:
         self._clock = clock or WallClock()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.judging.compare import changed_options
 from harness.records.cell import Cell
+from harness.suite.selection import select_cells
 from harness.suite.suite import Expansion, Suite, has_suite, load_suite
-from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def diff_suites(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> 
     )
     old, new = _by_slug(stored.cells), _by_slug(expanded.cells)
     union = Expansion(cells=tuple({**new, **old}.values()), excluded={}, reference=stored.reference)
-    picked = {cell.slug for cell in chosen(union, only)}
+    picked = {cell.slug for cell in select_cells(union, only)}
     changed = {
         slug: reasons
         for slug in old

@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
 from harness.judging.judge import judge
 from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
 from harness.machine.profiles import get_profile
 from harness.metrics import registry
 from harness.records.cell import Cell
@@ -59,7 +60,7 @@ from harness.selftest.speech_sources import (
 )
 from harness.selftest.speed import SelftestPlan, folder_of
 from harness.suite.suite import Suite, load_suite
-from harness.workflow import BASELINES, ScoreProgress, shown_metrics
+from harness.workflow import ScoreProgress
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]

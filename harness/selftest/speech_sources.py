@@ -27,10 +27,9 @@ from harness.scoring.asr_floor import find_recordings
 from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.resynthesis import bent
 from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
-from harness.selftest.speed import matching
+from harness.suite.selection import matching_cells
 from harness.suite.suite import Expansion, Suite
 from harness.suite.workload import load_workload
-from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +107,7 @@ def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
     there is no second cell.
     """
     others = [
-        cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference
+        cell for cell in matching_cells(expansion.cells, only) if cell.slug != expansion.reference
     ]
     if not others:
         raise HarnessError(

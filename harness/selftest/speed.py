@@ -5,19 +5,17 @@ One line per stage, no arithmetic.
 """
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, revision
 from harness.judging.compare_speed import MATCHED
 from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
 from harness.machine.clock import WallClock
 from harness.machine.profiles import get_profile
 from harness.machine.quietness import fitness
-from harness.records.cell import Cell
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import TIMEOUT_S
@@ -35,8 +33,9 @@ from harness.selftest.speed_result import (
 )
 from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
+from harness.suite.selection import matching_cells
 from harness.suite.suite import load_suite
-from harness.workflow import BASELINES, RUNS, chosen, shown_metrics
+from harness.workflow import RUNS
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05
@@ -138,15 +137,6 @@ def command(question: SelftestPlan) -> str:
     )
 
 
-def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
-    """Return the cells that match a pattern; all where there is none."""
-    return [cell for cell in cells if not only or _matches(cell, only)]
-
-
-def _matches(cell: Cell, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(cell.slug, pattern) for pattern in patterns)
-
-
 def _setup(
     question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
 ) -> Setup | None:
@@ -184,7 +174,7 @@ def _new_setup(
     question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
 ) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
-    cells = matching(chosen(suite.expand(), question.only), question.only)
+    cells = matching_cells(suite.expand().cells, question.only)
 
     def place() -> Path:
         # an interrupted one is not continued

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
 
 from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
 from harness.runner import run_folder
@@ -35,7 +36,6 @@ from harness.selftest.render_speed import Table, as_markdown, shown_rate
 from harness.selftest.simulated_gate import Gate, GateOutcome, Rounds
 from harness.selftest.speed_plan import Setup, load
 from harness.selftest.trials import Rate, Trial, all_trials, independent, rate_of
-from harness.workflow import BASELINES, shown_metrics
 
 Samples = NDArray[np.float64]
 Rule = Callable[[Samples, Samples], bool]

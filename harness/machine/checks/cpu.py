@@ -1,20 +1,11 @@
 """
-Knobs: what decides the frequency of the CPUs. Governor, turbo, shared cores, and whether a busy CPU
-reaches its limit.
+Checks of the CPUs: frequency and governor, load by others, and the quota of a container.
 
-A virtual machine shows none of them; its host decides, and the answer is unknown.
-
-Knobs: what others do to the CPUs. Their tasks, the host's other guests, and how long a busy process
-of ours waits for a CPU.
-
-A host takes time only from a guest that wants it, so the stolen share is counted of the time that
-was wanted, and the doctor works for a moment between its two readings.
-
-Knobs: the CPU quota of a container, and how often it stopped us.
-
-A quota below the number of CPUs stops every thread for the rest of a period of usually 100 ms,
-which no average shows. It may stand at any group above ours, in version 1 (cpu.cfs_quota_us) or 2
-(cpu.max) of the interface (cgroups(7)).
+A virtual machine shows no frequency knobs; its host decides, and the result is unknown. A host takes
+time only from a guest that wants it, so the stolen share is counted of the time that was wanted,
+and the doctor works for a moment between its two readings. A quota below the number of CPUs stops
+every thread for the rest of a period of usually 100 ms, which no average shows. It may stand at any
+group above ours, in version 1 (cpu.cfs_quota_us) or 2 (cpu.max) of the interface (cgroups(7)).
 """
 
 import re
