@@ -324,11 +324,9 @@ class CpuThrottling(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the counts of all groups above us: periods in which it was stopped, and seconds."""
-        stats = [
-            text for folder in group_folders(tree) if (text := tree.text(f"{folder}/cpu.stat"))
-        ]
-        matches = [dict(re.findall(r"^(\w+) (\d+)$", text, flags=re.MULTILINE)) for text in stats]
-        counted = [entry for entry in matches if "nr_throttled" in entry]
+        stats = (tree.text(f"{folder}/cpu.stat") or "" for folder in group_folders(tree))
+        tables = (dict(re.findall(r"^(\w+) (\d+)$", stat, flags=re.MULTILINE)) for stat in stats)
+        counted = [entry for entry in tables if "nr_throttled" in entry]
         if not counted:
             return {}
         seconds = [
@@ -342,10 +340,8 @@ class CpuThrottling(Check):
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge what was added in between; a group without a quota is never stopped."""
-        periods, stopped_s = (
-            growth(before, after, "throttled_periods"),
-            growth(before, after, "throttled_s"),
-        )
+        periods = growth(before, after, "throttled_periods")
+        stopped_s = growth(before, after, "throttled_s")
         if after.get("cpu_quota") == NONE:
             return fit("no quota")
         if periods is None or stopped_s is None:
