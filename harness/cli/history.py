@@ -174,12 +174,13 @@ def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
     if not as_json:
         for run in runs:
             click.echo(_run_line(run))
-    rows = [
-        {name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"}
-        for run in runs
-    ]
-    _say_result(as_json, rows, f"{len(runs)} runs")
+    _say_result(as_json, list(map(_run_facts, runs)), f"{len(runs)} runs")
     return 0
+
+
+def _run_facts(run: RunRow) -> dict[str, object]:
+    names = (name for name in RunRow.__dataclass_fields__ if name != "environment")
+    return {name: getattr(run, name) for name in names}
 
 
 @history.command()

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from harness.errors import HarnessError, SessionInterruptedError
@@ -135,9 +136,8 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
 def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
     samples = record.samples if record is not None else ()
     done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
-    missing = tuple(
-        (request, lap) for lap in range(laps) for request in requests if done[request] <= lap
-    )
+    every = ((request, lap) for lap, request in product(range(laps), requests))
+    missing = tuple((request, lap) for request, lap in every if done[request] <= lap)
     return Remainder(missing=missing, samples=len(samples))
 
 

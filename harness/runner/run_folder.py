@@ -197,10 +197,7 @@ def put_folder_away(folder: Path) -> None:
 
 def save_measurements(folder: Path, measurements: Mapping[str, Sequence[Measurement]]) -> None:
     """Write the measurements of all cells (slug -> measurements)."""
-    cells = {
-        slug: [measurement_to_dict(measurement) for measurement in of_cell]
-        for slug, of_cell in measurements.items()
-    }
+    cells = {slug: list(map(measurement_to_dict, of)) for slug, of in measurements.items()}
     write_json(folder / "measurements.json", {"schema_version": SCHEMA_VERSION, "cells": cells})
 
 
@@ -230,10 +227,9 @@ def save_transcripts(folder: Path, transcripts: HeardTexts) -> None:
     Write the transcripts of a run (slug -> request id -> text). Raises HarnessError if there is no
     room.
     """
-    cells = {
-        slug: {name: to_json(text) for name, text in texts.items()}
-        for slug, texts in transcripts.items()
-    }
+    cells = {}
+    for slug, texts in transcripts.items():
+        cells[slug] = {name: to_json(text) for name, text in texts.items()}
     try:
         write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
     except OSError as error:
