@@ -1,13 +1,9 @@
 """
-The one exception that the harness raises for a user's mistake; the command line turns it into exit
-code 2.
-
-The outermost ring of a command: whatever nobody foresaw is exit code 2, one line, and a file that
-holds the traceback.
+The exception for a user's mistake, which the command line turns into exit code 2; and the outermost
+layer of a command: whatever nobody foresaw is exit code 2, one line, and a file with the traceback.
 
 Exit code 1 means that something regressed, so no accident may end with it. VOXGATE_DEBUG=1 leaves
-an exception as it is. Needs the standard library alone: a package that is absent is one of the
-accidents.
+an exception as it is. Needs the standard library alone: a missing package is one of the accidents.
 """
 
 import errno
@@ -23,7 +19,7 @@ from typing import TextIO
 
 
 class HarnessError(ValueError):
-    """Says in one line what is wrong, which value, and what to do next."""
+    """A user's mistake, in one line: the fault, the value, and the next step."""
 
 
 class SessionInterruptedError(Exception):
@@ -130,7 +126,9 @@ def debugging() -> bool:
 
 def one_line(text: str) -> str:
     """Return a text on one line without what steers a terminal: it may quote a stranger's file."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join(
+        "".join(character if character.isprintable() else " " for character in text).split()
+    )
 
 
 def without_passwords(text: str) -> str:
@@ -141,15 +139,15 @@ def without_passwords(text: str) -> str:
 def _words(error: BaseException) -> str:
     """Name an exception and quote it; it may be unable to describe itself."""
     try:
-        said = one_line(without_passwords(str(error)[:LOG_CHARACTERS]))
+        message = one_line(without_passwords(str(error)[:LOG_CHARACTERS]))
     except Exception:
-        said = ""
+        message = ""
     name = type(error).__name__
     if isinstance(error, SystemExit):
-        return f"end of the process with code {said}"
+        return f"end of the process with code {message}"
     if isinstance(error, MemoryError):
         return f"{name}: memory ran out"
-    return f"{name}: {said[:LINE_CHARACTERS]}" if said else name
+    return f"{name}: {message[:LINE_CHARACTERS]}" if message else name
 
 
 def _log(error: BaseException) -> Path | None:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError, debugging, told
+from harness.judging.speed_decision import CheckInputs
 from harness.records.cell import Cell
+from harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 from harness.suite.suite import FOLDER, load_suite
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class SuiteFile(pytest.Module):
         return ModuleType(self.path.stem)
 
     def collect(self) -> Iterator["CellItem"]:
-        """Give one test per cell. Raises CollectError, which makes pytest end with code 2."""
+        """Yield one test per cell. Raises CollectError, which makes pytest end with code 2."""
         from harness.machine.profiles import get_profile
         from harness.metrics.registry import check_selection
         from harness.scoring.transcription import check_engine
@@ -95,8 +97,7 @@ class SuiteFile(pytest.Module):
 
     def judged(self) -> "Report":
         """
-        Give the judgement of the suite; the first call measures the cells that are to be tested in
-        this session.
+        Return the judgement of the suite. The first call measures the cells of this session.
         """
         if self.contents is None:
             slugs = tuple(
@@ -191,8 +192,8 @@ def verdict_of(item: CellItem) -> "CellVerdict":
 
 def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str, Any]]:
     """
-    Give the seconds of every measured iteration, and every metric's summary (a number, or why there
-    is none).
+    Return the seconds of every measured iteration and a summary of every metric: a number, or the
+    reason why there is none.
     """
     from harness.analysis.grouping import by_name
     from harness.analysis.metric_rules import is_helper
@@ -217,26 +218,24 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     from harness.machine.git import trouble as refusal
     from harness.runner.progress import make_progress
 
-    plan = workflow.RunPlan(
+    plan = RunPlan(
         suite=str(workflow.short(path)),
         profile=profile_of(config),
         only=slugs,
         repeats=config.getoption("voxgate_repeats"),
         iterations=config.getoption("voxgate_iterations"),
-        budget_s=workflow.BUDGET_S
-        if (given := config.getoption("voxgate_budget")) is None
-        else given,
+        budget_s=BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
     )
     baselines = Path(config.getoption("voxgate_baselines"))
     if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (
         why := refusal(Path.cwd())
     ):
         reporter.write_line(f"voxgate: {why}; the run will name no commit")
-    inputs = workflow.CheckInputs(plan.suite, baselines)
+    inputs = CheckInputs(plan.suite, baselines)
     outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
         pytest.exit(
-            f"interrupted; continue with: {workflow.command(plan, 'check', outcome.folder)}",
+            f"interrupted; continue with: {command_line(plan, 'check', outcome.folder)}",
             returncode=130,
         )
     contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
@@ -248,7 +247,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
 
 
 def profile_of(config: pytest.Config) -> str:
-    """Give the profile that was asked for, or the default."""
+    """Return the requested profile, or the default."""
     from harness.machine.profiles import DEFAULT
 
     return str(config.getoption("voxgate_profile") or DEFAULT)

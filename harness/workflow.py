@@ -5,46 +5,39 @@ line and pytest both call these, so that there is one main job and not two.
 Knows which folder is handed to whom; what happens inside a stage is the stage's own business.
 """
 
-import shlex
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
 from harness.analysis.check_measurements import check_measurements
 from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import is_helper, is_speed
 from harness.audio.files import clip_loader
 from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
 from harness.history.records import HistoryEntry
 from harness.judging.accept import BaselineChange, accept
-from harness.judging.baseline import Baseline, golden_dir, machine_id
-from harness.judging.confirm import confirmed, suspects, undecided
+from harness.judging.baseline import golden_dir, machine_id
+from harness.judging.confirm import confirmed, suspects
 from harness.judging.judge import incomplete, judge
-from harness.judging.nearest import baseline_of
-from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, load_policy, read_policy
+from harness.judging.speed_decision import BASELINES, CheckInputs, SpeedDecision, judge_speed
 from harness.machine import doctor
 from harness.machine.checks import check
-from harness.machine.clock import WallClock, now_utc_iso
+from harness.machine.clock import now_utc_iso
 from harness.machine.doctor import Examination
 from harness.machine.identity import machine
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile, allowed_cpus, get_profile
-from harness.metrics.registry import check_selection, known_metrics
-from harness.records.cell import Cell
+from harness.metrics.registry import check_selection
 from harness.records.files import write_file
 from harness.records.run import Run
-from harness.records.verdict import RunVerdict
-from harness.report.contents import GOLDEN, Report
+from harness.report.contents import GOLDEN, Report, build_report
 from harness.report.page import page
 from harness.runner import run_folder
 from harness.runner.progress import Progress
-from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
+from harness.runner.run_plan import RunPlan, command_line
+from harness.runner.runner import Outcome, run_suite
 from harness.scoring.asr_floor import Floor, floor_path, load_floor
 from harness.scoring.provenance import (
     confirms,
@@ -56,10 +49,9 @@ from harness.scoring.provenance import (
 )
 from harness.scoring.score_run import score_run
 from harness.scoring.transcription import check_engine
-from harness.suite.suite import Expansion, Suite, load_suite
+from harness.suite.selection import select_cells
 
 RUNS = Path("runs")
-BASELINES = Path("baselines")
 REPORTS = Path("reports")
 CONFIRM = "confirm"
 """In the run folder: the run of fresh processes of the cells that looked slower."""
@@ -68,63 +60,8 @@ CONFIRM_ROUNDS = 4
 Fewer leave Student's t too few degrees of freedom to prove anything; more rounds follow while the
 budget lasts.
 """
-BUDGET_S = 90.0
-
 ScoreProgress = Callable[[int, int], None]
 """Called with (scores done, scores to compute)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlan:
-    """
-    What to measure and how, as a person asked for it. None leaves a number to the suite, or the
-    folder to us.
-    """
-
-    suite: str
-    profile: str = DEFAULT_PROFILE
-    out: Path | None = None
-    repeats: int | None = None
-    iterations: int | None = None
-    only: tuple[str, ...] = ()
-    """Patterns of slugs; the reference cell is always measured too. Empty means all cells."""
-    resume: bool = False
-    timeout_s: float = TIMEOUT_S
-    budget_s: float = BUDGET_S
-    """
-    How long to go on, after the planned rounds, with cells that are not decided; and as long again
-    with suspects.
-    """
-
-
-class CheckInputs:
-    """Suite, policy and baseline of one check: each is loaded once, at its first use."""
-
-    def __init__(
-        self, suite: str = "", baselines: Path = BASELINES, policy: Path | None = None
-    ) -> None:
-        """Remember names and paths; nothing is read yet."""
-        self._suite_name = suite
-        self._baselines = baselines
-        self._policy_file = policy
-        self._stored: dict[tuple[str, str, str], Baseline] = {}
-
-    @cached_property
-    def suite(self) -> Suite:
-        """Load the suite. Raises HarnessError as `load_suite` does."""
-        return load_suite(self._suite_name)
-
-    @cached_property
-    def limits(self) -> Policy:
-        """Load the policy. Raises HarnessError if a file of it cannot be read."""
-        return _policy(self._baselines, self._policy_file)
-
-    def baseline(self, run: Run) -> Baseline:
-        """Return the baseline of a run's suite, profile and machine."""
-        key = (run.suite, run.profile, machine_id(run))
-        if key not in self._stored:
-            self._stored[key] = baseline_of(self._baselines, run)
-        return self._stored[key]
 
 
 def measure_suite(
@@ -145,7 +82,7 @@ def measure_suite(
     check_engine(suite.judge)
     outcome = run_suite(
         suite,
-        chosen(suite.expand(), plan.only),
+        select_cells(suite.expand(), plan.only),
         ready_profile(plan.profile),
         folder,
         repeats=plan.repeats,
@@ -153,7 +90,7 @@ def measure_suite(
         timeout_s=plan.timeout_s,
         resume=plan.resume,
         progress=progress,
-        command=command(plan, verb),
+        command=command_line(plan, verb),
         more=None if more is None else lambda rounds: more(folder),
     )
     return replace(outcome, folder=short(outcome.folder))
@@ -186,34 +123,6 @@ def check_suite(
     return replace(again, folder=outcome.folder)
 
 
-class SpeedDecision:
-    """Judge the speeds of a run that grows, until they are decided or the budget is spent."""
-
-    def __init__(self, budget_s: float, inputs: CheckInputs) -> None:
-        """Start no clock yet: the budget counts from the end of the planned rounds."""
-        self._budget_s = budget_s
-        self._inputs = inputs
-        self._clock = WallClock()
-        self._began_s: float | None = None
-        self._latest: tuple[str, RunVerdict] | None = None
-
-    def undecided(self, folder: Path) -> frozenset[str]:
-        """Return the slugs that need another round; none once the budget is spent."""
-        now_s = self._clock.seconds()
-        if self._began_s is None:
-            self._began_s = now_s
-        if now_s - self._began_s >= self._budget_s:
-            return frozenset()
-        return undecided(self.verdict(folder))
-
-    def verdict(self, folder: Path) -> RunVerdict:
-        """Judge what can be judged without listening; again only where records were added."""
-        records = records_digest(folder)
-        if self._latest is None or self._latest[0] != records:
-            self._latest = records, _judge_speed(folder, self._inputs)
-        return self._latest[1]
-
-
 def _measure_again(
     plan: RunPlan,
     folder: Path,
@@ -240,18 +149,11 @@ def _measure_again(
         timeout_s=plan.timeout_s,
         resume=(again / "run.json").exists(),
         progress=progress,
-        command=command(plan, "check", folder),
+        command=command_line(plan, "check", folder),
         more=lambda rounds: decision.undecided(again),
         energy=False,  # nothing is judged by it
         stages=False,
     )
-
-
-def _judge_speed(folder: Path, inputs: CheckInputs) -> RunVerdict:
-    """Judge what can be judged without listening."""
-    run = run_folder.load_run(folder)
-    speeds = {name: limit for name, limit in inputs.limits.items() if is_speed(name)}
-    return judge(run, aggregate(run, {}), inputs.baseline(run), speeds, run.cells)
 
 
 def score(folder: Path, baselines: Path = BASELINES, progress: ScoreProgress | None = None) -> None:
@@ -279,7 +181,7 @@ def judge_run(
     inputs: CheckInputs | None = None,
 ) -> Report:
     """
-    Hold a run against its baseline, scoring it first where needed.
+    Judge a run against its baseline; score it first where needed.
 
     Reads nothing but data: whatever is needed of the suite stands in the run folder, so that a
     stranger's run can be judged.
@@ -293,21 +195,22 @@ def judge_run(
     judgement = judge(run, measurements, baseline, limits)
     if (folder / CONFIRM / "complete").exists() and confirms(folder, folder / CONFIRM):
         _check_confirms(run, run_folder.load_run(folder / CONFIRM))
-        judgement = confirmed(judgement, _judge_speed(folder / CONFIRM, inputs), str(folder))
+        judgement = confirmed(judgement, judge_speed(folder / CONFIRM, inputs), str(folder))
     if not run.complete:
         judgement = incomplete(judgement, str(folder))
-    return Report(run=run, measurements=measurements, judgement=judgement, floor=_floor(run))
+    return build_report(run, measurements, judgement, _floor(run))
 
 
 def entry_of(contents: Report) -> HistoryEntry:
-    """Give what the history keeps of a judged run."""
+    """Return the history entry of a judged run."""
     return entry_of_run(contents.run, contents.measurements, contents.judgement)
 
 
 def remember(contents: Report, url: str) -> str:
     """
-    Append a judged run to the history at a URL. Gives why it could not be: that changes neither
-    verdict nor exit code.
+    Append a judged run to the history at a URL.
+
+    Returns the reason where that fails, which changes neither verdict nor exit code; else "".
     """
     try:
         # half a second that most commands do not need
@@ -338,7 +241,7 @@ def accept_run(
     loaded: bool = False,
     progress: ScoreProgress | None = None,
 ) -> tuple[BaselineChange, ...]:
-    """Make a run the baseline, or only its speed or its quality; gives what changed."""
+    """Make a run the baseline, or only its speed or its quality; return the changes."""
     score(folder, baselines, progress)
     run = _whole(folder)
     check_audio(run)
@@ -357,7 +260,7 @@ def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Pat
 
 def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
     """
-    Write the site of a history; gives its first page. Raises HarnessError as `build_site` does.
+    Write the site of a history; return its first page. Raises HarnessError as `build_site` does.
     """
     from harness.history.database import open_existing
     from harness.report.site.build import build_site
@@ -366,39 +269,9 @@ def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
         return build_site(history, out, baselines, now_utc_iso()[:10])
 
 
-def chosen(expansion: Expansion, only: Sequence[str]) -> tuple[Cell, ...]:
-    """
-    Give the cells whose slug matches a pattern, and the reference. Raises HarnessError if a pattern
-    matches none.
-    """
-    slugs = [cell.slug for cell in expansion.cells]
-    for pattern in only:
-        if not any(fnmatchcase(slug, pattern) for slug in slugs):
-            raise HarnessError(
-                f"--only {pattern!r} matches no cell; the cells are {', '.join(slugs)}"
-            )
-    wanted = {
-        slug for slug in slugs if not only or any(fnmatchcase(slug, pattern) for pattern in only)
-    }
-    return tuple(cell for cell in expansion.cells if cell.slug in wanted | {expansion.reference})
-
-
-def command(plan: RunPlan, verb: str, folder: Path | None = None) -> str:
-    """Give the command line of a plan; with a folder, the one that continues the run there."""
-    words = ["voxgate", verb, plan.suite, "--profile", plan.profile]
-    for option, number in (("--repeats", plan.repeats), ("--iterations", plan.iterations)):
-        words += [] if number is None else [option, str(number)]
-    for pattern in plan.only:
-        words += ["--only", pattern]
-    words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
-    words += [] if plan.budget_s == BUDGET_S else ["--budget", f"{plan.budget_s:g}"]
-    return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])
-
-
 def examine(profile: str = DEFAULT_PROFILE) -> Examination:
     """
-    Say whether this machine is fit for a profile, and why not. Raises HarnessError for an unknown
-    profile.
+    Check whether this machine is fit for a profile. Raises HarnessError for an unknown profile.
     """
     chosen = get_profile(profile)
     cpus = allowed_cpus()
@@ -411,8 +284,9 @@ def examine(profile: str = DEFAULT_PROFILE) -> Examination:
 
 def ready_profile(name: str) -> Profile:
     """
-    Give a profile that may be measured under. Raises HarnessError for an unknown one, or where this
-    machine rules it out.
+    Return a profile that this machine may measure under.
+
+    Raises HarnessError for an unknown profile, or where the machine rules it out.
     """
     profile = get_profile(name)
     doctor.refuse_unfit(profile.name, profile.requires, check.here())
@@ -421,32 +295,21 @@ def ready_profile(name: str) -> Profile:
 
 def latest(folder: Path | None) -> Path:
     """
-    Give the folder, or where none is named the youngest run. Raises HarnessError if there is none.
+    Return the folder, or the latest run where none is named. Raises HarnessError without a run.
     """
     return folder if folder is not None else run_folder.latest_run_folder(RUNS)
 
 
 def short(path: Path) -> Path:
-    """Name a path as a person would, from the working directory where it lies below that."""
+    """Return a path relative to the working directory where it lies below that."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def shown_metrics() -> tuple[str, ...]:
-    """Name the metrics that a policy may limit."""
-    return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))
 
 
 def _folder(plan: RunPlan) -> Path:
     if plan.out is not None:
         return plan.out
     return run_folder.latest_run_folder(RUNS) if plan.resume else run_folder.next_run_folder(RUNS)
-
-
-def _policy(baselines: Path, file: Path | None) -> Policy:
-    if file is None:
-        return load_policy(baselines, shown_metrics())
-    return {**read_policy(DEFAULT_POLICY, shown_metrics()), **read_policy(file, shown_metrics())}
 
 
 def _whole(folder: Path) -> Run:

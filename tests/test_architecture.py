@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,9 @@ HARNESS_ORDER = (
     "analysis",
     "scoring",
     "judging",
-    "load",
     "history",
     "report",
+    "load",
     "ci",
     "workflow",
     "pytest_plugin",
@@ -72,6 +73,7 @@ ENGINE_ORDER = (
 LARGEST_TOP = 6
 PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
 LONGEST_FUNCTION = 50
+LONGEST_FILE = 400
 UNSAFE = (
     r"pickle\.(load|dump|Unpickler)|\b(joblib|shelve|marshal)\b|allow_pickle=True|shell=True|"
     r"os\.system"
@@ -170,6 +172,35 @@ def test_functions_fit_on_a_screen():
     ]
 
     assert long == []
+
+
+def test_files_fit_into_an_editor():
+    lines = {_name(path): len(path.read_text().splitlines()) for path in [*ENGINE, *HARNESS]}
+
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
+def test_no_two_classes_share_a_name():
+    places = defaultdict(list)
+    for path in [*ENGINE, *HARNESS]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(_name(path))
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_docstrings_open_with_a_verb_of_the_field():
+    openings = [
+        f"{_name(path)}: {word}"
+        for path in [*ENGINE, *HARNESS]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+        for word in (ast.get_docstring(node) or "").split()[:1]
+        if word in ("Give", "Gives", "Say", "Says", "Tell", "Tells")
+    ]
+
+    assert openings == []
 
 
 def test_every_module_says_what_it_is_for():

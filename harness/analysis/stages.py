@@ -123,7 +123,12 @@ def isolated_versions(processes: Sequence[ProcessRecord]) -> dict[str, str]:
 
 
 def same_work(before_version: str, now_version: str) -> bool:
-    """Return whether two isolated times are known to be of the same work."""
+    """
+    Return whether two isolated times are known to be of the same work.
+
+    >>> same_work("2; 8 rows", "2; 8 rows"), same_work(UNKNOWN_WORK, UNKNOWN_WORK)
+    (True, False)
+    """
     return before_version == now_version != UNKNOWN_WORK
 
 

@@ -33,6 +33,7 @@ from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
+from harness.judging.speed_decision import BASELINES
 from harness.machine.clock import now_utc_iso
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
@@ -59,7 +60,7 @@ database = click.option(
     help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
 )
 baselines = click.option(
-    "--baselines", type=click.Path(path_type=Path), default=workflow.BASELINES, show_default=True
+    "--baselines", type=click.Path(path_type=Path), default=BASELINES, show_default=True
 )
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
@@ -174,12 +175,13 @@ def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
     if not as_json:
         for run in runs:
             click.echo(_run_line(run))
-    rows = [
-        {name: getattr(run, name) for name in RunRow.__dataclass_fields__ if name != "environment"}
-        for run in runs
-    ]
-    _say_result(as_json, rows, f"{len(runs)} runs")
+    _say_result(as_json, list(map(_run_facts, runs)), f"{len(runs)} runs")
     return 0
+
+
+def _run_facts(run: RunRow) -> dict[str, object]:
+    names = (name for name in RunRow.__dataclass_fields__ if name != "environment")
+    return {name: getattr(run, name) for name in names}
 
 
 @history.command()

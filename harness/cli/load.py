@@ -156,7 +156,7 @@ def load(
 
 
 def extent_of(duration_s: float | None, requests: int | None, soak_min: float | None) -> Extent:
-    """Say how far a level goes. Raises HarnessError for a soak that is told its length twice."""
+    """Return the length of a level. Raises HarnessError for a soak with a second length."""
     if soak_min is not None:
         if duration_s is not None or requests is not None:
             raise HarnessError("--soak says how long already; leave --duration and --requests out")
@@ -167,7 +167,7 @@ def extent_of(duration_s: float | None, requests: int | None, soak_min: float | 
 
 
 def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
-    """Make the report of what is in the folder, keep it there, print it; gives the exit code."""
+    """Report the load in a folder, keep the report there, print it; return the exit code."""
     if interrupted and not (folder / HEADER).is_file():
         raise click.Abort
     report = report_of(folder)

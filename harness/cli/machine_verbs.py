@@ -17,7 +17,7 @@ from harness.report.terminal import examination_lines, examination_to_dict
 from harness.runner.progress import make_progress
 from harness.scoring.asr_floor import make_floor, rate_of
 from harness.scoring.transcription import ENGINES
-from harness.selftest.command import Interrupted, tell_quality, tell_speed
+from harness.selftest.command import Interrupted, report_quality, report_speed
 from harness.selftest.speed import SelftestPlan
 from harness.selftest.speed_plan import EQUALS
 
@@ -138,16 +138,12 @@ def floor(
 @click.option(
     "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
 )
-@click.option(
-    "--rivals", is_flag=True, help="Also what other tools' rules say to the same samples."
-)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
 @as_json
 def selftest(
     suite: str | None,
     sizes: tuple[float, ...],
     quality: bool,
-    rivals: bool,
     as_markdown: bool,
     as_json: bool,
     **options: Any,
@@ -164,9 +160,9 @@ def selftest(
     asked = suite or ("sensitivity" if quality else "smoke")
     question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
-        tell_quality(question, make_progress(), score_progress())
+        report_quality(question, make_progress(), score_progress())
         if quality
-        else tell_speed(question, make_progress(), rivals=rivals)
+        else report_speed(question, make_progress())
     )
     if isinstance(told, Interrupted):
         say(f"interrupted; {told.advice}")

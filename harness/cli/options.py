@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from harness import workflow
 from harness.history.address import VARIABLE
+from harness.judging.speed_decision import BASELINES
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.records.run import MOST_ROUNDS
 from harness.report.junit import Files, check_files
@@ -66,7 +66,7 @@ as_json = click.option(
 )
 
 
-baselines = click.option("--baselines", type=folder, default=workflow.BASELINES, show_default=True)
+baselines = click.option("--baselines", type=folder, default=BASELINES, show_default=True)
 
 
 HISTORY: dict[str, Any] = {

@@ -19,8 +19,8 @@ from harness.records.measurement import value_to_json
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report
 from harness.report.terminal import print_report
+from harness.runner.run_plan import RunPlan, command_line
 from harness.runner.runner import Outcome
-from harness.workflow import RunPlan
 
 LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""
@@ -28,20 +28,19 @@ INTERRUPTED = 130
 
 
 def remember(contents: Report, url: str) -> None:
-    """Append a judged run to the history, and say if that cannot be."""
+    """Append a judged run to the history; print why where that fails."""
     if trouble := workflow.remember(contents, url):
         say(f"voxgate: {trouble}")
 
 
 def say(line: str) -> None:
-    """Tell a person something beside the result."""
+    """Print a line on standard error, beside the result."""
     click.echo(line, err=True)
 
 
 def say_if_git_refuses() -> None:
     """
-    Tell a person that a run will name no commit though it lies in a repository, with git's own
-    reason.
+    Print git's own reason where a run in a repository will name no commit.
     """
     why = trouble(Path.cwd())
     if why:
@@ -60,23 +59,23 @@ def say_judgement(contents: Report, as_json: bool, page: Path | None = None) -> 
 
 
 def say_interrupted(plan: RunPlan, verb: str, outcome: Outcome) -> int:
-    """Say how to go on after Ctrl-C."""
+    """Print the command that continues after Ctrl-C; return the exit code."""
     say(
         "interrupted; nothing measured is lost, continue with: "
-        f"{workflow.command(plan, verb, outcome.folder)}"
+        f"{command_line(plan, verb, outcome.folder)}"
     )
     return INTERRUPTED
 
 
 def make_console(*, stderr: bool) -> Console:
-    """Give a console as wide as the terminal, or as LOG_COLUMNS where there is none."""
+    """Return a console as wide as the terminal, or LOG_COLUMNS wide where there is none."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else LOG_COLUMNS
     return Console(file=stream, width=width)
 
 
 def score_progress() -> workflow.ScoreProgress | None:
-    """Give a counter in place on a terminal; None elsewhere."""
+    """Return a progress counter for a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         return None
     return lambda done, total: click.echo(
@@ -102,5 +101,5 @@ def write_json(path: Path, document: object) -> None:
 
 
 def jsonable(value: Any) -> Any:
-    """Give a value, or the absence of an entry, as JSON."""
+    """Return a value as JSON; None where there is no entry."""
     return None if value is None else value_to_json(value)

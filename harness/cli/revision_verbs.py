@@ -13,8 +13,9 @@ from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.report.junit import Files, write_files
 from harness.report.terminal import evidence_lines, paired_lines
 from harness.revisions import ab as versus
+from harness.revisions import ab_plan
 from harness.revisions import bisect as bisection
-from harness.revisions.bisect_result import finding_line, search_to_dict
+from harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
 from harness.runner.progress import make_progress
 from harness.runner.runner import TIMEOUT_S
 
@@ -35,7 +36,7 @@ def compared(verb: Command) -> Command:
         click.option(
             "--rounds",
             type=Count(1),
-            default=versus.ROUNDS,
+            default=ab_plan.ROUNDS,
             show_default=True,
             help="Rounds of fresh processes, before more are added.",
         ),
@@ -69,7 +70,7 @@ def compared(verb: Command) -> Command:
     "--budget",
     "budget_s",
     type=Amount(positive=False),
-    default=versus.BUDGET_S,
+    default=ab_plan.BUDGET_S,
     show_default=True,
     help="Seconds to go on with rounds while something is undecided.",
 )
@@ -84,7 +85,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
     Example: voxgate ab origin/main . smoke
     """
     result = versus.compare_revisions(
-        versus.ABPlan(**options), make_progress(), score_progress(), say
+        ab_plan.ABPlan(**options), make_progress(), score_progress(), say
     )
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(
@@ -131,10 +132,10 @@ def bisect(
     \b
     Example: voxgate bisect v1.4 HEAD smoke --cell nfe_steps-8
     """
-    plan = versus.ABPlan(base=good, head=bad, **options)
+    plan = ab_plan.ABPlan(base=good, head=bad, **options)
     search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
     console = make_console(stderr=as_json)
-    for line in [*map(finding_line, search.findings), *evidence_lines(bisection.evidence(search))]:
+    for line in [*map(finding_line, search.findings), *evidence_lines(evidence_rows(search))]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     say_result(as_json, search_to_dict(search), search.line)
     return search.exit_code

@@ -32,13 +32,14 @@ from harness.cli.output import (
 )
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL
-from harness.judging.accept import change_line
+from harness.judging.accept import BaselineChange, change_line
 from harness.judging.baseline import KINDS
+from harness.judging.speed_decision import CheckInputs
 from harness.records.verdict import judgement_to_dict
 from harness.report.junit import Files, document_of, write_files
 from harness.report.markdown import markdown
 from harness.runner.progress import make_progress
-from harness.workflow import RunPlan
+from harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
 
@@ -119,7 +120,7 @@ def gate(
     "--budget",
     "budget_s",
     type=Amount(positive=False),
-    default=workflow.BUDGET_S,
+    default=BUDGET_S,
     show_default=True,
     help="Seconds to go on with undecided cells, and again with suspects.",
 )
@@ -140,7 +141,7 @@ def check(
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
-    inputs = workflow.CheckInputs(plan.suite, baselines, policy)
+    inputs = CheckInputs(plan.suite, baselines, policy)
     outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
@@ -191,20 +192,24 @@ def accept(
     if not as_json:
         for change in changes:
             click.echo(change_line(change))
-    sides = [
-        {side: jsonable(getattr(change, side)) for side in ("old", "new")} for change in changes
-    ]
-    named = [{"cell": each.cell, "metric": each.metric, "unit": each.unit} for each in changes]
-    document = {
-        "run": str(run),
-        "changes": [{**name, **side} for name, side in zip(named, sides, strict=True)],
-    }
+    document = {"run": str(run), "changes": list(map(change_facts, changes))}
     say_result(
         as_json,
         document,
         f"accepted {run}, {len(changes)} values changed; review and commit {baselines}",
     )
     return 0
+
+
+def change_facts(change: BaselineChange) -> dict[str, object]:
+    """Return one changed value of a baseline as JSON."""
+    return {
+        "cell": change.cell,
+        "metric": change.metric,
+        "unit": change.unit,
+        "old": jsonable(change.old),
+        "new": jsonable(change.new),
+    }
 
 
 @click.command()

@@ -21,7 +21,6 @@ from harness.judging.baseline import Baseline, count_measured, identity, machine
 from harness.judging.baseline_file import BaselineFile
 from harness.judging.compare import compare, unrecorded_limits
 from harness.judging.decide import decide
-from harness.judging.explain import notices
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
 from harness.metrics.registry import is_synthesis_time, needs_asr
@@ -180,7 +179,7 @@ def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     run, baseline = evidence.run, evidence.baseline
     compared = evidence.comparisons.get(cell.slug, ())
     return (
-        *notices(cell.slug, evidence.measurements, compared, baseline, run.reference),
+        *explain.notices(cell.slug, evidence.measurements, compared, baseline, run.reference),
         *caveats(run, cell),
         *(unrecorded_limits(run, baseline) if cell.slug == run.reference else ()),
     )

@@ -12,13 +12,13 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option, Request
+from harness.suite.selection import matching_cells
 from harness.suite.suite import load_suite
 from harness.targets.engine.target import served_pipelines
 from harness.targets.http import target
@@ -141,17 +141,7 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     """
     cells = load_suite(plan.suite, root).expand(root).cells
     check_cells(cells)
-    for pattern in plan.only:
-        if not any(fnmatchcase(cell.slug, pattern) for cell in cells):
-            raise HarnessError(
-                f"--only {pattern!r} matches no cell; the cells are "
-                f"{', '.join(cell.slug for cell in cells)}"
-            )
-    chosen = tuple(
-        cell
-        for cell in cells
-        if not plan.only or any(fnmatchcase(cell.slug, pattern) for pattern in plan.only)
-    )
+    chosen = matching_cells(cells, plan.only)
     foreign = sorted({cell.target for cell in chosen} - set(TARGETS))
     if foreign:
         raise HarnessError(

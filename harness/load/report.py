@@ -23,6 +23,7 @@ from harness.load.summary import (
     rows,
     too_few,
 )
+from harness.report.format import plain_columns
 from harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
@@ -30,7 +31,6 @@ IN_TIME_SHARE = 0.95
 LATE_S = 0.010
 """Least delay of the load itself behind its plan that is reported."""
 MIB = 2**20
-GAP = "  "
 PERCENTILES = 5
 """Columns of percentiles: latency's three, then time to first audio's two."""
 TITLES = (
@@ -229,14 +229,7 @@ def _table(grid: Sequence[Sequence[str]]) -> list[str]:
     has_goodput = any(row[-1] != "-" for row in grid)
     columns = len(TITLES) if has_goodput else len(TITLES) - 1
     table = [row[:columns] for row in (TITLES, *grid)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [_aligned(row, widths) for row in table]
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    pairs = list(zip(row, widths, strict=True))
-    texts = [text.ljust(width) for text, width in pairs[:2]]
-    return GAP.join([*texts, *(text.rjust(width) for text, width in pairs[2:])])
+    return plain_columns(table, left=(0, 1))
 
 
 def _cold_lines(cell: CellReport) -> list[str]:

@@ -1,4 +1,4 @@
 """
-Where it was measured: identity, clock, power, interference, profiles, and whether the machine is
-fit (the doctor).
+The measuring machine: identity, clock, power, interference, profiles, and the doctor, which checks
+its settings.
 """

@@ -26,13 +26,13 @@ UNSYNCHRONIZED = 5
 
 
 class Clock(Protocol):
-    """Whatever tells time."""
+    """A source of time."""
 
     def seconds(self) -> float:
-        """Give seconds since some fixed moment, all queued device work included."""
+        """Return seconds since some fixed moment, after all queued device work."""
 
     def process_age_s(self) -> float:
-        """Give seconds since this process was started."""
+        """Return seconds since this process was started."""
 
 
 class WallClock:
@@ -63,15 +63,15 @@ class VirtualClock:
         self._now_s = 0.0
 
     def seconds(self) -> float:
-        """Give the virtual time."""
+        """Return the virtual time."""
         return self._now_s
 
     def process_age_s(self) -> float:
-        """Give the virtual time: the process began at zero."""
+        """Return the virtual time: the process began at zero."""
         return self._now_s
 
     def advance(self, duration_s: float) -> None:
-        """Let time pass."""
+        """Advance the virtual time."""
         assert duration_s >= 0, f"time cannot go back by {duration_s} s"
         self._now_s += duration_s
 
@@ -116,7 +116,7 @@ class StageWatch:
 
 
 def now_utc_iso() -> str:
-    """Give the date and time, UTC, to the second."""
+    """Return date and time, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -134,7 +134,7 @@ def is_synchronized() -> bool | None:
 
 
 def sleep(duration_s: float) -> None:
-    """Let real time pass."""
+    """Wait for seconds of real time."""
     time.sleep(duration_s)
 
 
@@ -154,7 +154,7 @@ def synchronize() -> None:
 
 
 def peak_rss_bytes() -> int:
-    """Give the most memory this process ever had resident."""
+    """Return the largest resident size that this process ever had."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -168,7 +168,7 @@ def peak_rss_bytes() -> int:
 
 def peak_cuda_bytes() -> int | None:
     """
-    Give the most GPU memory that torch ever had allocated, on all GPUs that it used; None where
+    Return the most GPU memory that torch ever had allocated, on all GPUs that it used; None where
     this process uses none.
     """
     cuda = _cuda()
@@ -181,7 +181,7 @@ def peak_cuda_bytes() -> int | None:
 
 def _cuda() -> Any:
     """
-    Give torch.cuda if this process imported torch and started CUDA; never imports or starts it.
+    Return torch.cuda if this process imported torch and started CUDA; never imports or starts it.
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
@@ -191,8 +191,10 @@ def _cuda() -> Any:
 
 def _in_use(cuda: Any) -> list[int]:
     """
-    Number the GPUs that torch has memory on. What it is not told, torch takes for its current GPU,
-    which is the first, also where all the work is on `cuda:1`.
+    Return the numbers of the GPUs that torch has memory on.
+
+    Without a number torch uses its current GPU, which is the first, also where all the work is on
+    `cuda:1`.
     """
     count = int(cuda.device_count())
     return (

@@ -54,7 +54,7 @@ DEVICES = ("board", "gpu")
 
 
 class Action(StrEnum):
-    """What to do about a run on a machine where a requirement does not hold."""
+    """Consequence for a run on a machine where a requirement does not hold."""
 
     REFUSE = "refuse"
     MARK = "mark"
@@ -109,25 +109,28 @@ class Examination:
 
     @property
     def exit_code(self) -> int:
-        """Give 0, 2 or 3, as the module says."""
-        against = [each for each in self.findings if each.counts]
-        other = any(
+        """Exit code 0, 2 or 3, as the module says."""
+        against = [finding for finding in self.findings if finding.counts]
+        elsewhere = any(
             each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
             for each in against
         )
-        return 0 if not against else 2 if other else 3
+        return 0 if not against else 2 if elsewhere else 3
 
     @property
     def line(self) -> str:
-        """Give the verdict in one line."""
+        """The verdict in one line."""
         if self.exit_code == 2:
             device = next(
-                each for each in self.findings if each.counts and each.requirement.knob in DEVICES
+                finding
+                for finding in self.findings
+                if finding.counts and finding.requirement.knob in DEVICES
             )
             return f"profile {self.profile} is for another device: {device.answer.shown}"
-        against = "; ".join(each.line for each in self.findings if each.counts)
+        against = "; ".join(finding.line for finding in self.findings if finding.counts)
         number = {
-            state: sum(each.answer.state is state for each in self.findings) for state in CheckState
+            state: sum(finding.answer.state is state for finding in self.findings)
+            for state in CheckState
         }
         counts = ", ".join(f"{count} {state}" for state, count in number.items() if count)
         words = f"{'not fit' if against else 'fit'} to measure with {self.profile} ({counts})"
@@ -148,9 +151,11 @@ def examine(
     before = snapshot(tree)
     work()
     after = snapshot(tree)
-    findings = [_finding(each, before, after) for each in requirements]
+    findings = [_finding(requirement, before, after) for requirement in requirements]
     order = list(CheckState)
-    ordered = sorted(findings, key=lambda each: (not each.counts, order.index(each.answer.state)))
+    ordered = sorted(
+        findings, key=lambda finding: (not finding.counts, order.index(finding.answer.state))
+    )
     return Examination(profile=profile, machine=machine, findings=tuple(ordered))
 
 
@@ -159,14 +164,14 @@ def refuse_unfit(profile: str, requirements: Sequence[Requirement], tree: System
     Raise HarnessError, before any work, if something is unfit without which the profile means
     nothing.
     """
-    strict = [each for each in requirements if each.action is Action.REFUSE]
+    strict = [requirement for requirement in requirements if requirement.action is Action.REFUSE]
     if not strict:
         return
     facts = snapshot(tree)
     wrong = [
-        found
+        finding
         for each in strict
-        if (found := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
+        if (finding := _finding(each, facts, facts)).answer.state is CheckState.UNFIT
     ]
     if wrong:
         reasons = "; ".join(
@@ -238,7 +243,7 @@ KNOBS: Mapping[str, type[Check]] = MappingProxyType(
 
 
 def make_knob(name: str, want: str = "") -> Check:
-    """Give a knob. Raises HarnessError for an unknown name."""
+    """Return a check by name. Raises HarnessError for an unknown name."""
     if name not in KNOBS:
         raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
     return KNOBS[name](want)

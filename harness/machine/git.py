@@ -18,7 +18,7 @@ NOW = (".", "WORKTREE")
 """Names of the working tree as it is."""
 TIMEOUT_S = 300.0
 """
-A worktree of a large repository on a slow disk takes a minute; git waiting for somebody takes for
+A worktree of a large repository on a slow disk takes a minute; git waiting for input takes for
 ever.
 """
 UNKNOWN = 1
@@ -64,7 +64,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What a commit says of itself."""
+    """Author, date and subject of a commit."""
 
     commit: str
     author: str
@@ -95,7 +95,7 @@ def has_repository(folder: Path) -> bool:
     git.
     """
     above = (folder.absolute(), *folder.absolute().parents)
-    return any((each / ".git").exists() or _is_bare(each) for each in above)
+    return any((parent / ".git").exists() or _is_bare(parent) for parent in above)
 
 
 def trouble(folder: Path) -> str:
@@ -157,20 +157,20 @@ def between(project: Path, good: Revision, bad: Revision) -> tuple[str, ...]:
 
 
 def describe(project: Path, commit: str) -> Commit:
-    """Give author, date and subject of a commit."""
-    said = git(
+    """Return author, date and subject of a commit."""
+    line = git(
         project, "show", "--no-patch", "--format=%H%x00%an%x00%aI%x00%s", "--end-of-options", commit
     )
-    name, author, date, subject = said.strip("\n").split("\0")
+    name, author, date, subject = line.strip("\n").split("\0")
     return Commit(commit=name, author=author, date=date, subject=subject)
 
 
-def git(folder: Path, *arguments: str, said: str | None = None) -> str:
+def git(folder: Path, *arguments: str, input_text: str | None = None) -> str:
     """
     Return what git prints, `said` being its standard input. Raises HarnessError with git's own
     words.
     """
-    done = _ask(folder, *arguments, said=said)
+    done = _ask(folder, *arguments, input_text=input_text)
     if done.returncode:
         raise HarnessError(
             f"git {' '.join(arguments[:2])} failed in {folder}: {_words(done)}; try it by hand"
@@ -205,19 +205,19 @@ def _refusal(project: Path, done: subprocess.CompletedProcess[str]) -> str:
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:
     """Return git's own words in one line."""
-    said = " ".join(done.stderr.split()) or f"it ended with {done.returncode} and says nothing"
-    return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}..."
+    words = " ".join(done.stderr.split()) or f"it ended with {done.returncode} and says nothing"
+    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
 
 
 def _ask(
-    folder: Path, *arguments: str, said: str | None = None
+    folder: Path, *arguments: str, input_text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             ["git", "-c", "core.hooksPath=/dev/null", *arguments],
             cwd=folder,
             env={name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES},
-            **({"stdin": subprocess.DEVNULL} if said is None else {"input": said}),
+            **({"stdin": subprocess.DEVNULL} if input_text is None else {"input": input_text}),
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -1,8 +1,8 @@
 """
-Where a run was made: the machine, apart from the toolchain, and how quiet the machine was.
+Read the environment of a run: the machine, apart from the toolchain, and the state of the machine.
 
 `machine` is stable over reboots and differs where speed would; `comparable` names every difference.
-What the doctor's knobs read makes the snapshot. It imports no engine (versions come from package
+A snapshot holds the readings of the doctor's checks. Imports no engine (versions come from package
 metadata), reads no clocks, and judges nothing. Trees other than / serve the tests.
 """
 
@@ -101,8 +101,7 @@ def _digest(facts: Mapping[str, object]) -> str:
 
 def toolchain(folder: Path | None = None, root: Path = ROOT) -> dict[str, object]:
     """
-    Give versions, and the commit that `folder` (the working directory) stands at, with what was
-    changed since.
+    Return versions, and the commit of `folder` (the working directory) with the changes since.
     """
     versions = {name: version for name in PACKAGES if (version := _version(name)) is not None}
     system = {"kernel": platform.release(), **_system_versions(at(root))}
@@ -136,8 +135,8 @@ def differing(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ..
 
 def unrecorded(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
     """Name the limits that one of two machines tells and the other does not."""
-    known = [{name for name in NAMES if side.get(name, UNKNOWN) != UNKNOWN} for side in (a, b)]
-    return tuple(name for name in NAMES if (name in known[0]) != (name in known[1]))
+    recorded = [{name for name in NAMES if side.get(name, UNKNOWN) != UNKNOWN} for side in (a, b)]
+    return tuple(name for name in NAMES if (name in recorded[0]) != (name in recorded[1]))
 
 
 def is_same_hardware(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
@@ -146,17 +145,17 @@ def is_same_hardware(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
 
 
 def changed_tools(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[str, ...]:
-    """Say how two toolchains differ, one line per difference."""
+    """Return the differences of two toolchains, one line each."""
     return comparable(a, b)
 
 
 def load_snapshot(root: Path = ROOT) -> dict[str, object]:
     """
-    Give what the doctor's knobs read right now: load, pressure, stolen time, throttling, swap,
-    temperature, clocks and more.
+    Read the state of the machine now: load, pressure, stolen time, throttling, swap, temperature,
+    clocks and more.
 
-    Two snapshots, before and after, tell what happened in between (`quietness.py`). Empty where the
-    system tells nothing.
+    Two snapshots, before and after, show changes in between (`quietness.py`). Empty where the
+    system provides nothing.
     """
     return snapshot(at(root))
 
@@ -188,32 +187,36 @@ def _cores(root: Path) -> int:
 
 def _ram_gib(root: Path) -> int:
     """Round up: the kernel keeps a little for itself, more or less of it after an update."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"), flags=re.MULTILINE)
-    return math.ceil(int(found.group(1)) / 1024**2) if found else 0
+    match = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"), flags=re.MULTILINE)
+    return math.ceil(int(match.group(1)) / 1024**2) if match else 0
 
 
 def _gpus(root: Path) -> list[str]:
     names = []
     for path in sorted((root / "proc/driver/nvidia/gpus").glob("*/information")):
-        found = re.search(r"^Model:\s*(.+?)\s*$", _text(path), flags=re.MULTILINE)
-        names.append(found.group(1) if found else "unknown GPU")
+        match = re.search(r"^Model:\s*(.+?)\s*$", _text(path), flags=re.MULTILINE)
+        names.append(match.group(1) if match else "unknown GPU")
     return names
 
 
 def _cpu_max_mhz(tree: SystemRoot) -> int:
-    """Give the highest clock of any CPU; 0 where the system hides it."""
-    found = [tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
-    return round(max((each for each in found if each is not None), default=0) / 1000)
+    """Return the highest clock of any CPU; 0 where the system hides it."""
+    clocks_khz = [
+        tree.number(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq")
+    ]
+    return round(
+        max((clock_khz for clock_khz in clocks_khz if clock_khz is not None), default=0) / 1000
+    )
 
 
 def _cache_kib(tree: SystemRoot) -> int:
-    """Give the size of the first CPU's largest cache; 0 where the system hides it."""
+    """Return the size of the first CPU's largest cache; 0 where the system hides it."""
     sizes = [
         re.fullmatch(r"(\d+)([KM])", tree.text(path) or "")
         for path in tree.paths(f"{CPUS}/cpu0/cache/index[0-9]*/size")
     ]
     return max(
-        (int(each.group(1)) * (1024 if each.group(2) == "M" else 1) for each in sizes if each),
+        (int(size.group(1)) * (1024 if size.group(2) == "M" else 1) for size in sizes if size),
         default=0,
     )
 
@@ -224,7 +227,7 @@ def _board(tree: SystemRoot) -> str:
     of instance).
     """
     parts = [tree.text(f"sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name")]
-    return tree.text(f"{DEVICE_TREE}/model") or " ".join(each for each in parts if each) or "none"
+    return tree.text(f"{DEVICE_TREE}/model") or " ".join(part for part in parts if part) or "none"
 
 
 def _hypervisor(tree: SystemRoot) -> str:
@@ -237,23 +240,19 @@ def _hypervisor(tree: SystemRoot) -> str:
 
 
 def _maker(tree: SystemRoot, root: Path) -> str:
-    """
-    Give the first word of a machine's name: a Jetson is known by its board, others by their CPU.
-    """
-    found = (
+    """Return the first word of a machine's name: the board of a Jetson, the CPU of others."""
+    match = (
         re.search(r"(Orin Nano|Orin NX|AGX \w+|Thor|Nano)", _board(tree))
         if is_jetson(tree)
         else None
     )
     return (
-        "jetson-" + found.group(1).lower().replace(" ", "-") if found else _short(_cpu_model(root))
+        "jetson-" + match.group(1).lower().replace(" ", "-") if match else _short(_cpu_model(root))
     )
 
 
 def _system_versions(tree: SystemRoot) -> dict[str, object]:
-    """
-    Give the versions of what is not Python: C library, GPU driver, CUDA, the Jetson's system (L4T).
-    """
+    """Return versions outside Python: C library, GPU driver, CUDA, the Jetson's system (L4T)."""
     driver = re.search(r"\b(\d{3}\.[\d.]+)\b", tree.text(f"{DRIVER}/version") or "")
     cuda = re.search(
         r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]+)"',
@@ -262,13 +261,13 @@ def _system_versions(tree: SystemRoot) -> dict[str, object]:
     l4t = re.search(
         r"R(\d+) \(release\), REVISION: ([\d.]+)", tree.text("etc/nv_tegra_release") or ""
     )
-    found = {
+    versions = {
         "libc": tree.libc,
         "nvidia_driver": driver.group(1) if driver else "",
         "cuda": cuda.group(1) if cuda else "",
         "l4t": f"{l4t.group(1)}.{l4t.group(2)}" if l4t else "",
     }
-    return {name: version for name, version in found.items() if version}
+    return {name: version for name, version in versions.items() if version}
 
 
 def _text(path: Path) -> str:
@@ -298,7 +297,7 @@ def _version(package: str) -> str | None:
 
 def _commit(folder: Path) -> dict[str, object]:
     """
-    Give commit, branch, and how many files differ from the commit, with a digest of the
+    Return commit, branch, and the number of files that differ from the commit, with a digest of the
     differences.
     """
     commit = _git(folder, "rev-parse", "--short=7", "HEAD")

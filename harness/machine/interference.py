@@ -1,12 +1,12 @@
 """
-What the kernel says disturbed one iteration: reading it around the timed interval, and the rule for
-what counts.
+Disturbance of single iterations as the kernel reports it: readings around the timed interval, and
+the rule for their significance.
 
-Read from /proc: how long a thread of ours stood in the queue for a CPU (schedstat, which counts a
-container's quota and the competition of others), CPU time that the host of a virtual machine took
-(steal), page faults that went to disk, and involuntary switches, which are kept and not judged:
-what one costs is in the time of waiting. An entry that the system does not give is absent. Knows no
-machine's fitness and no verdict.
+Read from /proc: the time that a thread of ours waited in the queue for a CPU (schedstat, which
+includes a container's quota and the competition of others), CPU time that the host of a virtual
+machine took (steal), page faults that went to disk, and involuntary switches, which are kept and
+not judged: their cost is in the time of waiting. An entry that the system does not provide is
+absent. Knows no state of the machine and no verdict.
 """
 
 import os
@@ -60,45 +60,45 @@ class DisturbanceWatch:
         self._before = self._read()
 
     def stop(self) -> dict[str, float]:
-        """Say what was added since `start`: of threads and CPUs, the one that was hit worst."""
+        """Return the growth since `start`: of threads and CPUs, the one that was hit worst."""
         before, after = self._before, self._read()
         assert before is not None, "start comes first"
-        found: dict[str, float] = {}
+        growths: dict[str, float] = {}
         if after.waited_ns:
-            found["waited_s"] = _most(before.waited_ns, after.waited_ns) / 1e9
+            growths["waited_s"] = _most(before.waited_ns, after.waited_ns) / 1e9
         if after.preempted:
-            found["preempted"] = sum(after.preempted.values()) - sum(
+            growths["preempted"] = sum(after.preempted.values()) - sum(
                 before.preempted.get(t, 0) for t in after.preempted
             )
         if after.stolen_ticks:
-            found["stolen_s"] = _most(before.stolen_ticks, after.stolen_ticks) / os.sysconf(
+            growths["stolen_s"] = _most(before.stolen_ticks, after.stolen_ticks) / os.sysconf(
                 "SC_CLK_TCK"
             )
         if after.major_faults is not None and before.major_faults is not None:
-            found["major_faults"] = after.major_faults - before.major_faults
-        return found
+            growths["major_faults"] = after.major_faults - before.major_faults
+        return growths
 
     def _read(self) -> _Counters:
         threads = [path.name for path in (self._root / "proc/self/task").glob("*")]
         waits = {
-            each: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{each}/schedstat"))
-            for each in threads
+            thread: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{thread}/schedstat"))
+            for thread in threads
         }
         switches = {
-            each: re.search(
+            thread: re.search(
                 r"^nonvoluntary_ctxt_switches:\s+(\d+)",
-                self._text(f"proc/self/task/{each}/status"),
+                self._text(f"proc/self/task/{thread}/status"),
                 re.MULTILINE,
             )
-            for each in threads
+            for thread in threads
         }
         stolen = re.findall(
             r"^cpu(\d+)(?: \d+){7} (\d+)", self._text("proc/stat"), flags=re.MULTILINE
         )
         fields = self._text("proc/self/stat").rpartition(")")[2].split()
         return _Counters(
-            waited_ns={name: int(found.group(1)) for name, found in waits.items() if found},
-            preempted={name: int(found.group(1)) for name, found in switches.items() if found},
+            waited_ns={name: int(match.group(1)) for name, match in waits.items() if match},
+            preempted={name: int(match.group(1)) for name, match in switches.items() if match},
             stolen_ticks={
                 cpu: int(ticks)
                 for cpu, ticks in stolen
@@ -120,18 +120,20 @@ def interference_causes(sample: Iteration) -> tuple[str, ...]:
     Name what disturbed a sample beyond the rule; empty for one that was left alone, or where the
     system does not tell.
     """
-    found = sample.disturbance
+    disturbance = sample.disturbance
     shares = (
         ("waited_s", WAITED_SHARE, "waited for the CPU"),
         ("stolen_s", STOLEN_SHARE, "lost CPU time to the host"),
     )
-    named = [name for key, limit, name in shares if found.get(key, 0.0) > limit * sample.wall_s]
+    named = [
+        name for key, limit, name in shares if disturbance.get(key, 0.0) > limit * sample.wall_s
+    ]
     return (
         *named,
-        *(["read pages from disk"] if found.get("major_faults", 0.0) > MAJOR_FAULTS else []),
+        *(["read pages from disk"] if disturbance.get("major_faults", 0.0) > MAJOR_FAULTS else []),
     )
 
 
 def _most(before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """Give the greatest growth; what is new began at zero."""
+    """Return the greatest growth; a new entry began at zero."""
     return max(count - before.get(name, 0) for name, count in after.items())

@@ -1,12 +1,13 @@
 """
-What a process draws while it speaks: the power meter of this machine, and the pass that reads it.
+Measure the energy of a process while it speaks: the power meter of this machine, and the pass that
+reads it.
 
 The meter is found through the doctor's tree, the first that answers: for work on CUDA the GPU's own
 (NVML: its counter of energy, else its power); the rails of a Jetson; the processor's packages
-(RAPL). Counters are read before and after; what tells only the power of the moment is sampled by a
-thread and added up. The pass is one of its own, never during timed iterations: first idle, then the
-whole workload, so that what the machine draws anyway can be taken off. Judges nothing; what it
-amounts to per second of audio is for `analysis/speed.py` to say.
+(RAPL). Counters are read before and after. A meter of momentary power is sampled by a thread and
+integrated. The pass is one of its own, never during timed iterations: first idle, then the whole
+workload, so that the idle power of the machine can be subtracted. Judges nothing;
+`analysis/speed.py` computes energy per second of audio.
 """
 
 import itertools
@@ -63,14 +64,14 @@ class EnergyCounter:
 
 
 class EnergyReading(NamedTuple):
-    """What was drawn between two readings, and how far apart they were: reading takes time, too."""
+    """Energy between two readings, and the time between them: reading takes time, too."""
 
     energy_j: float
     duration_s: float
 
 
 class Counter:
-    """A meter that adds up by itself, by one dial or several."""
+    """A meter with counters of energy, one or several."""
 
     def __init__(
         self, name: str, dials: Sequence[EnergyCounter], now_s: Callable[[], float] = instant_s
@@ -88,7 +89,7 @@ class Counter:
 
     def end(self) -> EnergyReading:
         """
-        Give what was drawn since `begin`; a dial may have wrapped once. Raises LostMeterError.
+        Return the energy since `begin`; a counter may have wrapped once. Raises LostMeterError.
         """
         pairs = zip(self._dials, self._before_j, self._read_j(), strict=True)
         duration_s = self._now_s() - self._began_s
@@ -99,16 +100,15 @@ class Counter:
 
     def _read_j(self) -> list[float]:
         values = [dial.read_j() for dial in self._dials]
-        known = [value for value in values if value is not None]
-        if len(known) < len(values):
+        numbers = [value for value in values if value is not None]
+        if len(numbers) < len(values):
             raise LostMeterError(f"{self.name} could not be read any more")
-        return known
+        return numbers
 
 
 class Sampler:
     """
-    A meter made of one that tells the power of the moment; between two samples the power is taken
-    to move evenly.
+    A meter that samples momentary power; between two samples power is assumed to change linearly.
     """
 
     def __init__(
@@ -137,10 +137,10 @@ class Sampler:
         self._ended.set()
         self._thread.join()
         self._take()
-        known = [each for each in self._readings if each is not None]
-        if len(known) < len(self._readings):
+        readings = [reading for reading in self._readings if reading is not None]
+        if len(readings) < len(self._readings):
             raise LostMeterError(f"{self.name} could not be read any more")
-        return EnergyReading(joules(known), known[-1].at_s - known[0].at_s)
+        return EnergyReading(joules(readings), readings[-1].at_s - readings[0].at_s)
 
     def _watch(self) -> None:
         while not self._ended.wait(PERIOD_S):
@@ -172,10 +172,10 @@ def find_meter(tree: SystemRoot, device: str) -> Meter | Missing:
     """Find the meter for work on a device; Missing with all the reasons why there is none."""
     reasons = []
     for look in (_gpu, _rails, _packages):
-        found = look(tree, device)
-        if not isinstance(found, str):
-            return found
-        reasons.append(found)
+        meter = look(tree, device)
+        if not isinstance(meter, str):
+            return meter
+        reasons.append(meter)
     return Missing(f"no power meter: {'; '.join(filter(None, reasons))}")
 
 
@@ -183,7 +183,7 @@ def measure_energy(
     meter: Meter,
     speak: Callable[[], float],
     now_s: Callable[[], float] = instant_s,
-    rest: Callable[[float], None] = sleep,
+    wait: Callable[[float], None] = sleep,
 ) -> Energy | Missing:
     """
     Measure what this process draws idle and at work. `speak` speaks the whole workload once and
@@ -191,10 +191,10 @@ def measure_energy(
 
     Missing, with the reason, where the meter stopped answering.
     """
-    rest(SETTLE_S)
+    wait(SETTLE_S)
     try:
         meter.begin()
-        rest(IDLE_S)
+        wait(IDLE_S)
         idle = meter.end()
         meter.begin()
         audio_s = _speak_on(speak, now_s)

@@ -42,7 +42,7 @@ class Guard:
             self._tell(REMOVE, pid)
 
     def close(self) -> None:
-        """Let the guard end, and with it whatever is watched still."""
+        """End the guard, and with it everything that it still watches."""
         with self._lock:
             process, self._process = self._process, None
         if process is not None and os.getpid() == self._owner:

@@ -29,7 +29,7 @@ from harness.records.cell import Option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How workers are set up on a kind of device."""
+    """Settings of workers on a kind of device."""
 
     name: str
     about: str
@@ -58,7 +58,7 @@ LEFT_ALONE = tuple(
     Requirement(knob=knob)
     for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
 )
-"""What every machine must show: nobody else at work, and room."""
+"""Requirements on every machine: idle, and with free memory and disk."""
 STEADY_CLOCK = tuple(
     Requirement(knob=knob, known=False)
     for knob in ("governor", "frequency", "temperature", "clock")
@@ -79,7 +79,10 @@ def cpu_count() -> int:
 
 
 def threads_env(threads: int) -> dict[str, str]:
-    """Tell every numeric library how many threads to start, before it starts them."""
+    """
+    Return environment variables that set the number of threads of every numeric library, before it
+    starts them.
+    """
     names = (
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
@@ -91,7 +94,7 @@ def threads_env(threads: int) -> dict[str, str]:
 
 
 def cpu() -> Profile:
-    """Give the profile as it stands on this machine."""
+    """Return the profile for this machine."""
     return Profile(
         name="cpu",
         about=f"all {cpu_count()} CPUs: honest to report, noisy to gate on",
@@ -121,7 +124,7 @@ MALLOC = {
 
 
 def cpu_gate() -> Profile:
-    """Give the profile as it stands on this machine."""
+    """Return the profile for this machine."""
     return Profile(
         name="cpu-gate",
         about="one thread on one pinned CPU, huge pages: the quietest, for gating",
@@ -141,7 +144,7 @@ def cpu_gate() -> Profile:
 
 
 def cuda() -> Profile:
-    """Give the profile as it stands on this machine."""
+    """Return the profile for this machine."""
     return Profile(
         name="cuda",
         about="the first visible NVIDIA GPU, one CPU thread",
@@ -163,8 +166,8 @@ def cuda() -> Profile:
 
 def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
     """
-    Give the profile of a board. `board` is a pattern of its module's part number, `modes` names
-    with | between.
+    Return the profile of a board. `board` is a pattern of its module's part number, `modes` are
+    names with | between.
     """
     return Profile(
         name=name,
@@ -188,7 +191,7 @@ def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
 
 
 def jetson_agx_orin_maxn() -> Profile:
-    """Give the profile."""
+    """Return the profile for this machine."""
     return jetson_profile(
         "jetson-agx-orin-maxn",
         "Jetson AGX Orin, power mode MAXN, clocks locked",
@@ -198,7 +201,7 @@ def jetson_agx_orin_maxn() -> Profile:
 
 
 def jetson_orin_nano() -> Profile:
-    """Give the profile."""
+    """Return the profile for this machine."""
     return jetson_profile(
         "jetson-orin-nano",
         "Jetson Orin Nano, power mode 25W, MAXN_SUPER or 15W, clocks locked",
@@ -221,7 +224,7 @@ PROFILES: Mapping[str, Callable[[], Profile]] = MappingProxyType(
 
 
 def get_profile(name: str = DEFAULT) -> Profile:
-    """Give a profile as it stands on this machine. Raises HarnessError for an unknown name."""
+    """Return a profile for this machine. Raises HarnessError for an unknown name."""
     if name not in PROFILES:
         raise HarnessError(f"unknown profile {name!r}; known are {', '.join(PROFILES)}")
     return PROFILES[name]()

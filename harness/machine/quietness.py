@@ -33,7 +33,7 @@ the first word counts.
 FIGURES = ("load", "stolen-time")
 """Knobs whose figures are given of a quiet machine too."""
 SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
-"""Facts that nobody may change while a run is measured."""
+"""Settings that must not change while a run is measured."""
 QUIET, UNKNOWN = "quiet", "unknown"
 """Words for a machine of which nothing bad is known."""
 TOO_MANY = 1 / 3
@@ -56,7 +56,7 @@ class MachineState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbed:
-    """How many of a cell's measured iterations were disturbed, and by what."""
+    """Share of a cell's measured iterations that were disturbed, and the causes."""
 
     share: float
     why: str
@@ -87,16 +87,16 @@ def state_between(machine: Facts, before: Snapshot, after: Snapshot) -> MachineS
     unfit = [name for name in KNOBS if answers[name].state is CheckState.UNFIT]
     changed = _changed(before, after)
     words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
-    told = dict.fromkeys((*FIGURES, *unfit))
+    names = dict.fromkeys((*FIGURES, *unfit))
     return MachineState(
-        word=words[0], why=", ".join([*(answers[name].shown for name in told), *changed])
+        word=words[0], why=", ".join([*(answers[name].shown for name in names), *changed])
     )
 
 
 def disturbed(run: Run, slug: str) -> Disturbed:
     """
-    Say which share of a cell's measured iterations does not count, and what disturbed them, the
-    commonest cause first.
+    Return the share of a cell's measured iterations that does not count, and the causes, the
+    commonest first.
     """
     processes = [process for process in run.processes if process.cell == slug]
     samples = [
@@ -105,19 +105,20 @@ def disturbed(run: Run, slug: str) -> Disturbed:
         for sample in process.samples
         if sample.phase is Phase.MEASURED
     ]
-    found = [several for sample in samples if (several := interference_causes(sample))]
-    if not found:
+    disturbed_iterations = [causes for sample in samples if (causes := interference_causes(sample))]
+    if not disturbed_iterations:
         return Disturbed(share=0.0, why="")
-    counts = Counter(cause for several in found for cause in several)
+    counts = Counter(cause for causes in disturbed_iterations for cause in causes)
     what = ", ".join(f"{count} {cause}" for cause, count in counts.most_common())
-    why = f"machine not quiet: {len(found)} of {len(samples)} iterations disturbed ({what})"
-    return Disturbed(share=len(found) / len(samples), why=why)
+    count = len(disturbed_iterations)
+    why = f"machine not quiet: {count} of {len(samples)} iterations disturbed ({what})"
+    return Disturbed(share=len(disturbed_iterations) / len(samples), why=why)
 
 
 def _changed(before: Facts, after: Facts) -> list[str]:
-    known = [
+    names = [
         name
         for name in SETTINGS
         if name in before and name in after and before[name] != after[name]
     ]
-    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in known]
+    return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in names]

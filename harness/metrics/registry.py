@@ -165,6 +165,9 @@ def base_name(name: str) -> str:
     """
     Return the name without prefixes, whatever the reading; an unknown name is returned as it
     is.
+
+    >>> base_name("golden_snr"), base_name("phone_wer"), base_name("wer")
+    ('snr', 'wer', 'wer')
     """
     spec = entries().get(name)
     return name if spec is None else spec.base
@@ -212,7 +215,12 @@ def check_selection(names: Collection[str] | None, conditions: Collection[str]) 
 
 
 def full_version(name: str) -> str:
-    """Return `version_of` as records hold it: "1; pesq 0.0.4"."""
+    """
+    Return `version_of` as records hold it.
+
+    >>> full_version("rtf")
+    '1'
+    """
     return str(version_of(name))
 
 

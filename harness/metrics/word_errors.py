@@ -58,7 +58,13 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """Errors per reference word; beyond 1.0 when the transcript inserts more than was said."""
+        """
+        Errors per reference word; beyond 1.0 when the transcript inserts more than was
+        said.
+
+        >>> ErrorCounts(errors=1, reference_words=4).rate
+        0.25
+        """
         return self.errors / self.reference_words
 
 

@@ -219,6 +219,9 @@ def window_s(duration_s: float) -> int:
     """
     Return the seconds to encode: the audio and its margin, rounded up to a multiple of
     WINDOW_STEP_S.
+
+    >>> window_s(3.2), window_s(29.5)
+    (5, 30)
     """
     return min(WINDOW_S, math.ceil((duration_s + MARGIN_S) / WINDOW_STEP_S) * WINDOW_STEP_S)
 

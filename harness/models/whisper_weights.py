@@ -224,7 +224,7 @@ def primary_language(tag: str) -> str:
     """
     Return the language of a tag without its region; a name in words is returned as it is.
 
-    >>> primary("es-MX"), primary("ES_mx"), primary("es")
+    >>> primary_language("es-MX"), primary_language("ES_mx"), primary_language("es")
     ('es', 'es', 'es')
     """
     return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

@@ -19,7 +19,7 @@ from harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Uni
 
 ENGLISH = "en"
 Option = str | int | float | bool
-"""A value of an engine option; whatever JSON can hold in one word."""
+"""A value of an engine option: a scalar of JSON."""
 _RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
 NAME = TextPattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
 Name = Annotated[str, NAME]
@@ -36,7 +36,7 @@ Language = Annotated[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
-    One text to be spoken: `id` is unique in its workload; options such as the speaker override the
+    One text to synthesise. `id` is unique in its workload; options such as the speaker override the
     cell's.
     """
 
@@ -52,13 +52,12 @@ class Request:
 
     def marks(self) -> dict[str, str]:
         """
-        Give what is said about the text, beside the text itself; empty for a plain English
-        sentence.
+        Return language, statement and emphasis of the text; empty for a plain English sentence.
         """
-        said = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
+        marks = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
         return {
             name: value
-            for name, value in said.items()
+            for name, value in marks.items()
             if value is not None and (name, value) != ("language", ENGLISH)
         }
 
@@ -76,7 +75,10 @@ class Workload:
     """
 
     def digest(self) -> str:
-        """Identify what is asked, not how it is called, nor which recordings it is held against."""
+        """
+        Return a digest of the texts and their options; the name and the reference recordings are
+        not part of it.
+        """
         rows = [
             [r.id, r.text, dict(sorted(r.options.items())), *filter(None, [r.marks()])]
             for r in self.requests
@@ -87,11 +89,10 @@ class Workload:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """
-    One configuration x one workload.
-
-    `axes` are the options that this suite varies, with this cell's values; `fixed` are options that
-    the suite sets for all its cells. What neither names is the target's own default, and that is on
-    purpose: a default that changes is a change of the engine, and must be seen.
+    One configuration x one workload. `axes` are the options that this suite varies, with this
+    cell's values. `fixed` are options that the suite sets for all its cells. An option in neither
+    has the target's own default, on purpose: a default that changes is a change of the engine, and
+    must be visible.
     """
 
     suite: Name
@@ -103,13 +104,13 @@ class Cell:
 
     @property
     def options(self) -> dict[str, Option]:
-        """All options that are asked for."""
+        """All requested options."""
         return {**self.fixed, **self.axes}
 
     @property
     def slug(self) -> str:
         """
-        Name the cell within its suite, `[a-z0-9._-]` only, axes in the suite's order:
+        Name of the cell within its suite, `[a-z0-9._-]` only, axes in the suite's order:
         `nfe_steps-8.precision-bf16`.
         """
         named = ".".join(f"{name}-{_word(value)}" for name, value in self.axes.items())
@@ -117,30 +118,29 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Name the cell for people: `nfe_steps=8 precision=bf16`."""
+        """Name of the cell for people: `nfe_steps=8 precision=bf16`."""
         return " ".join(f"{name}={_word(value)}" for name, value in self.axes.items()) or "default"
 
     def voice_of(self, request: Request) -> str | None:
         """
-        Give the path of a recording of the voice that a request asks for; None where the workload
-        names none.
+        Return the path of a recording of the requested voice; None where the workload has none.
         """
         speaker = {**self.options, **request.options}.get("speaker")
         return None if speaker is None else self.workload.voices.get(str(speaker))
 
     def digest(self) -> str:
-        """Identify what is asked: target, pipeline, options, texts."""
-        asked = [
+        """Return a digest of target, pipeline, options and texts."""
+        request = [
             self.target,
             self.pipeline,
             self.workload.digest(),
             dict(sorted(self.options.items())),
         ]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _word(value: Option) -> str:
-    """Name a value in a few letters: a file by its own name, nothing by "none"."""
+    """Return a value as a few letters: a path by its file name, None as "none"."""
     text = PurePosixPath(str(value)).name.lower() or "none"
     if not re.fullmatch(r"[a-z0-9._-]+", text):
         msg = (

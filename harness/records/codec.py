@@ -107,17 +107,17 @@ def _encode(value: Any) -> Any:
         return _encode_fields(value)
     if isinstance(value, Mapping):
         return {
-            key.value if isinstance(key, Enum) else key: below(f".{key}", _encode, each)
-            for key, each in value.items()
+            key.value if isinstance(key, Enum) else key: below(f".{key}", _encode, element)
+            for key, element in value.items()
         }
     if isinstance(value, Sequence):
-        return [below(f"[{index}]", _encode, each) for index, each in enumerate(value)]
+        return [below(f"[{index}]", _encode, element) for index, element in enumerate(value)]
     raise FaultError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _encode_fields(value: Any) -> Any:
     kind: Any = type(value)
-    pairs = [(each, getattr(value, each.name)) for each in _fields(kind, False)]
+    pairs = [(field, getattr(value, field.name)) for field in _fields(kind, False)]
     if isinstance(value, Row):
         return [below(f".{each.name}", _encode, held) for each, held in pairs]
     data: dict[str, Any] = {}
@@ -142,7 +142,7 @@ def _decoder(hint: Any, lenient: bool) -> Decode:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return mapping_of(_decoder(arguments[0], lenient), _decoder(arguments[1], lenient))
     if origin is tuple and (len(arguments) != 2 or arguments[1] is not Ellipsis):
-        return tuple_of([_decoder(each, lenient) for each in arguments])
+        return tuple_of([_decoder(argument, lenient) for argument in arguments])
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return sequence_of(_decoder(arguments[0], lenient))
     return _plain(hint, lenient)
@@ -176,13 +176,13 @@ def _union(members: Sequence[Any], lenient: bool) -> Decode:
     Return a decoder that lets the type of the data choose the member, and of objects the keys.
     """
     scalars = {
-        bare: _decoder(each, lenient) for each in members if (bare := _bare(each)) in SCALARS
+        bare: _decoder(member, lenient) for member in members if (bare := _bare(member)) in SCALARS
     }
-    records = [each for each in members if dataclasses.is_dataclass(_bare(each))]
+    records = [member for member in members if dataclasses.is_dataclass(_bare(member))]
     others = [
-        _decoder(each, lenient)
-        for each in members
-        if _bare(each) not in SCALARS and each not in records
+        _decoder(member, lenient)
+        for member in members
+        if _bare(member) not in SCALARS and member not in records
     ]
 
     def decoded(data: Any) -> Any:
@@ -203,47 +203,51 @@ def _any_of(decoders: Sequence[Decode], members: Sequence[Any], data: Any) -> An
         except FaultError as error:
             if number == len(decoders) and isinstance(data, list | Mapping):
                 raise error
-    raise FaultError(f"must be {' or '.join(_named(each) for each in members)}, not {shown(data)}")
+    raise FaultError(
+        f"must be {' or '.join(_named(member) for member in members)}, not {shown(data)}"
+    )
 
 
 def _fitting(records: Sequence[Any], data: Mapping[str, Any]) -> Any:
     """Return the dataclass whose keys the object has; the last where none fits, for its error."""
-    for each in records:
-        fields = _fields(_bare(each), False)
+    for record in records:
+        fields = _fields(_bare(record), False)
         if all(field.key in data for field in fields if field.required) and {
             field.key for field in fields
         } & set(data):
-            return each
+            return record
     return records[-1]
 
 
 def _record(kind: Any, lenient: bool) -> Decode:
     everything = _fields(kind, lenient)
     fields = [each for each in everything if not each.rest]
-    rest = next((each for each in everything if each.rest), None)
-    known = frozenset(each.key for each in fields)
+    rest_field = next((each for each in everything if each.rest), None)
+    keys = frozenset(field.key for field in fields)
 
     def decoded(data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise FaultError(f"must be an object, not {shown(data)}")
-        if not lenient and rest is None and not known.issuperset(data):
-            unknown = sorted(map(str, set(data) - known))
+        if not lenient and rest_field is None and not keys.issuperset(data):
+            unknown = sorted(map(str, set(data) - keys))
             raise FaultError(
                 f"has the unknown key {shown(unknown[0])}; known are "
-                f"{', '.join(each.key for each in fields)}"
+                f"{', '.join(field.key for field in fields)}"
             )
         lacking = next(
-            (each.key for each in fields if each.required and each.key not in data), None
+            (field.key for field in fields if field.required and field.key not in data), None
         )
         if lacking is not None:
             raise FaultError(f"lacks {lacking}")
         held = {
-            each.name: below(f".{each.key}", each.decode, data[each.key])
-            for each in fields
-            if each.key in data
+            field.name: below(f".{field.key}", field.decode, data[field.key])
+            for field in fields
+            if field.key in data
         }
-        if rest is not None:
-            held[rest.name] = rest.decode({key: data[key] for key in data if key not in known})
+        if rest_field is not None:
+            held[rest_field.name] = rest_field.decode(
+                {key: data[key] for key in data if key not in keys}
+            )
         return _made(kind, held)
 
     return decoded
@@ -251,7 +255,7 @@ def _record(kind: Any, lenient: bool) -> Decode:
 
 def _row(kind: Any, lenient: bool) -> Decode:
     fields = _fields(kind, lenient)
-    names, decode = [each.name for each in fields], tuple_of([each.decode for each in fields])
+    names, decode = [field.name for field in fields], tuple_of([field.decode for field in fields])
     return lambda data: _made(kind, dict(zip(names, decode(data), strict=True)))
 
 
@@ -266,21 +270,23 @@ def _made(kind: Any, held: Mapping[str, Any]) -> Any:
 def _fields(kind: Any, lenient: bool) -> tuple[_Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
     return tuple(
-        _field(each, hints[each.name], lenient) for each in dataclasses.fields(kind) if each.init
+        _field(field, hints[field.name], lenient)
+        for field in dataclasses.fields(kind)
+        if field.init
     )
 
 
 def _field(field: dataclasses.Field[Any], hint: Any, lenient: bool) -> _Field:
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    made, given = field.default_factory, field.default
+    factory, default = field.default_factory, field.default
     return _Field(
         name=field.name,
         key=next((mark.name for mark in marks if isinstance(mark, Key)), field.name),
         decode=_decoder(hint, lenient),
-        required=given is dataclasses.MISSING and made is dataclasses.MISSING,
+        required=default is dataclasses.MISSING and factory is dataclasses.MISSING,
         omit=any(isinstance(mark, OmitDefault) for mark in marks),
         rest=any(isinstance(mark, Rest) for mark in marks),
-        default=(lambda: given) if made is dataclasses.MISSING else made,
+        default=(lambda: default) if factory is dataclasses.MISSING else factory,
     )
 
 
@@ -300,7 +306,7 @@ def _named(hint: Any) -> str:
     if dataclasses.is_dataclass(bare) and isinstance(bare, type):
         return (
             "an object with "
-            f"{', '.join(each.key for each in _fields(bare, False) if each.required)}"
+            f"{', '.join(field.key for field in _fields(bare, False) if field.required)}"
         )
     if get_origin(bare) is Literal:
         return ", ".join(map(str, get_args(bare)))

@@ -59,7 +59,7 @@ class TextPattern:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How many characters, elements or entries there may be."""
+    """Number of characters, elements or entries."""
 
     least: int = 0
     most: int | None = None
@@ -88,8 +88,8 @@ class Unique:
     def fault(self, value: Any) -> str | None:
         """Return why a value breaks the constraint; None if it does not."""
         seen: set[Any] = set()
-        for each in value:
-            key = getattr(each, self.by) if self.by else each
+        for element in value:
+            key = getattr(element, self.by) if self.by else element
             if key in seen:
                 return f"holds {self.by and f'the {self.by} '}{shown(key)} more than once"
             seen.add(key)
@@ -110,7 +110,7 @@ class OmitDefault:
 
 @dataclass(frozen=True, slots=True)
 class Convert:
-    """Applied to a decoded value: brings what an older version wrote up to date."""
+    """Applied to a decoded value: upgrades the form of an older version."""
 
     convert: Callable[[Any], Any]
 
@@ -153,7 +153,7 @@ class FaultError(Exception):
 
 
 def shown(value: Any) -> str:
-    """Show a value in a few printable characters."""
+    """Return a value in a few printable characters."""
     if isinstance(value, Mapping | list | tuple):
         return f"{'an object' if isinstance(value, Mapping) else 'a list'} of {len(value)}"
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > WIDEST_BITS:

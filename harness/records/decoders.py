@@ -76,8 +76,8 @@ SCALARS: Mapping[Any, Decode] = {
 
 def enum_of(kind: type[Enum]) -> Decode:
     """Return a decoder of an enum's values."""
-    known = {each.value: each for each in kind}
-    return lambda data: known[_choice(data, known)]
+    members = {member.value: member for member in kind}
+    return lambda data: members[_choice(data, members)]
 
 
 def literal(values: Sequence[Any]) -> Decode:
@@ -85,9 +85,9 @@ def literal(values: Sequence[Any]) -> Decode:
     return lambda data: _choice(data, values)
 
 
-def _choice(data: Any, known: Any) -> Any:
-    if not isinstance(data, str | int | bool | types.NoneType) or data not in known:
-        raise FaultError(f"{shown(data)} is unknown; known are {', '.join(map(str, known))}")
+def _choice(data: Any, choices: Any) -> Any:
+    if not isinstance(data, str | int | bool | types.NoneType) or data not in choices:
+        raise FaultError(f"{shown(data)} is unknown; known are {', '.join(map(str, choices))}")
     return data
 
 
@@ -96,8 +96,8 @@ def constrained(decode: Decode, constraints: Sequence[Constraint]) -> Decode:
 
     def checked(data: Any) -> Any:
         value = decode(data)
-        for each in constraints:
-            if value is not None and (fault := _fault(each, value)) is not None:
+        for constraint in constraints:
+            if value is not None and (fault := _fault(constraint, value)) is not None:
                 raise FaultError(f"{shown(data)} {fault}")
         return value
 
@@ -118,8 +118,8 @@ def mapping_of(decode_key: Decode, decode: Decode) -> Decode:
         if not isinstance(data, Mapping):
             raise FaultError(f"must be an object, not {shown(data)}")
         return {
-            below(_step(key), decode_key, key): below(_step(key), decode, each)
-            for key, each in data.items()
+            below(_step(key), decode_key, key): below(_step(key), decode, element)
+            for key, element in data.items()
         }
 
     return decoded
@@ -131,7 +131,7 @@ def sequence_of(decode: Decode) -> Decode:
     def decoded(data: Any) -> tuple[Any, ...]:
         if not isinstance(data, list | tuple):
             raise FaultError(f"must be a list, not {shown(data)}")
-        return tuple(below(index, decode, each) for index, each in enumerate(data))
+        return tuple(below(index, decode, element) for index, element in enumerate(data))
 
     return decoded
 
@@ -143,8 +143,8 @@ def tuple_of(parts: Sequence[Decode]) -> Decode:
         if not isinstance(data, list | tuple) or len(data) != len(parts):
             raise FaultError(f"must be a list of {len(parts)} values, not {shown(data)}")
         return tuple(
-            below(index, decode, each)
-            for index, (decode, each) in enumerate(zip(parts, data, strict=True))
+            below(index, decode, element)
+            for index, (decode, element) in enumerate(zip(parts, data, strict=True))
         )
 
     return decoded

@@ -1,9 +1,10 @@
 """
-Where a run was made: the machine, its toolchain, and two snapshots of the machine's state.
+Records of the environment of a run: its machine, its toolchain, and two snapshots of the machine's
+state.
 
 JSON keeps the facts flat: `{"machine": {"id": ..., "cores": 2, ...}, "toolchain": {...}, ...}`.
-Facts that no field names are kept as they were read, so that an older voxgate passes on the facts
-of a younger one. Knows no machine; `machine/identity.py` reads one.
+Facts without a field of their own are kept as they were read, so that an older voxgate passes on
+the facts of a younger one. Knows no machine; `machine/identity.py` reads one.
 """
 
 from collections.abc import Mapping
@@ -58,9 +59,9 @@ class RunEnvironment:
     after: Annotated[Snapshot | None, OmitDefault()] = None
     """None until the run is complete."""
     more: Annotated[Mapping[str, object], Rest()] = field(default_factory=dict)
-    """`finished`, `side` of a comparison, and whatever another version noted."""
+    """`finished`, `side` of a comparison, and facts that another version noted."""
     power: Annotated[str | None, OmitDefault()] = None
-    """Why no energy was measured; None where it was, or where nobody looked."""
+    """Reason for the absence of energy; None where it was measured, or not requested."""
 
 
 def environment_from_json(data: object, where: str = "environment") -> RunEnvironment:

@@ -117,7 +117,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file a second name; a copy where the file system has no hard links. Raises OSError."""
+    """Create a hard link to a file; a copy where the file system has none. Raises OSError."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
@@ -185,10 +185,10 @@ def _is_stream(path: Path) -> bool:
 def _mode_of(path: Path) -> int | None:
     """Return the permissions of the file that is to be replaced; None where there is none."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return None
-    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
 
 
 def _write_new(path: Path, data: bytes, mode: int | None, *, durable: bool = True) -> None:

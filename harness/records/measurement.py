@@ -1,8 +1,8 @@
 """
-The record of one metric for one cell, and how it is written down.
+The record of one metric for one cell, and its form in JSON.
 
-A value is a number or a reason why there is none; never NaN, never infinity, never an absence.
-Knows JSON; does not know how a number is computed, nor what would be a good one.
+A value is a number or a reason for its absence; never NaN, never infinity, never left out. Knows
+JSON. Does not know how a number is computed, nor what a good one is.
 """
 
 import re
@@ -25,8 +25,7 @@ SNR_CEILING_DB = 120.0
 
 class MissingKind(StrEnum):
     """
-    Why there is no value, where a decision depends on it; the reason is for people, and nothing
-    reads it.
+    Kind of absence, where a decision depends on it; the reason is for people, and no code reads it.
     """
 
     DURATIONS_DIFFER = "durations differ"
@@ -35,8 +34,8 @@ class MissingKind(StrEnum):
     """
     TAKES_DIFFER = "takes differ"
     """
-    The engine speaks otherwise each time, and nobody asked for a seed: no take can be held against
-    another.
+    The engine's audio differs each time, and no seed was requested: no recording can be compared
+    with another.
     """
     NOT_INSTALLED = "not installed"
     """An optional package is absent: the machine lacks something, the audio does not."""
@@ -52,7 +51,7 @@ class MissingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no value, and why."""
+    """The absence of a value: its reason, and its kind where a decision depends on it."""
 
     reason: Annotated[str, Key("missing")]
     kind: Annotated[MissingKind | None, OmitDefault()] = None
@@ -74,7 +73,7 @@ _OLD_NOT_INSTALLED = re.compile(r"(^|[ :,])[\w.-]+ is not installed(;|$)")
 
 
 def with_kind(missing: Missing) -> Missing:
-    """Return a record of before its kind was written with that kind; any other as it is."""
+    """Return a record of an older version with its kind; any other unchanged."""
     if missing.kind is not None:
         return missing
     kind = _OLD_REASONS.get(missing.reason)
@@ -84,7 +83,9 @@ def with_kind(missing: Missing) -> Missing:
 
 
 def not_installed(package: str, advice: str) -> Missing:
-    """Return why there is no value where an optional package is absent, and how to get it."""
+    """
+    Return the absence of a value for want of an optional package; `advice` says how to install it.
+    """
     return Missing(f"{package} is not installed; {advice}", MissingKind.NOT_INSTALLED)
 
 
@@ -146,8 +147,7 @@ _SEPARATOR = "; "
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """
-    What a number means: its name, base unit, the direction that is better, and the version of its
-    computation.
+    Meaning of a number: name, base unit, better direction, and the version of its computation.
     """
 
     name: str
@@ -195,8 +195,7 @@ def lacks_package(value: Value) -> bool:
 
 def is_exact(unit: str, value: Value) -> bool:
     """
-    Whether a ratio in dB stands at the ceiling: the two signals are identical, present it as
-    "exact".
+    Whether a ratio in dB is at the ceiling: the two signals are identical, presented as "exact".
     """
     return unit == "dB" and isinstance(value, float) and value >= SNR_CEILING_DB
 

@@ -53,9 +53,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk(Row):
-    """
-    A piece of audio as it came: seconds from the request to its arrival, and how long it plays.
-    """
+    """A chunk of audio as it arrived: seconds from the request to its arrival, and its duration."""
 
     arrived_s: Time
     audio_s: Length
@@ -64,8 +62,8 @@ class AudioChunk(Row):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """
-    One synthesis. `wall_s` runs from the request to the last audio frame; `stages_s` is its share
-    per stage.
+    One synthesis. `wall_s` runs from the request to the last audio sample; `stages_s` is the part
+    of each stage.
     """
 
     cell: str
@@ -85,8 +83,7 @@ class Iteration:
     """
     disturbance: Mapping[str, float] = field(default_factory=dict)
     """
-    What the kernel says disturbed it, as `machine/interference.py` names it; empty where nobody
-    tells.
+    Disturbance reported by the kernel, named as in `machine/interference.py`; empty where unknown.
     """
     joins_s: Annotated[tuple[Time, ...] | None, OmitDefault()] = None
     """
@@ -94,12 +91,12 @@ class Iteration:
     it does not tell.
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
-    """Every piece of audio in the order of its arrival; None where nobody noted it."""
+    """Chunks in the order of their arrival; None where they were not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdStart:
-    """What a fresh process pays before it can serve."""
+    """Time that a fresh process needs before it can serve."""
 
     import_s: Time
     load_s: Time
@@ -107,15 +104,12 @@ class ColdStart:
 
 
 UNSEEN = "not observable"
-"""Stands as observed where nothing of an option can be seen or heard."""
+"""The observed value of an option that cannot be observed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionCheck:
-    """
-    One option: what was asked, what was observed while the engine ran, and whether that keeps the
-    promise.
-    """
+    """One option: the requested value, the observed one, and whether they agree."""
 
     option: str
     asked: Option | None
@@ -180,7 +174,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """What one process drew in a pass of its own: first idle, then at work."""
+    """Energy of one process, in a pass of its own: first idle, then at work."""
 
     meter: str
     """What was read, in words: values of different meters are not comparable."""
@@ -196,8 +190,8 @@ class Energy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageWork:
     """
-    How much the model of a stage had to do in a stage pass. Its times say something beside others
-    of the same work only.
+    Amount of work of a stage's model in a profiling pass. Its times are comparable only with those
+    of the same work.
     """
 
     calls: Count
@@ -214,8 +208,8 @@ class StageWork:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageProfile:
     """
-    What one process told of its stages in a pass of its own, with the device waited for before and
-    after each.
+    Time per stage of one process, in a pass of its own that synchronises the device before and
+    after each stage.
     """
 
     request: str
@@ -235,7 +229,7 @@ class StageProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
-    """All that one child process left: one repeat of one cell."""
+    """All records of one child process: one repeat of one cell."""
 
     cell: str
     repeat: int
@@ -247,25 +241,25 @@ class ProcessRecord:
     peak_rss_bytes: int | None
     peak_cuda_bytes: int | None
     energy: Energy | Missing | None = None
-    """Missing where a meter failed; None where nobody looked."""
+    """Missing where a meter failed; None where energy was not requested."""
     stages: StageProfile | Missing | None = None
     """Missing where the pass failed; None where there was none."""
     failure: Failure | None
     finished: bool
     observed: bool = True
-    """Whether anybody looked at what was in effect; what was seen stands in `effects`."""
+    """Whether effective options were observed; the observations are in `effects`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardText:
-    """The words that a speech recogniser heard of one request."""
+    """Transcript of one request by a speech recogniser."""
 
     text: str
     recogniser: str
 
 
 HeardTexts = Mapping[str, Mapping[str, HeardText]]
-"""Slug -> request id -> what was heard; without what nobody listened to."""
+"""Slug -> request id -> transcript; without requests that were not transcribed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,8 +299,8 @@ class Run:
 
 def failure_of(cell: str, run: Run) -> str | None:
     """
-    Say why a cell failed: a process that failed, or an option that was observed not to be in
-    effect; None if it did not.
+    Return why a cell failed: a process that failed, or an option that was observed not to be in
+    effect. None if it did not fail.
     """
     for process in run.processes:
         if process.cell != cell:

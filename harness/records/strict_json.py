@@ -66,9 +66,9 @@ def _check_plain(data: Any) -> None:
     while level:
         if depth > DEEPEST:
             raise RecursionError
-        for each in level:
-            _check_scalar(each)
-        level = [held for each in level if isinstance(each, list | dict) for held in _held(each)]
+        for value in level:
+            _check_scalar(value)
+        level = [held for value in level if isinstance(value, list | dict) for held in _held(value)]
         depth += 1
 
 
@@ -78,7 +78,7 @@ def _held(container: Any) -> list[Any]:
 
 def _check_scalar(data: Any) -> None:
     if isinstance(data, str):
-        if not data.isascii() and any("\ud800" <= each <= "\udfff" for each in data):
+        if not data.isascii() and any("\ud800" <= element <= "\udfff" for element in data):
             raise FaultError(f"the text {shown(data)} holds half a character")
     elif isinstance(data, float) and not math.isfinite(data):
         raise FaultError("a number is too large to be held")

@@ -1,5 +1,5 @@
 """
-Read TOML files: policies, budgets. Whatever is wrong with the text is one HarnessError.
+Read TOML files: policies, budgets. Any fault of the text is one HarnessError.
 
 Knows no format of ours.
 """

@@ -1,9 +1,9 @@
 """
-The records of judging: comparison, verdict per metric, per cell, and of the whole run; and how they
-are written as JSON.
+The records of judging: comparison, verdict per metric, per cell, and of the whole run; and their
+form in JSON.
 
-They hold what was decided and why, ready to be shown. They decide nothing: `judging/compare.py` and
-`judging/decide.py` do.
+They hold decisions with their reasons, ready to be presented. They decide nothing:
+`judging/compare.py` and `judging/decide.py` do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,10 +65,7 @@ EXIT_CODES: Mapping[Verdict, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """
-    What the policy says of one metric. A change must exceed every margin that is given, to be
-    beyond the limit.
-    """
+    """Policy of one metric. A change is beyond the limit if it exceeds every margin that is set."""
 
     relative: float | None
     """0.05 is 5 % of the baseline."""
@@ -95,7 +92,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How far one metric of one cell moved from the baseline, with the uncertainty of that."""
+    """Shift of one metric of one cell from the baseline, with its uncertainty."""
 
     cell: str
     metric: str

@@ -1,5 +1,5 @@
 """
-Pictures for the page, drawn by matplotlib as SVG bytes. They show numbers that others computed.
+The charts of the page, drawn by matplotlib as SVG bytes.
 
 Uses Figure objects and no pyplot, so nothing global changes. Text stays text, and the same input
 gives the same bytes.
@@ -83,9 +83,7 @@ def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
 
 
 def tradeoff_words(data: Tradeoff) -> tuple[str, str]:
-    """
-    Say what the chart shows, for those who do not see it, and its caption: who is beaten by nobody.
-    """
+    """Return the alternative text of the chart, and its caption: the cells that no other beats."""
     title = TITLES.get(data.metric, data.metric)
     spots = "; ".join(
         f"{p.label}: rtf {p.rtf:.3g}, {shown_value(data.metric, data.unit, p.quality)}"
@@ -134,7 +132,9 @@ def _name(axes: Any, points: Sequence[Point], theme: Theme, scale: float) -> Non
 
 
 def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
-    """Name the axes with their good direction, and colour what matplotlib draws by itself."""
+    """
+    Name the axes with their good direction, and set the colours that matplotlib chooses by itself.
+    """
     unit = shown_unit(data.metric, data.unit)
     better = {"lower": "lower is better", "higher": "higher is better", "neither": ""}[data.better]
     title = TITLES.get(data.metric, data.metric)

@@ -1,88 +1,192 @@
 """
-What a report is about: a run, its measurements and the judgement on it, and the few facts to look
-up in them.
+The record that every report draws from: a judged run, and all that is computed from it.
 
-Knows no format. Audio comes through a function, so that no report needs to know where it is kept.
+`build_report` computes once; terminal, Markdown, page and comment only format. Audio comes through
+a function, so that no report needs to know where it is kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
+from harness.analysis.grouping import by_name
+from harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
+from harness.machine.quietness import MachineState, fitness
 from harness.records.cell import Cell
-from harness.records.measurement import Measurement
+from harness.records.measurement import Measurement, Missing
 from harness.records.run import OptionCheck, Phase, Run
 from harness.records.verdict import RunVerdict
-from harness.scoring.asr_floor import Floor
+from harness.scoring.asr_floor import Floor, floor_for_workload
 
 GOLDEN = "golden"
-"""Stands in place of a cell's slug where the accepted audio is asked for."""
+"""In place of a cell's slug: the accepted audio."""
+PLOTTED = ("pesq", "wer")
+"""Metrics that are drawn against speed."""
+RATES = ("wer", "cer")
+"""Metrics that have a floor."""
 
 AudioLoader = Callable[[str, str], bytes | None]
-"""(slug or GOLDEN, request id) -> a WAV file's bytes, or None where there is none."""
+"""(slug or GOLDEN, request id) -> the bytes of a WAV file, or None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorRates:
+    """The recogniser's error rates on speech that is known to be good, of the reference cell."""
+
+    speaker: str
+    texts: int
+    """Number of requests that the speaker said."""
+    rates: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoFloor:
+    """The reason why a floor cannot stand beside a measured rate."""
+
+    metric: str
+    why: Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionDifference:
+    """An option that was not in effect as it was requested."""
+
+    option: str
+    requested: object
+    effective: object
+    reason: str = ""
+    """What was observed; empty where the target resolved the option otherwise."""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"asked {self.option}={self.requested}, in effect {self.effective}{why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that a report shows."""
+    """All that a report shows; made by `build_report`."""
 
     run: Run
     measurements: Mapping[str, Sequence[Measurement]]
     judgement: RunVerdict
-    floor: Floor | None = None
-    """Of the workload; None where nobody made one."""
+    machine: MachineState
+    """How quiet the machine was."""
+    fastest: SpeedGain | None
+    """The fastest cell fit to ship, against the reference; None where none is fit."""
+    tradeoffs: tuple[Tradeoff, ...]
+    """Speed against quality, for the metrics in PLOTTED that two cells have."""
+    floor: FloorRates | NoFloor | None = None
+    """None where nobody made a floor for the workload."""
+    differences: Mapping[str, tuple[OptionDifference, ...]] = field(default_factory=dict)
+    """Slug -> options not in effect as requested; empty tuples where all were."""
+
+
+def build_report(
+    run: Run,
+    measurements: Mapping[str, Sequence[Measurement]],
+    judgement: RunVerdict,
+    floor: Floor | None = None,
+) -> Report:
+    """Return the report of a judged run, with everything that renderers would have to compute."""
+    return Report(
+        run=run,
+        measurements=measurements,
+        judgement=judgement,
+        machine=fitness(run.environment),
+        fastest=fastest_passing(judgement, measurements, run.reference),
+        tradeoffs=tradeoffs_of(judgement, measurements),
+        floor=_floor_rates(run, measurements, floor),
+        differences={cell.slug: differences(run, cell.slug) for cell in run.cells},
+    )
+
+
+def tradeoffs_of(
+    judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]]
+) -> tuple[Tradeoff, ...]:
+    """Return speed against every metric in PLOTTED that at least two cells have."""
+    plotted = [tradeoff(judgement, measurements, metric) for metric in PLOTTED]
+    return tuple(data for data in plotted if data is not None)
 
 
 def cell_of(run: Run, slug: str) -> Cell | None:
-    """Find a cell of the run; None for a cell that only the suite or the baseline knows."""
+    """Return a cell of the run; None for a cell that only the suite or the baseline has."""
     return next((cell for cell in run.cells if cell.slug == slug), None)
 
 
 def effects_of(run: Run, slug: str) -> tuple[OptionCheck, ...]:
-    """Give what was observed of a cell: of its last process that was observed at all."""
-    found = [
+    """Return the option checks of a cell, from its last process that has any."""
+    checks = [
         process.effects for process in run.processes if process.cell == slug and process.effects
     ]
-    return found[-1] if found else ()
+    return checks[-1] if checks else ()
 
 
 def effective_of(run: Run, slug: str) -> Mapping[str, object]:
-    """Give every option of the cell as the target resolved it; empty where nothing was loaded."""
-    found = [
+    """Return every option of a cell as the target resolved it; empty where nothing was loaded."""
+    resolved = [
         process.effective for process in run.processes if process.cell == slug and process.effective
     ]
-    return found[-1] if found else {}
+    return resolved[-1] if resolved else {}
 
 
-def differences(run: Run, slug: str) -> tuple[str, ...]:
-    """
-    Say what was asked of a cell and was not so: one line per option, from what was observed and
-    what was resolved.
-    """
+def differences(run: Run, slug: str) -> tuple[OptionDifference, ...]:
+    """Return the options of a cell that were observed or resolved otherwise than requested."""
     cell = cell_of(run, slug)
     if cell is None:
         return ()
-    lines = {
-        each.option: f"asked {each.option}={each.asked}, in effect {each.observed}: {each.why}"
-        for each in effects_of(run, slug)
-        if each.holds is False
+    unlike = {
+        check.option: OptionDifference(
+            option=check.option, requested=check.asked, effective=check.observed, reason=check.why
+        )
+        for check in effects_of(run, slug)
+        if check.holds is False
     }
     effective = effective_of(run, slug)
     for name, asked in cell.options.items():
-        if name in effective and effective[name] != asked:
-            lines.setdefault(name, f"asked {name}={asked}, in effect {effective[name]}")
-    return tuple(lines.values())
+        if name in effective and effective[name] != asked and name not in unlike:
+            unlike[name] = OptionDifference(option=name, requested=asked, effective=effective[name])
+    return tuple(unlike.values())
+
+
+def failed_option(run: Run, slug: str) -> str:
+    """Return the option whose check failed the cell; empty where another cause did, or none."""
+    for process in run.processes:
+        if process.cell == slug and process.failure is not None:
+            return ""
+        failed = [check.option for check in process.effects if check.holds is False]
+        if process.cell == slug and failed:
+            return failed[0]
+    return ""
 
 
 def all_differences(run: Run) -> dict[str, list[str]]:
-    """
-    Say for every cell what was asked of it and was not so; cells where all is as asked are left
-    out.
-    """
-    return {cell.slug: list(lines) for cell in run.cells if (lines := differences(run, cell.slug))}
+    """Return the differences of every cell that has any, one line of text each."""
+    unlike = {cell.slug: differences(run, cell.slug) for cell in run.cells}
+    return {slug: list(map(str, options)) for slug, options in unlike.items() if options}
 
 
 def measured_count(run: Run) -> int:
-    """Count the measured iterations."""
-    return sum(
-        sample.phase is Phase.MEASURED for process in run.processes for sample in process.samples
-    )
+    """Return the number of measured iterations."""
+    iterations = chain.from_iterable(process.samples for process in run.processes)
+    return sum(iteration.phase is Phase.MEASURED for iteration in iterations)
+
+
+def _floor_rates(
+    run: Run, measurements: Mapping[str, Sequence[Measurement]], floor: Floor | None
+) -> FloorRates | NoFloor | None:
+    """Compute the floor under the reference cell's rates, or the reason why there is none."""
+    cell = cell_of(run, run.reference)
+    if floor is None or cell is None:
+        return None
+    named = by_name(measurements.get(cell.slug, ()))
+    rates = []
+    for metric in RATES:
+        measured = named.get(metric)
+        if measured is None or isinstance(measured.summary, Missing):
+            continue
+        rate = floor_for_workload(floor, cell.workload, measured, run.judge)
+        if isinstance(rate, Missing):
+            return NoFloor(metric=metric, why=rate)
+        rates.append(replace(measured, summary=rate.point, low=rate.low, high=rate.high))
+    texts = len(cell.workload.requests)
+    return FloorRates(speaker=floor.speaker, texts=texts, rates=tuple(rates)) if rates else None

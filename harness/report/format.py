@@ -1,16 +1,13 @@
 """
-A number as people read it: its unit scaled, its digits chosen, its interval behind it.
+Text for people: numbers with their units, plain columns, and text from outside made harmless.
 
-Knows units; computes nothing but the scale of a unit.
-
-Text from outside, made harmless: one printable line for a terminal, a line of Markdown that GitHub
-shows as it stands, and no more lines than GitHub takes.
-
-Needs nothing but the standard library.
+A number has its unit scaled, its digits chosen and its interval behind it. Text from outside
+becomes one printable line for a terminal, or a line of Markdown without markup, and no report is
+longer than GitHub takes. Needs the standard library alone; computes only the scale of a unit.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from harness.records.measurement import Measurement, Missing, Value, is_exact
@@ -44,13 +41,13 @@ def shown_unit(metric: str, unit: str) -> str:
 
 
 def shown_scale(metric: str, unit: str) -> float:
-    """Give what a value in base units is multiplied with to be shown in `shown_unit`."""
+    """Return the factor from base units to the unit of `shown_unit`."""
     return _scale(metric, unit)[0]
 
 
 def shown(measurement: Measurement, *, interval: bool = True) -> str:
     """
-    Give the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
+    Return the summary as `412 [408 417]`; `exact` for identical signals, `missing` where there is
     none.
     """
     value = measurement.summary
@@ -69,7 +66,7 @@ def shown(measurement: Measurement, *, interval: bool = True) -> str:
 
 
 def shown_value(metric: str, unit: str, value: Value) -> str:
-    """Give a bare value as `shown` does, or `missing: reason`."""
+    """Return a bare value as `shown` does, or `missing: reason`."""
     if isinstance(value, Missing):
         return f"{MISSING}: {value.reason}"
     if is_exact(unit, value):
@@ -102,6 +99,30 @@ def _decimals(metric: str, value: float) -> int:
     if size >= 99.95:  # what rounds to 100
         return 0
     return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3
+
+
+GAP = "  "
+"""Between two columns of plain text."""
+
+
+def plain_columns(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """
+    Return the rows as lines of text in columns.
+
+    Columns in `left` are set to the left, all others to the right; no line ends in spaces.
+
+    >>> plain_columns([("cell", "p50 ms"), ("nfe=8", "110")])
+    ['cell   p50 ms', 'nfe=8     110']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [GAP.join(_aligned(row, widths, left)).rstrip() for row in rows]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], left: Collection[int]) -> list[str]:
+    return [
+        text.ljust(width) if column in left else text.rjust(width)
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
 
 
 LIMIT = 65_000

@@ -1,13 +1,11 @@
 """
-A judgement as JUnit XML, for the test pages of CI systems: one test case per cell.
+A judgement as JUnit XML, for the test pages of CI systems, and the files that a command writes for
+CI.
 
-REGRESSED and FAILED are failures; what could not be decided is skipped, with the reason, because
-JUnit has no third word.
+One test case per cell. REGRESSED and FAILED are failures. Undecided cells are skipped, with the
+reason, because JUnit has no third word.
 
-The files that a verb writes for a CI system when asked: the comment for a pull request, and JUnit's
-XML.
-
-Knows where they go; what stands in the comment is `pr_comment.py`'s business.
+The comment on a pull request is written here too; `pr_comment.py` renders it.
 """
 
 from collections.abc import Mapping
@@ -90,7 +88,7 @@ def check_files(files: Files) -> Files:
 
 
 def write_files(files: Files, document: Mapping[str, object], judgement: RunVerdict) -> None:
-    """Write what was asked for. Raises HarnessError if it cannot be written."""
+    """Write the requested files. Raises HarnessError if one cannot be written."""
     if files.comment is not None:
         write_file(files.comment, comment(document, CommentLinks()), "name another file")
     if files.junit is not None:
@@ -98,5 +96,5 @@ def write_files(files: Files, document: Mapping[str, object], judgement: RunVerd
 
 
 def document_of(contents: Report) -> dict[str, object]:
-    """Give what a comment is made from."""
+    """Return the document that a comment is made from."""
     return {**judgement_to_dict(contents.judgement), "in_effect": all_differences(contents.run)}

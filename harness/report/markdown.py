@@ -1,9 +1,9 @@
 """
-The report as GitHub-flavoured Markdown, for pull requests and READMEs: the same table, reasons
-below it.
+The report as GitHub-flavoured Markdown, for pull requests and READMEs: the table, and reasons below
+it.
 
-Everything that comes from outside is escaped: a workload or an error message must not become a
-link, a mention or HTML.
+Everything from outside is escaped: a workload or an error message must not become a link, a mention
+or HTML.
 """
 
 from harness.records.verdict import Verdict

@@ -1,28 +1,24 @@
 """
-The page: one HTML file that needs nothing but a browser, with the table, the reasons, the pictures
-and the voices.
+One HTML file of a run: the table, the reasons, the charts and the audio. It needs only a browser.
 
-Every text is escaped by the template engine, and a content security policy lets nothing run or load
-but the page's own style and script, named by their hashes. Chooses what is shown; how it looks is
-the business of templates/.
+Every text is escaped by the template engine. A content security policy allows only the page's own
+style and script, named by their hashes. The layout is in templates/.
 
-The audio that a page carries: golden, reference and every cell, per utterance, each different clip
-once.
-
-Knows how much a page may weigh; plays nothing and compares nothing but hashes.
+The audio is golden, reference and every cell, per utterance, each different clip once, up to a
+budget of bytes.
 """
 
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
 from harness.analysis.metric_rules import STAGE, is_helper
-from harness.judging.tradeoff import fastest_passing, tradeoff
-from harness.machine.quietness import fitness
+from harness.judging.tradeoff import Tradeoff
 from harness.metrics.registry import family_of
 from harness.records.cell import Request
 from harness.records.environment import RunEnvironment, facts_of
@@ -33,9 +29,9 @@ from harness.report import charts
 from harness.report.contents import (
     GOLDEN,
     AudioLoader,
+    OptionDifference,
     Report,
     cell_of,
-    differences,
     effective_of,
     effects_of,
     measured_count,
@@ -49,14 +45,13 @@ from harness.report.tables import (
     columns,
     energy_line,
     floor_line,
-    gain_line,
+    gain_text,
     grouped_missing,
     rows,
     stage_lines,
 )
 
 TEMPLATES = Path(__file__).with_name("templates")
-PLOTTED = ("pesq", "wer")
 MEANING = {
     Verdict.PASS: "Nothing got slower or worse.",
     Verdict.IMPROVED: "Something got better, and nothing got slower or worse.",
@@ -107,7 +102,7 @@ class CellDetails:
     asked: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[OptionCheck, ...]
-    differences: tuple[str, ...]
+    differences: tuple[OptionDifference, ...]
     metrics: tuple[MetricLine, ...]
     stages: tuple[Stage, ...]
     apart: tuple[StageLine, ...]
@@ -137,19 +132,19 @@ def page(contents: Report, load: AudioLoader) -> str:
         kind=charts.kind(judgement.verdict),
         meaning=MEANING[judgement.verdict],
         run=run,
-        fitness=fitness(run.environment),
+        machine=contents.machine,
         columns=columns(contents),
         energy=energy_line(contents),
         floor=floor_line(contents),
         cells=cell_details(contents),
         hint=accept_command(contents) if accept_hint(contents) else "",
-        fastest=fastest_passing(judgement, contents.measurements, run.reference),
-        gain=gain_line(contents),
-        pictures=_pictures(contents),
+        fastest=contents.fastest,
+        gain=gain_text(contents),
+        pictures=[_picture(data) for data in contents.tradeoffs],
         listening=voices,
         voices=[
-            {"id": each.id, "text": each.text, "takes": list(each.takes.items())}
-            for each in voices.utterances
+            {"id": utterance.id, "text": utterance.text, "takes": list(utterance.takes.items())}
+            for utterance in voices.utterances
         ],
         labels=_labels(contents),
         facts=_facts(run.environment),
@@ -158,7 +153,7 @@ def page(contents: Report, load: AudioLoader) -> str:
 
 
 def cell_details(contents: Report) -> tuple[CellDetails, ...]:
-    """Give what the page says of every cell."""
+    """Return the details of every cell."""
     stages = _stages(contents)
     return tuple(
         _details(contents, row, cell, stages.get(cell.cell, ()))
@@ -177,7 +172,7 @@ def _details(
         asked=cell.options if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
         effects=effects_of(contents.run, judged.cell),
-        differences=differences(contents.run, judged.cell),
+        differences=contents.differences.get(judged.cell, ()),
         metrics=_metrics(judged, contents.measurements.get(judged.cell, ())),
         stages=stages,
         apart=stage_lines(contents.measurements.get(judged.cell, ())),
@@ -185,8 +180,8 @@ def _details(
 
 
 def _metrics(cell: CellVerdict, measurements: Sequence[Measurement]) -> tuple[MetricLine, ...]:
-    judged = {each.metric: each for each in cell.metrics}
-    visible = [each for each in measurements if not is_helper(each.metric)]
+    judged = {metric.metric: metric for metric in cell.metrics}
+    visible = [measurement for measurement in measurements if not is_helper(measurement.metric)]
     return tuple(_metric_line(each, judged.get(each.metric)) for each in visible)
 
 
@@ -208,16 +203,21 @@ def _metric_line(measurement: Measurement, judged: MetricVerdict | None) -> Metr
 
 def _stages(contents: Report) -> dict[str, tuple[Stage, ...]]:
     """Lay out the stages of every cell on one scale, so that bars can be compared."""
-    seconds = {
-        slug: {each.metric.removeprefix(STAGE): each.summary for each in several if _is_stage(each)}
-        for slug, several in contents.measurements.items()
-    }
-    names = list(dict.fromkeys(name for stages in seconds.values() for name in stages))
+    seconds = {slug: _stages_s(measured) for slug, measured in contents.measurements.items()}
+    names = list(dict.fromkeys(chain.from_iterable(seconds.values())))
     longest = max((sum(_numbers(stages).values()) for stages in seconds.values()), default=0.0)
     return {
         slug: _bar(_numbers(stages), names, longest)
         for slug, stages in seconds.items()
         if longest > 0.0
+    }
+
+
+def _stages_s(measured: Sequence[Measurement]) -> dict[str, float | Missing]:
+    return {
+        measurement.metric.removeprefix(STAGE): measurement.summary
+        for measurement in measured
+        if _is_stage(measurement)
     }
 
 
@@ -241,16 +241,7 @@ def _bar(stages: Mapping[str, float], names: Sequence[str], longest: float) -> t
     return tuple(bar)
 
 
-def _pictures(contents: Report) -> tuple[InlineChart, ...]:
-    return tuple(
-        picture for metric in PLOTTED if (picture := _picture(contents, metric)) is not None
-    )
-
-
-def _picture(contents: Report, metric: str) -> InlineChart | None:
-    data = tradeoff(contents.judgement, contents.measurements, metric)
-    if data is None:
-        return None
+def _picture(data: Tradeoff) -> InlineChart:
     alt, caption = charts.tradeoff_words(data)
     return InlineChart(
         light=_data_uri(charts.tradeoff_chart(data, charts.LIGHT)),
@@ -275,11 +266,10 @@ def _facts(environment: RunEnvironment) -> tuple[tuple[str, str, str], ...]:
         "machine": facts_of(environment.machine),
         "toolchain": facts_of(environment.toolchain),
     }
-    return tuple(
-        (group, name, _fact(value))
-        for group, facts in groups.items()
-        for name, value in facts.items()
-    )
+    rows: list[tuple[str, str, str]] = []
+    for group, facts in groups.items():
+        rows += [(group, name, _fact(value)) for name, value in facts.items()]
+    return tuple(rows)
 
 
 def _fact(value: object) -> str:
@@ -317,7 +307,7 @@ BUDGET_BYTES = 10 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageUtterance:
-    """One request and what can be heard of it: slug or `golden` -> clip id."""
+    """One request and its recordings: slug or `golden` -> clip id."""
 
     id: str
     text: str
@@ -340,21 +330,21 @@ def listening(contents: Report, load: AudioLoader, budget_bytes: int = BUDGET_BY
     """Collect the audio of the first utterances, as many as fit into `budget_bytes`."""
     requests = _requests(contents)
     clips: dict[str, bytes] = {}
-    shown: list[PageUtterance] = []
+    utterances: list[PageUtterance] = []
     for request in requests:
-        found = _clips(contents, load, request)
-        fresh = {_clip_id(data): data for data in found.values()}
+        sources = _clips(contents, load, request)
+        fresh = {_clip_id(data): data for data in sources.values()}
         if sum(map(len, {**clips, **fresh}.values())) > budget_bytes:
             break
         clips.update(fresh)
-        takes = {source: _clip_id(data) for source, data in found.items()}
-        shown.append(PageUtterance(id=request.id, text=request.text, takes=takes))
-    audible = tuple(each for each in shown if each.takes)
+        takes = {source: _clip_id(data) for source, data in sources.items()}
+        utterances.append(PageUtterance(id=request.id, text=request.text, takes=takes))
+    audible = tuple(spoken for spoken in utterances if spoken.takes)
     uris = {
         name: f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
         for name, data in clips.items()
     }
-    return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(shown))
+    return Listening(utterances=audible, clips=uris, left_out=len(requests) - len(utterances))
 
 
 def _requests(contents: Report) -> Sequence[Request]:
@@ -366,8 +356,8 @@ def _clips(contents: Report, load: AudioLoader, request: Request) -> dict[str, b
     sources = dict.fromkeys(
         [GOLDEN, contents.run.reference, *(cell.slug for cell in contents.run.cells)]
     )
-    found = {source: load(source, request.id) for source in sources}
-    return {source: data for source, data in found.items() if data is not None}
+    clips = {source: load(source, request.id) for source in sources}
+    return {source: data for source, data in clips.items() if data is not None}
 
 
 def _clip_id(data: bytes) -> str:

@@ -1,12 +1,11 @@
 """
-The comment on a pull request: the verdict in one line, a table of only what changed or could not be
-decided, what was not in effect as asked or before, links, and the commands that reproduce and
-accept.
+The comment on a pull request: the verdict in one line, a table of the cells that changed or are
+undecided, options not in effect, links, and commands that reproduce and accept.
 
 It is made from the JSON document of a judgement, because the job that may comment is not the one
-that measured: code of the pull request made that document. So all of it is a stranger's: types are
-checked, the verdict is counted again from the cells, texts are escaped, and commands are put
-together only from words that look as they must. Needs only the standard library.
+that measured: code of the pull request made that document. So all of it is untrusted. Types are
+checked, the verdict is counted again from the cells, texts are escaped, and commands are built only
+from words of a checked form. Needs only the standard library.
 """
 
 import re
@@ -118,24 +117,24 @@ def comment(document: object, place: CommentLinks) -> str:
     Write the comment; the same document always gives the same text. Raises HarnessError if it is no
     judgement.
     """
-    told = read(document)
-    changed = _changed(told.judgement)
+    checked = read(document)
+    changed = _changed(checked.judgement)
     before = _joined(
         [
-            marker(told.judgement.suite),
-            f"**{escaped(_line(told.judgement))}**",
-            _facts(told),
-            _notes(told),
+            marker(checked.judgement.suite),
+            f"**{escaped(_line(checked.judgement))}**",
+            _facts(checked),
+            _notes(checked),
         ]
     )
     after = _joined(
         [
-            _rest(told.judgement),
-            _in_effect(told),
-            _notices(told.judgement),
+            _rest(checked.judgement),
+            _in_effect(checked),
+            _notices(checked.judgement),
             _links(place),
-            _reproduce(told, place),
-            _accept(told, place),
+            _reproduce(checked, place),
+            _accept(checked, place),
         ]
     )
     table = _table(changed, LIMIT - github_length(before) - github_length(after))
@@ -152,15 +151,15 @@ def marker(suite: str) -> str:
 
 def headline(document: object) -> tuple[int, str]:
     """
-    Give the exit code, and the verdict in one plain line. Raises HarnessError if the document is no
-    judgement.
+    Return the exit code, and the verdict in one plain line. Raises HarnessError if the document is
+    no judgement.
     """
     judgement = read(document).judgement
     return judgement.exit_code, _line(judgement)
 
 
 def _check(judgement: RunVerdict) -> None:
-    """Raise TypeError unless what is shown is text and finite numbers."""
+    """Raise TypeError unless the shown fields are text and finite numbers."""
     texts: list[object] = [
         judgement.suite,
         judgement.profile,
@@ -176,13 +175,13 @@ def _check(judgement: RunVerdict) -> None:
             cell.reason,
             cell.notes,
             *cell.notices,
-            *(each.metric for each in cell.metrics),
+            *(item.metric for item in cell.metrics),
         ]
-        for each in (metric.comparison for metric in cell.metrics):
-            if each is not None:
-                texts.append(each.unit)
+        for item in (metric.comparison for metric in cell.metrics):
+            if item is not None:
+                texts.append(item.unit)
                 numbers += [
-                    number for number in (each.shift, each.low, each.high) if number is not None
+                    number for number in (item.shift, item.low, item.high) if number is not None
                 ]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a text is none")
@@ -193,9 +192,11 @@ def _check(judgement: RunVerdict) -> None:
 
 
 def _counted(judgement: RunVerdict) -> RunVerdict:
-    """Count the verdict again: what a document says of itself as a whole proves nothing."""
+    """Count the verdicts again: a document may lie about its own total."""
     counts = Counter(cell.verdict for cell in judgement.cells)
-    verdict = next((each for each in WORST_FIRST if counts[each]), Verdict.UNRESOLVED)
+    verdict = next(
+        (candidate for candidate in WORST_FIRST if counts[candidate]), Verdict.UNRESOLVED
+    )
     return replace(judgement, counts=dict(counts), verdict=verdict, exit_code=EXIT_CODES[verdict])
 
 
@@ -203,26 +204,26 @@ def _line(judgement: RunVerdict) -> str:
     return phrases.line(judgement.counts, judgement.verdict)
 
 
-def _facts(told: CheckedDocument) -> str:
-    judgement = told.judgement
+def _facts(checked: CheckedDocument) -> str:
+    judgement = checked.judgement
     parts = [judgement.suite, judgement.profile, f"machine {judgement.machine}"]
-    if told.base:
+    if checked.base:
         parts += [
-            f"base {told.base}",
-            f"head {told.head}",
-            f"control {told.control}" if told.control else "",
+            f"base {checked.base}",
+            f"head {checked.head}",
+            f"control {checked.control}" if checked.control else "",
         ]
     else:
         parts += [f"head {judgement.head}", f"baseline {judgement.baseline}"]
     return " · ".join(_text(part) for part in parts if part)
 
 
-def _notes(told: CheckedDocument) -> str:
-    return _fitting([f"- {_text(note)}" for note in told.notes], SHARE, "notes")
+def _notes(checked: CheckedDocument) -> str:
+    return _fitting([f"- {_text(note)}" for note in checked.notes], SHARE, "notes")
 
 
 def _changed(judgement: RunVerdict) -> list[CellVerdict]:
-    """Give what is to be looked at, the worst first."""
+    """Return the cells to look at, the worst first."""
     return sorted((cell for cell in judgement.cells if cell.verdict is not Verdict.PASS), key=_rank)
 
 
@@ -238,7 +239,9 @@ def _table(cells: Sequence[CellVerdict], room: int) -> str:
 
 
 def _row(cell: CellVerdict) -> str:
-    p50 = next((each.comparison for each in cell.metrics if each.metric == "latency_p50"), None)
+    p50 = next(
+        (metric.comparison for metric in cell.metrics if metric.metric == "latency_p50"), None
+    )
     verdict = f"**{escaped(cell.verdict.value)}**"
     return f"| {_text(cell.label)} | {verdict} | {_text(_moved(p50))} | {_text(cell.reason)} |"
 
@@ -264,15 +267,15 @@ def _rest(judgement: RunVerdict) -> str:
     )
 
 
-def _in_effect(told: CheckedDocument) -> str:
+def _in_effect(checked: CheckedDocument) -> str:
     """
-    List, per cell, what was asked and was not so, and the settings that are others than before.
+    List, per cell, the options that were not in effect as requested, and the settings that changed.
     """
     lines = []
-    for cell in told.judgement.cells:
+    for cell in checked.judgement.cells:
         changed = cell.notes.partition(SETTINGS)[2]
-        found = [*told.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
-        lines += [f"- {_text(cell.label)}: {_text('; '.join(found))}"] if found else []
+        options = [*checked.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
+        lines += [f"- {_text(cell.label)}: {_text('; '.join(options))}"] if options else []
     return (
         f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}"
         if lines
@@ -281,10 +284,10 @@ def _in_effect(told: CheckedDocument) -> str:
 
 
 def _notices(judgement: RunVerdict) -> str:
-    """List what a reader should know of any cell, passed ones included."""
-    lines = [
-        f"- {_text(cell.label)}: {_text(each)}" for cell in judgement.cells for each in cell.notices
-    ]
+    """List the notices of all cells, passed ones included."""
+    lines: list[str] = []
+    for cell in judgement.cells:
+        lines += [f"- {_text(cell.label)}: {_text(notice)}" for notice in cell.notices]
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 
@@ -293,8 +296,8 @@ def _links(place: CommentLinks) -> str:
     return " · ".join(f"[{name}]({_address(address)})" for name, address in named if address)
 
 
-def _reproduce(told: CheckedDocument, place: CommentLinks) -> str:
-    judgement = told.judgement
+def _reproduce(checked: CheckedDocument, place: CommentLinks) -> str:
+    judgement = checked.judgement
     changed = [cell.cell for cell in _changed(judgement)]
     only = changed if len(changed) <= RERUN_CELLS else []
     if not (
@@ -303,23 +306,23 @@ def _reproduce(told: CheckedDocument, place: CommentLinks) -> str:
         and all(_fits(SLUG, slug) for slug in only)
     ):
         return ""
-    verb = ["check"] if not told.base else ["ab", told.base, told.head]
+    verb = ["check"] if not checked.base else ["ab", checked.base, checked.head]
     command = ["voxgate", *verb, judgement.suite, "--profile", judgement.profile]
     for slug in only:
         command += ["--only", slug]
-    first = f"{place.fetch} && " if place.fetch and told.base else ""
+    first = f"{place.fetch} && " if place.fetch and checked.base else ""
     return f"Reproduce: `{first}{shlex.join(command)}`"
 
 
-def _accept(told: CheckedDocument, place: CommentLinks) -> str:
-    suite = told.judgement.suite
+def _accept(checked: CheckedDocument, place: CommentLinks) -> str:
+    suite = checked.judgement.suite
     if not _fits(SLUG, suite) or not any(
-        cell.verdict in ACCEPTABLE for cell in told.judgement.cells
+        cell.verdict in ACCEPTABLE for cell in checked.judgement.cells
     ):
         return ""
     if place.by_comment:
         how = f"whoever may write to this repository comments `/voxgate accept {suite} REASON`"
-    elif told.base:
+    elif checked.base:
         how = (
             f"`voxgate run {suite} --out runs/accept && voxgate accept runs/accept --only quality "
             '--why "REASON"`, and commit'
@@ -330,7 +333,9 @@ def _accept(told: CheckedDocument, place: CommentLinks) -> str:
 
 
 def _side(document: Mapping[str, Any], name: str) -> str:
-    """Give a revision as a word of a command; empty unless it is a commit, or the working tree."""
+    """
+    Return a revision as a word of a command; empty unless it is a commit, or the working tree.
+    """
     side = (document.get("revisions") or {}).get(name) or {}
     commit, label = str(side.get("commit", "")), str(side.get("label", ""))
     if not _fits(COMMIT, commit):
@@ -339,7 +344,7 @@ def _side(document: Mapping[str, Any], name: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Check an address. Raises HarnessError for what would not stand in a link."""
+    """Check an address. Raises HarnessError for one that cannot stand in a link."""
     if not _fits(r"https?://[^\s()<>\"'`\\|]+", text):
         raise HarnessError(f"{text!r} is no address to link to; give one that begins with https://")
     return text

@@ -1,40 +1,30 @@
 """
-The main table as text: one row per cell, in the order of the judgement, ready to be laid out by any
-format.
+The rows and lines that every format lays out: the main table, the stages of a cell, energy, floor
+and gain.
 
-Knows which metrics the table shows; knows no format.
-
-The stages of a cell as text, one line each: as the whole was measured, as the pass of its own saw
-them, and alone.
-
-Knows which measurements hold them; knows no format.
-
-The line below the table that stands a word error rate on its floor: what the same judge makes of
-somebody known to speak well.
-
-Knows which cell's rates it stands beside; whether it may, `harness/scoring/asr_floor.py` knows.
+Knows which metrics the table shows; computes nothing, and knows no format.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from harness.analysis.grouping import by_name
-from harness.analysis.metric_rules import ENERGY, STAGE
+from harness.analysis.metric_rules import ENERGY, STAGE, is_speed
 from harness.analysis.stages import ISOLATED, SYNCHRONISED
 from harness.judging import explain
-from harness.judging.tradeoff import fastest_passing
-from harness.machine.quietness import fitness
 from harness.metrics.registry import is_synthesis_time
 from harness.records.measurement import Measurement, MetricVersion, Missing
-from harness.records.verdict import CellVerdict, Verdict
-from harness.report.contents import Report, cell_of, differences
+from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
+from harness.report.contents import NoFloor, Report, failed_option
 from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
-from harness.scoring.asr_floor import floor_for_workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
-    """One metric of the table; `rank` orders what a narrow place leaves out, the highest first."""
+    """
+    One metric of the table; `rank` orders what a narrow terminal leaves out, the highest first.
+    """
 
     metric: str
     title: str
@@ -57,6 +47,8 @@ COLUMNS = (
 
 METERED = TableColumn(metric=ENERGY, title="J per audio s", interval=False, rank=9)
 """Shown where any cell has a value: most machines have no power meter."""
+EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)
+"""Verdicts whose reason names what the deciding metrics lack."""
 UNREMARKABLE = ("quiet", "unknown")
 """States of the machine that need no figures."""
 
@@ -74,41 +66,39 @@ class TableRow:
     """Lines for people; empty for a cell that passed with nothing to remark."""
     missing: Mapping[str, str]
     """Column's title -> why there is no value."""
+    explained: frozenset[str]
+    """Titles of columns whose missing value the reasons explain."""
 
 
 def columns(contents: Report) -> tuple[TableColumn, ...]:
-    """Give the columns of the table."""
+    """Return the columns of the table."""
     return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
 
 
 def energy_line(contents: Report) -> str:
-    """Say what the energy is and which meter told it; empty where no cell has a value."""
-    found = [
-        each
-        for several in contents.measurements.values()
-        for each in several
-        if each.metric == ENERGY
-    ]
+    """
+    Return the name of the energy metric and of the power meter; empty where no cell has a value.
+    """
+    every = chain.from_iterable(contents.measurements.values())
+    energies = [measurement for measurement in every if measurement.metric == ENERGY]
     meters = dict.fromkeys(
         "; ".join(MetricVersion.parse(measurement.version).dependencies)
-        for measurement in found
+        for measurement in energies
         if isinstance(measurement.summary, float)
     )
     return plain(f"{METERED.title}: energy beyond idle; {', '.join(meters)}") if meters else ""
 
 
 def rows(contents: Report) -> tuple[TableRow, ...]:
-    """Give one row per judged cell."""
+    """Return one row per judged cell."""
     shown_columns = columns(contents)
     return tuple(_row(contents, cell, shown_columns) for cell in contents.judgement.cells)
 
 
 def heading(contents: Report) -> tuple[str, ...]:
-    """
-    Give what stands above the table: suite, profile, machine and how quiet it was, head, baseline.
-    """
+    """Return the heading: suite, profile, machine and how quiet it was, head, baseline."""
     judgement = contents.judgement
-    state = fitness(contents.run.environment)
+    state = contents.machine
     parts = (
         judgement.suite,
         judgement.profile,
@@ -122,46 +112,53 @@ def heading(contents: Report) -> tuple[str, ...]:
 
 def accept_hint(contents: Report) -> tuple[str, ...]:
     """
-    Give sentence and command, a line each, for a run that has no speed baseline on its machine;
-    empty otherwise.
+    Return the sentence and the command, a line each, for a run without speed baseline on its
+    machine; empty otherwise.
     """
     without = any(
-        each.verdict is Verdict.NO_BASELINE and is_synthesis_time(each.metric)
-        for cell in contents.judgement.cells
-        for each in cell.metrics
+        metric.verdict is Verdict.NO_BASELINE and is_synthesis_time(metric.metric)
+        for metric in _metric_verdicts(contents)
     )
     if not without:
         return ()
-    command = accept_command(contents)
-    told = command in contents.judgement.line  # which follows as the last word
     sentence = "no speed baseline on this machine yet"
-    return (sentence,) if told else (f"{sentence}; if this run is good:", f"   {command}")
+    if contents.judgement.verdict is Verdict.NO_BASELINE:
+        return (sentence,)  # the verdict's own line, which follows, ends with the command
+    return (f"{sentence}; if this run is good:", f"   {accept_command(contents)}")
 
 
 def accept_command(contents: Report) -> str:
-    """Give the command that makes this run the baseline."""
-    return explain.accept_command(
-        contents.run.folder, [each for cell in contents.judgement.cells for each in cell.metrics]
-    )
+    """Return the command that makes this run the baseline."""
+    return explain.accept_command(contents.run.folder, _metric_verdicts(contents))
+
+
+def _metric_verdicts(contents: Report) -> Iterable[MetricVerdict]:
+    return chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
 
 
 def gain_line(contents: Report) -> str:
     """
-    Name the fastest cell fit to ship and its gain over the reference; empty where none is or it is
-    the reference.
+    Return the fastest cell fit to ship and its gain over the reference; empty where there is none
+    or it is the reference.
     """
-    best = fastest_passing(contents.judgement, contents.measurements, contents.run.reference)
+    gain = gain_text(contents)
+    if contents.fastest is None or not gain:
+        return ""
+    return f"fastest cell fit to ship: {plain(contents.fastest.label)}, {gain}"
+
+
+def gain_text(contents: Report) -> str:
+    """Return the gain of the fastest cell: `2.1 [2.0 2.2] times as fast as the reference`."""
+    best = contents.fastest
     if best is None or best.times is None or best.cell == contents.run.reference:
         return ""
     bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
-    return (
-        f"fastest cell fit to ship: {plain(best.label)}, {best.times:.3g}{bounds} times as fast as "
-        "the reference"
-    )
+    return f"{best.times:.3g}{bounds} times as fast as the reference"
 
 
 def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColumn]) -> TableRow:
     named = by_name(contents.measurements.get(cell.cell, ()))
+    explained = _explained(contents, cell)
     reference = " (reference)" if cell.cell == contents.run.reference else ""
     missing = {column.title: plain(_why_missing(named, column.metric)) for column in shown_columns}
     return TableRow(
@@ -174,6 +171,7 @@ def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColum
         verdict=cell.verdict,
         reasons=_reasons(contents, cell),
         missing={title: reason for title, reason in missing.items() if reason},
+        explained=frozenset(each.title for each in shown_columns if each.metric in explained),
     )
 
 
@@ -189,38 +187,47 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
 
 
 def _reasons(contents: Report, cell: CellVerdict) -> tuple[str, ...]:
-    """
-    Give the verdict's reason, what was not in effect as long as the reason does not say so already,
-    and notices.
-    """
-    lines = [] if cell.verdict is Verdict.PASS else [plain(cell.reason)]
-    for each in map(plain, differences(contents.run, cell.cell)):
-        if not any(_same(each, line) for line in lines):
-            lines.append(each)
-    lines += [plain(f"notice: {each}") for each in cell.notices]
-    return tuple(lines)
+    """Return the verdict's reason, the options not in effect that it does not name, and notices."""
+    failed = failed_option(contents.run, cell.cell)
+    unlike = [
+        difference
+        for difference in contents.differences.get(cell.cell, ())
+        if difference.option != failed
+    ]
+    lines = [] if cell.verdict is Verdict.PASS else [cell.reason]
+    lines += map(str, unlike)
+    lines += [f"notice: {notice}" for notice in cell.notices]
+    return tuple(map(plain, lines))
 
 
-def _same(difference: str, line: str) -> bool:
-    option = difference.removeprefix("asked ").partition(",")[0]
-    return option in line
+def _explained(contents: Report, cell: CellVerdict) -> frozenset[str]:
+    """
+    Return the metrics whose missing value the cell's reason explains: those that decide the
+    verdict, and every speed where a process failed.
+    """
+    deciding = {
+        metric.metric
+        for metric in cell.metrics
+        if metric.blocking and metric.verdict is cell.verdict and cell.verdict in EXPLAINING
+    }
+    if not any(p.failure for p in contents.run.processes if p.cell == cell.cell):
+        return frozenset(deciding)
+    measured = contents.measurements.get(cell.cell, ())
+    return frozenset(
+        deciding | {measurement.metric for measurement in measured if is_speed(measurement.metric)}
+    )
 
 
 def grouped_missing(row: TableRow) -> tuple[str, ...]:
     """
-    Say why values are missing, one line per reason, unless the row's reasons say it:
-    `wer missing: no weights`.
+    Return why values are missing, one line per reason: `wer missing: no weights`; without those
+    that the row's reasons explain.
     """
     titles: dict[str, list[str]] = {}
     for title, reason in row.missing.items():
-        titles.setdefault(reason, []).append(title)
-    known = " ".join(row.reasons)
-    fresh = {reason: several for reason, several in titles.items() if not _told(reason, known)}
-    return tuple(f"{', '.join(several)} missing: {reason}" for reason, several in fresh.items())
-
-
-def _told(reason: str, known: str) -> bool:
-    return reason in known or reason.removeprefix("no measured iteration: ") in known
+        if title not in row.explained:
+            titles.setdefault(reason, []).append(title)
+    return tuple(f"{', '.join(names)} missing: {reason}" for reason, names in titles.items())
 
 
 NOTHING = "-"
@@ -237,25 +244,23 @@ class StageLine:
 
 
 def stage_lines(measurements: Sequence[Measurement]) -> tuple[StageLine, ...]:
-    """Give the stages of a cell; empty where no pass looked at them."""
+    """Return the stages of a cell; empty where no pass profiled them."""
     columns = {prefix: _column(measurements, prefix) for prefix in (STAGE, SYNCHRONISED, ISOLATED)}
     if not columns[SYNCHRONISED]:
         return ()
-    names = dict.fromkeys(
-        name for prefix in (SYNCHRONISED, STAGE, ISOLATED) for name in columns[prefix]
-    )
+    names = dict.fromkeys((*columns[SYNCHRONISED], *columns[STAGE], *columns[ISOLATED]))
     return tuple(_line(name, columns) for name in names)
 
 
 def _column(measurements: Sequence[Measurement], prefix: str) -> dict[str, str]:
-    found = [
-        each
-        for each in measurements
-        if each.metric.startswith(prefix) and not isinstance(each.summary, Missing)
+    stages = [
+        measurement
+        for measurement in measurements
+        if measurement.metric.startswith(prefix) and not isinstance(measurement.summary, Missing)
     ]
     return {
-        each.metric.removeprefix(prefix): shown_value("stage", each.unit, each.summary)
-        for each in found
+        stage.metric.removeprefix(prefix): shown_value("stage", stage.unit, stage.summary)
+        for stage in stages
     }
 
 
@@ -266,35 +271,18 @@ def _line(name: str, columns: Mapping[str, Mapping[str, str]]) -> StageLine:
     return StageLine(name=name, measured=measured, synced=synced, alone=alone)
 
 
-RATES = ("wer", "cer")
-
-
 def floor_line(contents: Report) -> str:
     """
-    Give the floor under the reference cell's rates, or why there is none beside them; empty where
-    nobody made one.
+    Return the floor under the reference cell's rates, or the reason why none stands beside them;
+    empty where nobody made one.
     """
-    cell, floor = cell_of(contents.run, contents.run.reference), contents.floor
-    if floor is None or cell is None:
+    floor = contents.floor
+    if floor is None:
         return ""
-    named = by_name(contents.measurements.get(cell.slug, ()))
-    texts = []
-    for measured in (
-        named[name]
-        for name in RATES
-        if name in named and not isinstance(named[name].summary, Missing)
-    ):
-        found = floor_for_workload(floor, cell.workload, measured, contents.run.judge)
-        if isinstance(found, Missing):
-            return plain(f"no floor beside {measured.metric}: {found.reason}")
-        rate = replace(measured, summary=found.point, low=found.low, high=found.high)
-        texts.append(f"{rate.metric} {shown(rate)} {shown_unit(rate.metric, rate.unit)}")
-    many = len(cell.workload.requests)
-    return (
-        plain(
-            f"floor: {', '.join(texts)}: {floor.speaker} on the same {many} texts, by the same "
-            "judge"
-        )
-        if texts
-        else ""
-    )
+    if isinstance(floor, NoFloor):
+        return plain(f"no floor beside {floor.metric}: {floor.why.reason}")
+    texts = [
+        f"{rate.metric} {shown(rate)} {shown_unit(rate.metric, rate.unit)}" for rate in floor.rates
+    ]
+    said = f"{floor.speaker} on the same {floor.texts} texts, by the same judge"
+    return plain(f"floor: {', '.join(texts)}: {said}")

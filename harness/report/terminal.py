@@ -1,20 +1,13 @@
 """
-The report on a terminal: the main table, the reasons below the cells that need one, and the counts.
+The report on a terminal: the main table with reasons, an A/B comparison, and the doctor's
+examination.
 
-Colours only on a terminal that wants them; the verdict always stands there as a word. A narrow
-terminal loses intervals first, one column after the other, then columns, so that lines never wrap
-inside the table; a command is never broken, so that it can be copied.
+Colours only on a terminal that supports them; the verdict is always a word. A narrow terminal loses
+intervals first, one column after the other, then columns, so that lines never wrap inside the
+table. A command is never broken, so that it can be copied.
 
-Two revisions side by side, as lines for a terminal: how far each cell moved, with its interval, and
-the verdict.
-
-Knows which figures a paired comparison shows; the layout is plain columns, and reasons stand below
-their cell.
-
-The doctor's examination as text: what speaks against the machine first, each with the command that
-sets it right.
-
-Knows no knob; the verdict's own line is the caller's last word.
+A comparison of two revisions shows the shift of each cell with its interval, the verdict, and the
+reason below its cell. The examination lists unfit settings with the command that sets each right.
 """
 
 import textwrap
@@ -26,11 +19,10 @@ from rich.text import Text
 from harness.judging import phrases
 from harness.machine.checks.check import CheckState
 from harness.machine.doctor import CheckedRequirement, Examination
-from harness.machine.quietness import fitness
 from harness.records.measurement import Missing, Value
 from harness.records.verdict import CellVerdict, Comparison, Verdict
 from harness.report.contents import Report
-from harness.report.format import plain
+from harness.report.format import GAP, plain, plain_columns
 from harness.report.tables import (
     TableColumn,
     TableRow,
@@ -53,7 +45,6 @@ STYLES = {
     Verdict.NO_BASELINE: "yellow",
     Verdict.INCOMPARABLE: "yellow",
 }
-GAP = "  "
 INDENT = "   "
 
 
@@ -80,17 +71,23 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
 
 def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
     kept, bounded = _fitting(table, across, width)
-    grid = [[row.label, *(_value(row, index, bounded) for index in kept)] for row in table]
+    grid = [_texts(row, kept, bounded) for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
-    widths = [max(map(len, column)) for column in zip(titles, *grid, strict=True)]
-    lines = [Text(GAP.join([*_aligned(titles, widths), "verdict"]), style="bold")]
+    head, *lines_of_cells = plain_columns(
+        [
+            [*titles, "verdict"],
+            *([*texts, row.verdict.value] for row, texts in zip(table, grid, strict=True)),
+        ],
+        left=(0, len(titles)),
+    )
+    lines = [Text(head, style="bold")]
     said = ""
-    for row, texts in zip(table, grid, strict=True):
-        line = Text(GAP.join([*_aligned(texts, widths), ""]))
-        lines.append(line.append(row.verdict.value, style=STYLES[row.verdict]))
+    for row, laid in zip(table, lines_of_cells, strict=True):
+        word = row.verdict.value
+        lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
         remarks = " | ".join([*row.reasons, *grouped_missing(row)])
         lines += (
-            [Text(each) for each in _remarks(row, width)]
+            [Text(remark) for remark in _remarks(row, width)]
             if remarks != said or not said
             else [Text(f"{INDENT}as above")]
         )
@@ -99,19 +96,18 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
 
 
 def _remarks(row: TableRow, width: int) -> list[str]:
-    return [
-        line
-        for remark in (*row.reasons, *grouped_missing(row))
-        for line in _wrapped(remark, width, INDENT)
-    ]
+    lines: list[str] = []
+    for remark in (*row.reasons, *grouped_missing(row)):
+        lines += _wrapped(remark, width, INDENT)
+    return lines
 
 
 def _fitting(
     table: Sequence[TableRow], across: Sequence[TableColumn], width: int
 ) -> tuple[list[int], list[int]]:
     """
-    Choose what fits: the columns, of which the first always stays, and those of them that show
-    their intervals.
+    Choose the columns that fit, of which the first always stays, and those that show their
+    intervals.
     """
     kept, bounded = (
         list(range(len(across))),
@@ -131,22 +127,18 @@ def _width(
 ) -> int:
     label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
     verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    sizes = [
-        max([len(across[i].title), *(len(_value(row, i, bounded)) for row in table)]) for i in kept
-    ]
-    return label + sum(len(GAP) + each for each in sizes) + len(GAP) + max(verdict, len("verdict"))
+    grid = [[across[index].title for index in kept]]
+    grid += [_texts(row, kept, bounded)[1:] for row in table]
+    sizes = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    return label + sum(len(GAP) + size for size in sizes) + len(GAP) + max(verdict, len("verdict"))
+
+
+def _texts(row: TableRow, kept: Sequence[int], bounded: Collection[int]) -> list[str]:
+    return [row.label, *(_value(row, index, bounded) for index in kept)]
 
 
 def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
     return row.full[index] if index in bounded else row.short[index]
-
-
-def _aligned(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Set the label to the left and numbers to the right."""
-    return [
-        texts[0].ljust(widths[0]),
-        *(text.rjust(size) for text, size in zip(texts[1:], widths[1:], strict=True)),
-    ]
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
@@ -170,7 +162,7 @@ def paired_lines(
     Lay the comparison out for a number of columns; `sides` names BASE and HEAD, `control` says how
     far it moved.
     """
-    judgement, state = contents.judgement, fitness(contents.run.environment)
+    judgement, state = contents.judgement, contents.machine
     head = (
         judgement.suite,
         judgement.profile,
@@ -179,14 +171,14 @@ def paired_lines(
         f"head {sides[1]}",
         f"control {control}",
     )
-    lines = _wrapped(INDENT.join(map(plain, head)), width, "") + [
-        line for note in notes for line in _wrapped(note, width, "")
-    ]
+    lines = _wrapped(INDENT.join(map(plain, head)), width, "")
+    for note in notes:
+        lines += _wrapped(note, width, "")
     rows = [_row(cell, contents.run.reference) for cell in judgement.cells]
-    widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
-    lines.append(_aligned_pair(TITLES, widths))
-    for cell, row in zip(judgement.cells, rows, strict=True):
-        lines.append(_aligned_pair(row, widths))
+    titles, *laid = plain_columns([TITLES, *rows], left=(0, len(TITLES) - 1))
+    lines.append(titles)
+    for cell, row in zip(judgement.cells, laid, strict=True):
+        lines.append(row)
         if cell.verdict is not Verdict.PASS:
             lines += _wrapped(plain(cell.reason), width, INDENT)
     return lines
@@ -194,16 +186,14 @@ def paired_lines(
 
 def evidence_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay the steps of a bisection out as a table."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return plain_columns(rows, left=range(len(rows[0]))) if rows else []
 
 
 def _row(cell: CellVerdict, reference: str) -> tuple[str, ...]:
-    found = {each.metric: each.comparison for each in cell.metrics if each.comparison is not None}
-    p50, rtf = found.get("latency_p50"), found.get("rtf")
+    compared = {
+        metric.metric: metric.comparison for metric in cell.metrics if metric.comparison is not None
+    }
+    p50, rtf = compared.get("latency_p50"), compared.get("rtf")
     label = plain(cell.label) + (" (reference)" if cell.cell == reference else "")
     times = (NOTHING, NOTHING) if p50 is None else (_ms(p50.baseline), _ms(p50.current))
     return (label, *times, _shift(p50), _shift(rtf), _pairs(p50), cell.verdict.value)
@@ -225,21 +215,12 @@ def _pairs(comparison: Comparison | None) -> str:
     )
 
 
-def _aligned_pair(texts: Sequence[str], widths: Sequence[int]) -> str:
-    """Set label and verdict to the left and numbers to the right."""
-    first, *numbers, last = (
-        text.ljust(size) if place in (0, len(texts) - 1) else text.rjust(size)
-        for place, (text, size) in enumerate(zip(texts, widths, strict=True))
-    )
-    return "  ".join([first, *numbers, last]).rstrip()
-
-
 def examination_lines(examination: Examination) -> list[str]:
     """
-    Lay the examination out: a line per finding, and below those that are not fit what was expected
+    Return the examination as text: a line per finding, and below an unfit one the expected value
     and the command.
     """
-    width = max((len(each.requirement.knob) for each in examination.findings), default=0)
+    width = max((len(checked.requirement.knob) for checked in examination.findings), default=0)
     lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
     for finding in examination.findings:
         lines += _finding_lines(finding, width)
@@ -263,14 +244,14 @@ def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
 
 
 def examination_to_dict(examination: Examination) -> dict[str, object]:
-    """Give an examination as plain JSON values."""
+    """Return an examination as plain JSON values."""
     return {
         "profile": examination.profile,
         "machine": examination.machine,
         "fit": examination.exit_code == 0,
         "exit_code": examination.exit_code,
         "line": examination.line,
-        "findings": [_finding_to_dict(each) for each in examination.findings],
+        "findings": [_finding_to_dict(finding) for finding in examination.findings],
     }
 
 

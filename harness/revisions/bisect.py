@@ -15,13 +15,13 @@ undecided are skipped, as git bisect does, and named.
                                                             complete is not measured again
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import ENERGY, is_speed
+from harness.analysis.metric_rules import ENERGY
 from harness.analysis.stages import moved_stage, pair_stages
 from harness.errors import HarnessError
 from harness.judging import phrases
@@ -29,12 +29,29 @@ from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
 from harness.judging.compare import compare
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
+from harness.judging.speed_decision import shown_metrics
 from harness.machine.git import Commit, Revision, between, describe, resolve
 from harness.records.run import Run, failure_of
-from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
-from harness.revisions import ab
-from harness.revisions.ab import ABPlan, Match
-from harness.revisions.bisect_result import BisectReport, BisectTarget, CommitState, Culprit, Step
+from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.revisions.ab import judge_match, make_pair_plan, measure_match
+from harness.revisions.ab_plan import (
+    ABPlan,
+    Match,
+    measured_package,
+    prepare,
+    resume_command,
+    session_spec,
+)
+from harness.revisions.ab_verdict import score_side
+from harness.revisions.bisect_result import (
+    BisectReport,
+    BisectTarget,
+    CommitState,
+    Culprit,
+    Step,
+    step_line,
+)
+from harness.revisions.bisect_target import choose_targets, undecided_families
 from harness.revisions.checkout import Checkout, WorktreeManager, workshop
 from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
@@ -48,28 +65,23 @@ from harness.revisions.paired_run import (
 )
 from harness.runner.progress import Progress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.workflow import RUNS, ScoreProgress, short, shown_metrics
+from harness.workflow import RUNS, ScoreProgress, short
 
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""
-PREFERRED = ("latency_p50", "rtf", "latency_p95")
-"""
-Speeds in the order in which they are searched by: the first is matched request by request, and the
-quietest.
-"""
 
 
 def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
     """
-    Search positions 0 (good) to `last` (bad); gives the last good and the first bad one.
+    Search positions 0 (good) to `last` (bad); return the last good and the first bad one.
 
-    They are neighbours unless every position in between was skipped. Skipped ones are passed by for
-    the next to the middle.
+    They are neighbours unless every position in between was skipped. A skipped position is replaced
+    by the next one to the middle.
     """
     good, bad, skipped = 0, last, set[int]()
     while candidates := [position for position in range(good + 1, bad) if position not in skipped]:
         middle = (good + bad) / 2
-        position = min(candidates, key=lambda each: abs(each - middle))
+        position = min(candidates, key=lambda candidate: abs(candidate - middle))
         state = test(position)
         if state is CommitState.SKIP:
             skipped.add(position)
@@ -82,13 +94,16 @@ def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BisectSession:
-    """What all searches of one bisection share: what was asked, where to write, whom to tell."""
+    """
+    Everything that all searches of one bisection share: the plan, the folder, the progress and the
+    log.
+    """
 
     plan: ABPlan
     folder: Path
     progress: Progress | None
     scoring: ScoreProgress | None
-    tell: Log
+    log: Log
 
 
 def bisect(
@@ -97,34 +112,31 @@ def bisect(
     metric: str | None = None,
     progress: Progress | None = None,
     scoring: ScoreProgress | None = None,
-    tell: Log = lambda line: None,
+    log: Log = lambda line: None,
 ) -> BisectReport:
     """
     Find the commits that made BAD (`plan.head`) worse than GOOD (`plan.base`); `cell` and `metric`
-    narrow what to look at.
+    restrict the search.
 
-    Raises HarnessError for names that mean nothing, a BAD that does not come after GOOD, and a
-    metric that nobody judges; StoppedError if a person interrupts it.
+    Raises HarnessError for unknown names, a BAD that does not come after GOOD, and a metric that is
+    not judged; StoppedError if a person interrupts it.
     """
     project = Path.cwd()
     good, bad = _commits_of(project, plan)
-    commits = [describe(project, each) for each in (good.commit, *between(project, good, bad))]
+    commits = [describe(project, commit) for commit in (good.commit, *between(project, good, bad))]
     if metric is not None and metric not in shown_metrics():
         raise HarnessError(f"there is no metric {metric!r}; known are {', '.join(shown_metrics())}")
     narrowed = {"cell": cell, "metric": metric}
-    facts = {**ab.facts_of("bisect", plan, good, bad), **narrowed}
+    facts = {**session_spec("bisect", plan, good, bad), **narrowed}
     folder = job_folder(RUNS, plan.out, facts, resume=plan.resume)
-    options = [
-        word
-        for name, value in narrowed.items()
-        if value is not None
-        for word in (f"--{name}", value)
-    ]
-    again = ab.continuing(plan, "bisect", facts, folder, options)
+    options: list[str] = []
+    for name, value in narrowed.items():
+        options += [] if value is None else [f"--{name}", value]
+    again = resume_command(plan, "bisect", facts, folder, options)
     plan = replace(plan, only=plan.only if cell is None else (cell,))
-    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, tell=tell)
-    with workshop(project, tell) as shop:
-        match = ab.prepare(shop, good, bad, plan)
+    job = BisectSession(plan=plan, folder=folder, progress=progress, scoring=scoring, log=log)
+    with workshop(project, log) as shop:
+        match = prepare(shop, good, bad, plan)
         with continued_by(again):
             begin(folder, facts)
             return _search(job, shop, match, commits, cell, metric)
@@ -139,16 +151,16 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({ab.package(each.target) for each in match.overlap.cells})
+    packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
 
     def checkout(commit: str) -> Checkout:
         return shop.checkout(Revision(name=commit, commit=commit), packages)
 
     ends = _ends(match, job, energy=metric == ENERGY)
-    aims = _aims(ends, cell, metric, match.overlap.reference)
+    aims = choose_targets(ends, cell, metric, match.suite_diff.reference)
     findings = [Bisection(job, commits, aim, match, checkout).run() for aim in aims]
-    findings += _untold(ends, cell, metric, {aim.family for aim in aims})
-    failed = [each.reason for each in ends.cells if each.verdict is Verdict.FAILED]
+    findings += undecided_families(ends, cell, metric, {aim.family for aim in aims})
+    failed = [judged.reason for judged in ends.cells if judged.verdict is Verdict.FAILED]
     why = (
         ""
         if findings
@@ -208,7 +220,7 @@ class Bisection:
         )
 
     def _step(self, base: int, head: int) -> Step:
-        """Compare two commits of the list; what cannot be compared is a step too."""
+        """Compare two commits of the list; a comparison that fails is a step too."""
         before, now = self._commits[base], self._commits[head]
         name = f"{self._aim.family}-{len(self._steps) + 1:02}-{before.commit[:7]}-{now.commit[:7]}"
         try:
@@ -219,7 +231,7 @@ class Bisection:
         except HarnessError as error:
             step = self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", str(error))
         self._steps.append(step)
-        self._job.tell(step_line(step))
+        self._job.log(step_line(step))
         return step
 
     def _compared(self, match: Match, folder: Path, before: Commit, now: Commit) -> Step:
@@ -240,31 +252,35 @@ class Bisection:
 
     def _taken(self, match: Match, folder: Path) -> PairedRuns:
         """
-        Measure what the aim needs: rounds until decided, or one round, with the reference cell that
+        Measure for the target: rounds until decided, or one round, with the reference cell that
         scores refer to.
         """
         plan = self._job.plan
         more = extra_rounds_until(
             lambda sides: self._open(sides, match.policy), folder, TimeBudget(plan.budget_s)
         )
-        needed = (self._aim.cell,) if self._is_speed else (self._aim.cell, match.overlap.reference)
-        cells = [cell for cell in match.overlap.cells if cell.slug in needed]
+        needed = (
+            (self._aim.cell,) if self._is_speed else (self._aim.cell, match.suite_diff.reference)
+        )
+        cells = [cell for cell in match.suite_diff.cells if cell.slug in needed]
         energy = self._aim.metric == ENERGY
-        pair = ab.pair_of(match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy)
+        pair = make_pair_plan(
+            match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy
+        )
         measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
         return load_sides(folder)
 
     def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
         """
-        Give HEAD's measurements and the baseline that BASE makes; with their audio scored where the
-        aim needs it.
+        Return HEAD's measurements and the baseline that BASE makes, with their audio scored where
+        the target needs it.
         """
         if self._is_speed:
             return aggregate(head, {}), of_run(base, aggregate(base, {}))
         golden = golden_dir(folder / "baselines", head.suite)
         write_golden(base, golden)
-        before = of_run(base, ab.scored(base, Path("none"), self._job.scoring))
-        return ab.scored(head, golden, self._job.scoring), before
+        before = of_run(base, score_side(base, Path("none"), self._job.scoring))
+        return score_side(head, golden, self._job.scoring), before
 
     def _open(self, sides: PairedRuns, policy: Policy) -> tuple[str, ...]:
         """Name the cell while it is undecided."""
@@ -314,43 +330,6 @@ class Bisection:
         )
 
 
-def evidence(search: BisectReport) -> list[tuple[str, ...]]:
-    """
-    Give the steps of all searches as rows of text, with titles; empty where nothing was searched
-    for.
-    """
-    steps = [step for finding in search.findings for step in finding.steps]
-    titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
-    rows = [
-        (
-            step.aim.family,
-            step.aim.cell,
-            step.commit.commit[:7],
-            step.base[:7],
-            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
-            step.shift or "-",
-            step.commit.subject,
-        )
-        for step in steps
-    ]
-    return [titles, *rows] if rows else []
-
-
-def step_line(step: Step) -> str:
-    """
-    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
-    of it`.
-    """
-    told = (
-        step.reason
-        if step.state is CommitState.SKIP
-        else " ".join(filter(None, [step.shift, step.stage]))
-    )
-    return (
-        f"{step.aim.family} {step.commit.commit[:7]} against {step.base[:7]}: {step.verdict} {told}"
-    ).strip()
-
-
 def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
     good, bad = resolve(project, plan.base), resolve(project, plan.head)
     if good.is_now or bad.is_now:
@@ -363,75 +342,10 @@ def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
 def _ends(match: Match, job: BisectSession, *, energy: bool) -> RunVerdict:
     """Compare GOOD and BAD as `voxgate ab` does."""
     folder = job.folder / "ends"
-    ab.contest(
+    measure_match(
         match, job.plan, folder, TimeBudget(2 * job.plan.budget_s), job.progress, energy=energy
     )
-    return ab.judged(match, folder, job.scoring).contents.judgement
-
-
-def _aims(
-    ends: RunVerdict, cell: str | None, metric: str | None, reference: str
-) -> tuple[BisectTarget, ...]:
-    """
-    Choose what to search for: of the speeds and of the qualities that are REGRESSED, the clearest
-    each.
-
-    The reference cell's voice counts for every cell: it is what the golden audio is, and shows the
-    least change.
-    """
-    worse = [
-        (each, one)
-        for each in ends.cells
-        for one in each.metrics
-        if one.verdict is Verdict.REGRESSED
-    ]
-    if cell is not None:
-        worse = [
-            (each, one)
-            for each, one in worse
-            if each.cell == cell or (each.cell == reference and not is_speed(one.metric))
-        ]
-    named = [
-        (each, one)
-        for each, one in worse
-        if one.metric == metric or (metric is None and one.blocking)
-    ]
-    aims = []
-    for speed in (True, False):
-        family = [(each, one) for each, one in named if is_speed(one.metric) == speed]
-        if family:
-            each, one = min(family, key=_order)
-            aims.append(BisectTarget(cell=each.cell, metric=one.metric))
-    return tuple(aims)
-
-
-def _untold(
-    ends: RunVerdict, cell: str | None, metric: str | None, told: Collection[str]
-) -> tuple[Culprit, ...]:
-    """
-    Give a finding without a culprit for each family in which GOOD and BAD could not be told apart.
-    """
-    found: dict[str, Culprit] = {}
-    if all(each.verdict is Verdict.FAILED for each in ends.cells):
-        return ()
-    for each in ends.cells:
-        for one in each.metrics:
-            aim = BisectTarget(cell=each.cell, metric=one.metric)
-            asked = one.blocking and cell in (None, each.cell) and metric in (None, one.metric)
-            if asked and one.verdict is Verdict.UNRESOLVED and aim.family not in told:
-                why = f"GOOD and BAD could not be told apart: {one.reason}"
-                found.setdefault(
-                    aim.family,
-                    Culprit(aim=aim, culprit=None, candidates=(), why=why, stage="", steps=()),
-                )
-    return tuple(found.values())
-
-
-def _order(found: tuple[CellVerdict, MetricVerdict]) -> tuple[int, float]:
-    """Order by metric, the quietest first, then by size, the largest first."""
-    metric, comparison = found[1].metric, found[1].comparison
-    rank = PREFERRED.index(metric) if metric in PREFERRED else len(PREFERRED)
-    return rank, -abs(comparison.shift or 0.0) if comparison is not None else 0.0
+    return judge_match(match, folder, job.scoring).contents.judgement
 
 
 def _decided(
@@ -439,7 +353,7 @@ def _decided(
 ) -> MetricVerdict:
     """Decide on the aim alone, by the gate's own rule."""
     compared = compare(head, values, baseline, paired=True)[aim.cell]
-    comparison = next(each for each in compared if each.metric == aim.metric)
+    comparison = next(candidate for candidate in compared if candidate.metric == aim.metric)
     return decide(comparison, policy[aim.metric])
 
 

@@ -1,13 +1,13 @@
 """
-The records of a bisection: what was searched for, the evidence of each step, and what the search
-ended with.
+The records of a bisection: the target, the evidence of each step, and the result of each search.
 
-They hold what was found, ready to be shown or written as JSON; `bisect.py` finds it.
+`bisect.py` makes them; they are shown or written as JSON.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from harness.analysis.metric_rules import is_speed
@@ -103,8 +103,8 @@ class BisectReport:
 
 def finding_line(finding: Culprit) -> str:
     """
-    Give a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1 %
-    ..., vocoder ...`.
+    Return a finding in one line: `speed: 3fa1c2e 2026-11-20 "double the vocoder", latency_p50 +8.1
+    % ..., vocoder ...`.
     """
     if finding.culprit is None:
         names = ", ".join(commit.commit[:7] for commit in finding.candidates)
@@ -112,14 +112,49 @@ def finding_line(finding: Culprit) -> str:
             f"{finding.aim.family}: undecided{', one of ' if names else ''}{names}: {finding.why}"
         )
     commit = finding.culprit
-    told = ", ".join(filter(None, [finding.why, finding.stage]))
-    return (
-        f'{finding.aim.family}: {commit.commit[:7]} {commit.date[:10]} "{commit.subject}", {told}'
+    evidence = ", ".join(filter(None, [finding.why, finding.stage]))
+    name = f'{commit.commit[:7]} {commit.date[:10]} "{commit.subject}"'
+    return f"{finding.aim.family}: {name}, {evidence}"
+
+
+def evidence_rows(search: BisectReport) -> list[tuple[str, ...]]:
+    """
+    Return the steps of all searches as rows of text, with titles; empty where nothing was searched
+    for.
+    """
+    steps = list(chain.from_iterable(finding.steps for finding in search.findings))
+    titles = ("search", "cell", "commit", "against", "verdict", "shift", "subject")
+    rows = [
+        (
+            step.aim.family,
+            step.aim.cell,
+            step.commit.commit[:7],
+            step.base[:7],
+            f"{step.verdict}{' (skipped)' if step.state is CommitState.SKIP else ''}",
+            step.shift or "-",
+            step.commit.subject,
+        )
+        for step in steps
+    ]
+    return [titles, *rows] if rows else []
+
+
+def step_line(step: Step) -> str:
+    """
+    Show a step: `speed 3fa1c2e against b07e11a: REGRESSED +8.1 % [+7.2 +9.0] vocoder +31 % is 97 %
+    of it`.
+    """
+    outcome = (
+        step.reason
+        if step.state is CommitState.SKIP
+        else " ".join(filter(None, [step.shift, step.stage]))
     )
+    commits = f"{step.commit.commit[:7]} against {step.base[:7]}"
+    return f"{step.aim.family} {commits}: {step.verdict} {outcome}".strip()
 
 
 def search_to_dict(search: BisectReport) -> dict[str, Any]:
-    """Give plain JSON values."""
+    """Return the report as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
         "folder": search.folder,

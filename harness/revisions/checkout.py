@@ -1,11 +1,10 @@
 """
-A revision made ready to be measured: its files in a worktree, built where it has to be, an
-environment that fits it, and whose files a worker of it may use.
+A revision made ready to be measured: its worktree, its build, its environment, and the files that a
+worker of it may use.
 
-The harness that measures is always the one that runs (the same ruler on both sides); only the
-engine comes from the revision: a folder that holds nothing but a link to this harness stands first
-on a worker's path, what was built second, the worktree third, and the worktree is the folder in
-which the worker works.
+The running harness measures both sides (the same instrument); only the engine comes from the
+revision. First on a worker's path is a folder with nothing but a link to this harness, second the
+build, third the worktree, which is also the worker's folder.
 
     .voxgate/job-.../trees/<commit>     worktrees; removed when the job ends, or at the next start
                                         if it was interrupted
@@ -32,13 +31,13 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.machine.git import Revision, git, top_of
 from harness.records.files import write_atomic
+from harness.revisions.build_recipe import recipe
+from harness.revisions.commands import run
 from harness.revisions.environments import (
     Environment,
     EnvironmentBase,
     Log,
     dependencies,
-    recipe,
-    run,
     run_build,
     with_dependencies,
     with_project,
@@ -79,25 +78,24 @@ class WorktreeManager:
     The worktrees of one job; `workshop()` makes and clears it. Each revision is made ready once.
     """
 
-    def __init__(self, project: Path, top: Path, job: Path, tell: Log) -> None:
+    def __init__(self, project: Path, top: Path, job: Path, log: Log) -> None:
         self._project = project
         self._top = top
         self._job = job
         self._ground = EnvironmentBase(
-            environments=top / CACHE / "environments", project=_worktrees(top), tell=tell
+            environments=top / CACHE / "environments", project=_worktrees(top), log=log
         )
-        self._shim = job / "ruler"
+        self._measuring = job / "measuring-harness"
         self._trees: dict[str, Path] = {}
         self._ready: dict[str, Checkout] = {}
         self._shared: dict[str, tuple[str, ...]] = {}
         (job / "trees").mkdir()
-        self._shim.mkdir()
-        (self._shim / "harness").symlink_to(Path(__file__).resolve().parents[1])
+        self._measuring.mkdir()
+        (self._measuring / "harness").symlink_to(Path(__file__).resolve().parents[1])
 
     def tree(self, revision: Revision) -> Path:
         """
-        Give the project's folder as a revision has it. Raises HarnessError if it cannot be checked
-        out.
+        Return the project's folder of a revision. Raises HarnessError if it cannot be checked out.
         """
         name = NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
         if name not in self._trees:
@@ -117,7 +115,7 @@ class WorktreeManager:
             source = [tree / "src"] if (tree / "src").is_dir() else []
             launch = PythonEnv(
                 python=made.python,
-                paths=(self._shim, *made.first, *source, tree),
+                paths=(self._measuring, *made.first, *source, tree),
                 env={"PATH": made.path, "PWD": str(tree)},
                 folder=tree,
                 territory=self._territory(revision, tree, made),
@@ -153,11 +151,10 @@ class WorktreeManager:
 
     def _link_shared(self, tree: Path) -> tuple[str, ...]:
         """
-        Link what all revisions have in common into a tree that has nothing in its place; gives the
-        names.
+        Link the files that all revisions share into a tree that lacks them; return their names.
         """
         names = tuple(
-            each for each in recipe(self._project).shared if not os.path.lexists(tree / each)
+            path for path in recipe(self._project).shared if not os.path.lexists(tree / path)
         )
         for name in names:
             if not (self._project / name).exists():
@@ -204,21 +201,22 @@ class WorktreeManager:
 
     def _state(self, revision: Revision) -> str:
         """
-        Name the content of a revision: the hash of its tree, and of the working tree what its files
-        look like.
+        Return a name for the content of a revision: the hash of its tree, and of the working tree
+        the state of its files.
         """
         stored = git(self._top, "rev-parse", f"{revision.commit}^{{tree}}").strip()
         inside = str(self._project.relative_to(self._top))
         if not revision.is_now:
             return f"{stored} {inside}"
         looks = [
-            (name, each.st_mode, each.st_size, each.st_mtime_ns) for name, each in _stats(self._top)
+            (name, stat.st_mode, stat.st_size, stat.st_mtime_ns) for name, stat in _stats(self._top)
         ]
         return f"{stored} {inside} {hashlib.sha256(repr(looks).encode()).hexdigest()}"
 
     def _territory(self, revision: Revision, tree: Path, made: Environment) -> Territory:
         """
-        Say whose files a worker of a revision may use: its tree's, and those of its environment.
+        Return the folders whose files a worker of a revision may use: its tree's, and its
+        environment's.
         """
         root = self._top if revision.is_now else self._job / "trees" / revision.commit[:NAME_LENGTH]
         repository = Path(
@@ -231,7 +229,7 @@ class WorktreeManager:
             root,
             *lent,
             repository,
-            self._shim,
+            self._measuring,
             *environments(),
             *([made.folder] if made.folder is not None else []),
         )
@@ -239,8 +237,8 @@ class WorktreeManager:
 
 
 @contextmanager
-def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeManager]:
-    """Make room for worktrees, clear what interrupted jobs left, and clear up in the end."""
+def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeManager]:
+    """Make the folder of worktrees, clear those of interrupted jobs, and clean up in the end."""
     project, top = project.resolve(), top_of(project).resolve()
     cache = top / CACHE
     try:
@@ -257,7 +255,7 @@ def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeM
             f"cannot make worktrees in {cache}: {error.strerror}; make it writable or make room"
         ) from error
     try:
-        yield WorktreeManager(project, top, job, tell)
+        yield WorktreeManager(project, top, job, log)
     finally:
         _clear(top, job)
         lock.close()
@@ -265,8 +263,8 @@ def workshop(project: Path, tell: Log = lambda line: None) -> Iterator[WorktreeM
 
 def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:
     """
-    Ask a process that is started like a worker what it imports. Raises HarnessError unless that is
-    the revision's code.
+    Start a process as a worker is started, and check its imports. Raises HarnessError unless they
+    are the revision's code.
     """
     launch, label = made.launch, made.revision.label
     command = [
@@ -282,7 +280,7 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
     answer: dict[str, Any] = json.loads(run(command, what, cwd=made.tree, env=env).splitlines()[-1])
     for name, place in answer["packages"].items():
         if place is None or not any(
-            Path(place).is_relative_to(each.resolve()) for each in (made.tree, *built)
+            Path(place).is_relative_to(root.resolve()) for root in (made.tree, *built)
         ):
             raise HarnessError(
                 f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
@@ -300,16 +298,16 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
 def _worktrees(top: Path) -> tuple[Path, ...]:
     """List the folders in which revisions of a repository are checked out, the given one first."""
     lines = git(top, "worktree", "list", "--porcelain", "-z").split("\0")
-    found = [
+    folders = [
         Path(line.removeprefix("worktree ")).resolve()
         for line in lines
         if line.startswith("worktree ")
     ]
-    return (top, *(each for each in found if not each.is_relative_to(top)))
+    return (top, *(folder for folder in folders if not folder.is_relative_to(top)))
 
 
 def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what the files of a working tree look like that git would add, in order."""
+    """Yield (name, stat) of the files of a working tree that git would add, in order."""
     names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     for name in sorted(set(names)):
         if name and ((top / name).is_symlink() or (top / name).exists()):
@@ -318,8 +316,8 @@ def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def _take_changes(top: Path, folder: Path) -> None:
     """
-    Make a worktree hold what the working tree holds: every file that git would add, and none that
-    was deleted.
+    Copy the state of the working tree into a worktree: every file that git would add, and no
+    deleted one.
     """
     present = {name for name, _ in _stats(top)}
     for name in git(folder, "ls-files", "-z").split("\0"):
@@ -337,7 +335,7 @@ def _take_changes(top: Path, folder: Path) -> None:
 
 
 def _clear_stale(top: Path, cache: Path) -> None:
-    """Remove the jobs whose process is gone: nobody holds their lock."""
+    """Remove the jobs whose process has ended: nobody holds their lock."""
     for job in cache.glob("job-*"):
         try:
             with (job / "lock").open("w") as lock:

@@ -1,10 +1,10 @@
 """
-What git leaves out of a worktree: submodules, and the content of Git LFS files. Taken from what
-this machine holds, or refused.
+Submodules and Git LFS files, which git leaves out of a worktree: copied from this machine, or
+refused.
 
-Nothing is fetched over a network: a revision is measured with its own files or not at all, and a
-person sees which are absent. Submodules become shared clones, LFS files copies; both are gone with
-the worktree.
+Nothing is fetched over a network: a revision is measured with its own files or not at all, and the
+error names the missing ones. Submodules become shared clones, LFS files copies; both are removed
+with the worktree.
 """
 
 import re
@@ -38,24 +38,25 @@ class Submodule:
 
 def fill(tree: Path, source: Path, label: str) -> None:
     """
-    Add to a worktree what git left out. Raises HarnessError if something is not on this machine.
+    Add submodules and Git LFS files to a worktree. Raises HarnessError if one is not on this
+    machine.
 
     `source` is a checked-out repository or its git folder, of which the worktree is a revision;
     `label` names that for people.
     """
     replace_pointers(tree, label)
-    for each in submodules(tree):
-        home = _home(each, source)
+    for submodule in submodules(tree):
+        home = _home(submodule, source)
         if home is None:
             raise HarnessError(
-                f"{label} needs submodule {each.path} at {each.commit[:7]}, which is not here; "
-                "fetch it (`git submodule update --init --recursive`, or `git fetch` in "
-                f"{each.path}) and call again"
+                f"{label} needs submodule {submodule.path} at {submodule.commit[:7]}, which is not "
+                "here; fetch it (`git submodule update --init --recursive`, or `git fetch` in "
+                f"{submodule.path}) and call again"
             )
-        place = tree / each.path
+        place = tree / submodule.path
         git(tree, "clone", "--quiet", "--shared", "--no-checkout", "--", str(home), str(place))
-        git(place, "checkout", "--quiet", "--detach", each.commit)
-        fill(place, home, f"{label}, submodule {each.path},")
+        git(place, "checkout", "--quiet", "--detach", submodule.commit)
+        fill(place, home, f"{label}, submodule {submodule.path},")
 
 
 def submodules(tree: Path) -> tuple[Submodule, ...]:
@@ -66,10 +67,10 @@ def submodules(tree: Path) -> tuple[Submodule, ...]:
     names = dict(_names(tree))
     lines = git(tree, "ls-tree", "-r", "-z", "HEAD").split("\0")
     links = [line.partition("\t") for line in lines if line.startswith(GITLINK)]
-    found = [(path, told.split()[2]) for told, _, path in links]
+    commits = [(path, entry.split()[2]) for entry, _, path in links]
     return tuple(
         Submodule(path=path, commit=commit, name=names[path])
-        for path, commit in found
+        for path, commit in commits
         if path in names
     )
 
@@ -86,9 +87,9 @@ def replace_pointers(tree: Path, label: str) -> None:
         if not _is_whole(store / oid[:2] / oid[2:4] / oid, size)
     ]
     if absent:
-        rest = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise HarnessError(
-            f"{label} holds {absent[0]}{rest} as Git LFS pointers, and the content is not here; "
+            f"{label} holds {absent[0]}{more} as Git LFS pointers, and the content is not here; "
             f"fetch it (`git lfs fetch origin {label}`) and call again"
         )
     for path, oid, _ in pointers:
@@ -97,17 +98,17 @@ def replace_pointers(tree: Path, label: str) -> None:
 
 def check_pointers(tree: Path) -> None:
     """Raise HarnessError if the working tree holds Git LFS pointers in place of files."""
-    found = [path for path, *_ in _pointers(tree)]
-    if found:
-        rest = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    paths = [path for path, *_ in _pointers(tree)]
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         raise HarnessError(
-            f"the working tree holds {found[0]}{rest} as Git LFS pointers; fetch the content (`git "
+            f"the working tree holds {paths[0]}{more} as Git LFS pointers; fetch the content (`git "
             "lfs pull`) and call again"
         )
 
 
 def _names(tree: Path) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of what .gitmodules lists."""
+    """Yield (path, name) of the entries of .gitmodules."""
     if not (tree / ".gitmodules").is_file():
         return
     said = git(tree, "config", "--file", ".gitmodules", "--null", "--list")
@@ -117,16 +118,16 @@ def _names(tree: Path) -> Iterator[tuple[str, str]]:
             yield value, key.removeprefix("submodule.").removesuffix(".path")
 
 
-def _home(each: Submodule, source: Path) -> Path | None:
+def _home(submodule: Submodule, source: Path) -> Path | None:
     """
     Find a git folder on this machine that has a submodule's commit: where it is checked out, or
     where git keeps it.
     """
     modules = (Path(_git_folder(source)) / "modules").resolve()
-    kept = modules / each.name
-    places = [source / each.path] if (source / each.path / ".git").exists() else []
+    kept = modules / submodule.name
+    places = [source / submodule.path] if (source / submodule.path / ".git").exists() else []
     places += [kept] if kept.resolve().is_relative_to(modules) and kept.is_dir() else []
-    return next((place for place in places if _has(place, each.commit)), None)
+    return next((place for place in places if _has(place, submodule.commit)), None)
 
 
 def _has(place: Path, commit: str) -> bool:
@@ -153,11 +154,11 @@ def _pointers(tree: Path) -> Iterator[tuple[str, str, int]]:
     if not _may_use_lfs(tree):
         return
     files = git(tree, "ls-files", "-z")
-    fields = git(tree, "check-attr", "-z", "--stdin", "filter", said=files).split("\0")
+    fields = git(tree, "check-attr", "-z", "--stdin", "filter", input_text=files).split("\0")
     for path, value in zip(fields[0::3], fields[2::3], strict=False):
-        found = _pointer(tree / path) if value == "lfs" else None
-        if found is not None:
-            yield path, found["oid"].decode(), int(found["size"])
+        pointer = _pointer(tree / path) if value == "lfs" else None
+        if pointer is not None:
+            yield path, pointer["oid"].decode(), int(pointer["size"])
 
 
 def _may_use_lfs(tree: Path) -> bool:
@@ -180,9 +181,9 @@ def _pointer(path: Path) -> re.Match[bytes] | None:
 def _lfs_store(tree: Path) -> Path:
     folder = Path(_git_folder(tree))
     chosen = [
-        each.partition("\n")[2]
-        for each in git(tree, "config", "--null", "--list").split("\0")
-        if _names_storage(each)
+        entry.partition("\n")[2]
+        for entry in git(tree, "config", "--null", "--list").split("\0")
+        if _names_storage(entry)
     ]
     return folder / (chosen[-1] if chosen else "lfs") / "objects"
 

@@ -5,15 +5,13 @@ round until it is decided.
     <folder>/base/    an ordinary run folder; round i of it belongs to round i of the other
              head/
 
-Knows how to measure a pair, or the rest of an interrupted one, and to read it back; which cells,
-and what follows from them, is up to `ab.py` and `bisect.py`.
+A pair is measured, continued after an interruption, and read back here; `ab.py` and `bisect.py`
+choose the cells and draw the conclusions.
 
-The control: a cell of the harness's own that is measured on both sides of every round, and must not
-move.
-
-It is the same computation whatever the revisions are. If it is judged slower or quicker all the
-same, then something other than the engine differs between the sides (the environment, the machine,
-the order), and no speed of the job can be trusted.
+The control is a cell of the harness's own, measured on both sides of every round. It is the same
+computation whatever the revisions are. If it is judged slower or faster all the same, something
+other than the engine differs between the sides (the environment, the machine, the order), and no
+speed of the comparison can be trusted.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -74,7 +72,7 @@ class PairedRuns:
 
 
 class TimeBudget:
-    """Tells whether there is time for another round."""
+    """Decides whether there is time for another round."""
 
     def __init__(self, budget_s: float, clock: Clock | None = None) -> None:
         self._clock = clock or WallClock()
@@ -135,7 +133,7 @@ def split_workload(whole: RunHeader, rounds: int) -> RunHeader:
 
 
 def load_sides(folder: Path) -> PairedRuns:
-    """Read what was measured so far."""
+    """Load both runs, as far as they are measured."""
     return PairedRuns(
         base=run_folder.load_run(folder / BASE), head=run_folder.load_run(folder / HEAD)
     )
@@ -152,7 +150,10 @@ def extra_rounds_until(
     watch: TimeBudget,
     share: float = 1.0,
 ) -> Callable[[int], Collection[str]]:
-    """Ask for more rounds of what is undecided, as long as they fit into a share of the time."""
+    """
+    Return a function that requests more rounds of undecided cells, as long as they fit into a share
+    of the time.
+    """
     return lambda rounds: undecided(load_sides(folder)) if watch.has_time(rounds, share) else ()
 
 
@@ -203,7 +204,7 @@ class Control:
 
 def control_cell(like: Cell) -> Cell:
     """
-    Give the control of a suite, with the workload of its cells, so that it takes as many turns as
+    Return the control of a suite, with the workload of its cells, so that it takes as many turns as
     they do.
     """
     return Cell(
@@ -216,7 +217,7 @@ def control_cell(like: Cell) -> Cell:
 
 
 def without_control(run: Run) -> Run:
-    """Give a run as if there had been no control: what is scored and judged."""
+    """Return a run without its control cell, for scoring and judging."""
     return _only(run, lambda slug: slug != SLUG)
 
 
@@ -229,7 +230,7 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
     if failure is not None:
         return Control(shift="none", trouble=f"the control could not be measured: {failure}")
     compared = compare(now, aggregate(now, {}), of_run(before, aggregate(before, {})), paired=True)
-    comparison = next(each for each in compared[SLUG] if each.metric == MATCHED)
+    comparison = next(candidate for candidate in compared[SLUG] if candidate.metric == MATCHED)
     if comparison.shift is None:
         return Control(
             shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}"
@@ -246,17 +247,17 @@ def examine(base: Run, head: Run, policy: Policy) -> Control:
 
 def _why_none(comparison: Comparison) -> str:
     reasons = [
-        each.reason
-        for each in (comparison.baseline, comparison.current)
-        if isinstance(each, Missing)
+        value.reason
+        for value in (comparison.baseline, comparison.current)
+        if isinstance(value, Missing)
     ]
     return reasons[0] if reasons else "no round left times on both sides"
 
 
-def _only(run: Run, wanted: Callable[[str], bool]) -> Run:
-    cells = tuple(cell for cell in run.cells if wanted(cell.slug))
+def _only(run: Run, selects: Callable[[str], bool]) -> Run:
+    cells = tuple(cell for cell in run.cells if selects(cell.slug))
     return replace(
         run,
         cells=cells,
-        processes=tuple(process for process in run.processes if wanted(process.cell)),
+        processes=tuple(process for process in run.processes if selects(process.cell)),
     )

@@ -1,11 +1,10 @@
 """
-Says where packages would be imported from, in the environment of a worker:
-`python -m harness.revisions.probe_imports PROJECT PACKAGE...`
+Print where packages would be imported from, in the environment of a worker.
 
-Started exactly as a worker is, so that its answer holds for workers: one JSON object with each
-package's folder (null where there is none), the toolchain that is installed, and the requirements
-of PROJECT that are not met. It imports the worker, so that what the harness needs is known to be
-there.
+`python -m harness.revisions.probe_imports PROJECT PACKAGE...` is started exactly as a worker is, so
+that its answer holds for workers. It prints one JSON object with each package's folder (null where
+there is none), the installed toolchain, and the unmet requirements of PROJECT. It imports the
+worker, so that a missing dependency of the harness shows.
 """
 
 import importlib
@@ -20,7 +19,7 @@ from harness.revisions.requirements import required, unmet
 
 
 def origin(package: str) -> str | None:
-    """Give the folder (or file) that a package would be imported from, without importing it."""
+    """Return the folder (or file) that a package would be imported from, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
@@ -33,9 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     """Print the answer."""
     importlib.import_module("harness.runner.worker")
     project, *packages = arguments
-    found = {name: origin(name) for name in packages}
+    origins = {name: origin(name) for name in packages}
     missing = unmet(required(Path(project)))
-    print(json.dumps({"packages": found, "toolchain": toolchain(Path(project)), "unmet": missing}))
+    print(
+        json.dumps({"packages": origins, "toolchain": toolchain(Path(project)), "unmet": missing})
+    )
     return 0
 
 

@@ -1,6 +1,7 @@
 """
-What a revision says that it needs, against what is installed where this runs. Reads pyproject.toml
-and the metadata of packages; imports and installs nothing.
+The requirements of a revision against the installed packages.
+
+Reads pyproject.toml and the metadata of packages; imports and installs nothing.
 """
 
 import platform
@@ -44,12 +45,12 @@ def read_project(tree: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error}; correct it in that revision"
         ) from error
     for names in TABLES:
-        found: Any = document
+        table: Any = document
         for name in names:
-            found = found.get(name, {})
-            if not isinstance(found, dict):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
                 raise HarnessError(
-                    f"{path}: {'.'.join(names)} must be a table, not {found!r}; correct it in that "
+                    f"{path}: {'.'.join(names)} must be a table, not {table!r}; correct it in that "
                     "revision"
                 )
     return document
@@ -64,13 +65,13 @@ def required(tree: Path) -> tuple[str, ...]:
 
 
 def build_requirements(tree: Path) -> tuple[str, ...]:
-    """List what building a tree needs. Raises HarnessError for one that is no requirement."""
+    """List the build requirements of a tree. Raises HarnessError for an invalid one."""
     system = read_project(tree).get("build-system", {})
-    found = _requirements(system.get("requires", ["setuptools"]), tree)
+    stated = _requirements(system.get("requires", ["setuptools"]), tree)
     older = str(system.get("build-backend", "setuptools")).startswith("setuptools") and unmet(
         [WITH_WHEEL]
     )
-    return (*found, *(["wheel"] if older else []))
+    return (*stated, *(["wheel"] if older else []))
 
 
 def check_python(tree: Path) -> None:
@@ -93,32 +94,38 @@ def check_python(tree: Path) -> None:
 
 def unmet(requirements: Iterable[str]) -> tuple[str, ...]:
     """
-    Name the requirements that what is installed here does not meet: `foo>=2 (installed is 1.0)`.
+    Return the requirements that the installed packages do not meet: `foo>=2 (installed is 1.0)`.
     """
     from packaging.requirements import Requirement
 
-    told = []
+    unmet_texts = []
     for text in requirements:
-        each = Requirement(text)
-        if each.marker is not None and not each.marker.evaluate():
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate():
             continue
-        version = _version(each.name)
+        version = _version(requirement.name)
         if version is None:
-            told.append(f"{each} (not installed)")
-        elif each.url is not None and "+" not in each.url and _origin(each.name) != each.url:
-            told.append(f"{each} (installed from {_origin(each.name) or 'an index'})")
-        elif not each.specifier.contains(version, prereleases=True):
-            told.append(f"{each} (installed is {version})")
-    return tuple(told)
+            unmet_texts.append(f"{requirement} (not installed)")
+        elif (
+            requirement.url is not None
+            and "+" not in requirement.url
+            and _origin(requirement.name) != requirement.url
+        ):
+            unmet_texts.append(
+                f"{requirement} (installed from {_origin(requirement.name) or 'an index'})"
+            )
+        elif not requirement.specifier.contains(version, prereleases=True):
+            unmet_texts.append(f"{requirement} (installed is {version})")
+    return tuple(unmet_texts)
 
 
-def _requirements(found: object, tree: Path) -> tuple[str, ...]:
-    if not isinstance(found, list):
-        said = f"requirements must be a list, not {found!r}"
+def _requirements(stated: object, tree: Path) -> tuple[str, ...]:
+    if not isinstance(stated, list):
+        said = f"requirements must be a list, not {stated!r}"
         raise HarnessError(f"{tree / 'pyproject.toml'}: {said}; correct it in that revision")
-    for each in found:
-        _parsed(each, tree)
-    return tuple(found)
+    for requirement in stated:
+        _parsed(requirement, tree)
+    return tuple(stated)
 
 
 def _parsed(text: object, tree: Path) -> None:

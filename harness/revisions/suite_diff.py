@@ -1,6 +1,6 @@
 """
-One suite in two trees: the cells that both ask for in the same words, and those that cannot be
-compared, with the reason.
+One suite in two trees: the cells that both define alike, and those that cannot be compared, with
+the reason.
 
 Reads suites and workloads of both trees; runs nothing of an engine.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.judging.compare import changed_options
 from harness.records.cell import Cell
+from harness.suite.selection import select_cells
 from harness.suite.suite import Expansion, Suite, has_suite, load_suite
-from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +26,16 @@ class SuiteDiff:
     reference: str
     """BASE's reference cell where that is measured, else the first cell that is."""
     excluded: Mapping[str, str]
-    new: tuple[Cell, ...] = ()
+    added: tuple[Cell, ...] = ()
     """In HEAD only."""
-    lost: tuple[Cell, ...] = ()
+    removed: tuple[Cell, ...] = ()
     """In BASE only."""
     changed: Mapping[str, tuple[str, ...]]
     """Cells of one name that ask for different things: slug -> the differences."""
     labels: Mapping[str, str]
 
 
-def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> SuiteDiff:
+def diff_suites(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> SuiteDiff:
     """
     Compare a suite in two trees, or the part of it that the patterns `only` name.
 
@@ -52,7 +52,7 @@ def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> Suit
     )
     old, new = _by_slug(stored.cells), _by_slug(expanded.cells)
     union = Expansion(cells=tuple({**new, **old}.values()), excluded={}, reference=stored.reference)
-    picked = {cell.slug for cell in chosen(union, only)}
+    picked = {cell.slug for cell in select_cells(union, only)}
     changed = {
         slug: reasons
         for slug in old
@@ -67,8 +67,8 @@ def overlap(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> Suit
         cells=cells,
         reference=stored.reference if stored.reference in kept or not kept else kept[0],
         excluded=stored.excluded,
-        new=tuple(cell for slug, cell in new.items() if slug not in old and slug in picked),
-        lost=tuple(cell for slug, cell in old.items() if slug not in new and slug in picked),
+        added=tuple(cell for slug, cell in new.items() if slug not in old and slug in picked),
+        removed=tuple(cell for slug, cell in old.items() if slug not in new and slug in picked),
         changed=changed,
         labels={slug: cell.label for slug, cell in {**old, **new}.items()},
     )
@@ -79,7 +79,7 @@ def _by_slug(cells: Sequence[Cell]) -> dict[str, Cell]:
 
 
 def _changes(before: Cell, now: Cell) -> tuple[str, ...]:
-    """Say what a cell asks for that it did not ask for before; empty if it asks for the same."""
+    """Return how the definition of a cell differs between two trees; empty if it is the same."""
     if before.digest() == now.digest():
         return ()
     sides = [

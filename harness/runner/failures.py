@@ -18,7 +18,7 @@ from harness.targets.http.client import SpeechError
 
 
 class UnwritableError(Exception):
-    """What was measured cannot be kept; no fault of the engine's, whatever the system says."""
+    """A measurement cannot be recorded; no fault of the engine, whatever the system reports."""
 
     def __init__(self, system: OSError) -> None:
         super().__init__(str(system))
@@ -26,11 +26,11 @@ class UnwritableError(Exception):
 
 
 class NotInEffectError(Exception):
-    """A promise is not kept."""
+    """An option is not in effect as requested."""
 
 
 def classify(error: Exception) -> Failure:
-    """Say in one line what went wrong and, for a bug, where."""
+    """Return the failure that an exception stands for; of a bug, with its place."""
     if isinstance(error, NotInEffectError):
         return Failure(kind=FailureKind.NOT_IN_EFFECT, reason=str(error))
     if isinstance(error, ForeignFilesError):
@@ -45,9 +45,9 @@ def classify(error: Exception) -> Failure:
         return Failure(kind=FailureKind.DISK, reason=_of_system(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = "/".join(Path(frame.filename).parts[-2:])
-    said = (str(error).strip().splitlines() or ["no message"])[0]
+    message = (str(error).strip().splitlines() or ["no message"])[0]
     return Failure(
-        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {said} ({place}:{frame.lineno})"
+        kind=FailureKind.ERROR, reason=f"{type(error).__name__}: {message} ({place}:{frame.lineno})"
     )
 
 
@@ -57,7 +57,7 @@ def _of_system(error: OSError) -> str:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Name what goes wrong while we write as that. Raises UnwritableError."""
+    """Raise UnwritableError for an OSError within, which then is known to be of our own writing."""
     try:
         yield
     except OSError as error:

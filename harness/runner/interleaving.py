@@ -41,7 +41,9 @@ def batches(cells: Sequence[T], live: int, repeat: int) -> list[tuple[T, ...]]:
 
 
 def rotate(cells: Sequence[T], step: int) -> tuple[T, ...]:
-    """Give the order of one step: forward, then backward, then both again beginning one further."""
+    """
+    Return the order of one step: forward, then backward, then both again beginning one further.
+    """
     turned = rotated(cells, step // 2)
     return turned if step % 2 == 0 else turned[::-1]
 

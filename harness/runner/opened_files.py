@@ -61,12 +61,14 @@ class Territory:
         Return the files among `paths` that lie in the project and are neither the side's own nor
         below `more`.
         """
-        ours = [os.path.realpath(each) for each in (*self.own, *more)]
-        theirs = [os.path.realpath(each) for each in self.project]
-        found = {os.path.realpath(path) for path in paths}
+        ours = [os.path.realpath(folder) for folder in (*self.own, *more)]
+        theirs = [os.path.realpath(folder) for folder in self.project]
+        real_paths = {os.path.realpath(path) for path in paths}
         return tuple(
             sorted(
-                path for path in found if _is_foreign(path, theirs, ours) and Path(path).is_file()
+                path
+                for path in real_paths
+                if _is_foreign(path, theirs, ours) and Path(path).is_file()
             )
         )
 
@@ -127,14 +129,14 @@ def environments() -> tuple[Path, ...]:
     """Return the folders of installed packages and programs that this interpreter uses."""
     prefixes = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
     parts = [Path(prefix, part) for prefix in prefixes for part in PARTS_OF_AN_ENVIRONMENT]
-    return (*parts, *(Path(each) for each in sys.path if Path(each).name in LIBRARIES))
+    return (*parts, *(Path(entry) for entry in sys.path if Path(entry).name in LIBRARIES))
 
 
 def territory_to_json(territory: Territory) -> dict[str, list[str]]:
     """Return a territory as plain JSON values."""
     return {
-        "project": [str(each) for each in territory.project],
-        "own": [str(each) for each in territory.own],
+        "project": [str(path) for path in territory.project],
+        "own": [str(path) for path in territory.own],
     }
 
 
@@ -156,7 +158,11 @@ def _is_foreign(path: str, theirs: Iterable[str], ours: Iterable[str]) -> bool:
 def _depth(path: str, folders: Iterable[str]) -> int:
     """Return the length of the longest of the folders that hold a path; -1 if none does."""
     return max(
-        (len(each) for each in folders if path == each or path.startswith(each.rstrip("/") + "/")),
+        (
+            len(folder)
+            for folder in folders
+            if path == folder or path.startswith(folder.rstrip("/") + "/")
+        ),
         default=-1,
     )
 
@@ -205,10 +211,10 @@ def _on_path(program: str, search: Mapping[Any, Any] | None) -> Iterator[str]:
     """Find a program where the system will: the first on the PATH that it is given."""
     import shutil
 
-    given = os.environ if search is None else search
-    found = shutil.which(program, path=given.get("PATH"))
-    if found is not None:
-        yield found
+    variables = os.environ if search is None else search
+    path = shutil.which(program, path=variables.get("PATH"))
+    if path is not None:
+        yield path
 
 
 def _paths_in(word: str) -> Iterator[str]:
@@ -275,9 +281,9 @@ def _of_programs() -> Iterator[str]:
         living = psutil.Process().children(recursive=True)
     except (ImportError, OSError):
         return
-    for each in living:
+    for process in living:
         with suppress(psutil.Error, OSError, AttributeError):
-            yield each.exe()
-            yield from (os.path.join(each.cwd(), word) for word in each.cmdline()[1:])  # noqa: PTH118
-            yield from (file.path for file in each.open_files())
-            yield from (block.path for block in each.memory_maps())
+            yield process.exe()
+            yield from (os.path.join(process.cwd(), word) for word in process.cmdline()[1:])  # noqa: PTH118
+            yield from (file.path for file in process.open_files())
+            yield from (block.path for block in process.memory_maps())

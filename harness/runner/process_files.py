@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ from harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """
-What the system says where nothing more can be written: the disk, the quota, or the limit of a
-file's size.
+Error numbers where nothing more can be written: the disk, the quota, or the limit of a file's size.
 """
+
+KEPT_PROCESSES = 256
+"""Parsed processes to keep; beyond these the least recently read one is parsed again."""
 
 LOG = re.compile(r"(?P<slug>.+)\.(?P<repeat>[0-9]{1,9})\.jsonl(\.part(?P<part>[0-9]{1,9}))?")
 
@@ -59,9 +62,7 @@ class WorkerLog:
 
 
 def has_no_room(error: OSError) -> bool:
-    """
-    Whether nothing could be written for want of room: a circumstance, whatever was to be written.
-    """
+    """Whether an OSError means that there is no room: a circumstance, no fault of the engine."""
     return error.errno in NO_ROOM
 
 
@@ -84,9 +85,15 @@ def load_process(folder: Path, slug: str, repeat: int) -> ProcessRecord | None:
     logs = [*_parts(path), *([path] if path.exists() else [])]
     if not logs:
         return None
-    lines = [_read_lines(each) for each in logs]
+    return _parsed(slug, repeat, tuple((log.absolute(), _whole_lines(log)) for log in logs))
+
+
+@lru_cache(maxsize=KEPT_PROCESSES)
+def _parsed(slug: str, repeat: int, logs: tuple[tuple[Path, bytes], ...]) -> ProcessRecord:
+    """Parse the logs of one repeat; the same bytes are parsed once, however often they are read."""
+    lines = [_lines(path, content) for path, content in logs]
     try:
-        return process_of(slug, repeat, [_records(several) for several in lines])
+        return process_of(slug, repeat, [_records(log_lines) for log_lines in lines])
     except HarnessError as error:
         raise HarnessError(
             f"the records of {slug}, repeat {repeat}, are damaged ({error}); measure again"
@@ -102,10 +109,7 @@ def rounds(folder: Path) -> int:
 
 
 def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
-    """
-    Keep what an interrupted process left under another name, so that a fresh process can continue
-    its work.
-    """
+    """Rename the file of an interrupted process, so that a fresh process can continue its work."""
     path = log_path(folder, slug, repeat)
     if path.exists():
         path.rename(path.with_name(f"{path.name}.part{len(_parts(path)) + 1}"))
@@ -113,8 +117,8 @@ def keep_interrupted(folder: Path, slug: str, repeat: int) -> None:
 
 def archive_process(folder: Path, slug: str, repeat: int) -> None:
     """
-    Keep what a process left, interrupted parts included, where nobody reads it: its round will be
-    measured anew.
+    Move the files of a process to `torn/`, interrupted parts included: its round will be measured
+    anew.
     """
     path = log_path(folder, slug, repeat)
     for log in (*_parts(path), path):
@@ -155,12 +159,12 @@ def _whole_characters(record: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _parts(path: Path) -> list[Path]:
-    found = {
-        int(match["part"]): each
-        for each in path.parent.glob(f"{path.name}.part*")
-        if (match := LOG.fullmatch(each.name))
+    parts = {
+        int(match["part"]): part
+        for part in path.parent.glob(f"{path.name}.part*")
+        if (match := LOG.fullmatch(part.name))
     }
-    return [found[number] for number in sorted(found)]
+    return [parts[number] for number in sorted(parts)]
 
 
 def begun_processes(folder: Path) -> set[tuple[str, int]]:
@@ -169,25 +173,32 @@ def begun_processes(folder: Path) -> set[tuple[str, int]]:
     nobody measures.
     """
     names = [path.name for path in (folder / "processes").glob("*.jsonl*")]
-    found = {
+    processes = {
         (match["slug"], int(match["repeat"])) for name in names if (match := LOG.fullmatch(name))
     }
-    wrong = next((f"{slug}.{repeat}.jsonl" for slug, repeat in found if repeat > MOST_ROUNDS), None)
+    wrong = next(
+        (f"{slug}.{repeat}.jsonl" for slug, repeat in processes if repeat > MOST_ROUNDS), None
+    )
     if wrong is not None:
         raise HarnessError(
             f"{folder / 'processes' / wrong} is of a round beyond {MOST_ROUNDS}; no voxgate made "
             "it, remove it"
         )
-    return found
+    return processes
 
 
-def _read_lines(path: Path) -> list[tuple[str, Any]]:
-    """Return the whole lines of a file, each with its place."""
+def _whole_lines(path: Path) -> bytes:
+    """Return the bytes of a file up to its last line end."""
     try:
         whole, newline, _torn = read_bytes(path).rpartition(b"\n")
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}; measure again") from error
-    lines = enumerate(whole.split(b"\n") if newline else (), start=1)
+    return whole + newline
+
+
+def _lines(path: Path, content: bytes) -> list[tuple[str, Any]]:
+    """Parse whole lines, each with its place."""
+    lines = enumerate(content.split(b"\n")[:-1], start=1)
     try:
         return [(f"line {number}", parse_json(line, f"{path}:{number}")) for number, line in lines]
     except HarnessError as error:

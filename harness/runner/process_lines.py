@@ -39,7 +39,7 @@ SLACK_S = 0.002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """That a process is ready."""
+    """A process that is ready."""
 
     import_s: Annotated[float, Range(0.0)]
     load_s: Annotated[float, Range(0.0)]
@@ -57,21 +57,21 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What was seen to be in effect."""
+    """Options that were observed to be in effect."""
 
     effects: tuple[OptionCheck, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Why it ended."""
+    """Reason for the end of a process."""
 
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """That it ended by itself."""
+    """Normal end of a process."""
 
     peak_rss_bytes: Count | None
     peak_cuda_bytes: Count | None

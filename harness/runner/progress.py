@@ -1,7 +1,7 @@
 """
-Tells a waiting person how far a run is: a bar on a terminal, now and then a plain line elsewhere.
+Show the progress of a run: a bar on a terminal, now and then a plain line elsewhere.
 
-Drawn only between measurements, by whoever calls `step`: there is no thread that could wake while a
+Drawn only between measurements, by the caller of `step`: there is no thread that could wake while a
 worker is measured.
 """
 
@@ -49,11 +49,11 @@ class TimeEstimate:
         self._spent_s[kind] += duration_s
 
     def skip(self, kind: str, count: int) -> None:
-        """Count steps that will not be taken."""
+        """Drop steps that will not be run."""
         self._left[kind] -= count
 
     def eta_s(self) -> float | None:
-        """Give the seconds left; None while a kind that is still to come was never seen."""
+        """Return the remaining seconds; None while a kind that is still to come was never seen."""
         kinds = [kind for kind, count in self._left.items() if count > 0]
         if any(not self._done[kind] for kind in kinds):
             return None
@@ -113,9 +113,7 @@ class Lines:
         self._next_s = float("-inf")
 
     def start(self, total: int) -> None:
-        """
-        Say how many steps there are, anew for every run and for the rounds that are added to one.
-        """
+        """Set the number of steps, anew for every run and for the rounds that are added to one."""
         self._total, self._done = total, 0
         self._say(f"0/{total}")
         self._next_s = self._clock.seconds() + PLAIN_EVERY_S
@@ -128,7 +126,7 @@ class Lines:
             self._next_s = self._clock.seconds() + PLAIN_EVERY_S
 
     def end(self) -> None:
-        """Say how many steps were done."""
+        """Show the number of finished steps."""
         self._say(f"{self._done}/{self._total} done")
 
     def _say(self, line: str) -> None:
@@ -136,12 +134,12 @@ class Lines:
 
 
 def make_progress(is_terminal: Callable[[], bool] = sys.stderr.isatty) -> Progress:
-    """Give the bar on a terminal, lines elsewhere."""
+    """Return a bar on a terminal, lines elsewhere."""
     return Bar() if is_terminal() else Lines()
 
 
 def left(eta_s: float | None) -> str:
-    """Say how long it will take: `1 m 05 s left`; nothing if that is not known."""
+    """Return the remaining time: `1 m 05 s left`; empty if unknown."""
     if eta_s is None:
         return ""
     minutes, seconds = divmod(round(eta_s), 60)

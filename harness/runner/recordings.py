@@ -1,9 +1,9 @@
 """
-What can be heard of an utterance: the accepted audio, and what every cell said in this run and in
-the run before it.
+Recordings of an utterance: the accepted audio, and the audio of every cell in this run and in the
+run before it.
 
-Opens run folders, so that no report needs to. Gives sound as it was kept, or the reason why there
-is none; levels, compares and draws nothing.
+Opens run folders, so that no report needs to. Returns recordings unchanged, or the reason for their
+absence; levels, compares and draws nothing.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Kept:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recordings:
     """
-    Where takes come from: a run, the run before it if there is one, and the folder of the golden
+    Source of recordings: a run, the run before it if there is one, and the folder of the golden
     audio.
     """
 
@@ -92,25 +92,25 @@ def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Record
 
 def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
     """
-    Give the takes of an utterance: the golden one, then previous and current of every cell, the
-    reference cell first.
+    Return the recordings of an utterance: the golden one, then previous and current of every cell,
+    the reference cell first.
     """
-    found = [_golden(recordings, request)]
+    recordings_ = [_golden(recordings, request)]
     for cell in recordings.cells:
         if recordings.previous is not None:
-            found.append(
+            recordings_.append(
                 Take(
                     when="previous",
                     cell=cell.slug,
                     sound=_before(recordings.previous, cell, request),
                 )
             )
-        found.append(
+        recordings_.append(
             Take(
                 when="current", cell=cell.slug, sound=_sound(recordings.current, cell.slug, request)
             )
         )
-    return tuple(found)
+    return tuple(recordings_)
 
 
 def _open(folder: Path) -> Kept:
@@ -129,21 +129,21 @@ def _golden(recordings: Recordings, request: str) -> Take:
     return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
 
 
-def _before(kept: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
-    """Give what the previous run's cell of the same name said, if it was asked for the same."""
-    before = next((each for each in kept.run.cells if each.slug == cell.slug), None)
+def _before(run_audio: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
+    """Return the recording of the same cell in the previous run, if it had the same request."""
+    before = next((other for other in run_audio.run.cells if other.slug == cell.slug), None)
     if before is None:
         return Missing("the previous run had no such cell")
     if before.digest() != cell.digest():
         return Missing("the previous run asked for something else under this name")
-    return _sound(kept, cell.slug, request)
+    return _sound(run_audio, cell.slug, request)
 
 
-def _sound(kept: Kept, slug: str, request: str) -> KeptAudio | Missing:
-    path = kept.files.get((slug, request))
+def _sound(run_audio: Kept, slug: str, request: str) -> KeptAudio | Missing:
+    path = run_audio.files.get((slug, request))
     if path is not None and path.is_file():
         return _read(path)
-    failure = failure_of(slug, kept.run)
+    failure = failure_of(slug, run_audio.run)
     return Missing(f"FAILED {failure}" if failure else "no audio of this utterance was kept")
 
 

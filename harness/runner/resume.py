@@ -1,21 +1,18 @@
 """
-What is still to be measured in a run folder: everything in a new one, the rest in an interrupted
-one.
+Pending work of a run folder: everything in a new one, the rest in an interrupted one. Knows the
+folder only through `run_folder.py`; starts nothing.
 
-Knows the folder only through `run_folder.py`; starts nothing.
-
-A job of several runs in one folder: what it was begun for, so that an interrupted one is continued
-as just that.
+Sessions of several runs in one folder: their specification is kept, so that an interrupted session
+is continued as the same one.
 
     runs/0007/job.json    the verb, both commits, the suite and how to measure it
-
-Knows the folder and what to tell people.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from harness.errors import HarnessError, SessionInterruptedError
@@ -29,7 +26,7 @@ from harness.runner.run_header import RunHeader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remainder:
-    """What one repeat of one cell still lacks."""
+    """Pending work of one repeat of one cell."""
 
     missing: tuple[tuple[str, int], ...]
     """Measured iterations as (request, lap)."""
@@ -40,7 +37,7 @@ class Remainder:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
     """
-    What a run folder still lacks, by (slug, repeat), and the cells (by slug) that have failed for
+    Pending work of a run folder, by (slug, repeat), and the cells (by slug) that have failed for
     good.
     """
 
@@ -50,8 +47,8 @@ class Stock:
 
 def take_stock(folder: Path, header: RunHeader) -> Stock:
     """
-    Find out what is still to be measured in the rounds that are planned or begun, and set
-    interrupted processes aside.
+    Return the pending work of the rounds that are planned or begun, and set interrupted processes
+    aside.
     """
     todo: dict[tuple[str, int], Remainder] = {}
     failures: dict[str, Failure] = {}
@@ -62,16 +59,18 @@ def take_stock(folder: Path, header: RunHeader) -> Stock:
                 continue  # nobody asked for it
             if (final := _final(record)) is not None:
                 failures[cell.slug] = final
-            elif (rest := remainder(folder, cell, repeat, header)) is not None:
-                todo[cell.slug, repeat] = rest
+            elif (pending := remainder(folder, cell, repeat, header)) is not None:
+                todo[cell.slug, repeat] = pending
     return Stock(
-        todo={key: rest for key, rest in todo.items() if key[0] not in failures}, failures=failures
+        todo={key: pending for key, pending in todo.items() if key[0] not in failures},
+        failures=failures,
     )
 
 
 def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remainder | None:
     """
-    Say what one repeat of one cell lacks, setting an interrupted process aside; None if nothing.
+    Return the pending work of one repeat of one cell, setting an interrupted process aside; None if
+    there is none.
     """
     record = process_files.load_process(folder, cell.slug, repeat)
     if record is not None and record.finished:
@@ -92,14 +91,14 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
             spoken = header.spoken(cell, repeat)
             if not (
                 any(map(_final, records))
-                or all(_is_whole(spoken, header.iterations, each) for each in records)
+                or all(_is_whole(spoken, header.iterations, record) for record in records)
             ):
                 for folder in folders:
                     process_files.archive_process(folder, cell.slug, repeat)
 
 
 def _final(record: ProcessRecord | None) -> Failure | None:
-    """Give the failure that is the cell's own answer; None if there is none."""
+    """Return the failure for which the cell itself is at fault; None if there is none."""
     failure = None if record is None else record.failure
     return failure if failure is not None and failure.kind.final else None
 
@@ -137,9 +136,8 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
 def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
     samples = record.samples if record is not None else ()
     done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
-    missing = tuple(
-        (request, lap) for lap in range(laps) for request in requests if done[request] <= lap
-    )
+    every = ((request, lap) for lap, request in product(range(laps), requests))
+    missing = tuple((request, lap) for request, lap in every if done[request] <= lap)
     return Remainder(missing=missing, samples=len(samples))
 
 
@@ -151,7 +149,7 @@ SessionSpec = Mapping[str, object]
 
 @contextmanager
 def continued_by(command: str) -> Iterator[None]:
-    """Turn Ctrl-C into the word on how to go on: raises StoppedError in its place."""
+    """Raise SessionInterruptedError with the command that continues, in place of Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -160,8 +158,8 @@ def continued_by(command: str) -> Iterator[None]:
 
 def job_folder(root: Path, out: Path | None, facts: SessionSpec, *, resume: bool) -> Path:
     """
-    Give the folder of a job: a new one, `out` or the next free one below `root`; with `resume` one
-    that was begun, `out` or the youngest of this verb.
+    Return the folder of a session: a new one, `out` or the next free one below `root`; with
+    `resume` one that was begun, `out` or the youngest of this verb.
 
     Raises HarnessError where a new one is in use, where there is nothing to resume, and where it
     was begun for anything else.
@@ -178,7 +176,7 @@ def job_folder(root: Path, out: Path | None, facts: SessionSpec, *, resume: bool
 
 
 def begin(folder: Path, facts: SessionSpec) -> None:
-    """Write down what a folder is for. Raises HarnessError if it cannot be written."""
+    """Write the specification of a session. Raises HarnessError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         json_files.write_json(folder / FILE, facts)

@@ -1,9 +1,8 @@
 """
-The live processes of a round: prepared together, measured in turns, finished one by one. What fails
-is recorded and let go.
+Run one round: start a worker per cell, interleave their measured iterations, end them one by one.
 
-Knows what is wanted of each process from the ledger, and which workers there are from the crew;
-does not know how many rounds there will be.
+A failed worker is recorded and dropped. Gets pending work from `work_queue.py` and workers from
+`worker_pool.py`.
 """
 
 import threading
@@ -175,8 +174,8 @@ class Round:
         times_s = {slug: [measured_s[slot] for slot in live if slot.slug == slug] for slug in slugs}
         return [
             slug
-            for slug, several in times_s.items()
-            if sum(several) < len(several) * self._plan.min_time_s
+            for slug, walls_s in times_s.items()
+            if sum(walls_s) < len(walls_s) * self._plan.min_time_s
         ]
 
     def _measure(self, slot: CellKey, repeat: int, child: WorkerProcess, request: str) -> float:

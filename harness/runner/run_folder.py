@@ -85,8 +85,8 @@ def create_run(folder: Path, header: RunHeader) -> None:
     try:
         (folder / "processes").mkdir(parents=True, exist_ok=True)
         (folder / "audio").mkdir(exist_ok=True)
-        kept = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
-        write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **to_json(kept)})
+        copied = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
+        write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **to_json(copied)})
     except OSError as error:
         raise HarnessError(
             f"cannot make run folder {folder}: {error.strerror}; choose another --out or make room"
@@ -95,8 +95,8 @@ def create_run(folder: Path, header: RunHeader) -> None:
 
 def is_unbegun(folder: Path) -> bool:
     """Whether a run folder was made and its run never written down: there was no room for it."""
-    made = (folder / "processes").is_dir() and not (folder / "run.json").exists()
-    return made and not any((folder / "processes").iterdir())
+    has_folder = (folder / "processes").is_dir() and not (folder / "run.json").exists()
+    return has_folder and not any((folder / "processes").iterdir())
 
 
 def _with_voices(cell: Cell, folder: Path) -> Cell:
@@ -114,8 +114,7 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
 
 def load_header(folder: Path) -> RunHeader:
     """
-    Read what a run was asked to do. Raises HarnessError if it is no run folder or a newer one than
-    this.
+    Read the header of a run. Raises HarnessError if it is no run folder or a newer one than this.
     """
     check_folder(folder)
     data = read_json(folder / "run.json", f"{folder} is no run folder: it has no run.json")
@@ -180,35 +179,31 @@ def load_run(folder: Path) -> Run:
 
 def mark_complete(folder: Path, closing: Mapping[str, object]) -> None:
     """
-    Say that nothing is left to measure; `closing` joins the environment (the state of the machine
-    afterwards).
+    Mark a run as complete; `closing` joins the environment (the state of the machine afterwards).
     """
     write_json(folder / "complete", dict(closing))
 
 
 def unmark_complete(folder: Path) -> None:
-    """Say that there is more to measure after all."""
+    """Mark a run as incomplete again."""
     (folder / "complete").unlink(missing_ok=True)
 
 
 def put_folder_away(folder: Path) -> None:
-    """Keep a folder under another name, where nobody reads it."""
+    """Rename a folder, so that it is no longer read."""
     number = len(list(folder.parent.glob(f"{folder.name}.old*"))) + 1
     folder.rename(folder.with_name(f"{folder.name}.old{number}"))
 
 
 def save_measurements(folder: Path, measurements: Mapping[str, Sequence[Measurement]]) -> None:
     """Write the measurements of all cells (slug -> measurements)."""
-    cells = {
-        slug: [measurement_to_dict(each) for each in several]
-        for slug, several in measurements.items()
-    }
+    cells = {slug: list(map(measurement_to_dict, of)) for slug, of in measurements.items()}
     write_json(folder / "measurements.json", {"schema_version": SCHEMA_VERSION, "cells": cells})
 
 
 def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
     """
-    Read what `save_measurements` wrote. Raises HarnessError if it is absent, damaged or newer.
+    Read the result of `save_measurements`. Raises HarnessError if it is absent, damaged or newer.
     """
     path = folder / "measurements.json"
     data = read_json(
@@ -224,17 +219,17 @@ def load_measurements(folder: Path) -> dict[str, tuple[Measurement, ...]]:
             f"{path} has schema {version!r}, this voxgate reads up to {SCHEMA_VERSION}; score the "
             "run again"
         )
-    return {slug: _measurements(path, slug, several) for slug, several in cells.items()}
+    return {slug: _measurements(path, slug, data_of_cell) for slug, data_of_cell in cells.items()}
 
 
-def save_transcripts(folder: Path, heard: HeardTexts) -> None:
+def save_transcripts(folder: Path, transcripts: HeardTexts) -> None:
     """
-    Write what was heard in a run (slug -> request id -> text). Raises HarnessError if there is no
+    Write the transcripts of a run (slug -> request id -> text). Raises HarnessError if there is no
     room.
     """
-    cells = {
-        slug: {name: to_json(each) for name, each in texts.items()} for slug, texts in heard.items()
-    }
+    cells = {}
+    for slug, texts in transcripts.items():
+        cells[slug] = {name: to_json(text) for name, text in texts.items()}
     try:
         write_json(folder / TRANSCRIPTS, {"schema_version": SCHEMA_VERSION, "cells": cells})
     except OSError as error:
@@ -246,8 +241,8 @@ def save_transcripts(folder: Path, heard: HeardTexts) -> None:
 
 def load_transcripts(folder: Path) -> HeardTexts:
     """
-    Read what `save_transcripts` wrote; empty where nobody listened. Raises HarnessError if it is
-    damaged or newer.
+    Read the result of `save_transcripts`; empty where nothing was transcribed. Raises HarnessError
+    if it is damaged or newer.
     """
     path = folder / TRANSCRIPTS
     if not path.exists():
@@ -280,7 +275,7 @@ def _processes(folder: Path, header: RunHeader) -> tuple[ProcessRecord, ...]:
             f"{folder / 'processes'} has records of {strange[0]}, which is no cell of this run; "
             "remove them"
         )
-    order = sorted(begun, key=lambda each: (each[1], places[each[0]]))
+    order = sorted(begun, key=lambda key: (key[1], places[key[0]]))
     records = [(slug, load_process(folder, slug, repeat)) for slug, repeat in order]
     for slug, record in records:
         if record is not None:
@@ -294,8 +289,8 @@ def _check_asked(cell: Cell, record: ProcessRecord) -> None:
     unobserved.
     """
     what = f"the records of {cell.slug}, repeat {record.repeat},"
-    known = {request.id for request in cell.workload.requests}
-    if strange := sorted({sample.request for sample in record.samples} - known):
+    ids = {request.id for request in cell.workload.requests}
+    if strange := sorted({sample.request for sample in record.samples} - ids):
         raise HarnessError(
             f"{what} speak {strange[0]!r}, which is no request of its workload; measure again"
         )
@@ -306,15 +301,15 @@ def _check_asked(cell: Cell, record: ProcessRecord) -> None:
         )
 
 
-def _measurements(path: Path, slug: str, several: object) -> tuple[Measurement, ...]:
-    if not isinstance(several, list):
+def _measurements(path: Path, slug: str, data: object) -> tuple[Measurement, ...]:
+    if not isinstance(data, list):
         raise HarnessError(f"{path}: cells.{slug} must be a list; score the run again")
     try:
-        found = tuple(measurement_from_dict(each) for each in several)
+        measurements = tuple(measurement_from_dict(measurement) for measurement in data)
     except HarnessError as error:
         raise HarnessError(f"{path}: cells.{slug}: {error}; score the run again") from error
-    names = [each.metric for each in found]
+    names = [measurement.metric for measurement in measurements]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise HarnessError(f"{path}: cells.{slug} has {twice} more than once; score the run again")
-    return found
+    return measurements

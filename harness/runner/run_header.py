@@ -25,7 +25,7 @@ WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
-    """What a run was asked to do, and where: everything that is known before its first process."""
+    """Request and environment of a run: everything that is known before its first process."""
 
     suite: Name
     question: str
@@ -62,7 +62,7 @@ class RunHeader:
     """
 
     def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
-        """Give the ids of the requests that a process of this round speaks in a pass."""
+        """Return the ids of the requests that a process of this round synthesises in a pass."""
         return tuple(request.id for request in cell.workload.requests)[
             repeat % self.parts :: self.parts
         ]

@@ -46,7 +46,7 @@ TIMEOUT_S = 600.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """
-    How measuring ended. Failures are by slug; an interrupted run is not complete and can be
+    Result of measuring. Failures are by slug; an interrupted run is not complete and can be
     resumed.
     """
 
@@ -136,9 +136,11 @@ def run_sides(
 
 
 def _kept(side: Variant) -> Outcome:
-    """Give the outcome of a side that was measured to its end before."""
+    """Return the outcome of a side that was measured to its end before."""
     processes = run_folder.load_run(side.folder).processes
-    failures = {each.cell: each.failure for each in processes if each.failure is not None}
+    failures = {
+        process.cell: process.failure for process in processes if process.failure is not None
+    }
     return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
 
 
@@ -151,7 +153,7 @@ def make_header(
     iterations: int | None,
     command: str,
 ) -> RunHeader:
-    """Say what is to be measured. Raises HarnessError for options that the target does not know."""
+    """Return the header of a run. Raises HarnessError for options that the target does not know."""
     check_cells(cells)
     expansion = suite.expand()
     return RunHeader(
@@ -173,7 +175,7 @@ def make_header(
         unmeasured={
             cell.slug: cell.label
             for cell in expansion.cells
-            if cell.slug not in {each.slug for each in cells}
+            if cell.slug not in {cell.slug for cell in cells}
         },
         workload=suite.workload if re.fullmatch(run_header.WORKLOAD, suite.workload) else "",
     )
@@ -215,7 +217,8 @@ class Runner:
 
     def run(self) -> tuple[Outcome, ...]:
         """
-        Measure whatever is missing; one outcome per side. Raises HarnessError if the disk is full.
+        Measure everything that is pending; one outcome per side. Raises HarnessError if the disk is
+        full.
         """
         interrupted = False
         try:
@@ -262,8 +265,8 @@ class Runner:
             )
             self._ledger.add(
                 {
-                    (CellKey(number, slug), repeat): rest
-                    for (slug, repeat), rest in stock.todo.items()
+                    (CellKey(number, slug), repeat): remainder_
+                    for (slug, repeat), remainder_ in stock.todo.items()
                 }
             )
         self._ledger.start()
@@ -278,11 +281,11 @@ class Runner:
     def _run_extra_rounds(self) -> None:
         """Measure more rounds of the cells that are not decided yet."""
         rounds = self._plan.repeats
-        while self._more is not None and (wanted := set(self._more(rounds))):
+        while self._more is not None and (undecided := set(self._more(rounds))):
             slots = [
                 slot
                 for slot in self._cells
-                if slot.slug in wanted and not self._ledger.lost(slot.slug)
+                if slot.slug in undecided and not self._ledger.lost(slot.slug)
             ]
             if not slots:
                 return
@@ -292,9 +295,9 @@ class Runner:
             ]
             self._ledger.add(
                 {
-                    (slot, rounds): rest
-                    for slot, rest in zip(slots, rests, strict=True)
-                    if rest is not None
+                    (slot, rounds): pending
+                    for slot, pending in zip(slots, rests, strict=True)
+                    if pending is not None
                 }
             )
             self._ledger.start()
@@ -325,7 +328,7 @@ class Runner:
 
 
 def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
-    """Say of which cells this machine cannot tell the energy (slug -> why)."""
+    """Return the cells whose energy this machine cannot measure (slug -> reason)."""
     devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
     meters = {device: find_meter(here(), device) for device in set(devices.values())}
     return {

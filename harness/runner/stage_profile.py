@@ -33,7 +33,11 @@ def profile_stages(target: Target, request: Request, clock: Clock) -> StageProfi
         stages_s=watch.stages_s,
         unaccounted_s=unaccounted_s,
         alone_s=_repeated(alone, clock, wall_s),
-        work={stage: each.work for stage, each in alone.items() if each.work is not None},
+        work={
+            stage: stage_run.work
+            for stage, stage_run in alone.items()
+            if stage_run.work is not None
+        },
     )
 
 
@@ -49,8 +53,8 @@ def _repeated(
     for lap in count():
         if lap >= MOST_TIMES or (lap >= LEAST_TIMES and clock.seconds() >= until_s):
             break
-        for stage, each in alone.items():
+        for stage, stage_run in alone.items():
             start_s = clock.seconds()
-            each.run()
+            stage_run.run()
             times_s[stage].append(clock.seconds() - start_s)
-    return {stage: tuple(several) for stage, several in times_s.items()}
+    return {stage: tuple(runs_s) for stage, runs_s in times_s.items()}

@@ -31,8 +31,8 @@ class Timing:
 
 def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     """
-    Time one synthesis from the request to its last frame. Raises ValueError if it gives no audio or
-    NaN.
+    Time one synthesis from the request to its last sample. Raises ValueError if it returns no audio
+    or NaN.
     """
     watch = StageWatch(clock)
     chunks: list[np.ndarray] = []

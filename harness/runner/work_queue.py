@@ -1,9 +1,8 @@
 """
-What is still to be measured, what failed, and how far all of that is. Starts nothing and writes no
-files.
+Pending work, failures, and the progress of all of it. Starts nothing and writes no files.
 
-Steps are counted by cell and side, so that those of a cell that failed can be forgotten, on all
-sides at once.
+Steps are counted by cell and side, so that the steps of a failed cell can be dropped, on all sides
+at once.
 """
 
 from collections import Counter
@@ -53,10 +52,12 @@ class WorkQueue:
     def add(self, todo: Mapping[tuple[CellKey, int], Remainder]) -> None:
         """Add work, and count its steps."""
         self.todo.update(todo)
-        for (slot, repeat), rest in todo.items():
+        for (slot, repeat), pending in todo.items():
             longer = {"longer": 1} if self.plan.min_time_s > 0.0 else {}
             power = {"power": 1} if self.is_weighed(slot, repeat) else {}
-            self._left[slot].update({"prepare": 1, "measure": len(rest.missing), **longer, **power})
+            self._left[slot].update(
+                {"prepare": 1, "measure": len(pending.missing), **longer, **power}
+            )
 
     def start(self) -> None:
         """Begin to tell how far it is."""
@@ -65,7 +66,7 @@ class WorkQueue:
         self._progress.start(total.total())
 
     def end(self) -> None:
-        """Tell no more."""
+        """End the progress display."""
         self._progress.end()
 
     def is_weighed(self, slot: CellKey, repeat: int) -> bool:
@@ -88,8 +89,8 @@ class WorkQueue:
     def fail(self, slot: CellKey, failure: Failure) -> None:
         """Note a failure, and forget the steps of the cell and of its counterparts."""
         self.failures[slot] = failure
-        for each in self.cells:
-            if each.slug == slot.slug:
-                for kind, count in self._left[each].items():
+        for cell in self.cells:
+            if cell.slug == slot.slug:
+                for kind, count in self._left[cell].items():
                     self._pace.skip(kind, count)
-                self._left[each].clear()
+                self._left[cell].clear()

@@ -179,7 +179,7 @@ class Worker:
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
         differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
-        kept = (
+        audio_file = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
         sample = Iteration(
@@ -193,7 +193,7 @@ class Worker:
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
-            audio_file=kept,
+            audio_file=audio_file,
             disturbance=timing.disturbance,
             joins_s=joins_of(self._loaded()),
             chunks=timing.chunks,
@@ -284,9 +284,7 @@ class Worker:
         return {}
 
     def _weighed(self) -> Energy | Missing:
-        """
-        Measure what the process draws; where time is told and does not pass, power has no meaning.
-        """
+        """Measure the energy of the process; in virtual time, power has no meaning."""
         if not isinstance(self._clock, WallClock):
             return Missing("no power: the target tells its own time")
         meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
@@ -307,7 +305,7 @@ class Worker:
         return {}
 
     def _staged(self, request: Request) -> StageProfile | Missing:
-        """Ask where the time goes; what has been measured stands, whatever becomes of this."""
+        """Profile the stages; a failure of the profile leaves the measurements intact."""
         try:
             with no_garbage_collection():
                 return profile_stages(self._loaded(), request, self._clock)

@@ -32,7 +32,7 @@ class Lossy(io.RawIOBase):
 
 def claim_stdout() -> TextIO:
     """
-    Keep standard output for answers alone; whatever libraries print goes to standard error.
+    Reserve standard output for answers; everything that libraries print goes to standard error.
 
     On a full disk that is lost: a worker that died of its own last words would look like one whose
     engine failed.

@@ -38,7 +38,7 @@ WORKER_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
-    """What one worker is started for."""
+    """Specification of one worker."""
 
     cell: Cell
     repeat: int
@@ -108,7 +108,7 @@ class WorkerPool:
     def measure(self, child: WorkerProcess, request: str) -> float:
         """
         Measure one iteration and give its seconds; one that compiled something is done again.
-        Raises ChildError.
+        Raises WorkerError.
         """
         for _ in range(MAX_COMPILES):
             answer = child.do(
@@ -120,15 +120,15 @@ class WorkerPool:
         raise _unsettled(f"request {request}", MAX_COMPILES)
 
     def measure_energy(self, child: WorkerProcess, cell: Cell) -> None:
-        """Have a worker measure its energy: the whole workload once more. Raises ChildError."""
+        """Measure a worker's energy: the whole workload once more. Raises WorkerError."""
         child.do({"do": "energy"}, self._timeout_s * (1 + len(cell.workload.requests)))
 
     def profile_stages(self, child: WorkerProcess, cell: Cell) -> None:
-        """Have a worker ask where its time goes, at the first request. Raises ChildError."""
+        """Profile a worker's stages, at the first request. Raises WorkerError."""
         child.do({"do": "stages", "request": cell.workload.requests[0].id}, 3 * self._timeout_s)
 
     def finish(self, child: WorkerProcess) -> None:
-        """Have a worker write its last record and end. Raises ChildError."""
+        """End a worker after its last record. Raises WorkerError."""
         child.do({"do": "finish"}, self._timeout_s)
         self._forget(child)
 
@@ -157,7 +157,7 @@ class WorkerPool:
 
     def _warm_up(self, child: WorkerProcess, requests: Sequence[str]) -> None:
         """
-        Iterate until nothing compiles, at least WARMUP times. Raises ChildError if it never ends.
+        Iterate until nothing compiles, at least WARMUP times. Raises WorkerError if it never ends.
         """
         most = max(MAX_COMPILES, MOST_LAPS * len(requests))
         for count in range(1, WARMUP + most + 1):
@@ -171,7 +171,7 @@ class WorkerPool:
 
 
 def known_audio(folder: Path, slug: str) -> Mapping[str, str]:
-    """Give the hash of each request's audio as the first process that measured it gave it."""
+    """Return the hash of each request's audio, from the first process that measured it."""
     records = (
         process_files.load_process(folder, slug, repeat)
         for repeat in range(process_files.rounds(folder))
@@ -199,8 +199,8 @@ def kept_off(cpu: int | None, cpus: Sequence[int]) -> Iterator[None]:
 
 def live_limit(profile: Profile) -> int:
     """
-    Give how many workers may be alive at once: the profile's word, or what fits into half of the
-    free memory.
+    Return the highest number of workers alive at once: the profile's, or as many as fit into half
+    of the free memory.
     """
     if profile.live is not None:
         return profile.live

@@ -98,8 +98,8 @@ class WorkerProcess:
 
     def do(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
         """
-        Have one command carried out. Raises ChildError if it fails, dies, or takes longer than the
-        time-out.
+        Execute one command and return its answer. Raises WorkerError if it fails, dies, or takes
+        longer than the time-out.
         """
         assert self._process.stdin is not None
         try:
@@ -116,13 +116,13 @@ class WorkerProcess:
         return answer
 
     def kill(self) -> None:
-        """End the worker at once, and whatever it started."""
+        """Kill the worker and every process that it started."""
         if self._process.returncode is None:
             self._signal_group(signal.SIGKILL)
         self._reap()
 
     def close(self) -> None:
-        """Let go of the pipes; only when nobody waits on them any more."""
+        """Close the pipes; only when nobody waits on them any more."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -159,19 +159,21 @@ class WorkerProcess:
         return line
 
     def _death(self) -> WorkerError:
-        """Say why there is no answer any more."""
+        """Return the error of a worker that died."""
         if not self._ends_within(GRACE_S):
             self._signal_group(signal.SIGKILL)
         code = self._reap()
         self.close()
-        said = self._last_words()
+        last_words = self._last_words()
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return WorkerError(
-                Failure(kind=FailureKind.KILLED, reason=f"the worker was ended by {cause}{said}"),
+                Failure(
+                    kind=FailureKind.KILLED, reason=f"the worker was ended by {cause}{last_words}"
+                ),
                 recorded=False,
             )
-        reason = f"the worker ended with code {code} and without an answer{said}"
+        reason = f"the worker ended with code {code} and without an answer{last_words}"
         return WorkerError(Failure(kind=FailureKind.DIED, reason=reason), recorded=False)
 
     def _reap(self) -> int:
@@ -202,10 +204,10 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         try:
-            said = self._stderr.read_text(encoding="utf-8", errors="replace")
+            text = self._stderr.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
-        lines = [line for line in said.splitlines() if line.strip()]
+        lines = [line for line in text.splitlines() if line.strip()]
         return f"; its last words: {lines[-1].strip()}" if lines else ""
 
     def _end(self) -> None:

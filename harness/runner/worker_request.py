@@ -13,7 +13,7 @@ from harness.runner.opened_files import Territory, territory_from_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRequest:
-    """What the parent asks of this worker."""
+    """Request of the parent to a worker."""
 
     cell: Cell
     repeat: int
@@ -31,7 +31,7 @@ class WorkerRequest:
     iterations_before: int
     """How many samples an interrupted process left for this repeat."""
     territory: Territory | None = None
-    """Whose files it must use; None where nobody asks."""
+    """Files that the worker must use; None where they are not checked."""
 
 
 def read_job(path: Path) -> WorkerRequest:

@@ -172,9 +172,9 @@ class _Child:
             self._process.start()
         theirs.close()
         GUARD.watch(self._process.pid or 0)  # an item that never ends must not outlive us
-        self.take(batch)
+        self.start(batch)
 
-    def take(self, batch: PoolBatch[Any]) -> None:
+    def start(self, batch: PoolBatch[Any]) -> None:
         """Send another batch to the child."""
         self.batch, self._answered, self.alive = batch, 0, True
         self._begun, self._since_s, self._patience_s = (
@@ -228,7 +228,7 @@ class _Child:
             raise result
         return piece, result
 
-    def rest(self) -> tuple[Any, ...]:
+    def remaining(self) -> tuple[Any, ...]:
         """Return the items that were not begun."""
         return self.batch.pieces[self._answered :]
 
@@ -259,13 +259,13 @@ def _answering(crew: Sequence[_Child]) -> list[_Child]:
 def _reassigned(child: _Child, queue: _Queue, busy: Collection[str]) -> list[_Child]:
     """Return the child with its next batch; none if it is dead or has nothing left to do."""
     if not child.alive:
-        if child.rest():
-            queue.put_back(replace(child.batch, pieces=child.rest()))
+        if child.remaining():
+            queue.put_back(replace(child.batch, pieces=child.remaining()))
         return []
     if not queue:
         child.kill()
         return []
-    child.take(queue.next(child.batch.kind, busy))
+    child.start(queue.next(child.batch.kind, busy))
     return [child]
 
 

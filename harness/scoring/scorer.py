@@ -77,14 +77,14 @@ def score_quality(
     )
     jobs = share_reference(jobs)
     digests = _digests(jobs)
-    hearing = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
+    transcription = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
     plan = _planned(jobs, names, digests)
-    work = _Work(plan.tasks, hearing, ScoreCache(cache_dir), progress)
+    work = _Work(plan.tasks, transcription, ScoreCache(cache_dir), progress)
     try:
         work.do(workers)
     finally:
         work.cache.close()
-    return {job.key: _scores(job, plan.keys[job.key], hearing, work) for job in jobs}
+    return {job.key: _scores(job, plan.keys[job.key], transcription, work) for job in jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,33 +101,33 @@ class _Work:
     def __init__(
         self,
         tasks: Mapping[str, AudioTask],
-        hearing: TranscriptionPlan,
+        transcription: TranscriptionPlan,
         cache: ScoreCache,
         progress: Progress | None,
     ) -> None:
-        self.cache, self._hearing, self._progress = cache, hearing, progress
-        cached = cache.get([*tasks, *hearing.files])
+        self.cache, self._transcription, self._progress = cache, transcription, progress
+        cached = cache.get([*tasks, *transcription.files])
         self.values: dict[str, Value] = {
             key: value_from_json(cached[key]) for key in tasks if key in cached
         }
         self.transcripts = {
-            key: Transcript(**cached[key]) for key in hearing.files if key in cached
+            key: Transcript(**cached[key]) for key in transcription.files if key in cached
         }
         self._keys = {task: key for key, task in tasks.items() if key not in cached}
-        self._unheard = [key for key in hearing.files if key not in cached]
+        self._untranscribed = [key for key in transcription.files if key not in cached]
         self._done = 0
 
     def do(self, workers: int) -> None:
         """Compute the outstanding values, in at most `workers` child processes."""
         batches: list[PoolBatch[Any]] = [
-            *self._hearing.batches(self._unheard),
+            *self._transcription.batches(self._untranscribed),
             *_batches(self._keys),
         ]
         for piece, result in run_batches(batches, workers):
             if isinstance(piece, AudioTask):
                 self._keep_value(piece, result)
             else:
-                for key, transcript in self._hearing.answers(piece, result).items():
+                for key, transcript in self._transcription.answers(piece, result).items():
                     self._keep_transcript(key, transcript)
 
     def _keep_value(self, task: AudioTask, result: Value | Uncacheable | Crashed) -> None:
@@ -152,7 +152,7 @@ class _Work:
     def _step(self) -> None:
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done, len(self._keys) + len(self._unheard))
+            self._progress(self._done, len(self._keys) + len(self._untranscribed))
 
 
 def _digests(jobs: Sequence[AudioJob]) -> dict[Path, str | Missing]:
@@ -212,15 +212,14 @@ def _limit_s(audio: Path) -> float:
 
 
 def _scores(
-    job: AudioJob, keys: Mapping[str, str | Missing], hearing: TranscriptionPlan, work: _Work
+    job: AudioJob, keys: Mapping[str, str | Missing], plan: TranscriptionPlan, work: _Work
 ) -> UtteranceScores:
     values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
     versions = {name: full_version(name) for name in values}
     errors_by_condition = {
-        condition: hearing.heard(job, work.transcripts, condition)
-        for condition in hearing.conditions
+        condition: plan.errors_of(job, work.transcripts, condition) for condition in plan.conditions
     }
     for errors in errors_by_condition.values():
         values |= errors.values

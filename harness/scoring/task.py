@@ -71,7 +71,7 @@ class RecordingCache:
         self._most_frames = most_frames
         self._kept: OrderedDict[tuple[Path, int, int], Recording] = OrderedDict()
 
-    def take(self, path: Path) -> Recording:
+    def get(self, path: Path) -> Recording:
         """
         Return a file's recording, read again if the file has changed.
 
@@ -112,20 +112,20 @@ def _value(task: AudioTask) -> Value | Uncacheable:
 def _subject(task: AudioTask) -> MetricInput:
     condition = entry(task.metric).condition
 
-    def heard(path: Path | None) -> Recording | None:
+    def recording_of(path: Path | None) -> Recording | None:
         if path is None:
             return None
-        return RECORDINGS.take(path) if condition is None else condition.hear(RECORDINGS.take(path))
+        return RECORDINGS.get(path) if condition is None else condition.hear(RECORDINGS.get(path))
 
-    audio = heard(task.audio)
+    audio = recording_of(task.audio)
     assert audio is not None, "a task has an audio"
     return MetricInput(
         audio=audio,
         text=task.text,
         language=task.language,
-        reference=heard(task.reference),
-        voice=heard(task.voice),
-        statement=heard(task.statement),
+        reference=recording_of(task.reference),
+        voice=recording_of(task.voice),
+        statement=recording_of(task.statement),
         joins_s=task.joins_s,
         emphasis=task.emphasis,
     )

@@ -281,7 +281,7 @@ class TranscriptionPlan:
         places = [(path, task.language, task.condition) for path in task.files]
         return {keys[place]: transcript for place, transcript in zip(places, result, strict=True)}
 
-    def heard(
+    def errors_of(
         self, job: AudioJob, transcripts: Mapping[str, Transcript], condition: str = ""
     ) -> WordErrors:
         """Count the errors in the transcript of a job."""

@@ -1,7 +1,7 @@
 """
-How far can this machine's verdicts be trusted? Measured, on this machine: `voxgate selftest`.
+How far this machine's verdicts can be trusted, measured on this machine: `voxgate selftest`.
 
 Speed: the same engine several times in turns (A/A) and with slow-downs of known size (A/B), decided
-by the code that the gate uses. Quality: faults of known size planted into audio, scored and judged
-as ever. The gate's own rule is never written down again here: it is called.
+by the functions of the gate. Quality: faults of known size planted into audio, scored and judged as
+any run. The rule of the gate is not repeated here: it is called.
 """

@@ -1,5 +1,5 @@
 """
-The two selftests as a command line wants them: run, then told in every form. One line per stage.
+The two selftests as the command line runs them: measure, then render every form.
 """
 
 import shlex
@@ -19,7 +19,7 @@ from harness.workflow import ScoreProgress
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelftestReport:
     """
-    What a selftest found: for people (the last line is the verdict), for a document, for a program.
+    The results of a selftest as text (the last line is the verdict), Markdown and JSON document.
     """
 
     text: str
@@ -30,17 +30,16 @@ class SelftestReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """A person stopped it; `advice` says how to go on."""
+    """A person stopped the selftest; `advice` is how to continue."""
 
     advice: str
 
 
-def tell_speed(
-    question: SelftestPlan, progress: Progress, *, rivals: bool
-) -> SelftestReport | Interrupted:
+def report_speed(question: SelftestPlan, progress: Progress) -> SelftestReport | Interrupted:
     """
-    Run or continue a selftest of speed. Raises HarnessError as `speed_selftest` does, and for what
-    only faults have.
+    Run or continue a selftest of speed.
+
+    Raises HarnessError as `speed_selftest` does, and for options that only faults have.
     """
     if question.recordings is not None or question.picture is not None:
         raise HarnessError("--recordings and --picture are for faults; add --quality")
@@ -49,18 +48,18 @@ def tell_speed(
     if trust is None:
         return Interrupted(advice=f"nothing measured is lost, continue with: {command(placed)}")
     return SelftestReport(
-        text=render_speed.text(trust, rivals=rivals),
-        markdown=render_speed.markdown(trust, rivals=rivals),
+        text=render_speed.text(trust),
+        markdown=render_speed.markdown(trust),
         document={"folder": str(placed.out), **render_speed.to_json(trust)},
         exit_code=render_speed.exit_code(trust),
     )
 
 
-def tell_quality(
+def report_quality(
     question: SelftestPlan, progress: Progress, scoring: ScoreProgress | None
 ) -> SelftestReport | Interrupted:
     """
-    Run a selftest of quality, and draw what it found. Raises HarnessError as `quality_selftest` and
+    Run a selftest of quality, and draw its results. Raises HarnessError as `quality_selftest` and
     `write_picture` do.
     """
     if question.picture is not None:
@@ -84,9 +83,7 @@ def tell_quality(
 
 
 def _command(question: SelftestPlan) -> str:
-    """
-    Give the command line that was asked, as far as it changes what a selftest of quality finds.
-    """
+    """Return the command line, as far as it changes the results of a selftest of quality."""
     words = ["voxgate", "selftest", question.suite, "--quality", "--profile", question.profile]
     for pattern in question.only:
         words += ["--only", pattern]

@@ -1,9 +1,8 @@
 """
-A neighbour that computes all the time on one core: `python -m harness.selftest.cpu_load PID` until
-that process has ended.
+A process that keeps one core busy: `python -m harness.selftest.cpu_load PID`, until that process
+has ended.
 
-It is not bound to a core: the system puts it where it would put anybody's, and moves it when it
-likes. Measures nothing.
+It is not bound to a core: the system places and moves it as any other process. Measures nothing.
 """
 
 import os
@@ -25,7 +24,7 @@ one too.
 
 @contextmanager
 def neighbour(wanted: bool) -> Iterator[None]:
-    """Have a busy process beside us for as long as the block takes, if wanted."""
+    """Run a busy process for the duration of the block, if `wanted`."""
     if not wanted:
         yield
         return

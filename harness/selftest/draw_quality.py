@@ -2,9 +2,8 @@
 The sensitivity matrix as a picture: one panel for each kind of audio, a row per fault, a column per
 metric.
 
-Draws what `quality_result.py` recorded and computes nothing. Three colours that differ in lightness
-as well, and marks of two shapes, so that neither colour vision nor a colour printer is needed
-(Okabe and Ito 2008).
+Draws the records of `quality_result.py`. Three colours that differ in lightness as well, and marks
+of two shapes, so that neither colour vision nor a colour printer is needed (Okabe and Ito 2008).
 """
 
 import io
@@ -71,11 +70,15 @@ def check_picture(path: Path) -> None:
         )
 
 
+def _height(matrix: Matrix) -> float:
+    return _places([row.kind for row in matrix.rows])[-1] + 1
+
+
 def _figure(trust: QualityTrust) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    heights = [_places([row.kind for row in matrix.rows])[-1] + 1 for matrix in trust.matrices]
+    heights = [_height(matrix) for matrix in trust.matrices]
     width = _columns(trust.columns)[-1] + 1
     inches = ((width + 14) * CELL_IN, (sum(heights) + 14 * len(heights) + 2) * CELL_IN)
     figure = Figure(figsize=inches, facecolor=PAPER, layout="constrained")
@@ -95,7 +98,11 @@ def _panel(axes: Any, matrix: Matrix, columns: Sequence[MetricColumn]) -> None:
     axes.set_ylim(down[-1] + 0.6, -0.6)
     axes.set_aspect("equal")
     axes.set_xticks(
-        across, [*SUMMARY, *(each.metric for each in columns)], rotation=90, fontsize=7, color=INK
+        across,
+        [*SUMMARY, *(column.metric for column in columns)],
+        rotation=90,
+        fontsize=7,
+        color=INK,
     )
     for label, each in zip(axes.get_xticklabels()[len(SUMMARY) :], columns, strict=True):
         label.set_fontweight("bold" if each.blocks else "normal")
@@ -115,8 +122,7 @@ def _spots(
     matrix: Matrix, columns: Sequence[MetricColumn], across: Sequence[float], down: Sequence[float]
 ) -> dict[tuple[Sight, str], list[tuple[float, float]]]:
     """
-    Sort the squares by what they show: (sight, colour) -> places. Where nothing was tried there is
-    no square.
+    Group the squares by (sight, colour) -> positions. A fault that was not planted has no square.
     """
     spots: dict[tuple[Sight, str], list[tuple[float, float]]] = {}
     for row, y in zip(matrix.rows, down, strict=True):
@@ -130,7 +136,7 @@ def _spots(
 def _sights(
     matrix: Matrix, row: FaultResult, columns: Sequence[MetricColumn]
 ) -> list[Sight | None]:
-    """Give a row's squares: the two that sum up, then one per metric."""
+    """Return the squares of a row: the two summaries, then one per metric."""
     alone = matrix.alone(row)
     return [
         row.summed,
@@ -161,7 +167,7 @@ def _families(
     axes: Any, columns: Sequence[MetricColumn], across: Sequence[float], lowest: float
 ) -> None:
     """Name the families of metrics under a line as wide as they are."""
-    for family in dict.fromkeys(each.family for each in columns):
+    for family in dict.fromkeys(column.family for column in columns):
         places = [x for x, each in zip(across, columns, strict=True) if each.family == family]
         axes.plot(
             [places[0] - 0.4, places[-1] + 0.4],
@@ -192,7 +198,7 @@ def _legend(figure: Any) -> None:
 
 def _columns(columns: Sequence[MetricColumn]) -> list[float]:
     """Place the columns that sum up and those of the metrics."""
-    return _places([*("" for _ in SUMMARY), *(each.family for each in columns)])
+    return _places([*("" for _ in SUMMARY), *(column.family for column in columns)])
 
 
 def _places(groups: Sequence[str]) -> list[float]:

@@ -1,14 +1,9 @@
 """
-Damage of known size at one place of good audio: clicks, holes, cuts, repeats, silence. Pure
-functions, the same every time.
+Damage and distortion of known size as pure functions of one utterance.
 
-The speech itself is left as it is. Knows nothing of files, cells or metrics;
-what needs speech taken apart and put together again is in `resynthesis.py`.
-
-Distortion of known size over all of good audio: noise, level, polarity, clipping, resampling. Pure,
-the same every time.
-
-One utterance that is to be damaged, and what a change of it is.
+Damage is at one place of good audio: clicks, holes, cuts, repeats, silence. Distortion is over all
+of it: noise, level, polarity, clipping, resampling. Both are the same every time. Effects that need
+analysis and resynthesis of speech are in `resynthesis.py`.
 """
 
 import itertools
@@ -23,8 +18,8 @@ from harness.audio.files import Audio
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenUtterance:
     """
-    One utterance: mono float32 `audio`, shape [n], what was said, where chunks were joined, and
-    whose voice it imitates.
+    One utterance: mono float32 `audio`, shape [n], its text, its chunk boundaries, and the voice
+    that it imitates.
     """
 
     audio: Audio
@@ -49,7 +44,7 @@ def middle_of(audio: Audio, share: float = 0.5) -> int:
 
 
 def clipped(audio: np.ndarray) -> Audio:
-    """Keep what fits into -1..1, as float32."""
+    """Clip to -1..1, as float32."""
     return np.asarray(np.clip(audio, -1.0, 1.0), dtype=np.float32)
 
 
@@ -82,8 +77,7 @@ def clicks(share: float, every_s: float = 1.0) -> Change:
 
 def seam(share: float) -> Change:
     """
-    Let the audio step by `share` of the peak wherever two chunks meet; None where there is one
-    chunk only.
+    Add a step of `share` of the peak at every chunk boundary; None where there is one chunk only.
     """
 
     def change(speech: SpokenUtterance) -> Audio | None:
@@ -127,8 +121,7 @@ def mute_tail(duration_s: float) -> Change:
 
 def repeat(duration_s: float) -> Change:
     """
-    Say the `duration_s` seconds before the middle of the speech twice, as a decoder does that is
-    caught in a loop.
+    Repeat the `duration_s` seconds before the middle of the speech, as a decoder does in a loop.
     """
 
     def change(speech: SpokenUtterance) -> Audio:
@@ -164,7 +157,7 @@ def swap_word(duration_s: float) -> Change:
 
 
 def silence_before(duration_s: float) -> Change:
-    """Wait `duration_s` seconds before anything is heard."""
+    """Put `duration_s` seconds of silence before the speech."""
     return lambda speech: np.concatenate([_silence(speech, duration_s), speech.audio])
 
 
@@ -187,8 +180,8 @@ def pause(duration_s: float) -> Change:
 
 def spill(duration_s: float) -> Change:
     """
-    Let the last `duration_s` seconds of the voice's recording be heard before the speech; None
-    where there is none.
+    Put the last `duration_s` seconds of the voice's recording before the speech; None where there
+    is none.
     """
 
     def change(speech: SpokenUtterance) -> Audio | None:
@@ -258,14 +251,12 @@ def noise(snr_db: float) -> Change:
 
 
 def louder(gain_db: float) -> Change:
-    """Change the level; what does not fit into -1..1 is cut off."""
+    """Change the level by a gain, clipping to -1..1."""
     return lambda speech: clipped(speech.audio.astype(np.float64) * 10.0 ** (gain_db / 20.0))
 
 
 def overdriven(over_db: float) -> Change:
-    """
-    Make it so loud that the peak is `over_db` above full scale, and cut off what does not fit.
-    """
+    """Raise the level until the peak is `over_db` above full scale, and clip."""
     return lambda speech: clipped(
         speech.audio / np.abs(speech.audio).max() * 10.0 ** (over_db / 20.0)
     )
@@ -282,7 +273,7 @@ def inverted(speech: SpokenUtterance) -> Audio:
 
 
 def not_a_number(speech: SpokenUtterance) -> Audio:
-    """Let one frame in the middle be no number at all."""
+    """Set one sample in the middle to NaN."""
     changed = speech.audio.copy()
     changed[middle_of(speech.audio)] = np.nan
     return changed
@@ -318,10 +309,7 @@ def round_trip(rate_hz: int) -> Change:
 
 
 def poor_round_trip(rate_hz: int) -> Change:
-    """
-    Resample to another rate and back by drawing straight lines, which is what a careless resampler
-    does.
-    """
+    """Resample to another rate and back by linear interpolation, as a careless resampler does."""
 
     def change(speech: SpokenUtterance) -> Audio:
         at_s = np.arange(len(speech.audio)) / speech.rate_hz

@@ -1,13 +1,10 @@
 """
-The list of faults, as data: what each is called, how strong it is, and how it is made.
+The list of faults, as data: name, strength and how each is made.
 
-A fault that an engine can be asked for is asked for, so that it sounds as it would in life; where
-there is no engine (a recording), or where the engine cannot do it, the audio is changed. What is
-done to audio is `fault_effects.py`'s and `resynthesis.py`'s business.
-
-Faults that an engine is asked for: what to say in place of what was to be said.
-
-Pure functions of requests. None where a request cannot be said otherwise.
+A fault that an engine can be asked for is asked for, so that it sounds as it would in use: a pure
+function changes the request, or returns None where it cannot. Where there is no engine (a
+recording), or where the engine cannot do it, `fault_effects.py` or `resynthesis.py` change the
+audio.
 """
 
 import re
@@ -25,7 +22,7 @@ Respeak = Callable[[Request, Sequence[Request]], Request | None]
 
 
 def wrong_word(request: Request, requests: Sequence[Request]) -> Request | None:
-    """Say another word in place of the longest one."""
+    """Replace the longest word by another one."""
     words = re.findall(r"[A-Za-z']+", request.text)
     other = next((word for word in OTHER_WORDS if word not in request.text.lower()), None)
     if not words or other is None:
@@ -35,10 +32,12 @@ def wrong_word(request: Request, requests: Sequence[Request]) -> Request | None:
 
 
 def other_speaker(request: Request, requests: Sequence[Request]) -> Request | None:
-    """Say it with another speaker of the same workload; None where it has only one."""
+    """Request another speaker of the same workload; None where it has only one."""
     speakers = list(
         dict.fromkeys(
-            str(each.options["speaker"]) for each in requests if "speaker" in each.options
+            str(candidate.options["speaker"])
+            for candidate in requests
+            if "speaker" in candidate.options
         )
     )
     own = request.options.get("speaker")
@@ -51,13 +50,13 @@ def other_speaker(request: Request, requests: Sequence[Request]) -> Request | No
 
 
 def as_statement(request: Request, requests: Sequence[Request]) -> Request | None:
-    """Say a question as if it were a statement; None for what is no question."""
+    """Request a question as a statement; None for a text that is no question."""
     text = request.text.rstrip()
     return replace(request, text=f"{text[:-1]}.") if text.endswith("?") else None
 
 
 def at_speed(speed: float) -> Respeak:
-    """Say it `speed` times as fast, by the option `speed`."""
+    """Request `speed` times the speed, by the option `speed`."""
 
     def respeak(request: Request, requests: Sequence[Request]) -> Request | None:
         usual = request.options.get("speed", 1.0)
@@ -73,8 +72,8 @@ PEAK, BELOW, FULL = "{:g} of the peak", "{:g} dB below", "{:g} of full scale"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """
-    One fault at one strength: what is spoken instead, or how the audio is changed. `harmless` ones
-    must not be found.
+    One fault at one strength: a changed request, or changed audio. `harmless` ones must not be
+    found.
     """
 
     name: str

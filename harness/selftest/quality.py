@@ -4,9 +4,9 @@ recordings, score and judge.
 
 The reference cell of a suite and one other are measured. Faults are planted into the other, whose
 audio differs from the reference's anyhow: the harder case, since against exact audio every fault is
-plain. The suite's further cells are settings, which stand in place of the reference itself. Every
-specimen is a cell of one run, so that all are scored at one go and judged as `voxgate ab` does:
-against the same audio without the fault.
+plain. The suite's further cells are settings, which replace the reference itself. Every specimen is
+a cell of one run, so that all are scored at once and judged as `voxgate ab` does: against the same
+audio without the fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, of_run, revision
 from harness.judging.judge import judge
 from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
 from harness.machine.profiles import get_profile
 from harness.metrics import registry
 from harness.records.cell import Cell
@@ -59,7 +60,7 @@ from harness.selftest.speech_sources import (
 )
 from harness.selftest.speed import SelftestPlan, folder_of
 from harness.suite.suite import Suite, load_suite
-from harness.workflow import BASELINES, ScoreProgress, shown_metrics
+from harness.workflow import ScoreProgress
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]
@@ -107,61 +108,61 @@ def quality_selftest(
         head=revision(spoken.run),
         created=spoken.run.created,
         columns=seeing,
-        valueless=tuple(each.metric for each in columns if each not in seeing),
+        valueless=tuple(column.metric for column in columns if column not in seeing),
         unjudged=unjudged_of(policy, suite),
         matrices=tuple(matrices),
     )
 
 
 def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
-    """Give the metrics of quality that the policy judges, in the panel's order."""
-    judged = [each for each in _quality_of(suite) if each.name in policy]
+    """Return the quality metrics that the policy judges, in the order of the registry."""
+    judged = [spec for spec in _quality_of(suite) if spec.name in policy]
     return tuple(
-        MetricColumn(metric=each.name, family=each.family, blocks=policy[each.name].blocking)
-        for each in judged
+        MetricColumn(metric=spec.name, family=spec.family, blocks=policy[spec.name].blocking)
+        for spec in judged
     )
 
 
 def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
     """Name the metrics of quality that are shown in reports and never judged."""
-    return tuple(each.name for each in _quality_of(suite) if each.name not in policy)
+    return tuple(spec.name for spec in _quality_of(suite) if spec.name not in policy)
 
 
 def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     """
-    Give the suite's metrics of quality.
+    Return the quality metrics of the suite.
 
-    Without those against golden audio: the reference cell's own would stand there, and they would
-    say the same twice.
+    Metrics against golden audio are left out: they would hold the reference cell's audio against
+    itself and repeat the metrics against the reference.
     """
     entries = [
         registry.entry(metric.name)
         for metric in registry.select_metrics(suite.metrics, suite.conditions)
     ]
-    return [each for each in entries if not each.golden and not is_speed(each.name)]
+    return [spec for spec in entries if not spec.golden and not is_speed(spec.name)]
 
 
 def matrix_of(
     ground: FaultlessRun, policy: Policy, columns: Sequence[MetricColumn], scorer: Scorer
 ) -> Matrix:
-    """Plant every fault into the audio, score it all, and give what each metric made of it."""
+    """Plant every fault into the audio, score it, and return the result of each metric."""
     planted, left_out = plant(ground)
     specimens = sorted(
-        [*planted, *settings(ground), *clean(ground)], key=lambda each: list(Kind).index(each.kind)
+        [*planted, *settings(ground), *clean(ground)], key=lambda item: list(Kind).index(item.kind)
     )
     verdicts = judged(ground.run, specimens, policy, columns, scorer)
     return Matrix(
         audio=ground.audio,
         utterances=len(ground.cell.workload.requests),
-        findings=tuple(_finding(*each, columns) for each in zip(specimens, verdicts, strict=True)),
+        findings=tuple(_finding(*item, columns) for item in zip(specimens, verdicts, strict=True)),
         left_out=left_out,
     )
 
 
 def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
     """
-    Make every fault at every strength, in every utterance and in one. Names what cannot be planted,
-    and why.
+    Return every fault at every strength, in every utterance and in one, and why some cannot be
+    planted.
     """
     respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
     specimens: list[Specimen] = []
@@ -187,8 +188,8 @@ def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
 
 def settings(ground: FaultlessRun) -> list[Specimen]:
     """
-    Give the audio of every further cell in place of the reference's, as if the engine had not done
-    what it was asked for.
+    Return the audio of every further cell in place of the reference's, as if an option had been
+    ignored.
     """
     reference, asked = ground.reference, f"asked for {ground.reference.label}"
     return [
@@ -204,7 +205,7 @@ def settings(ground: FaultlessRun) -> list[Specimen]:
 
 
 def clean(ground: FaultlessRun) -> list[Specimen]:
-    """Give the clean repeats: each alarm is a false one."""
+    """Return the repeats without fault: each alarm on them is a false one."""
     return [
         _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
         for how, sounds in ground.clean.items()
@@ -219,24 +220,26 @@ def judged(
     scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
     """Score all specimens at one go, and judge each against the cell it was made from."""
-    names = tuple(each.metric for each in columns)
+    names = tuple(column.metric for column in columns)
     many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
     scores = scorer(many)
     now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
-    before = now | {slug: now[each.base] for slug, each in zip(slugs, specimens, strict=True)}
+    before = now | {
+        slug: now[specimen.base] for slug, specimen in zip(slugs, specimens, strict=True)
+    }
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
     return [verdicts[slug] for slug in slugs]
 
 
 def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
-    """Have the engine say every fault that it can be asked for."""
+    """Synthesise every fault that the engine can be asked for."""
     if ground.engine is None:
         return {}
     asked = {
-        each.name: sayable(ground.engine.cell, each.respeak)
-        for each in FAULTS
-        if each.respeak is not None
+        fault.name: sayable(ground.engine.cell, fault.respeak)
+        for fault in FAULTS
+        if fault.respeak is not None
     }
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
 
@@ -269,11 +272,13 @@ def _difference(cell: Cell, reference: Cell) -> str:
 def _finding(
     specimen: Specimen, verdicts: Sequence[MetricVerdict], columns: Sequence[MetricColumn]
 ) -> FaultResult:
-    shown = {each.metric for each in columns}
+    metrics = {column.metric for column in columns}
     return FaultResult(
         fault=specimen.fault,
         strength=specimen.strength,
         kind=specimen.kind,
         extent=specimen.extent,
-        sights={each.metric: sight_of(each) for each in verdicts if each.metric in shown},
+        sights={
+            verdict.metric: sight_of(verdict) for verdict in verdicts if verdict.metric in metrics
+        },
     )

@@ -1,14 +1,15 @@
 """
-What the panel saw of each fault: the record, and the rule that says whether verdicts on quality can
-be trusted.
+The results of a selftest of quality: the record, and the rule that decides whether quality verdicts
+can be trusted.
 
 A matrix: rows are faults at several strengths, columns are metrics. Runs nothing and renders
-nothing; the words are `render_quality.py`'s, the picture is `draw_quality.py`'s.
+nothing; `render_quality.py` and `draw_quality.py` do.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from harness.records.verdict import MetricVerdict, Verdict
 from harness.selftest.specimens import EVERY, ONE, Kind
@@ -64,9 +65,9 @@ class FaultResult:
     @property
     def summed(self) -> Sight:
         """The strongest sight of any metric."""
-        known = set(self.sights.values())
+        sights = set(self.sights.values())
         return next(
-            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in known),
+            (sight for sight in (Sight.SEEN, Sight.ADVISED, Sight.UNPROVEN) if sight in sights),
             Sight.UNSEEN,
         )
 
@@ -87,25 +88,21 @@ class Matrix:
     @property
     def rows(self) -> list[FaultResult]:
         """The findings on every utterance."""
-        return [each for each in self.findings if each.extent == EVERY]
+        return [finding for finding in self.findings if finding.extent == EVERY]
 
     def alone(self, row: FaultResult) -> FaultResult | None:
-        """
-        Give what was found with the fault in one utterance only; None where that was not tried.
-        """
+        """Return the result with the fault in one utterance only; None where that was not tried."""
         same = (
-            each
-            for each in self.findings
-            if (each.fault, each.strength, each.extent) == (row.fault, row.strength, ONE)
+            finding
+            for finding in self.findings
+            if (finding.fault, finding.strength, finding.extent) == (row.fault, row.strength, ONE)
         )
         return next(same, None)
 
     @property
     def greatest(self) -> list[FaultResult]:
         """The faults at their greatest strength."""
-        return list(
-            {each.fault: each for each in self.rows if each.kind is not Kind.HARMLESS}.values()
-        )
+        return list({row.fault: row for row in self.rows if row.kind is not Kind.HARMLESS}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,18 +136,16 @@ def sight_of(verdict: MetricVerdict) -> Sight:
 def columns_with_sight(
     columns: Sequence[MetricColumn], matrices: Sequence[Matrix]
 ) -> tuple[MetricColumn, ...]:
-    """Give the columns of metrics that had a value in any of the audio."""
-    sights = [finding.sights for matrix in matrices for finding in matrix.findings]
-    return tuple(
-        each
-        for each in columns
-        if any(s.get(each.metric, Sight.ABSENT) is not Sight.ABSENT for s in sights)
-    )
+    """Return the columns of metrics that had a value for any of the audio."""
+    seen: set[str] = set()
+    for finding in chain.from_iterable(matrix.findings for matrix in matrices):
+        seen |= {name for name, sight in finding.sights.items() if sight is not Sight.ABSENT}
+    return tuple(column for column in columns if column.metric in seen)
 
 
 def false_alarms(matrix: Matrix) -> list[FaultResult]:
-    """Give the harmless changes that a metric saw that blocks."""
-    return [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.by]
+    """Return the harmless changes that a blocking metric found."""
+    return [row for row in matrix.rows if row.kind is Kind.HARMLESS and row.by]
 
 
 def overlooked(matrix: Matrix) -> list[str]:
@@ -158,7 +153,7 @@ def overlooked(matrix: Matrix) -> list[str]:
     Name the faults that no metric saw that blocks, even at their greatest strength in every
     utterance.
     """
-    return [each.fault for each in matrix.greatest if not each.by]
+    return [row.fault for row in matrix.greatest if not row.by]
 
 
 def is_trustworthy(trust: QualityTrust) -> bool:

@@ -1,15 +1,15 @@
 """
-What a selftest of quality found, for people and as JSON, and whether the quality verdicts can be
-trusted.
+The results of a selftest of quality as text, Markdown and JSON.
 
-A terminal gets one letter per metric, a document their names. Computes nothing but counts.
+A terminal shows one letter per metric, a document their names. Computes nothing but counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
-from harness.report.format import escaped
+from harness.report.format import escaped, plain_columns
 from harness.selftest.quality_result import (
     FaultResult,
     Matrix,
@@ -81,7 +81,7 @@ def markdown(trust: QualityTrust, command: str, picture: str = "") -> str:
 
 
 def to_json(trust: QualityTrust) -> dict[str, Any]:
-    """Give all of it as plain JSON values."""
+    """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
         **asdict(trust),
@@ -91,7 +91,7 @@ def to_json(trust: QualityTrust) -> dict[str, Any]:
 
 
 def heading(trust: QualityTrust) -> str:
-    """Say what was measured when, where and how."""
+    """Return the date, suite, profile, machine and revision."""
     return (
         f"{trust.created[:10]}, suite {trust.suite}, profile {trust.profile}, machine "
         f"{trust.machine}, head {trust.head}"
@@ -100,43 +100,43 @@ def heading(trust: QualityTrust) -> str:
 
 def remarks(trust: QualityTrust) -> list[str]:
     """
-    Name metrics that are never judged, false alarms, what was overlooked, and what could not be
-    planted, and why.
+    Return the notes: metrics never judged, false alarms, overlooked faults, and faults that could
+    not be planted, with the reason.
     """
     without = {
         "never judged": trust.unjudged,
         "without a value for any of the audio": trust.valueless,
     }
-    found = [
+    notes = [
         f"{why}, and so not shown: {', '.join(names)}" for why, names in without.items() if names
     ]
     for matrix in trust.matrices:
-        found += [
+        notes += [
             f"false alarm: {_place(matrix, each)}: {', '.join(each.by)}"
             for each in false_alarms(matrix)
         ]
-        advice = [each for each in matrix.rows if each.kind is Kind.HARMLESS and each.advised_by]
-        found += [
+        advice = [row for row in matrix.rows if row.kind is Kind.HARMLESS and row.advised_by]
+        notes += [
             f"false advice: {_place(matrix, each)}: {', '.join(each.advised_by)}" for each in advice
         ]
-        found += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
-        found += [
+        notes += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
+        notes += [
             f"not planted: {matrix.audio}: {fault}: {why}" for fault, why in matrix.left_out.items()
         ]
-    return found
+    return notes
 
 
 def line(trust: QualityTrust) -> str:
-    """Give the verdict in one line."""
+    """Return the verdict in one line."""
     word = "TRUSTWORTHY" if exit_code(trust) == 0 else "NOT TRUSTWORTHY"
     seen = [
         f"{len(m.greatest) - len(overlooked(m))} of {len(m.greatest)} faults seen by a metric that "
         f"blocks ({m.audio})"
         for m in trust.matrices
     ]
-    clean = [each for m in trust.matrices for each in m.rows if each.kind is Kind.HARMLESS]
-    false = [each for m in trust.matrices for each in false_alarms(m)]
-    missed = dict.fromkeys(fault for m in trust.matrices for fault in overlooked(m))
+    clean = [row for row in _rows(trust) if row.kind is Kind.HARMLESS]
+    false = list(chain.from_iterable(map(false_alarms, trust.matrices)))
+    missed = dict.fromkeys(chain.from_iterable(map(overlooked, trust.matrices)))
     parts = [*seen, f"{len(false)} false alarms in {len(clean)} harmless changes"]
     parts += [f"overlooked even at its greatest: {', '.join(missed)}"] if missed else []
     return f"{word} for quality: {'; '.join(parts)}"
@@ -144,8 +144,8 @@ def line(trust: QualityTrust) -> str:
 
 def exit_code(trust: QualityTrust) -> int:
     """
-    Give 0 if nothing harmless was found and no fault overlooked at its greatest; 3 if not, or if
-    none was planted.
+    Return 0 if no harmless change was found and no fault overlooked at its greatest; 3 if not, or
+    if none was planted.
     """
     return 0 if is_trustworthy(trust) else 3
 
@@ -160,17 +160,17 @@ def _place(matrix: Matrix, finding: FaultResult) -> str:
 
 def _by_family(columns: Sequence[MetricColumn]) -> dict[str, list[MetricColumn]]:
     families: dict[str, list[MetricColumn]] = {}
-    for each in columns:
-        families.setdefault(each.family, []).append(each)
+    for column in columns:
+        families.setdefault(column.family, []).append(column)
     return families
 
 
 def _families(columns: Sequence[MetricColumn]) -> list[str]:
-    """Say which letter is which metric's; those that block are marked."""
-    several = _by_family(columns)
+    """Return the legend from letters to metrics; blocking ones are marked."""
+    families = _by_family(columns)
     lines = [
-        f"{family}: {' '.join(c.metric + '*' * c.blocks for c in each)}"
-        for family, each in several.items()
+        f"{family}: {' '.join(c.metric + '*' * c.blocks for c in members)}"
+        for family, members in families.items()
     ]
     return ["\n".join(["letters from left to right, * blocks:", *lines])] if lines else []
 
@@ -184,9 +184,7 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     rows = [("fault", "strength", "any", "one", *families)]
     for row in matrix.rows:
         alone = matrix.alone(row)
-        letters = [
-            "".join(LETTERS[_sight(row, each)] for each in several) for several in families.values()
-        ]
+        letters = [_letters_of(row, family) for family in families.values()]
         rows.append(
             (
                 row.fault,
@@ -196,12 +194,19 @@ def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
                 *letters,
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([_title(matrix), *lines])
+    return "\n".join([_title(matrix), *plain_columns(rows, left=range(len(rows[0])))])
+
+
+def _letters_of(row: FaultResult, family: Iterable[MetricColumn]) -> str:
+    return "".join(LETTERS[_sight(row, column)] for column in family)
+
+
+def _metrics(columns: Iterable[MetricColumn]) -> list[str]:
+    return [column.metric for column in columns]
+
+
+def _rows(trust: QualityTrust) -> Iterable[FaultResult]:
+    return chain.from_iterable(matrix.rows for matrix in trust.matrices)
 
 
 def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
@@ -213,13 +218,14 @@ def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     rows = [head, ["---"] * len(head)]
     for row in matrix.rows:
         alone = matrix.alone(row)
-        cells = [_names(row, [each.metric for each in several]) for several in families.values()]
-        one = (
+        cells = [_names(row, _metrics(family)) for family in families.values()]
+        in_one = (
             ""
             if alone is None
-            else _names(alone, [each.metric for each in columns if each.blocks]) or "not seen"
+            else _names(alone, _metrics(column for column in columns if column.blocks))
+            or "not seen"
         )
-        rows.append([escaped(row.fault), escaped(row.strength), *cells, one])
+        rows.append([escaped(row.fault), escaped(row.strength), *cells, in_one])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -234,14 +240,17 @@ def _names(finding: FaultResult, metrics: Sequence[str]) -> str:
 
 
 def _by_metric(trust: QualityTrust) -> str:
-    """Write what every metric sees, from the weakest strength on, and what it does not."""
+    """
+    Return a table of the faults that every metric sees, from the weakest strength on, and of those
+    it does not.
+    """
     rows = [["family", "metric", "blocks", "sees", "does not see"], ["---"] * 5]
-    for each in trust.columns:
-        seen, blind = _sees(trust, each.metric)
+    for column in trust.columns:
+        seen, blind = _sees(trust, column.metric)
         cells = [
-            each.family,
-            each.metric,
-            "yes" if each.blocks else "",
+            column.family,
+            column.metric,
+            "yes" if column.blocks else "",
             "; ".join(seen),
             "; ".join(blind),
         ]
@@ -251,15 +260,15 @@ def _by_metric(trust: QualityTrust) -> str:
 
 def _sees(trust: QualityTrust, metric: str) -> tuple[list[str], list[str]]:
     """
-    Give the faults that a metric sees on any of the audio, from which strength on, and those that
-    it never does.
+    Return the faults that a metric sees on any of the audio, with the weakest strength, and those
+    that it never sees.
     """
-    rows = [row for m in trust.matrices for row in m.rows if row.kind is not Kind.HARMLESS]
+    rows = [row for row in _rows(trust) if row.kind is not Kind.HARMLESS]
     caught = [row for row in rows if _sight_of(row, metric) in (Sight.SEEN, Sight.ADVISED)]
     weakest = {row.fault: row.strength for row in reversed(caught)}
-    known = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)
-    return [f"{fault} {weakest[fault]}" for fault in known if fault in weakest], [
-        f for f in known if f not in weakest
+    tried = dict.fromkeys(row.fault for row in rows if _sight_of(row, metric) is not Sight.ABSENT)
+    return [f"{fault} {weakest[fault]}" for fault in tried if fault in weakest], [
+        f for f in tried if f not in weakest
     ]
 
 

@@ -1,6 +1,5 @@
 """
-What a selftest found, for people: tables as plain text or Markdown, the verdict in one line, and
-all of it as JSON.
+The results of a selftest of speed as text, Markdown and JSON.
 
 Computes nothing but the scale of a unit.
 """
@@ -9,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.report.format import escaped
-from harness.selftest.other_tools import RIVALS
+from harness.report.format import escaped, plain_columns
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
-from harness.selftest.speed_result import OURS, Reach, SizeResult, Trust
+from harness.selftest.speed_result import Reach, SizeResult, Trust
 from harness.selftest.trials import Rate
 
-SCHEMA_VERSION = 1
-"""Of the JSON. History: 1, 2026-11, first."""
+SCHEMA_VERSION = 2
+"""Of the JSON. History: 1, 2026-11, first; 2, 2026-11, without the rules of other tools."""
 WITHIN_S = 300.0
 """What people wait for a verdict on a pull request."""
 NOTE = (
@@ -38,17 +36,17 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def tables(trust: Trust, *, rivals: bool) -> tuple[Table, ...]:
-    """Give the tables that have rows."""
-    found = [_sizes(trust), _noise(trust), _curve(trust), *([_rivals(trust)] if rivals else [])]
-    return tuple(table for table in found if table.rows)
+def tables(trust: Trust) -> tuple[Table, ...]:
+    """Return the tables that have rows."""
+    every = (_sizes(trust), _noise(trust), _curve(trust))
+    return tuple(table for table in every if table.rows)
 
 
-def text(trust: Trust, *, rivals: bool = False) -> str:
+def text(trust: Trust) -> str:
     """Write everything as plain text; the last line is the verdict."""
     parts = [
         heading(trust),
-        *map(plain, tables(trust, rivals=rivals)),
+        *map(as_text, tables(trust)),
         *remarks(trust),
         NOTE,
         line(trust),
@@ -56,10 +54,10 @@ def text(trust: Trust, *, rivals: bool = False) -> str:
     return "\n\n".join(parts)
 
 
-def markdown(trust: Trust, *, rivals: bool = False) -> str:
+def markdown(trust: Trust) -> str:
     """Write everything as Markdown, ending in a newline."""
     parts = [f"**{escaped(line(trust))}**", escaped(heading(trust))]
-    parts += [as_markdown(table) for table in tables(trust, rivals=rivals)]
+    parts += [as_markdown(table) for table in tables(trust)]
     return (
         "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust)), escaped(NOTE)])
         + "\n"
@@ -67,7 +65,7 @@ def markdown(trust: Trust, *, rivals: bool = False) -> str:
 
 
 def heading(trust: Trust) -> str:
-    """Say what was measured where."""
+    """Return the suite, profile, machine, revision and the sides."""
     setup = trust.setup
     state = (
         "a neighbour computing on one core, placed by the system" if setup.loaded else trust.quiet
@@ -83,22 +81,25 @@ def heading(trust: Trust) -> str:
 
 
 def remarks(trust: Trust) -> list[str]:
-    """Say why comparisons were not decided, by an example; name what was left out, and why."""
+    """
+    Return one example of an undecided comparison, and the cells that were left out, with the
+    reason.
+    """
     undecided = [
-        f"UNRESOLVED, for example: {each.why_unresolved}"
-        for each in trust.sizes
-        if each.why_unresolved
+        f"UNRESOLVED, for example: {size_result.why_unresolved}"
+        for size_result in trust.sizes
+        if size_result.why_unresolved
     ]
     left_out = {**trust.setup.left_out, **trust.failures}
     return [*undecided[:1], *(f"not measured: {slug}: {why}" for slug, why in left_out.items())]
 
 
 def line(trust: Trust) -> str:
-    """Give the verdict in one line."""
-    found = "; ".join(
-        f"{each.size * 100:g} % found in {_percent(each.flagged.share)}"
-        for each in trust.sizes
-        if each.size in (0.05, 0.1)
+    """Return the verdict in one line."""
+    shares = "; ".join(
+        f"{size_result.size * 100:g} % found in {_percent(size_result.flagged.share)}"
+        for size_result in trust.sizes
+        if size_result.size in (0.05, 0.1)
     )
     point = within(trust.curve)
     cells = len(trust.setup.costs)
@@ -107,17 +108,17 @@ def line(trust: Trust) -> str:
         "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
     )
     return "; ".join(
-        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", found, seen])
+        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", shares, seen])
     )
 
 
 def exit_code(trust: Trust) -> int:
-    """Give 0 where the machine is fit to gate, 3 where it is not or nobody knows."""
+    """Return 0 where the machine is fit to gate, 3 where it is not or could not be decided."""
     return 0 if trust.fit.word == "fit" else 3
 
 
 def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None:
-    """Give the farthest point of the curve that takes no longer; None if there is none."""
+    """Return the farthest point of the curve that takes no longer; None if there is none."""
     return max(
         (point for point in curve if point.duration_s <= duration_s),
         key=lambda p: p.rounds,
@@ -126,40 +127,30 @@ def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None
 
 
 def to_json(trust: Trust) -> dict[str, Any]:
-    """Give all of it as plain JSON values."""
-    data = {**asdict(trust), "rivals": _rivals_to_json(trust)}
+    """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
-        **data,
+        **asdict(trust),
         "line": line(trust),
         "exit_code": exit_code(trust),
     }
 
 
-def plain(table: Table) -> str:
-    """Write a table in columns."""
-    rows = [table.head, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(pairs)
-        ).rstrip()
-        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-    ]
-    return "\n".join([table.title, *lines])
+def as_text(table: Table) -> str:
+    """Return a table in plain columns, below its title."""
+    return "\n".join([table.title, *plain_columns([table.head, *table.rows])])
 
 
 def as_markdown(table: Table) -> str:
     """Write a table as Markdown."""
     align = ["---", *("---:" for _ in table.head[1:])]
-    rows = [
-        [escaped(cell) for cell in table.head],
-        align,
-        *([escaped(cell) for cell in row] for row in table.rows),
-    ]
+    head, *rows = [list(map(escaped, row)) for row in (table.head, *table.rows)]
     return "\n".join(
-        [f"### {escaped(table.title)}", "", *(f"| {' | '.join(row)} |" for row in rows)]
+        [
+            f"### {escaped(table.title)}",
+            "",
+            *(f"| {' | '.join(row)} |" for row in (head, align, *rows)),
+        ]
     )
 
 
@@ -172,24 +163,29 @@ def _sizes(trust: Trust) -> Table:
     return Table(title=title, head=head, rows=tuple(map(_size_row, trust.sizes)))
 
 
-def _size_row(each: SizeResult) -> tuple[str, ...]:
-    name = f"{each.size * 100:g} %" if each.size else "none (A/A)"
-    real = "" if each.real is None else f"{each.real * 100:+.1f} %"
-    count = f"{each.flagged.total} ({each.flagged.disjoint:.0f})"
+def _size_row(result: SizeResult) -> tuple[str, ...]:
+    name = f"{result.size * 100:g} %" if result.size else "none (A/A)"
+    real = "" if result.real is None else f"{result.real * 100:+.1f} %"
+    count = f"{result.flagged.total} ({result.flagged.disjoint:.0f})"
     return (
         name,
         real,
         count,
-        _rate(each.flagged),
-        _percent(each.unresolved.share),
-        f"{each.rounds:.1f}",
+        shown_rate(result.flagged),
+        _percent(result.unresolved.share),
+        f"{result.rounds:.1f}",
     )
 
 
 def _noise(trust: Trust) -> Table:
     rows = tuple(
-        (each.cell, str(each.rounds), f"{each.pair_sd * 100:.2f} %", f"{each.sees * 100:.1f} %")
-        for each in trust.noise
+        (
+            cell_noise.cell,
+            str(cell_noise.rounds),
+            f"{cell_noise.pair_sd * 100:.2f} %",
+            f"{cell_noise.sees * 100:.1f} %",
+        )
+        for cell_noise in trust.noise
     )
     head = ("cell", "rounds", "an A/A pair differs by (sd)", f"sees in {MOST_ROUNDS} rounds")
     return Table(title="Noise of the cells", head=head, rows=rows)
@@ -215,36 +211,8 @@ def _curve(trust: Trust) -> Table:
     )
 
 
-def _rivals(trust: Trust) -> Table:
-    sizes = [each.size for each in trust.sizes]
-    head = ("rule", "samples", *("A/A" if not size else f"{size * 100:g} %" for size in sizes))
-    rows = tuple(
-        (name, layout, *(_rate(rates[size]) if size in rates else "" for size in sizes))
-        for (name, layout), rates in trust.rivals.items()
-    )
-    return Table(
-        title="Other tools' rules on the same samples: share reported as slower",
-        head=head,
-        rows=rows,
-    )
-
-
-def _rivals_to_json(trust: Trust) -> list[dict[str, Any]]:
-    return [
-        {
-            "rule": name,
-            "samples": layout,
-            "says": "" if name == OURS else RIVALS[name].says,
-            "source": "harness/judging/decide.py" if name == OURS else RIVALS[name].source,
-            "flagged": [
-                {"size": size, "share": rate.share, **asdict(rate)} for size, rate in rates.items()
-            ],
-        }
-        for (name, layout), rates in trust.rivals.items()
-    ]
-
-
-def _rate(rate: Rate) -> str:
+def shown_rate(rate: Rate) -> str:
+    """Format a share in per cent, with its interval."""
     return f"{_percent(rate.share)} [{rate.low * 100:.1f} {rate.high * 100:.1f}]"
 
 

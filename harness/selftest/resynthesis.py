@@ -1,8 +1,8 @@
 """
-Speech taken apart and put together again: another pitch at the end, another pace, another mouth.
+Speech analysed and resynthesised: another pitch at the end, another pace, another vocal tract.
 
-What an engine is simply asked for, a recording must be resynthesised for: by WORLD (Morise et al.
-2016), whose pitch, spectrum and breath can be changed one by one. Needs pyworld; where it is absent
+An engine is simply asked for these; a recording is resynthesised by WORLD (Morise et al. 2016),
+whose pitch, spectrum and aperiodicity can be changed one by one. Needs pyworld; where it is absent
 these changes raise HarnessError.
 """
 
@@ -40,16 +40,15 @@ class Parts:
 
 def fall(semitones: float) -> Change:
     """
-    Let the end of a question sink by so many semitones, as if it were a statement; None for what is
-    no question.
+    Lower the end of a question by so many semitones, as in a statement; None for a text that is no
+    question.
     """
     return lambda speech: bent(speech, -semitones) if speech.text.rstrip().endswith("?") else None
 
 
 def bent(speech: SpokenUtterance, semitones: float) -> Audio:
     """
-    Let the pitch of the last END_S of the voice rise (or sink) by so many semitones, reached at its
-    very end.
+    Bend the pitch of the last END_S of the voice by so many semitones, reached at its very end.
     """
 
     def bend(parts: Parts) -> Parts:
@@ -69,10 +68,7 @@ def paced(speed: float) -> Change:
 
 
 def other_mouth(pitch: float, formants: float) -> Change:
-    """
-    Let somebody else speak: a pitch and resonances so many times as high, everything else as it
-    was.
-    """
+    """Scale pitch and resonances by a factor, as if another person spoke; everything else stays."""
 
     def change(speech: SpokenUtterance) -> Audio:
         parts = _taken_apart(speech)
@@ -99,7 +95,7 @@ def _taken_apart(speech: SpokenUtterance) -> Parts:
 
 
 def _put_together(parts: Parts, rate_hz: int, speed: float = 1.0) -> Audio:
-    spectrum, breath = (np.ascontiguousarray(each) for each in (parts.spectrum, parts.breath))
+    spectrum, breath = (np.ascontiguousarray(part) for part in (parts.spectrum, parts.breath))
     made = _world().synthesize(parts.f0_hz, spectrum, breath, rate_hz, FRAME_MS / speed)
     return np.asarray(np.clip(made, -1.0, 1.0), dtype=np.float32)
 

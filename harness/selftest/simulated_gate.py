@@ -1,10 +1,8 @@
 """
-The gate, asked about recorded rounds: what would it have said if these two sides had been BASE and
-HEAD?
+The gate on recorded rounds: its verdict if two sides had been BASE and HEAD.
 
-It looks at four rounds of all cells, at one more of a cell that is undecided, and has suspects
-confirmed by rounds that it has not seen, with the functions of `verdict.py` that decide for
-`voxgate ab`. Holds no constant of the rule.
+It judges four rounds of all cells, then one more of every undecided cell, and confirms suspects
+with unused rounds, by the functions that decide for `voxgate ab`. Holds no constant of the rule.
 """
 
 from collections.abc import Mapping
@@ -37,7 +35,7 @@ Rounds = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """What the gate said of one cell of two sides: after a first look, and in the end."""
+    """The verdict of the gate on one cell of two sides: after a first look, and in the end."""
 
     cell: str
     base: str
@@ -50,7 +48,7 @@ class GateOutcome:
 
 
 class Gate:
-    """The gate over the recorded runs of all sides; it remembers what it measured."""
+    """The gate over the recorded runs of all sides; it caches measurements."""
 
     def __init__(self, runs: Mapping[str, Run], policy: Policy) -> None:
         """
@@ -75,27 +73,21 @@ class Gate:
 
     def complete_rounds(self, slug: str) -> Rounds:
         """List the rounds in which the cell was measured to the end on every side."""
-        sides = [
-            {
-                process.repeat
-                for process in run.processes
-                if process.cell == slug and process.finished
-            }
-            for run in self._runs.values()
-        ]
+        sides = [_finished_rounds(run, slug) for run in self._runs.values()]
         return tuple(sorted(set.intersection(*sides)))
 
     def ask(self, base: str, head: str, rounds: Mapping[str, Rounds]) -> list[GateOutcome]:
         """
-        Ask about some cells of two sides, as a suite; half of a cell's rounds are for the first
-        look, at most, and the rest for the confirmation. Raises ValueError for fewer rounds than
-        two first looks need.
+        Judge some cells of two sides as a suite.
+
+        At most half of a cell's rounds are for the first look, the others for the confirmation.
+        Raises ValueError for fewer rounds than two first looks need.
         """
         if min(map(len, rounds.values())) < 2 * FIRST_ROUNDS:
             raise ValueError(
                 f"a verdict and its confirmation need {2 * FIRST_ROUNDS} rounds of every cell"
             )
-        most = {slug: min(MOST_ROUNDS, len(several) // 2) for slug, several in rounds.items()}
+        most = {slug: min(MOST_ROUNDS, len(numbers) // 2) for slug, numbers in rounds.items()}
         first, used = self._look_until_decided(
             base, head, {slug: rounds[slug][: most[slug]] for slug in rounds}
         )
@@ -108,7 +100,8 @@ class Gate:
             }
             second, fresh = self._look_until_decided(base, head, unseen)
             last = confirmed(first, second, "")
-        early, late = ({cell.cell: cell for cell in each.cells} for each in (first, last))
+        early = {cell.cell: cell for cell in first.cells}
+        late = {cell.cell: cell for cell in last.cells}
         return [
             GateOutcome(
                 cell=slug,
@@ -130,19 +123,18 @@ class Gate:
 
     def shifts(self, base: str, head: str, name: str) -> dict[str, Comparison]:
         """
-        Give how far one metric of every cell moved over all rounds; cells with less than two are
+        Return the shift of one metric of every cell over all rounds; cells with fewer than two are
         left out.
         """
         rounds = {slug: self.complete_rounds(slug) for slug in self.slugs}
-        known = {slug: several for slug, several in rounds.items() if len(several) > 1}
-        cells = self.look(base, head, known).cells if known else ()
-        found = {
-            cell.cell: each.comparison
-            for cell in cells
-            for each in cell.metrics
-            if each.metric == name
-        }
-        return {slug: comparison for slug, comparison in found.items() if comparison is not None}
+        enough = {slug: numbers for slug, numbers in rounds.items() if len(numbers) > 1}
+        cells = self.look(base, head, enough).cells if enough else ()
+        compared: dict[str, Comparison] = {}
+        for cell in cells:
+            verdict = next((metric for metric in cell.metrics if metric.metric == name), None)
+            if verdict is not None and verdict.comparison is not None:
+                compared[cell.cell] = verdict.comparison
+        return compared
 
     def _look_until_decided(
         self, base: str, head: str, rounds: Mapping[str, Rounds]
@@ -151,7 +143,7 @@ class Gate:
         Look at FIRST_ROUNDS of every cell's rounds, then at one more of the undecided cells as long
         as there are any.
         """
-        used = {slug: several[:FIRST_ROUNDS] for slug, several in rounds.items()}
+        used = {slug: numbers[:FIRST_ROUNDS] for slug, numbers in rounds.items()}
         while True:
             judgement = self.look(base, head, used)
             growing = [slug for slug in undecided(judgement) if len(used[slug]) < len(rounds[slug])]
@@ -162,20 +154,26 @@ class Gate:
     def _measured(
         self, side: str, rounds: Mapping[str, Rounds]
     ) -> tuple[Run, dict[str, tuple[Measurement, ...]]]:
-        """Give the run as if it had measured these rounds alone, and its measurements."""
+        """Return the run reduced to these rounds, and its measurements."""
         run = self._runs[side]
-        for slug, several in rounds.items():
-            if (side, slug, several) not in self._known:
-                self._known[side, slug, several] = aggregate(
-                    excerpt(run, {slug: several}), {}, self._panel
+        for slug, numbers in rounds.items():
+            if (side, slug, numbers) not in self._known:
+                self._known[side, slug, numbers] = aggregate(
+                    excerpt(run, {slug: numbers}), {}, self._panel
                 )[slug]
         return excerpt(run, rounds), {
-            slug: self._known[side, slug, several] for slug, several in rounds.items()
+            slug: self._known[side, slug, numbers] for slug, numbers in rounds.items()
         }
 
 
+def _finished_rounds(run: Run, slug: str) -> set[int]:
+    return {
+        process.repeat for process in run.processes if process.cell == slug and process.finished
+    }
+
+
 def excerpt(run: Run, rounds: Mapping[str, Rounds]) -> Run:
-    """Give the run as if it had measured some cells alone, in some rounds alone."""
+    """Return the run reduced to some cells and rounds."""
     cells = tuple(cell for cell in run.cells if cell.slug in rounds)
     kept = tuple(
         process for process in run.processes if process.repeat in rounds.get(process.cell, ())

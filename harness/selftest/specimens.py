@@ -1,19 +1,15 @@
 """
-Makes the audio that holds a fault: out of audio that there is, or by the engine, which is told to
-say something else.
+Specimens: audio with a fault, made from existing audio or by the engine, as one more cell of the
+run.
 
-What was recorded stays as it is. Scores and decides nothing.
-
-A specimen: audio with a fault in it, as one more cell of the run, so that it is scored and judged
-as any cell is.
-
-Pure functions of records. All specimens of a run are scored at one go, and each is held against the
-cell it was made from.
+So each is scored and judged as any cell is, all at once, and compared with the cell it was made
+from. Recorded audio is never changed.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from harness.audio.files import read_audio, write_wav
@@ -48,7 +44,7 @@ Sounds = Mapping[str, SpecimenAudio]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What says things otherwise: a cell, how it is run, and the folder for what it says."""
+    """The engine that synthesises faults: a cell, how it is run, and the folder for its audio."""
 
     suite: Suite
     profile: Profile
@@ -58,10 +54,10 @@ class Engine:
 
 
 def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
-    """Give the audio that a cell left, by request."""
-    samples = [
-        sample for process in run.processes if process.cell == slug for sample in process.samples
-    ]
+    """Return the recordings of a cell, by request."""
+    samples = list(
+        chain.from_iterable(process.samples for process in run.processes if process.cell == slug)
+    )
     return {
         sample.request: SpecimenAudio(
             file=(Path(run.folder) / sample.audio_file).absolute(),
@@ -75,7 +71,7 @@ def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
 
 def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
     """Read the audio that a cell left, by request. Raises HarnessError if a file cannot be read."""
-    (cell,) = (each for each in run.cells if each.slug == slug)
+    (cell,) = (candidate for candidate in run.cells if candidate.slug == slug)
     sounds = sounds_of(run, slug)
     return {
         request.id: _read(run, cell, request, sounds[request.id])
@@ -108,8 +104,8 @@ def changed_sounds(
 
 def sayable(cell: Cell, respeak: Respeak) -> dict[str, Request]:
     """
-    Give what would be said instead, by request; empty where no request can be said otherwise, or
-    the engine cannot do it.
+    Return the changed requests, by request; empty where no request can be changed so, or the engine
+    cannot do it.
     """
     requests = cell.workload.requests
     others = {request.id: respeak(request, requests) for request in requests}
@@ -125,15 +121,13 @@ def respoken_sounds(
     engine: Engine, asked: Mapping[str, Mapping[str, Request]]
 ) -> dict[str, dict[str, SpecimenAudio]]:
     """
-    Have the engine say everything that is asked for, by fault and request, in one process.
+    Synthesise all changed requests in one process; return the audio by fault and request.
 
-    Raises HarnessError if the engine does not, and KeyboardInterrupt if a person stops it.
+    Raises HarnessError if the engine fails, and KeyboardInterrupt if a person stops it.
     """
-    places = {
-        f"{request}.{number}": (fault, request)
-        for number, fault in enumerate(asked)
-        for request in asked[fault]
-    }
+    places: dict[str, tuple[str, str]] = {}
+    for number, fault in enumerate(asked):
+        places |= {f"{request}.{number}": (fault, request) for request in asked[fault]}
     if not places:
         return {}
     cell = _asking(
@@ -155,9 +149,10 @@ def respoken_sounds(
     for failure in outcome.failures.values():
         raise HarnessError(f"the faults cannot be spoken: {failure.kind}: {failure.reason}")
     spoken = sounds_of(run_folder.load_run(engine.folder), cell.slug)
-    return {
-        fault: {r: spoken[name] for name, (f, r) in places.items() if f == fault} for fault in asked
-    }
+    by_fault: dict[str, dict[str, SpecimenAudio]] = {fault: {} for fault in asked}
+    for name, (fault, request) in places.items():
+        by_fault[fault][request] = spoken[name]
+    return by_fault
 
 
 def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> SpokenUtterance:
@@ -174,7 +169,7 @@ def _read(run: Run, cell: Cell, request: Request, sound: SpecimenAudio) -> Spoke
 
 
 def _asking(cell: Cell, requests: Mapping[str, Request]) -> Cell:
-    """Give the cell with these requests for its workload, named by their keys."""
+    """Return the cell with these requests as its workload, named by their keys."""
     said = tuple(replace(request, id=name, statement=None) for name, request in requests.items())
     return replace(cell, workload=replace(cell.workload, requests=said))
 
@@ -209,7 +204,9 @@ class Specimen:
 
 
 def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
-    """Give the specimen, and another with the fault in its first utterance only, if it has more."""
+    """
+    Return the specimen, and another with the fault in its first utterance only, if it has more.
+    """
     first = dict(list(specimen.sounds.items())[:1])
     alone = [replace(specimen, extent=ONE, sounds=first)] if len(specimen.sounds) > 1 else []
     return [replace(specimen, extent=EVERY), *alone]
@@ -218,17 +215,21 @@ def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
 def slugs_of(run: Run, specimens: Sequence[Specimen]) -> list[str]:
     """Name the cells that the specimens become."""
     cells = {cell.slug: cell for cell in run.cells}
-    return [_cell(cells[each.base], number).slug for number, each in enumerate(specimens)]
+    return [_cell(cells[specimen.base], number).slug for number, specimen in enumerate(specimens)]
 
 
 def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     """
-    Give the run with a cell more for each specimen: what its base left, but for the sounds that are
+    Return the run with one more cell for each specimen: the audio of its base, with some sounds
     replaced.
     """
     cells = {cell.slug: cell for cell in run.cells}
-    added = [(_cell(cells[each.base], number), each) for number, each in enumerate(specimens)]
-    processes = [process for cell, each in added for process in _processes(run, cell.slug, each)]
+    added = [
+        (_cell(cells[specimen.base], number), specimen) for number, specimen in enumerate(specimens)
+    ]
+    processes: list[ProcessRecord] = []
+    for cell, specimen in added:
+        processes += _processes(run, cell.slug, specimen)
     return replace(
         run,
         cells=(*run.cells, *(cell for cell, _ in added)),

@@ -1,16 +1,14 @@
 """
-What faults are planted into: the audio of an engine, measured by fresh processes, or recordings.
+The audio that faults are planted into: of an engine, measured by fresh processes, or recordings.
 
-Measures and reads; plants nothing.
-
-Recordings as a run, as if an engine had made them: a folder of speech and what is said in it.
+Recordings become a run, as if an engine had made them. A folder holds them with their texts:
 
     FOLDER/texts.toml      a workload (`harness/suite/workload.py`): id and text of each recording
     FOLDER/<id>.wav        or .flac
 
-Reference and cell are the same audio. People seldom ask what they also tell in the same words, so
-unless the texts name such pairs, the first recordings are made into questions as well: by raising
-their end, as a yes/no question does.
+Reference and cell are the same audio. Recorded questions seldom have a statement of the same words
+beside them. So unless the texts name such pairs, the first recordings are made into questions as
+well, by raising their end as in a yes/no question.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,17 +27,16 @@ from harness.scoring.asr_floor import find_recordings
 from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.resynthesis import bent
 from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
-from harness.selftest.speed import matching
+from harness.suite.selection import matching_cells
 from harness.suite.suite import Expansion, Suite
 from harness.suite.workload import load_workload
-from harness.workflow import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultlessRun:
     """
-    A run without faults, the cell of it that gets them, the folder for them, and what says things
-    otherwise, if any.
+    A run without faults, the cell that gets them, the folder for them, and the engine that can
+    change requests, if any.
     """
 
     audio: str
@@ -54,8 +51,8 @@ class FaultlessRun:
     @property
     def reference(self) -> Cell:
         """The reference cell."""
-        (found,) = (cell for cell in self.run.cells if cell.slug == self.run.reference)
-        return found
+        (only,) = (cell for cell in self.run.cells if cell.slug == self.run.reference)
+        return only
 
     @property
     def settings(self) -> list[Cell]:
@@ -93,7 +90,7 @@ def measured_ground(
 
 def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
     """
-    Take a folder of recordings for what an engine said. Raises HarnessError as `recordings_run`
+    Return a folder of recordings as a run without faults. Raises HarnessError as `recordings_run`
     does.
     """
     run = recordings_run(recordings, like, folder / "questions")
@@ -106,11 +103,11 @@ def recorded_ground(recordings: Path, like: Run, folder: Path) -> FaultlessRun:
 
 def cells_of(expansion: Expansion, only: Sequence[str]) -> list[Cell]:
     """
-    Give the reference, the cell that gets the faults, and the settings. Raises HarnessError if
+    Return the reference, the cell that gets the faults, and the settings. Raises HarnessError if
     there is no second cell.
     """
     others = [
-        cell for cell in matching(chosen(expansion, only), only) if cell.slug != expansion.reference
+        cell for cell in matching_cells(expansion.cells, only) if cell.slug != expansion.reference
     ]
     if not others:
         raise HarnessError(
@@ -155,7 +152,7 @@ RISE_SEMITONES = 7.0
 
 def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
     """
-    Give what a folder holds. Raises HarnessError if that is no texts, or not a recording of each.
+    Return the texts of a folder. Raises HarnessError if there are none, or not a recording of each.
     """
     workload = load_workload(str((folder / TEXTS).absolute()))
     return workload, find_recordings(workload, folder)
@@ -163,16 +160,16 @@ def check_recordings(folder: Path) -> tuple[Workload, dict[str, Path]]:
 
 def recordings_run(folder: Path, like: Run, place: Path) -> Run:
     """
-    Give the recordings of a folder as a run beside another one, made on the same machine; questions
-    go into `place`.
+    Return the recordings of a folder as a run beside another one, made on the same machine;
+    questions go into `place`.
 
     Raises HarnessError as `check_recordings` does, or if a recording cannot be read.
     """
     workload, files = check_recordings(folder)
-    told = {name: _sound(file.absolute()) for name, file in files.items()}
+    sounds = {name: _sound(file.absolute()) for name, file in files.items()}
     questions = _questions(workload.requests)
-    asked = _risen(questions, told, place)
-    requests = (*workload.requests, *(each for each in questions if each.id in asked))
+    asked = _risen(questions, sounds, place)
+    requests = (*workload.requests, *(question for question in questions if question.id in asked))
     cells = tuple(_cell(replace(workload, requests=requests), take) for take in TAKES)
     return replace(
         like,
@@ -180,7 +177,7 @@ def recordings_run(folder: Path, like: Run, place: Path) -> Run:
         reference=cells[0].slug,
         cells=cells,
         excluded={},
-        processes=tuple(_process(cell, told | asked) for cell in cells),
+        processes=tuple(_process(cell, sounds | asked) for cell in cells),
         folder=str(folder.absolute()),
     )
 
@@ -192,29 +189,31 @@ def _sound(file: Path) -> SpecimenAudio:
 
 def _questions(requests: Sequence[Request]) -> list[Request]:
     """
-    Give the first statements as questions in the same words; none where the texts hold such pairs
+    Return the first statements as questions in the same words; none where the texts hold such pairs
     themselves.
     """
     if any(request.statement for request in requests):
         return []
-    told = [request for request in requests if request.text.rstrip().endswith(".")][:QUESTIONS]
+    statements = [request for request in requests if request.text.rstrip().endswith(".")][
+        :QUESTIONS
+    ]
     return [
         replace(r, id=f"{r.id}-asked", text=f"{r.text.rstrip()[:-1]}?", statement=r.id)
-        for r in told
+        for r in statements
     ]
 
 
 def _risen(
-    questions: Sequence[Request], told: Mapping[str, SpecimenAudio], place: Path
+    questions: Sequence[Request], statements: Mapping[str, SpecimenAudio], place: Path
 ) -> dict[str, SpecimenAudio]:
     """
-    Give the audio of questions made of statements; none without WORLD, which the fault
-    `flat question` will say.
+    Return the audio of questions made of statements; none without WORLD, which the fault `flat
+    question` will report.
     """
     place.mkdir(parents=True, exist_ok=True)
     found = {}
     for request in questions:
-        audio, rate_hz = read_audio(told[str(request.statement)].file)
+        audio, rate_hz = read_audio(statements[str(request.statement)].file)
         try:
             risen = bent(SpokenUtterance(audio=audio, rate_hz=rate_hz), RISE_SEMITONES)
         except HarnessError:
@@ -243,7 +242,7 @@ def _process(cell: Cell, sounds: Mapping[str, SpecimenAudio]) -> ProcessRecord:
         effective={},
         effects=(),
         samples=tuple(
-            _sample(cell.slug, number, *each) for number, each in enumerate(sounds.items())
+            _sample(cell.slug, number, *item) for number, item in enumerate(sounds.items())
         ),
         peak_rss_bytes=None,
         peak_cuda_bytes=None,

@@ -1,23 +1,21 @@
 """
-The selftest of speed from end to end: choose cells, calibrate, measure, ask the gate, sum up.
+The selftest of speed from end to end: choose cells, calibrate, measure, judge, summarise.
 
-The top of this part: one line per stage, no arithmetic.
+One line per stage, no arithmetic.
 """
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judging.baseline import machine_id, revision
 from harness.judging.compare_speed import MATCHED
 from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
 from harness.machine.clock import WallClock
 from harness.machine.profiles import get_profile
 from harness.machine.quietness import fitness
-from harness.records.cell import Cell
 from harness.runner import run_folder
 from harness.runner.progress import Progress
 from harness.runner.runner import TIMEOUT_S
@@ -30,14 +28,14 @@ from harness.selftest.speed_result import (
     curve_of,
     fitness_to_gate,
     noise_of,
-    rival_rates,
     size_results,
     too_few,
 )
 from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
+from harness.suite.selection import matching_cells
 from harness.suite.suite import load_suite
-from harness.workflow import BASELINES, RUNS, chosen, shown_metrics
+from harness.workflow import RUNS
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05
@@ -46,7 +44,10 @@ LIMIT = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelftestPlan:
-    """What a person asked for. `minutes` are for measuring; None as folder leaves it to us."""
+    """
+    A selftest as a person requested it. `minutes` are for measuring; without a folder, the next
+    free one is used.
+    """
 
     suite: str
     profile: str
@@ -94,7 +95,7 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
     """Ask the gate about everything that was recorded. Needs no engine and no clock."""
     runs, limit = recorded.runs, policy[MATCHED].relative or LIMIT
     gate = Gate(runs, policy)
-    trials = all_trials(gate, runs, setup.sides)
+    trials = all_trials(gate, setup.sides)
     sizes, noise = size_results(trials, gate, setup), noise_of(gate, setup, limit)
     some = next(iter(runs.values()))
     state = fitness(some.environment)
@@ -106,7 +107,6 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
         sizes=sizes,
         noise=noise,
         curve=curve_of(noise, setup, limit, get_profile(setup.profile).loading),
-        rivals=rival_rates(trials, gate, setup),
         failures={**_failures(recorded), **too_few(gate, setup)},
         fit=fitness_to_gate(sizes, noise, limit),
     )
@@ -121,7 +121,7 @@ def folder_of(question: SelftestPlan) -> Path:
 
 def command(question: SelftestPlan) -> str:
     """
-    Give the command line that continues a selftest in its folder; cells and sizes stand there.
+    Return the command line that continues a selftest in its folder, which holds cells and sizes.
     """
     words = [
         "voxgate",
@@ -135,15 +135,6 @@ def command(question: SelftestPlan) -> str:
     return shlex.join(
         [*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)]
     )
-
-
-def matching(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
-    """Give the cells that match a pattern; all where there is none."""
-    return [
-        cell
-        for cell in cells
-        if not only or any(fnmatchcase(cell.slug, pattern) for pattern in only)
-    ]
 
 
 def _setup(
@@ -183,7 +174,7 @@ def _new_setup(
     question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
 ) -> Setup | None:
     suite, profile = load_suite(question.suite), get_profile(question.profile)
-    cells = matching(chosen(suite.expand(), question.only), question.only)
+    cells = matching_cells(suite.expand().cells, question.only)
 
     def place() -> Path:
         # an interrupted one is not continued
@@ -193,14 +184,14 @@ def _new_setup(
         stage = question.stage or longest_stage(
             suite, cells[0], profile, place(), TIMEOUT_S, progress
         )
-        found = (
+        calibration = (
             None
             if stage is None
             else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
         )
-    if stage is None or found is None:
+    if stage is None or calibration is None:
         return None
-    costs, failures = found
+    costs, failures = calibration
     sizes = question.sizes or setups.SIZES
     count = question.equals + len(sizes)
     kept = affordable(costs, count, profile.loading, budget_s)
@@ -219,9 +210,10 @@ def _new_setup(
 
 def _failures(recorded: Recorded) -> dict[str, str]:
     """Name the cells that failed on a side, with the reason."""
-    return {
-        process.cell: f"{side}: {process.failure.kind}: {process.failure.reason}"
-        for side, run in recorded.runs.items()
-        for process in run.processes
-        if process.failure is not None
-    }
+    failures: dict[str, str] = {}
+    for side, run in recorded.runs.items():
+        for process in run.processes:
+            if process.failure is not None:
+                kind, reason = process.failure.kind, process.failure.reason
+                failures[process.cell] = f"{side}: {kind}: {reason}"
+    return failures

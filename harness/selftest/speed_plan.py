@@ -1,19 +1,17 @@
 """
-What a selftest of speed measures: which cells, on which sides, and how much extra work makes which
-slow-down.
+The plan of a selftest of speed: cells, sides, and the extra work that makes each slow-down.
 
-Fixed before the first round and kept on disk, so that an interrupted selftest goes on with the same
-work. Measures nothing.
+It is fixed before the first round and kept on disk, so that an interrupted selftest continues with
+the same work.
 
-What a cell costs, which stage to slow down, and how long a unit of extra work takes in it: one
-process per cell, measured before the first round.
-
-The extra work is measured where it will be done, inside the stage of the running engine, since
-caches and clocks are what they are there. Decides nothing.
+One process per cell is measured before the first round: the cost of the cell, the stage to slow
+down, and the time of a unit of extra work. That time is measured inside the stage of the running
+engine, where caches and clocks are those of the real work.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +48,20 @@ for its confirmation.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one process of a cell takes, and what one synthesis of each request does."""
+    """The time that one process of a cell takes, and one synthesis of each request."""
 
     prepare_s: float
     measure_s: float
     request_s: Mapping[str, float]
     unit_s: float
     """Of the extra work, in this cell's processes."""
+
+    def units(self, size: float) -> dict[str, int]:
+        """Return the units of extra work that slow each request down by the share `size`."""
+        return {
+            request: round(size * seconds / self.unit_s)
+            for request, seconds in self.request_s.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +87,10 @@ class Setup:
         return same | {f"slower-{size * 100:g}": size for size in self.sizes}
 
     def slow_down(self, size: float) -> SlowDown:
-        """Give the work that makes every request of every cell slower by the share `size`."""
-        units = {
-            slug: {
-                request: round(size * seconds / cost.unit_s)
-                for request, seconds in cost.request_s.items()
-            }
-            for slug, cost in self.costs.items()
-        }
+        """
+        Return the extra work that makes every request of every cell slower by the share `size`.
+        """
+        units = {slug: cost.units(size) for slug, cost in self.costs.items()}
         return SlowDown(stage=self.stage, units=units)
 
 
@@ -112,8 +113,8 @@ def affordable(
 
 def round_s(cost: Cost, sides: int, loading: int) -> float:
     """
-    Foretell what one round of one cell takes on so many sides, of which `loading` prepare at the
-    same time.
+    Estimate the seconds of one round of one cell on so many sides, of which `loading` prepare at
+    the same time.
     """
     return sides * (cost.prepare_s / min(loading, sides) + cost.measure_s)
 
@@ -125,9 +126,7 @@ def save(folder: Path, setup: Setup) -> None:
 
 
 def load(folder: Path) -> Setup:
-    """
-    Read what `save` wrote. Raises HarnessError if there is no selftest, or one of another schema.
-    """
+    """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
     data = json_files.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
@@ -150,7 +149,7 @@ def latest(root: Path) -> Path:
 
 
 def same_question(old: Setup, asked: Mapping[str, object]) -> Sequence[str]:
-    """Say how what is asked now differs from what was begun; empty if it does not."""
+    """Return how a plan differs from the one that was begun; empty if it does not."""
     return [
         f"{name} {getattr(old, name)} against {value}"
         for name, value in asked.items()
@@ -190,11 +189,8 @@ def calibrate(
     Returns the costs by slug, and why the cells without one failed. Raises HarnessError if no cell
     works.
     """
-    order = SlowDown(
-        stage=stage,
-        units={c.slug: {r.id: UNITS for r in c.workload.requests} for c in cells},
-        apart=True,
-    )
+    units = {cell.slug: _units(cell) for cell in cells}
+    order = SlowDown(stage=stage, units=units, apart=True)
     header = make_header(
         suite,
         cells,
@@ -221,6 +217,10 @@ def calibrate(
     }, failures
 
 
+def _units(cell: Cell) -> dict[str, int]:
+    return {request.id: UNITS for request in cell.workload.requests}
+
+
 def longest_stage(
     suite: Suite, cell: Cell, profile: Profile, folder: Path, timeout_s: float, progress: Progress
 ) -> str | None:
@@ -239,12 +239,9 @@ def longest_stage(
         return None
     for slug, failure in outcome.failures.items():
         raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
-    samples = [
-        each
-        for record in run_folder.load_run(folder).processes
-        for each in record.samples
-        if each.phase is Phase.MEASURED
-    ]
+    records = run_folder.load_run(folder).processes
+    iterations = chain.from_iterable(record.samples for record in records)
+    samples = [iteration for iteration in iterations if iteration.phase is Phase.MEASURED]
     seconds: dict[str, float] = {}
     for sample in samples:
         for stage, stage_s in sample.stages_s.items():
@@ -257,10 +254,10 @@ def cost_of(record: ProcessRecord) -> Cost:
     assert record.cold is not None, "the only process of a cell starts alone"
     measured = [sample for sample in record.samples if sample.phase is Phase.MEASURED]
     plain = [(sample.request, sample.wall_s - sample.stages_s[APART]) for sample in measured]
-    per_request = {
-        name: float(np.median([seconds for request, seconds in plain if request == name]))
-        for name in dict.fromkeys(request for request, _ in plain)
-    }
+    seconds_of: dict[str, list[float]] = {}
+    for request, seconds in plain:
+        seconds_of.setdefault(request, []).append(seconds)
+    per_request = {request: float(np.median(times)) for request, times in seconds_of.items()}
     return Cost(
         prepare_s=record.cold.import_s
         + record.cold.load_s

@@ -1,8 +1,8 @@
 """
-What a selftest of speed found: the record, made from trials, and the rule that says whether this
-machine may gate.
+The results of a selftest of speed: the record, made from trials, and the rule that decides whether
+this machine may gate.
 
-Runs nothing and renders nothing; the words and tables are `render_speed.py`'s.
+Runs nothing and renders nothing; that is for `render_speed.py`.
 """
 
 import math
@@ -14,12 +14,10 @@ from harness import statistics
 from harness.judging.compare_speed import MATCHED
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
 from harness.records.verdict import Verdict
-from harness.selftest.other_tools import RIVALS
 from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from harness.selftest.speed_plan import Setup, round_s
-from harness.selftest.trials import IN_TURNS, STORED, Rate, Trial, independent, pairs, rate_of
+from harness.selftest.trials import Rate, Trial, independent, pairs, rate_of
 
-OURS = "voxgate"
 CURVE = (4, 5, 6, 8, 10, 12, 16, 24)
 """Rounds of one look, for the curve of time against what can be seen."""
 POWER = math.sqrt(0.9)
@@ -44,7 +42,7 @@ ENOUGH = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeResult:
-    """What the gate said when the slow-down was `size` (0.0: both sides the same)."""
+    """The verdicts of the gate at one slow-down `size` (0.0: both sides the same)."""
 
     size: float
     real: float | None
@@ -82,7 +80,8 @@ class CellNoise:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """
-    A point of the curve: so many rounds of all measured cells, what they take, and what they see.
+    A point of the curve: a number of rounds of all measured cells, their duration, and the smallest
+    slow-down they find.
     """
 
     rounds: int
@@ -102,10 +101,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """
-    All that a selftest of speed found. `rivals`: (rule, layout) -> size -> rate flagged; ours is
-    among them.
-    """
+    """The results of a selftest of speed."""
 
     setup: Setup
     machine: str
@@ -114,7 +110,6 @@ class Trust:
     sizes: tuple[SizeResult, ...]
     noise: tuple[CellNoise, ...]
     curve: tuple[Reach, ...]
-    rivals: Mapping[tuple[str, str], Mapping[float, Rate]]
     failures: Mapping[str, str]
     """Cells that failed or have too few rounds, with the reason."""
     fit: Fit
@@ -123,61 +118,63 @@ class Trust:
 def size_results(trials: Sequence[Trial], gate: Gate, setup: Setup) -> tuple[SizeResult, ...]:
     """Sum up the trials by size."""
     rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
-    return tuple(
-        _size_result(
-            size, some, real_shift(gate, setup, size), independent(some, rounds, setup.equals)
-        )
-        for size in (0.0, *setup.sizes)
-        if (some := [trial for trial in trials if trial.size == size])
-    )
+    results = []
+    for size in (0.0, *setup.sizes):
+        some = [trial for trial in trials if trial.size == size]
+        if some:
+            disjoint = independent(some, rounds, setup.equals)
+            results.append(_size_result(size, some, real_shift(gate, setup, size), disjoint))
+    return tuple(results)
 
 
 def real_shift(gate: Gate, setup: Setup, size: float) -> float | None:
-    """Give the mean shift over all rounds, cells and pairs of one size; None without two rounds."""
-    found = [
-        math.log1p(comparison.shift)
-        for base, head in pairs(setup.sides)
-        if setup.sides[head] == size
-        for comparison in gate.shifts(base, head, MATCHED).values()
-        if comparison.shift is not None
-    ]
-    return math.expm1(sum(found) / len(found)) if found else None
+    """
+    Return the mean shift over all rounds, cells and pairs of one size; None without two rounds.
+    """
+    shifts: list[float] = []
+    for base, head in pairs(setup.sides):
+        if setup.sides[head] == size:
+            compared = gate.shifts(base, head, MATCHED).values()
+            shifts += [math.log1p(each.shift) for each in compared if each.shift is not None]
+    return math.expm1(sum(shifts) / len(shifts)) if shifts else None
 
 
 def noise_of(gate: Gate, setup: Setup, limit: float) -> tuple[CellNoise, ...]:
-    """Measure the spread of A/A pairs over all rounds, and what it leaves visible."""
+    """
+    Return the spread of A/A pairs over all rounds, and the smallest slow-down visible above it.
+    """
     same = [(base, head) for base, head in pairs(setup.sides) if not setup.sides[head]]
     shifts = [gate.shifts(base, head, MATCHED) for base, head in same]
-    found = []
+    noise = []
     for slug in gate.slugs:
-        known = [(s[slug].error, s[slug].freedom) for s in shifts if slug in s]
-        several = [
+        errors = [(s[slug].error, s[slug].freedom) for s in shifts if slug in s]
+        complete = [
             (error, freedom)
-            for error, freedom in known
+            for error, freedom in errors
             if error is not None and freedom is not None
         ]
-        if several:
-            found.append(_cell_noise(slug, len(gate.complete_rounds(slug)), several, limit))
-    return tuple(found)
+        if complete:
+            noise.append(_cell_noise(slug, len(gate.complete_rounds(slug)), complete, limit))
+    return tuple(noise)
 
 
 def _cell_noise(
-    slug: str, rounds: int, known: Sequence[tuple[float, float]], limit: float
+    slug: str, rounds: int, errors: Sequence[tuple[float, float]], limit: float
 ) -> CellNoise:
     """
     Make the record from the standard error over all rounds, and its degrees of freedom, of every
     A/A pair.
     """
-    spread = math.sqrt(sum(error**2 for error, _ in known) / len(known) * rounds)
-    weight = sum(freedom for _, freedom in known) / len(known) / (rounds - 1)
+    spread = math.sqrt(sum(error**2 for error, _ in errors) / len(errors) * rounds)
+    weight = sum(freedom for _, freedom in errors) / len(errors) / (rounds - 1)
     noise = CellNoise(cell=slug, rounds=rounds, pair_sd=spread, weight=weight, sees=0.0)
     return replace(noise, sees=sees(noise, MOST_ROUNDS, limit))
 
 
 def sees(noise: CellNoise, rounds: int, limit: float) -> float:
     """
-    Give the smallest slow-down that `rounds` rounds, and as many to confirm it, find nine times in
-    ten.
+    Return the smallest slow-down that `rounds` rounds, and as many to confirm it, find nine times
+    in ten.
     """
     line, freedom = LINE_SHARE * limit, noise.weight * (rounds - 1)
     return statistics.detectable(
@@ -189,12 +186,12 @@ def curve_of(
     noise: Sequence[CellNoise], setup: Setup, limit: float, loading: int
 ) -> tuple[Reach, ...]:
     """
-    Give time against detectable effect, for an A/B of all measured cells without confirmation.
+    Return time against detectable effect, for an A/B of all measured cells without confirmation.
     """
     if not noise:
         return ()
     each_s = sum(round_s(cost, 2, loading) for cost in setup.costs.values())
-    visible = {count: sorted(sees(each, count, limit) for each in noise) for count in CURVE}
+    visible = {count: _seen_sizes(noise, count, limit) for count in CURVE}
     return tuple(
         Reach(
             rounds=n, duration_s=n * each_s, sees_median=some[len(some) // 2], sees_worst=some[-1]
@@ -203,30 +200,8 @@ def curve_of(
     )
 
 
-def rival_rates(
-    trials: Sequence[Trial], gate: Gate, setup: Setup
-) -> dict[tuple[str, str], dict[float, Rate]]:
-    """Give the share that each rule flags at each size, ours first, all on the same samples."""
-    rounds = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
-    table: dict[tuple[str, str], dict[float, Rate]] = {}
-    for key in [
-        (OURS, IN_TURNS),
-        *((name, layout) for layout in (IN_TURNS, STORED) for name in RIVALS),
-    ]:
-        for size in (0.0, *setup.sizes):
-            some = [
-                trial
-                for trial in trials
-                if trial.size == size and (key[0] == OURS or key in trial.flagged)
-            ]
-            if some:
-                flagged = [
-                    _alarm(trial) if key[0] == OURS else trial.flagged[key] for trial in some
-                ]
-                table.setdefault(key, {})[size] = rate_of(
-                    flagged, independent(some, rounds, setup.equals)
-                )
-    return table
+def _seen_sizes(noise: Sequence[CellNoise], rounds: int, limit: float) -> list[float]:
+    return sorted(sees(cell, rounds, limit) for cell in noise)
 
 
 def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], limit: float) -> Fit:
@@ -236,7 +211,7 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
     such a slow-down was found in less than MUST_FIND; undecided with fewer than ENOUGH A/A
     comparisons, or where the alarms may still be bad luck.
     """
-    same = next((each for each in sizes if not each.size), None)
+    same = next((size_result for size_result in sizes if not size_result.size), None)
     if same is None or same.flagged.total < ENOUGH:
         count = 0 if same is None else same.flagged.total
         return Fit(
@@ -245,8 +220,13 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
         )
     most = f"(95 %: at most {same.flagged.high * 100:.1f} %)"
     alarms = f"{same.flagged.count} false alarms in {same.flagged.total} A/A comparisons {most}"
-    worst = max(noise, key=lambda each: each.sees)
-    reason = _unfit(same, worst, [each for each in sizes if each.size >= MUST_SEE * limit], limit)
+    worst = max(noise, key=lambda cell: cell.sees)
+    reason = _unfit(
+        same,
+        worst,
+        [size_result for size_result in sizes if size_result.size >= MUST_SEE * limit],
+        limit,
+    )
     if reason:
         return Fit(word="not fit", why=f"{alarms}; {reason}")
     if same.flagged.share > MOST_FALSE:
@@ -259,7 +239,7 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
 
 def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limit: float) -> str:
     """
-    Give the first reason why a machine must not gate; empty if there is none. `large` slow-downs
+    Return the first reason why a machine must not gate; empty if there is none. `large` slow-downs
     must be found.
     """
     if same.flagged.low > MOST_FALSE:
@@ -272,7 +252,7 @@ def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limi
     if worst.sees > MUST_SEE * limit:
         seen = f"{worst.cell} sees no less than {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds"
         return f"{seen}, {MUST_SEE * limit * 100:g} % are needed"
-    missed = [each for each in large if each.flagged.share < MUST_FIND]
+    missed = [result for result in large if result.flagged.share < MUST_FIND]
     if missed:
         return (
             f"{missed[0].size * 100:g} % found in {missed[0].flagged.share * 100:.0f} %, not in "
@@ -282,7 +262,7 @@ def _unfit(same: SizeResult, worst: CellNoise, large: Sequence[SizeResult], limi
 
 
 def too_few(gate: Gate, setup: Setup) -> dict[str, str]:
-    """Say of which cells there are too few rounds for a single comparison."""
+    """Return the cells with too few rounds for a single comparison, with the reason."""
     need = 2 * FIRST_ROUNDS
     counts = {slug: len(gate.complete_rounds(slug)) for slug in setup.costs}
     return {

@@ -1,6 +1,7 @@
 """
-Measures the sides of a selftest in turns, round after round, until the time is up. Everything it
-measures is a run folder.
+Measure the sides of a selftest in turns, round after round, until the time is up.
+
+Everything measured is a run folder:
 
     <folder>/selftest.json     the setup
              calibration/      the run folder of the calibration
@@ -72,8 +73,7 @@ def measure_sides(folder: Path, setup: Setup, budget_s: float, progress: Progres
 
 def make_sides(folder: Path, setup: Setup) -> list[Variant]:
     """
-    Give the sides: the same cells, the same code, only the order to work more in the environment of
-    some.
+    Return the sides: the same cells and code; slower ones have extra work in their environment.
     """
     suite = load_suite(setup.suite)
     cells = [cell for cell in suite.expand().cells if cell.slug in setup.costs]
@@ -105,10 +105,10 @@ def until(
     budget_s: float, begun: Callable[[], int], slugs: Collection[str], clock: Clock
 ) -> Callable[[int], Collection[str]]:
     """
-    Give a function that asks for another round of all cells while one more is likely to fit into
+    Return a function that requests another round of all cells while one more is likely to fit into
     the time.
 
-    Rounds that an earlier part of the selftest began (`begun` counts them) are asked for too, so
+    Rounds that an earlier part of the selftest began (`begun` counts them) are requested too, so
     that they are finished.
     """
     start_s, before = clock.seconds(), begun()

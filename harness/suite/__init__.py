@@ -1,4 +1,4 @@
-"""What to measure: a suite file becomes cells, a workload becomes requests."""
+"""Suites and workloads: a suite file becomes cells, a workload becomes requests."""
 
 import warnings
 from importlib import import_module

@@ -27,7 +27,7 @@ FOLDER = "suites"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
     """
-    What a suite asks for: its cells, the ones it leaves out (label -> reason), and the slug of the
+    Result of expanding a suite: its cells, the excluded ones (label -> reason), and the slug of the
     reference cell.
     """
 
@@ -89,14 +89,14 @@ class Suite:
 
     def expand(self, root: Path | None = None) -> Expansion:
         """
-        Give the cells in the suite's order; `root` is the project's folder, if it is not the
+        Return the cells in the suite's order; `root` is the project's folder, if it is not the
         working directory.
 
         Raises HarnessError if the workload is unknown or the reference is no cell.
         """
         workload = load_workload(self.workload, root)
         rules = _exclusions(self)
-        kept: list[dict[str, Option]] = []
+        combinations: list[dict[str, Option]] = []
         excluded: dict[str, str] = {}
         used: set[int] = set()
         for values in _product(self.axes):
@@ -109,7 +109,7 @@ class Suite:
                 None,
             )
             if rule is None:
-                kept.append(values)
+                combinations.append(values)
             else:
                 used.add(rule)
                 excluded[self._cell(values, workload).label] = rules[rule][1]
@@ -119,7 +119,8 @@ class Suite:
                 f"without={unused[0]!r} leaves nothing out; correct its values or remove it"
             )
         cells = tuple(
-            self._cell(values, workload) for values in [*kept, *_in_order(self.cells, self.axes)]
+            self._cell(values, workload)
+            for values in [*combinations, *_in_order(self.cells, self.axes)]
         )
         return Expansion(
             cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
@@ -189,8 +190,8 @@ def _find(name: str, root: Path) -> Path:
     path = _path(name, root)
     if has_suite(name, root):
         return path
-    known = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
-    raise HarnessError(f"unknown suite {name!r}; known are {known}")
+    names = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
+    raise HarnessError(f"unknown suite {name!r}; known are {names}")
 
 
 def _where(error: BaseException, path: Path) -> str:
@@ -280,7 +281,7 @@ def _is_list(value: object, kind: type) -> bool:
     return (
         isinstance(value, Collection)
         and not isinstance(value, str)
-        and all(isinstance(each, kind) for each in value)
+        and all(isinstance(element, kind) for element in value)
     )
 
 
@@ -315,7 +316,7 @@ def _check_axes(suite: Suite) -> None:
 
 
 def _check_options(suite: Suite) -> None:
-    values = [(name, value) for name, several in suite.axes.items() for value in several]
+    values = [(name, value) for name, choices in suite.axes.items() for value in choices]
     for mapping in (*suite.cells, suite.fixed, suite.reference):
         values.extend(mapping.items())
     for name, value in values:

@@ -76,7 +76,7 @@ def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:
         )
     requests = tuple(_request(path, number, table) for number, table in enumerate(tables, start=1))
     ids = [request.id for request in requests]
-    twice = sorted({each for each in ids if ids.count(each) > 1})
+    twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
     if twice:
         raise HarnessError(f"{path} uses these request ids more than once: {', '.join(twice)}")
     for request in requests:
@@ -91,7 +91,9 @@ def _requests(path: Path, data: Mapping[str, Any]) -> tuple[Request, ...]:
 
 
 def _voices(path: Path, table: object) -> dict[str, str]:
-    """Give the recording of each speaker. Raises HarnessError for one that is not there."""
+    """
+    Return the path of each speaker's recording. Raises HarnessError for one that does not exist.
+    """
     if not isinstance(table, Mapping) or not all(isinstance(file, str) for file in table.values()):
         raise HarnessError(f"{path}: [voices] must map speakers to audio files, not {table!r}")
     voices = {speaker: path.parent / file for speaker, file in table.items()}

@@ -82,7 +82,7 @@ class FakeGitHub:
         return name
 
     def files_of(self, sha: str) -> dict[str, bytes]:
-        """Give the files of a commit that was made through the API."""
+        """Return the files of a commit that was made through the API."""
         tree = self.made[self.made[sha]["tree"]]
         files = dict(self.trees[tree["base_tree"].removeprefix("tree-")])
         for entry in tree["tree"]:
@@ -125,11 +125,11 @@ def serving(fake: FakeGitHub) -> Iterator[FakeGitHub]:
 
 
 def handler(fake: FakeGitHub) -> type[BaseHTTPRequestHandler]:
-    """Give the handler of requests to a fake."""
+    """Return the handler of requests to a fake."""
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
@@ -189,15 +189,15 @@ def page(entries: list[Any], query: Query) -> list[Any]:
 
 def pulls(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
     wanted = [
-        each
-        for each in fake.pulls
-        if f"{each['head']['repo']['owner']['login']}:{each['head']['ref']}" == query["head"]
+        pull
+        for pull in fake.pulls
+        if f"{pull['head']['repo']['owner']['login']}:{pull['head']['ref']}" == query["head"]
     ]
     return 200, page([each for each in wanted if each["state"] == query["state"]], query)
 
 
 def pull(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    found = next((each for each in fake.pulls if each["number"] == int(groups[0])), None)
+    found = next((pull for pull in fake.pulls if pull["number"] == int(groups[0])), None)
     return (200, found) if found else (404, {"message": "Not Found"})
 
 
@@ -281,7 +281,7 @@ def archive(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer
 
 
 def gate_runs(fake: FakeGitHub, groups: Groups, query: Query, body: Any) -> Answer:
-    heads = {each["head"]["sha"]: each["head"] for each in fake.pulls}
+    heads = {pull["head"]["sha"]: pull["head"] for pull in fake.pulls}
     found = []
     for sha, numbers in fake.runs.items():
         head = heads.get(sha) or next(iter(heads.values()))

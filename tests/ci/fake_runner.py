@@ -219,7 +219,7 @@ def value(expression: str, known: Mapping[str, str]) -> Any:
 
 def looked_up(name: str, known: Mapping[str, str]) -> str:
     """
-    Give a name's value; what a step that was not run left, and variables that nobody set, are
+    Return the value of a name; the outputs of a step that was not run, and unset variables, are
     empty.
     """
     if name.startswith(("steps.", "vars.")):

@@ -41,13 +41,13 @@ def main() -> None:
     """Run one command."""
     from harness import workflow
     from harness.judging import accept
-    from harness.revisions import ab, paired_run
+    from harness.revisions import ab, ab_plan, ab_verdict, paired_run
     from tests.harness.repository import listen
 
-    ab.ROUNDS = 2  # before the command line takes it for its default
+    ab_plan.ROUNDS = 2  # before the command line takes it for its default
     from harness.cli import main as cli
 
-    ab.score_run = workflow.score_run = listen
+    ab_verdict.score_run = workflow.score_run = listen
     ab.CONFIRM_ROUNDS = workflow.CONFIRM_ROUNDS = 2
     paired_run._control = lambda cells: ()
     if MACHINE in os.environ:

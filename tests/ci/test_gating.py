@@ -302,11 +302,11 @@ def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(
     job(event())
     for _ in range(2):
         assert main(["comment"]) == 0
-        bodies = [each["body"] for each in fake.comments[12]]
+        bodies = [comment["body"] for comment in fake.comments[12]]
         assert [body.split("\n")[0] for body in bodies] == [marker("options"), SMOKE]
         assert "**PASS: 2 passed**" in bodies[0] and "artifacts/703" in bodies[0]
         assert "**REGRESSED: 1 regressed, 1 passed**" in bodies[1] and "artifacts/701" in bodies[1]
-    assert {each["context"]: each["state"] for each in fake.statuses[SHA]} == {
+    assert {status["context"]: status["state"] for status in fake.statuses[SHA]} == {
         "voxgate/options": "success",
         "voxgate/smoke": "failure",
     }
@@ -353,7 +353,7 @@ def test_artifacts_whose_names_are_of_no_suite_are_passed_over(fake: FakeGitHub,
     assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate")
     leave(fake, "pass")
     assert main(["comment"]) == 0
-    assert [each["body"].split("\n")[0] for each in fake.comments[12]] == [SMOKE], (
+    assert [comment["body"].split("\n")[0] for comment in fake.comments[12]] == [SMOKE], (
         "and the next verdict takes its place"
     )
 

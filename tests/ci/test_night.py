@@ -52,7 +52,7 @@ def put(folder: Path, **documents: object) -> None:
 
 
 def found(night: Path) -> list[tuple[Weight, str]]:
-    return [(each.weight, each.text) for each in findings(night, ["smoke"], PROFILE)]
+    return [(finding.weight, finding.text) for finding in findings(night, ["smoke"], PROFILE)]
 
 
 def test_a_good_night_has_no_findings(night: Path) -> None:
@@ -163,7 +163,7 @@ def test_one_issue_is_opened_brought_up_to_date_and_closed(
 
     put(night, doctor=UNFIT)
     assert alert(night) == 3
-    assert [each["state"] for each in fake.issues] == ["closed", "open"]
+    assert [issue["state"] for issue in fake.issues] == ["closed", "open"]
 
 
 def test_issues_of_people_and_of_other_profiles_are_left_alone(
@@ -181,7 +181,7 @@ def test_issues_of_people_and_of_other_profiles_are_left_alone(
     }
     fake.issues += [person, other]
     assert alert(night) == 0
-    assert [each["state"] for each in fake.issues] == ["open", "open"]
+    assert [issue["state"] for issue in fake.issues] == ["open", "open"]
 
 
 def test_very_many_findings_keep_github_s_limit(night: Path, fake: FakeGitHub, job: Job) -> None:

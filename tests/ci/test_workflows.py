@@ -48,7 +48,7 @@ def test_workflows_pass_actionlint_and_shellcheck() -> None:
 
 
 def as_workflow(action: Path) -> str:
-    """Give the steps of a composite action as a workflow, which actionlint can read."""
+    """Return the steps of a composite action as a workflow, which actionlint can read."""
     document = read(action)
     inputs = {name: {"type": "string", "required": False} for name in document["inputs"]}
     job = {"runs-on": "ubuntu-24.04", "steps": document["runs"]["steps"]}
@@ -110,7 +110,7 @@ def test_every_action_is_pinned_and_one_hash_has_one_version() -> None:
             assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", used), used
             assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), (used, comment)
             versions.setdefault(used.partition("@")[0], set()).add(used + comment)
-    assert [each for each in versions.values() if len(each) > 1] == []
+    assert [version for version in versions.values() if len(version) > 1] == []
 
 
 def workflows() -> Iterator[tuple[Path, dict[str, Any], set[str]]]:
@@ -188,8 +188,9 @@ def test_what_a_suite_leaves_behind_carries_its_name() -> None:
     ]
     assert len(uploads) == 3
     assert all(
-        each["name"].endswith("-${{ inputs.suite }}") and "-${{ inputs.suite }}/" in each["path"]
-        for each in uploads
+        artifact["name"].endswith("-${{ inputs.suite }}")
+        and "-${{ inputs.suite }}/" in artifact["path"]
+        for artifact in uploads
     )
 
 

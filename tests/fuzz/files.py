@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.history.budget import load_budgets
 from harness.judging.baseline_file import parse
 from harness.judging.policy import DEFAULT, load_imported, load_policy
-from harness.revisions import environments, requirements
+from harness.revisions import build_recipe, environments, requirements
 from harness.suite.workload import load_workload
 from tests.fuzz import mutate
 from tests.fuzz.driver import ROOT
@@ -151,7 +151,7 @@ class Projects(_Toml):
     def read(self, content: bytes) -> None:
         self._path.write_bytes(content)
         (self._folder / "models").mkdir(exist_ok=True)
-        environments.recipe(self._folder)
+        build_recipe.recipe(self._folder)
         json.dumps(environments.dependencies(self._folder), sort_keys=True, default=str)
         requirements.unmet(requirements.required(self._folder))
         requirements.build_requirements(self._folder)

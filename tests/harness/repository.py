@@ -17,7 +17,7 @@ from harness.metrics.signal_parity import snr
 from harness.records.cell import Cell
 from harness.records.measurement import Value
 from harness.records.run import Run
-from harness.revisions import ab, paired_run
+from harness.revisions import ab, ab_verdict, paired_run
 from harness.runner.round import Round
 from harness.runner.runner import Runner
 from harness.scoring.score_run import RunScores, audio_jobs
@@ -151,7 +151,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     made = Repository(tmp_path / "project")
     monkeypatch.chdir(made.folder)
     monkeypatch.setattr(paired_run, "_control", lambda cells: ())
-    monkeypatch.setattr(ab, "score_run", listen)
+    monkeypatch.setattr(ab_verdict, "score_run", listen)
     monkeypatch.setattr(ab, "CONFIRM_ROUNDS", 2)
     return made
 

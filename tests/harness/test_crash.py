@@ -193,7 +193,12 @@ def with_broken(
     """Run `voxgate` where a module cannot be imported."""
     Path("broken").mkdir(exist_ok=True)
     Path("broken", f"{module}.py").write_text(f"raise {raises}\n")
-    code = "import sys; sys.argv[0] = 'voxgate'; from harness.__main__ import main; main()"
+    code = (
+        "import signal, sys; sys.argv[0] = 'voxgate'; "
+        # a job that a shell started in the background ignores SIGINT, and so would this one
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from harness.__main__ import main; main()"
+    )
     env = {**os.environ, "PYTHONPATH": "broken"}
     return subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, env=env

@@ -21,12 +21,14 @@ from harness.cli.main import invoke
 from harness.history.database import open_history
 from harness.judging.baseline import load_baseline, machine_id
 from harness.judging.baseline_file import BaselineFile
+from harness.judging.speed_decision import SpeedDecision
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
 from harness.runner import process_files, run_folder, worker, worker_pool
+from harness.runner.run_plan import RunPlan
 from harness.scoring.provenance import FILE
 from harness.scoring.score_run import RunScores
-from harness.workflow import CONFIRM, RunPlan, check_suite, judge_run
+from harness.workflow import CONFIRM, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
 
@@ -192,9 +194,9 @@ def test_a_check_that_goes_on_judges_every_sample(
     assert judge_run(RUN).judgement.exit_code == 3
     assert accepted(Path("baselines")) == 0
     monkeypatch.setattr(
-        workflow,
-        "_until_decided",
-        lambda *_: lambda folder: CELLS if process_files.rounds(folder) < 4 else (),
+        SpeedDecision,
+        "undecided",
+        lambda self, folder: CELLS if process_files.rounds(folder) < 4 else (),
     )
     check_suite(RunPlan(suite="two", repeats=1, budget_s=60.0, out=RUN, resume=True))
     judged = judge_run(RUN)

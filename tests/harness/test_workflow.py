@@ -12,9 +12,11 @@ import pytest
 
 from harness import workflow
 from harness.cli.main import invoke
+from harness.judging import speed_decision
 from harness.records.verdict import CellVerdict, Verdict
-from harness.runner import run_folder
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RunPlan, check_suite, judge_run
+from harness.runner import process_files, run_folder
+from harness.runner.run_plan import RunPlan
+from harness.workflow import CONFIRM, CONFIRM_ROUNDS, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
@@ -115,7 +117,13 @@ def test_a_green_check_loads_suite_policy_and_baseline_once_and_judges_speed_onc
 ) -> None:
     """`judge` runs twice: for the speeds, which decide on further rounds, and for the whole."""
     counts = Counter[str]()
-    for name in ("load_suite", "_policy", "baseline_of", "judge"):
-        monkeypatch.setattr(workflow, name, counted(name, getattr(workflow, name), counts))
+    for module, names in (
+        (speed_decision, ("load_suite", "limits_of", "baseline_of", "judge")),
+        (workflow, ("judge",)),
+        (process_files, ("process_of",)),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, counted(name, getattr(module, name), counts))
     assert invoke(["check", "two", "--iterations", "3"]) == 0
-    assert counts == {"load_suite": 1, "_policy": 1, "baseline_of": 1, "judge": 2}
+    assert counts.pop("process_of") == len(list(Path("runs/0002/processes").glob("*.jsonl")))
+    assert counts == {"load_suite": 1, "limits_of": 1, "baseline_of": 1, "judge": 2}

@@ -49,7 +49,7 @@ class SystemRoot:
     now: Callable[[], str] | None = None
     """Tells the date and time, ISO, UTC; None on a machine that is made up of files alone."""
     synchronized: Callable[[], bool | None] | None = None
-    """Tells whether a time server holds the clock right; None where nobody knows."""
+    """Whether a time server holds the clock right; None if unknown."""
 
     def text(self, path: str) -> str | None:
         """
@@ -57,10 +57,12 @@ class SystemRoot:
         there or not readable, and for a number that no computer counts to.
         """
         try:
-            found = (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+            content = (
+                (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+            )
         except OSError:
             return None
-        return None if ENDLESS.search(found) else found
+        return None if ENDLESS.search(content) else content
 
     def number(self, path: str) -> int | None:
         """Read a file that holds one whole number; None if it holds none."""
@@ -71,10 +73,10 @@ class SystemRoot:
 
     def paths(self, pattern: str) -> tuple[str, ...]:
         """List what matches, relative to the root, numbers in their order: cpu2 before cpu10."""
-        found = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
+        relative = (path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
         return tuple(
             sorted(
-                found,
+                relative,
                 key=lambda path: [
                     int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)
                 ],
@@ -83,7 +85,7 @@ class SystemRoot:
 
 
 def here() -> SystemRoot:
-    """Give the machine that this process runs on."""
+    """Return the root of the machine that this process runs on."""
     return SystemRoot(
         libc=_libc(),
         nvml=lambda: importlib.import_module("pynvml"),
@@ -93,7 +95,7 @@ def here() -> SystemRoot:
 
 
 def at(root: Path) -> SystemRoot:
-    """Give the machine at a root: this one for /, else one of files alone."""
+    """Return a machine by its root: this one for /, else one that consists of files."""
     return here() if root == ROOT else SystemRoot(root=root)
 
 
@@ -121,7 +123,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a knob says of its facts."""
+    """Result of checking the facts of a setting."""
 
     state: CheckState
     shown: str
@@ -154,40 +156,40 @@ class Check(ABC):
         """Judge two readings: around a run, or around a moment of work of the doctor's own."""
 
 
-def fit(shown: str) -> CheckResult:
-    """Say that all is well."""
-    return CheckResult(state=CheckState.FIT, shown=shown)
+def fit(figures: str) -> CheckResult:
+    """Return a result without fault."""
+    return CheckResult(state=CheckState.FIT, shown=figures)
 
 
-def unfit(shown: str, advice: str = "") -> CheckResult:
-    """Say what is wrong."""
-    return CheckResult(state=CheckState.UNFIT, shown=shown, advice=advice)
+def unfit(figures: str, advice: str = "") -> CheckResult:
+    """Return a result with its fault."""
+    return CheckResult(state=CheckState.UNFIT, shown=figures, advice=advice)
 
 
 def unknown(why: str, advice: str = "") -> CheckResult:
-    """Say why it cannot be told."""
+    """Return a result for facts that cannot be read, with the reason."""
     return CheckResult(state=CheckState.UNKNOWN, shown=why, advice=advice)
 
 
 def number(facts: Facts, name: str) -> float | None:
-    """Give a fact that is a number; None if there is none."""
+    """Return a fact that is a number; None if there is none."""
     value = facts.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def word(facts: Facts, name: str) -> str | None:
-    """Give a fact that is a word; None if there is none."""
+    """Return a fact that is a word; None if there is none."""
     value = facts.get(name)
     return value if isinstance(value, str) else None
 
 
 def table(facts: Facts, name: str) -> Mapping[str, object]:
-    """Give a fact that is a table; empty if there is none."""
+    """Return a fact that is a table; empty if there is none."""
     value = facts.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def growth(before: Facts, after: Facts, name: str) -> float | None:
-    """Say by how much a counter grew between two readings; None if either lacks it."""
+    """Return the growth of a counter between two readings; None if either lacks it."""
     old, new = number(before, name), number(after, name)
     return None if old is None or new is None else new - old

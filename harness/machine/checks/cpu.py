@@ -1,20 +1,12 @@
 """
-Knobs: what decides the frequency of the CPUs. Governor, turbo, shared cores, and whether a busy CPU
-reaches its limit.
+Checks of the CPUs: frequency and governor, load by others, and the quota of a container.
 
-A virtual machine shows none of them; its host decides, and the answer is unknown.
-
-Knobs: what others do to the CPUs. Their tasks, the host's other guests, and how long a busy process
-of ours waits for a CPU.
-
-A host takes time only from a guest that wants it, so the stolen share is counted of the time that
-was wanted, and the doctor works for a moment between its two readings.
-
-Knobs: the CPU quota of a container, and how often it stopped us.
-
-A quota below the number of CPUs stops every thread for the rest of a period of usually 100 ms,
-which no average shows. It may stand at any group above ours, in version 1 (cpu.cfs_quota_us) or 2
-(cpu.max) of the interface (cgroups(7)).
+A virtual machine shows no frequency knobs; its host decides, and the result is unknown. A host
+takes time only from a guest that wants it, so the stolen share is counted of the time that was
+wanted, and the doctor works for a moment between its two readings. A quota below the number of CPUs
+stops every thread for the rest of a period of usually 100 ms, which no average shows. It may stand
+at any group above ours, in version 1 (cpu.cfs_quota_us) or 2 (cpu.max) of the interface
+(cgroups(7)).
 """
 
 import re
@@ -52,10 +44,10 @@ class Governor(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the governors of all CPUs, each named once."""
-        found = {
+        matches = {
             tree.text(path) for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_governor")
         }
-        names = sorted(each for each in found if each)
+        names = sorted(entry for entry in matches if entry)
         return {"governor": " ".join(names)} if names else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -107,7 +99,7 @@ class SharedCores(Check):
             tree.text(path)
             for path in tree.paths(f"{CPUS}/cpu[0-9]*/topology/thread_siblings_list")
         ]
-        shared = sum(bool(re.search(r"[,-]", each)) for each in siblings if each)
+        shared = sum(bool(re.search(r"[,-]", sibling)) for sibling in siblings if sibling)
         return {"shared_core_cpus": shared} if siblings else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -138,13 +130,13 @@ class Frequency(Check):
             for path in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_cur_freq")
         ]
         clocks = [
-            (tree.number(f"{each}/scaling_cur_freq"), tree.number(f"{each}/scaling_max_freq"))
-            for each in folders
+            (tree.number(f"{folder}/scaling_cur_freq"), tree.number(f"{folder}/scaling_max_freq"))
+            for folder in folders
         ]
-        known = [(now, limit) for now, limit in clocks if now is not None and limit]
-        if not known:
+        pairs = [(now, limit) for now, limit in clocks if now is not None and limit]
+        if not pairs:
             return {}
-        now, limit = max(known)
+        now, limit = max(pairs)
         return {"cpu_hz": now * 1000, "cpu_limit_hz": limit * 1000}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -152,8 +144,8 @@ class Frequency(Check):
         now, limit = number(after, "cpu_hz"), number(after, "cpu_limit_hz")
         if now is None or limit is None:
             return unknown(HIDDEN)
-        shown = f"{now / 1e9:.2f} of {limit / 1e9:.2f} GHz"
-        return fit(shown) if now >= REACHED_SHARE * limit else unfit(shown)
+        figures = f"{now / 1e9:.2f} of {limit / 1e9:.2f} GHz"
+        return fit(figures) if now >= REACHED_SHARE * limit else unfit(figures)
 
 
 LOAD_SHARE = 0.5
@@ -206,18 +198,18 @@ class RunQueue(Check):
         )
         if load is None or cores is None:
             return unknown("the system does not tell its load")
-        shown = f"load {load:g} on {cores:g} cores at the start"
+        figures = f"load {load:g} on {cores:g} cores at the start"
         waiting = pressure is not None and pressure > PRESSURE_SHARE
         if waiting:
-            shown += f", tasks waited for a CPU in {(pressure or 0.0) * 100:.0f} % of the time"
+            figures += f", tasks waited for a CPU in {(pressure or 0.0) * 100:.0f} % of the time"
         if (
             not waiting
             and LOAD_SHARE * cores < load <= cores
             and number(before, "others_running") == 0
         ):
             # the average forgets within minutes, such as an own earlier run
-            return fit(f"{shown}, of work that has ended")
-        return unfit(shown) if waiting or load > LOAD_SHARE * cores else fit(shown)
+            return fit(f"{figures}, of work that has ended")
+        return unfit(figures) if waiting or load > LOAD_SHARE * cores else fit(figures)
 
 
 class StolenTime(Check):
@@ -231,10 +223,10 @@ class StolenTime(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the ticks of all CPUs since the start: all, idle, stolen."""
-        found = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
+        matches = re.match(r"cpu +([\d ]+)", tree.text("proc/stat") or "")
         # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); guest time is
         # part of user
-        ticks = [int(each) for each in found.group(1).split()] if found else []
+        ticks = [int(part) for part in matches.group(1).split()] if matches else []
         if len(ticks) < 8:
             return {}
         return {
@@ -248,12 +240,12 @@ class StolenTime(Check):
         share = stolen_share(before, after)
         if share is None:
             return unknown("stolen time not known")
-        shown = f"{share * 100:.1f} % of the CPU time stolen by the host"
-        return unfit(shown) if share > STOLEN_SHARE else fit(shown)
+        figures = f"{share * 100:.1f} % of the CPU time stolen by the host"
+        return unfit(figures) if share > STOLEN_SHARE else fit(figures)
 
 
 class Contention(Check):
-    """How long this process, at work, waited for the CPU that measures."""
+    """Time that this process, at work, waited for the CPU it measures on."""
 
     expects = f"a busy process waits less than {WAITED_SHARE:.0%} of its time"
     advice = (
@@ -263,11 +255,14 @@ class Contention(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read this process's own time at work and in the queue (proc(5): nanoseconds)."""
-        found = re.match(r"(\d{1,19}) (\d{1,19})\b", tree.text("proc/self/schedstat") or "")
+        matches = re.match(r"(\d{1,19}) (\d{1,19})\b", tree.text("proc/self/schedstat") or "")
         return (
             {}
-            if found is None
-            else {"own_work_s": int(found.group(1)) / 1e9, "own_wait_s": int(found.group(2)) / 1e9}
+            if matches is None
+            else {
+                "own_work_s": int(matches.group(1)) / 1e9,
+                "own_wait_s": int(matches.group(2)) / 1e9,
+            }
         )
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -278,20 +273,20 @@ class Contention(Check):
         if work_s + wait_s < MIN_BUSY_S:
             return unknown("nothing of ours ran meanwhile")
         share = wait_s / (work_s + wait_s)
-        shown = f"a busy process waited {share * 100:.1f} % of its time for its CPU"
-        return unfit(shown) if share > WAITED_SHARE else fit(shown)
+        figures = f"a busy process waited {share * 100:.1f} % of its time for its CPU"
+        return unfit(figures) if share > WAITED_SHARE else fit(figures)
 
 
 def stolen_share(before: Facts, after: Facts) -> float | None:
     """
-    Give the share of the wanted CPU time that the host took between two readings; None where that
-    is not known.
+    Return the share of the requested CPU time that the host took between two readings; None if
+    unknown.
     """
     ticks, stolen = growth(before, after, "ticks"), growth(before, after, "stolen_ticks")
     if ticks is None or stolen is None:
         return None
-    wanted = ticks - (growth(before, after, "idle_ticks") or 0.0)
-    return stolen / wanted if wanted >= MIN_TICKS else None
+    used_ticks = ticks - (growth(before, after, "idle_ticks") or 0.0)
+    return stolen / used_ticks if used_ticks >= MIN_TICKS else None
 
 
 MOUNTS = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
@@ -300,7 +295,7 @@ NONE = "none"
 
 
 class CpuQuota(Check):
-    """How much CPU time our group may use."""
+    """CPU time available to this control group."""
 
     expects = "no quota below the number of CPUs"
     advice = "docker update --cpus 0 CONTAINER    # or pin whole CPUs with --cpuset-cpus"
@@ -318,40 +313,36 @@ class CpuQuota(Check):
             return fit(NONE)
         if quota is None or cores is None:
             return unknown("the system does not tell our control group")
-        shown = f"{quota:g} of {cores:g} CPUs"
-        return unfit(shown) if quota < cores else fit(shown)
+        figures = f"{quota:g} of {cores:g} CPUs"
+        return unfit(figures) if quota < cores else fit(figures)
 
 
 class CpuThrottling(Check):
-    """How often our group was stopped for having used up its quota."""
+    """Number of times this control group was stopped for having used up its quota."""
 
     expects = "never stopped by the quota"
     advice = CpuQuota.advice
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the counts of all groups above us: periods in which it was stopped, and seconds."""
-        stats = [
-            text for folder in group_folders(tree) if (text := tree.text(f"{folder}/cpu.stat"))
-        ]
-        found = [dict(re.findall(r"^(\w+) (\d+)$", text, flags=re.MULTILINE)) for text in stats]
-        counted = [each for each in found if "nr_throttled" in each]
+        stats = (tree.text(f"{folder}/cpu.stat") or "" for folder in group_folders(tree))
+        tables = (dict(re.findall(r"^(\w+) (\d+)$", stat, flags=re.MULTILINE)) for stat in stats)
+        counted = [entry for entry in tables if "nr_throttled" in entry]
         if not counted:
             return {}
         seconds = [
-            int(each.get("throttled_usec", 0)) / 1e6 + int(each.get("throttled_time", 0)) / 1e9
-            for each in counted
+            int(entry.get("throttled_usec", 0)) / 1e6 + int(entry.get("throttled_time", 0)) / 1e9
+            for entry in counted
         ]
         return {
-            "throttled_periods": sum(int(each["nr_throttled"]) for each in counted),
+            "throttled_periods": sum(int(entry["nr_throttled"]) for entry in counted),
             "throttled_s": sum(seconds),
         }
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge what was added in between; a group without a quota is never stopped."""
-        periods, stopped_s = (
-            growth(before, after, "throttled_periods"),
-            growth(before, after, "throttled_s"),
-        )
+        periods = growth(before, after, "throttled_periods")
+        stopped_s = growth(before, after, "throttled_s")
         if after.get("cpu_quota") == NONE:
             return fit("no quota")
         if periods is None or stopped_s is None:
@@ -390,7 +381,7 @@ def _below(mount: str, group: PurePosixPath) -> str:
 
 
 def _quota(tree: SystemRoot, folder: str) -> float | None:
-    """Give the quota of one group in CPUs; None if it has none."""
+    """Return the quota of one group in CPUs; None if it has none."""
     quota, _, period = (tree.text(f"{folder}/cpu.max") or "").partition(" ")
     if quota.isdecimal() and period.isdigit() and int(period):
         return int(quota) / int(period)

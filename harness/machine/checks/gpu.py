@@ -45,8 +45,8 @@ class Gpu(Check):
     def read(self, tree: SystemRoot) -> Facts:
         """Read the driver's own list, then what NVML tells of the first visible GPU."""
         texts = [tree.text(path) or "" for path in tree.paths(f"{DRIVER}/gpus/*/information")]
-        found = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
-        names = [each.group(1) if each else "unknown GPU" for each in found]
+        matches = [re.search(r"^Model:\s*(.+?)\s*$", text, flags=re.MULTILINE) for text in texts]
+        names = [match.group(1) if match else "unknown GPU" for match in matches]
         return {"gpu_names": ", ".join(names), **read_gpu(tree)} if names else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -78,16 +78,16 @@ class GpuClock(_OfGpu):
         now, limit = number(after, "gpu_clock_hz"), number(after, "gpu_clock_limit_hz")
         if now is None or not limit:
             return self._why(after)
-        shown = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
+        figures = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
         if now >= REACHED_SHARE * limit:
-            return fit(shown)
+            return fit(figures)
         if int(number(after, "gpu_reasons") or 0) & IDLE:
-            return unknown(f"{shown}, idle: the clock at work is not known")
-        return unfit(shown)
+            return unknown(f"{figures}, idle: the clock at work is not known")
+        return unfit(figures)
 
 
 class GpuPowerSensor(_OfGpu):
-    """Whether somebody lowered the power limit."""
+    """Whether the power limit was lowered."""
 
     expects = "the power limit that the board came with"
     advice = "sudo nvidia-smi --power-limit=WATTS"
@@ -97,11 +97,11 @@ class GpuPowerSensor(_OfGpu):
         limit, default = number(after, "gpu_power_limit_w"), number(after, "gpu_power_default_w")
         if limit is None or default is None:
             return self._why(after)
-        shown = f"{limit:.0f} of {default:.0f} W"
+        figures = f"{limit:.0f} of {default:.0f} W"
         return (
-            fit(shown)
+            fit(figures)
             if limit >= default
-            else unfit(shown, f"sudo nvidia-smi --power-limit={default:.0f}")
+            else unfit(figures, f"sudo nvidia-smi --power-limit={default:.0f}")
         )
 
 
@@ -126,7 +126,7 @@ class GpuThrottling(_OfGpu):
         reasons += [
             name
             for name, more in grown.items()
-            if more and not any(name in each for each in reasons)
+            if more and not any(name in reason for reason in reasons)
         ]
         return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
 
@@ -180,10 +180,7 @@ DRIVER = "proc/driver/nvidia"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuPowerReading:
-    """
-    What a GPU can be asked about the energy that it draws; None is answered where the board does
-    not tell.
-    """
+    """Energy interface of a GPU; None is answered where the board does not support a value."""
 
     total_j: Callable[[], float | None]
     """Since the driver was loaded."""
@@ -211,7 +208,7 @@ def read_gpu(tree: SystemRoot) -> Facts:
 
 def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
     """
-    Give what to ask a GPU of those that are visible, or why none can be asked. NVML stays open
+    Return the energy interface of a visible GPU, or the reason why there is none. NVML stays open
     while the process lives.
     """
     opened = _opened(tree, number)
@@ -225,7 +222,7 @@ def gpu_power(tree: SystemRoot, number: int) -> GpuPowerReading | str:
 
 
 def _in_thousands(ask: Callable[[], Any]) -> float | None:
-    """Give millijoules in joules, milliwatts in watts; None where it is not supported."""
+    """Convert millijoules to joules, milliwatts to watts; None where it is not supported."""
     try:
         return float(ask()) / 1000
     except Exception:  # NVMLError, whose class belongs to the optional package
@@ -233,7 +230,9 @@ def _in_thousands(ask: Callable[[], Any]) -> float | None:
 
 
 def _opened(tree: SystemRoot, number: int) -> tuple[Any, Any] | str:
-    """Give the library, started, and the handle of a visible GPU; or why it cannot be asked."""
+    """
+    Return the library, started, and the handle of a visible GPU; or the reason why there is none.
+    """
     if tree.nvml is None:
         return "a machine made of files has no NVML"
     try:
@@ -256,7 +255,7 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
     Find a GPU as a worker counts them: by its place in CUDA_VISIBLE_DEVICES, a number or a UUID,
     also of a part (MIG).
     """
-    named = [each.strip() for each in visible.split(",") if each.strip()]
+    named = [part.strip() for part in visible.split(",") if part.strip()]
     name = named[number] if number < len(named) else ""
     if name.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(name)
@@ -265,7 +264,7 @@ def _handle(nvml: Any, visible: str, number: int) -> Any:
 
 def _facts(nvml: Any, handle: Any) -> dict[str, object]:
     whole = _whole(nvml, handle)
-    asked: Mapping[str, Callable[[], object]] = {
+    getters: Mapping[str, Callable[[], object]] = {
         "gpu_clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000,
         "gpu_clock_limit_hz": lambda: (
             nvml.nvmlDeviceGetMaxClockInfo(whole, nvml.NVML_CLOCK_SM) * 1_000_000
@@ -293,7 +292,7 @@ def _facts(nvml: Any, handle: Any) -> dict[str, object]:
         ),
     }
     facts: dict[str, object] = {}
-    for name, ask in asked.items():
+    for name, ask in getters.items():
         with suppress(Exception):  # not supported by this board
             facts[name] = ask()
     return facts
@@ -321,17 +320,17 @@ def _slice(nvml: Any, handle: Any) -> str:
         part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 0)
     name = nvml.nvmlDeviceGetName(part)
     text = name.decode() if isinstance(name, bytes) else str(name)
-    found = re.search(r"\bMIG (\S+)", text)
-    return found.group(1) if found else text
+    match = re.search(r"\bMIG (\S+)", text)
+    return match.group(1) if match else text
 
 
 def _violation(nvml: Any, handle: Any, policy: int) -> int:
     """
-    Give the time so far that a policy held the clock down; its unit differs between drivers, only
-    growth is used.
+    Return the time so far that a policy held the clock down. Its unit differs between drivers, so
+    only growth is used.
     """
     return int(nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime)
 
 
 def _others(processes: Any) -> int:
-    return sum(each.pid != os.getpid() for each in processes)
+    return sum(process.pid != os.getpid() for process in processes)

@@ -57,11 +57,13 @@ class LockedCpu(Check):
         folders = tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq") if is_jetson(tree) else ()
         names = ("scaling_min_freq", "scaling_max_freq", "scaling_cur_freq", "cpuinfo_max_freq")
         clocks = {
-            each.split("/")[-2]: _clocks_hz([tree.number(f"{each}/{name}") for name in names], 1000)
-            for each in folders
+            folder.split("/")[-2]: _clocks_hz(
+                [tree.number(f"{folder}/{name}") for name in names], 1000
+            )
+            for folder in folders
         }
-        known = {name: clock for name, clock in clocks.items() if clock}
-        return {"cpu_clocks_hz": known} if known else {}
+        present = {name: clock for name, clock in clocks.items() if clock}
+        return {"cpu_clocks_hz": present} if present else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
@@ -85,7 +87,7 @@ class LockedGpu(Check):
             steps = (tree.text(f"{folder}/available_frequencies") or "").split()
             top = max((int(step) for step in steps if step.isdecimal()), default=None)
             values = [
-                *(tree.number(f"{folder}/{each}_freq") for each in ("min", "max", "cur")),
+                *(tree.number(f"{folder}/{bound}_freq") for bound in ("min", "max", "cur")),
                 top,
             ]
             clocks |= {name: clock} if (clock := _clocks_hz(values, 1)) else {}
@@ -108,12 +110,14 @@ class LockedMemory(Check):
         """
         rate, top = tree.number(f"{EMC}/rate"), tree.number(f"{EMC}/max_rate")
         if rate is None:
-            values = [tree.number(f"{BANDWIDTH}/{each}_freq") for each in ("min", "max", "cur")]
+            values = [tree.number(f"{BANDWIDTH}/{bound}_freq") for bound in ("min", "max", "cur")]
             clock = _clocks_hz([*values, values[1]], 1)
             return {"emc_clocks_hz": {"bwmgr": clock}} if clock else {}
         cap = tree.number(EMC_CAP) or top
         limit = (
-            min(each for each in (cap, top, rate) if each) if not (cap and top) else min(cap, top)
+            min(bound for bound in (cap, top, rate) if bound)
+            if not (cap and top)
+            else min(cap, top)
         )
         lowest = limit if tree.number(f"{EMC}/mrq_rate_locked") else tree.number(f"{EMC}/min_rate")
         clock = _clocks_hz([lowest, limit, rate, top], 1)
@@ -131,26 +135,30 @@ class LockedMemory(Check):
 
 def lock_state(tree: SystemRoot) -> str:
     """
-    Say in a word whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`;
-    `none` on other machines.
+    Return whether CPUs and GPU of a Jetson are locked: `locked`, `unlocked`, `unknown`; `none` on
+    other machines.
     """
     if not is_jetson(tree):
         return "none"
     facts = {**LockedCpu().read(tree), **LockedGpu().read(tree)}
-    known = [table(facts, name) for name in ("cpu_clocks_hz", "igpu_clocks_hz")]
-    if not all(known):
+    tables = [table(facts, name) for name in ("cpu_clocks_hz", "igpu_clocks_hz")]
+    if not all(tables):
         return "unknown"
     return (
         "locked"
-        if all(_is_still(clock) for each in known for clock in each.values())
+        if all(_is_still(clock) for clocks in tables for clock in clocks.values())
         else "unlocked"
     )
 
 
 def _clocks_hz(values: Sequence[int | None], scale: int) -> dict[str, int]:
     """Name the four clocks; empty unless all are known."""
-    known = [value * scale for value in values if value is not None]
-    return dict(zip(("min", "max", "now", "top"), known, strict=True)) if len(known) == 4 else {}
+    clocks_hz = [value * scale for value in values if value is not None]
+    return (
+        dict(zip(("min", "max", "now", "top"), clocks_hz, strict=True))
+        if len(clocks_hz) == 4
+        else {}
+    )
 
 
 def _locked(facts: Facts, name: str, part: str, absent: str) -> CheckResult:
@@ -179,9 +187,9 @@ def _several(clocks: Mapping[str, object]) -> str:
 
 
 def _is_still(clock: object) -> bool:
-    """Say whether lowest, highest and present clock are one."""
+    """Whether lowest, highest and present clock are equal."""
     assert isinstance(clock, Mapping), "clocks are kept by name"
-    return all(abs(clock[each] - clock["max"]) <= NEAR * clock["max"] for each in ("min", "now"))
+    return all(abs(clock[bound] - clock["max"]) <= NEAR * clock["max"] for bound in ("min", "now"))
 
 
 def _is_capped(clock: object, cap: object) -> bool:
@@ -192,7 +200,7 @@ def _is_capped(clock: object, cap: object) -> bool:
 
 def _shown(clock: object) -> str:
     assert isinstance(clock, Mapping), "clocks are kept by name"
-    low, high, now = (f"{clock[each] / 1e6:.0f}" for each in ("min", "max", "now"))
+    low, high, now = (f"{clock[bound] / 1e6:.0f}" for bound in ("min", "max", "now"))
     return f"{now} MHz" if low == high == now else f"{now} MHz, free between {low} and {high}"
 
 
@@ -213,19 +221,19 @@ class PowerMode(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the mode, and the caps that it sets."""
-        found = re.search(r"pmode:(\d+)", tree.text(STATUS) or "")
-        if found is None:
+        match = re.search(r"pmode:(\d+)", tree.text(STATUS) or "")
+        if match is None:
             return {}
         modes = _modes(tree.text(TABLE) or "")
         here = next(
             (
                 (name, lines)
                 for name, (number, lines) in modes.items()
-                if number == int(found.group(1))
+                if number == int(match.group(1))
             ),
             None,
         )
-        facts: dict[str, object] = {"power_mode_id": int(found.group(1))}
+        facts: dict[str, object] = {"power_mode_id": int(match.group(1))}
         if here is not None:
             facts |= {"power_mode": here[0], "power_mode_caps_hz": _caps_hz(here[1])}
         return facts | {"power_mode_ids": {name: number for name, (number, _) in modes.items()}}
@@ -237,13 +245,13 @@ class PowerMode(Check):
             return unknown("nvpmodel keeps no status: no mode was set, or this is no Jetson")
         if name is None:
             return unknown(f"mode {id_:.0f} has no name in {TABLE}")
-        wanted = self.want.split("|")
+        names = self.want.split("|")
         ids = table(after, "power_mode_ids")
-        best = next((each for each in wanted if each in ids), None)
+        best = next((each for each in names if each in ids), None)
         command = "" if best is None else f"sudo nvpmodel -m {ids[best]}    # {best}"
         return (
             fit(f"{name} ({id_:.0f})")
-            if name in wanted
+            if name in names
             else unfit(f"{name} ({id_:.0f}) instead of {self.want}", command)
         )
 
@@ -260,23 +268,23 @@ def _modes(text: str) -> dict[str, tuple[int, list[str]]]:
     parts = re.split(r"^<\s*(.*?)\s*>\s*$", text, flags=re.MULTILINE)
     modes = {}
     for head, body in zip(parts[1::2], parts[2::2], strict=True):
-        found = re.fullmatch(r"POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", head)
-        if found is not None:
-            modes[found.group(2)] = (int(found.group(1)), body.splitlines())
+        match = re.fullmatch(r"POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", head)
+        if match is not None:
+            modes[match.group(2)] = (int(match.group(1)), body.splitlines())
     return modes
 
 
 def _caps_hz(lines: list[str]) -> Mapping[str, int]:
     """
-    Give the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where
+    Return the caps of a mode in Hz: `cpu` (the highest of its clusters), `gpu`, `emc`; none where
     there is no cap.
     """
     caps: dict[str, int] = {}
     for line in lines:
-        found = re.match(r"(CPU|GPU|EMC)(?:_\w+)?\s+MAX_FREQ\s+(-?\d+)", line.strip())
-        if found is not None and int(found.group(2)) > 0:
-            part = found.group(1).lower()
-            caps[part] = max(caps.get(part, 0), int(found.group(2)) * (KHZ if part == "cpu" else 1))
+        match = re.match(r"(CPU|GPU|EMC)(?:_\w+)?\s+MAX_FREQ\s+(-?\d+)", line.strip())
+        if match is not None and int(match.group(2)) > 0:
+            part = match.group(1).lower()
+            caps[part] = max(caps.get(part, 0), int(match.group(2)) * (KHZ if part == "cpu" else 1))
     return caps
 
 
@@ -295,9 +303,11 @@ class Board(Check):
         parts = [
             tree.text(f"{DEVICE_TREE}/{name}") for name in ("nvidia,dtsfilename", "compatible")
         ]
-        known = " ".join(part.replace("\0", " ") for part in parts if part)
+        present = " ".join(part.replace("\0", " ") for part in parts if part)
         return (
-            {} if model is None else {"board": model, **({"board_parts": known} if known else {})}
+            {}
+            if model is None
+            else {"board": model, **({"board_parts": present} if present else {})}
         )
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
@@ -311,6 +321,6 @@ class Board(Check):
 
 
 def is_jetson(tree: SystemRoot) -> bool:
-    """Say whether this is one of NVIDIA's boards."""
+    """Whether this is one of NVIDIA's boards."""
     compatible = tree.text(f"{DEVICE_TREE}/compatible") or ""
     return "nvidia,tegra" in compatible or tree.text("etc/nv_tegra_release") is not None

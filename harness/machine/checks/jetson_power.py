@@ -31,12 +31,12 @@ class OverCurrent(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the counters since the start; tools that show utilisation do not show them."""
-        found = {}
+        facts = {}
         for folder in devices(tree, ("soctherm_oc",)):
             for path in tree.paths(f"{folder}/oc[0-9]*_event_cnt"):
                 if (count := tree.number(path)) is not None:
-                    found[path.rpartition("/")[2].partition("_")[0]] = count
-        return {"over_current_events": found} if found else {}
+                    facts[path.rpartition("/")[2].partition("_")[0]] = count
+        return {"over_current_events": facts} if facts else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge what was added in between."""
@@ -75,8 +75,8 @@ class Rails(Check):
         rails, alarms = table(after, "rails_w"), number(after, "rail_alarms")
         if not rails:
             return unknown("no power monitor (INA3221, INA238)")
-        shown = ", ".join(f"{name} {float(str(power)):.1f} W" for name, power in rails.items())
-        return unfit(f"{alarms:.0f} alarms: {shown}") if alarms else fit(shown)
+        figures = ", ".join(f"{name} {float(str(power)):.1f} W" for name, power in rails.items())
+        return unfit(f"{alarms:.0f} alarms: {figures}") if alarms else fit(figures)
 
 
 class Fan(Check):
@@ -88,8 +88,8 @@ class Fan(Check):
     def read(self, tree: SystemRoot) -> Facts:
         """Read the duty cycle of the fan, 0..255."""
         duties = [tree.number(f"{folder}/pwm1") for folder in devices(tree, ("pwmfan",))]
-        known = [duty for duty in duties if duty is not None]
-        return {"fan_duty": max(known) / 255} if known else {}
+        present = [duty for duty in duties if duty is not None]
+        return {"fan_duty": max(present) / 255} if present else {}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
@@ -106,7 +106,7 @@ def devices(tree: SystemRoot, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def rails_w(tree: SystemRoot, folder: str) -> dict[str, float]:
     """Read one monitor: volts times amperes of each labelled channel, or its own product."""
-    found: dict[str, float] = {}
+    rails: dict[str, float] = {}
     power = tree.number(f"{folder}/power1_input")  # INA238: microwatts
     if power is not None:
         return {tree.text(f"{folder}/label") or "VIN": power / 1e6}
@@ -117,5 +117,5 @@ def rails_w(tree: SystemRoot, folder: str) -> dict[str, float]:
             tree.number(f"{folder}/curr{channel}_input"),
         )
         if label not in NOT_RAILS and milli_v is not None and milli_a is not None:
-            found[label] = milli_v * milli_a / 1e6
-    return found
+            rails[label] = milli_v * milli_a / 1e6
+    return rails

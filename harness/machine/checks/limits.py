@@ -1,10 +1,10 @@
 """
-What holds a machine's clocks and power down by configuration, and how high they can go: two boards
-of one name may differ by nothing else. Part of a machine's identity (`environment.py`).
+Limits of a machine's clocks and power by configuration, and their highest values: two boards of one
+name may differ by nothing else. Part of a machine's identity (`machine/identity.py`).
 
-Reads only what does not depend on who asks: no file that only root may read. Every fact is there on
-every machine, NONE where nothing limits, UNKNOWN where nobody tells, so that a record without it is
-known to be older than the fact.
+Reads only files that do not depend on the user: none that only root may read. Every fact exists on
+every machine, NONE where nothing limits, UNKNOWN where it cannot be read, so that a record without
+a fact is known to be older than it.
 """
 
 from collections.abc import Mapping
@@ -79,15 +79,15 @@ def _cpu_limit(tree: SystemRoot) -> str | None:
     Return the limits of the CPUs that may not reach their top clock: `1728`, or `1190 1728` for
     unlike clusters.
     """
-    found = set()
+    limits_khz = set()
     for folder in tree.paths(f"{CPUS}/cpu[0-9]*/cpufreq"):
         limit, top = (
             tree.number(f"{folder}/scaling_max_freq"),
             tree.number(f"{folder}/cpuinfo_max_freq"),
         )
         if limit and top and limit < top:
-            found.add(round(limit / KHZ_PER_MHZ))
-    return " ".join(map(str, sorted(found))) or None
+            limits_khz.add(round(limit / KHZ_PER_MHZ))
+    return " ".join(map(str, sorted(limits_khz))) or None
 
 
 def _top_of(clocks: Mapping[str, object]) -> int | None:

@@ -71,18 +71,18 @@ class FreeMemory(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read what the kernel says is available."""
-        found = re.search(
+        match = re.search(
             r"^MemAvailable:\s+(\d+) kB", tree.text("proc/meminfo") or "", flags=re.MULTILINE
         )
-        return {} if found is None else {"available_bytes": int(found.group(1)) * 1024}
+        return {} if match is None else {"available_bytes": int(match.group(1)) * 1024}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the first reading, before anything was started."""
         available = number(before, "available_bytes")
         if available is None:
             return unknown("the system does not tell its free memory")
-        shown = f"{available / 2**30:.1f} GiB available"
-        return fit(shown) if available >= NEEDED_BYTES else unfit(shown)
+        figures = f"{available / 2**30:.1f} GiB available"
+        return fit(figures) if available >= NEEDED_BYTES else unfit(figures)
 
 
 class HugePages(Check):
@@ -95,8 +95,8 @@ class HugePages(Check):
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the word in brackets."""
-        found = re.search(r"\[(\w+)\]", tree.text(PAGES) or "")
-        return {} if found is None else {"huge_pages": found.group(1)}
+        match = re.search(r"\[(\w+)\]", tree.text(PAGES) or "")
+        return {} if match is None else {"huge_pages": match.group(1)}
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
@@ -118,13 +118,13 @@ class Glibc(Check):
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge its version."""
-        found = re.fullmatch(r"glibc (\d+)\.(\d+).*", word(after, "libc") or "")
-        if found is None:
+        match = re.fullmatch(r"glibc (\d+)\.(\d+).*", word(after, "libc") or "")
+        if match is None:
             return unknown("not glibc, or it does not tell its version")
         return (
-            fit(found.group(0))
-            if (int(found.group(1)), int(found.group(2))) >= GLIBC
-            else unfit(found.group(0))
+            fit(match.group(0))
+            if (int(match.group(1)), int(match.group(2))) >= GLIBC
+            else unfit(match.group(0))
         )
 
 
@@ -136,7 +136,7 @@ OFF_C = -100.0
 
 
 class Temperature(Check):
-    """How far every zone is from being slowed down."""
+    """Distance of every thermal zone from being slowed down."""
 
     expects = f"every zone more than {NEAR_C:g} degrees below its first slowing trip point"
     advice = "let it cool, or turn the fan up (Jetson: sudo jetson_clocks --fan)"
@@ -161,27 +161,27 @@ class Temperature(Check):
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading; zones without a trip point have nothing to be held against."""
         now, trips = table(after, "temperatures_c"), table(after, "trips_c")
-        known = [
+        distances = [
             (float(str(trips[name])) - float(str(now[name])), name) for name in now if name in trips
         ]
-        if not known:
+        if not distances:
             return unknown("no thermal zone with a trip point")
-        room_c, name = min(known)
-        shown = (
+        room_c, name = min(distances)
+        figures = (
             f"{name} {float(str(now[name])):.0f} °C, slowed down at {float(str(trips[name])):.0f} "
             "°C"
         )
-        return unfit(shown) if room_c <= NEAR_C else fit(shown)
+        return unfit(figures) if room_c <= NEAR_C else fit(figures)
 
 
 def _trip_c(tree: SystemRoot, zone: str) -> float | None:
     """
-    Give the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
+    Return the lowest trip point that slows down or stops; `active` ones only start fans, and 0 or
     less is none.
     """
-    found = []
+    trips_c = []
     for path in tree.paths(f"{zone}/trip_point_[0-9]*_type"):
         milli = tree.number(path.removesuffix("type") + "temp")
         if tree.text(path) != "active" and milli is not None and milli > 0:
-            found.append(milli / 1000)
-    return min(found, default=None)
+            trips_c.append(milli / 1000)
+    return min(trips_c, default=None)

@@ -1,9 +1,8 @@
 """
-The voices: a page to listen to every take of every utterance, and a page that asks blind whether
-the difference is heard.
+Pages to listen to a run: every take of every utterance, and a blind test (ABX).
 
 Static files that work from a disk and from any web server. `page.py` and `abx.py` write one page
-each; the other files are what the two are made of. Judges nothing.
+each; the other files hold their parts. Judges nothing.
 """
 
 from harness.report.listening.abx import abx_page

@@ -1,8 +1,8 @@
 """
-The blind test of a run: is X the one voice or the other, and which of the two is liked better?
+The blind test of a run (ABX): is X voice A or voice B, and which of the two sounds better?
 
-Chooses which pairs can be asked about; order, sides and statistics are the page's (`abx.js`,
-`binomial.js`), because they are drawn anew for every listener. Counts no votes.
+Chooses the pairs. Order, sides and statistics are computed by the page (`abx.js`, `binomial.js`),
+because they are drawn anew for every listener. Counts no votes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
 from harness.report.listening.assets import AssetFolder, minute, render
-from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
 from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
 
@@ -32,7 +32,7 @@ class AbxVoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A file on the shelf, and by how much to turn it."""
+    """A clip in the asset folder, and its playback gain."""
 
     clip: str
     gain_db: float
@@ -65,27 +65,26 @@ class AbxPair:
 
 def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `abx-<run id>.html` and what it plays into `out`; gives the page's name. `listening_page`
-    writes it too.
+    Write `abx-<run id>.html` and its clips into `out`; return the name of the page.
 
-    Missing where there are no two voices to tell apart. Raises HarnessError as `listening_page`
-    does.
+    `listening_page` writes it too. Missing where no two voices differ. Raises HarnessError as
+    `listening_page` does.
     """
-    heard = heard_of(history, run, baselines)
+    heard = load_recordings(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
-    shelf = AssetFolder(out)
-    found = [
-        utterance(each, takes(heard.recordings, each.id), shelf)
-        for each in heard.recordings.requests
+    assets = AssetFolder(out)
+    views = [
+        utterance(request, takes(heard.recordings, request.id), assets)
+        for request in heard.recordings.requests
     ]
-    return write_test(heard, found, out)
+    return write_test(heard, views, out)
 
 
 def write_test(
     heard: RunRecordings, utterances: Sequence[UtteranceVoices], out: Path
 ) -> str | Missing:
-    """Write the page from utterances that lie on the shelf already; gives its name."""
+    """Write the page from utterances whose clips are written already; return its name."""
     pairs = [pair for pair in _pairs(heard, utterances) if pair.questions]
     if not pairs:
         return Missing("no two takes of an utterance differ")
@@ -100,7 +99,7 @@ def write_test(
 
 def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:
     """
-    Give every pair: current against golden, against previous, and every other cell against the
+    Return every pair: current against golden, against previous, and every other cell against the
     reference cell.
     """
     run, reference = heard.run, heard.recordings.current.run.reference
@@ -126,20 +125,26 @@ def _current(run: RunRow, cell: str, label: str) -> AbxVoice:
 def _pair(
     utterances: Sequence[UtteranceVoices], labels: Mapping[str, str], a: AbxVoice, b: AbxVoice
 ) -> AbxPair:
-    found = [(each, each.find(a.when, a.cell), each.find(b.when, b.cell)) for each in utterances]
+    located = [
+        (spoken, spoken.find(a.when, a.cell), spoken.find(b.when, b.cell)) for spoken in utterances
+    ]
     both = [
-        (each, one, other) for each, one, other in found if one is not None and other is not None
+        (spoken, first, other)
+        for spoken, first, other in located
+        if first is not None and other is not None
     ]
     asked = tuple(
-        _question(each, one, other) for each, one, other in both if not each.same(one, other)
+        _question(spoken, first, other)
+        for spoken, first, other in both
+        if not spoken.same(first, other)
     )
     return AbxPair(
         cell=b.cell, label=labels[b.cell], a=a, b=b, questions=asked, same=len(both) - len(asked)
     )
 
 
-def _question(utterance: UtteranceVoices, one: int, other: int) -> AbxQuestion:
-    a, b = utterance.voices[one], utterance.voices[other]
+def _question(utterance: UtteranceVoices, first: int, second: int) -> AbxQuestion:
+    a, b = utterance.voices[first], utterance.voices[second]
     return AbxQuestion(
         request=utterance.request.id,
         text=utterance.request.text,

@@ -1,18 +1,14 @@
 """
-The files beside a page: sounds and pictures, each named by a hash of what it holds, so that no name
-tells what it is.
+The files beside a page, and the page itself as text and file.
 
-A file is a script with one call that hands over base64: the only kind of file that a page may read
-from a disk as well as from a web server. Knows no page, and no sound.
+Sounds and pictures are named by a hash of their content, so that no name reveals the voice. An
+asset is a script with one call that passes base64: the only kind of file that a page can read from
+a disk as well as from a web server.
 
-A page as text and as a file: its styles and scripts in it, each named by its hash in the content
-security policy.
-
-Every text is escaped by the template engine. The script may load further ones (the shelf's), by
+A page holds its styles and scripts, each named by its hash in the content security policy. Every
+text is escaped by the template engine. The script may load further ones (the assets) by
 `strict-dynamic`; markup may not, so that a hostile text that became markup could still run and load
-nothing. Knows no contents.
-
-Moments for people: an ISO time in UTC, shortened to the minute.
+nothing.
 """
 
 import base64
@@ -31,8 +27,8 @@ FOLDER = "audio"
 
 class AssetFolder:
     """
-    A folder of such files. What stands there already is not written again; `size_bytes` counts what
-    was put.
+    A folder of files named by their content. Existing files are not written again; `size_bytes`
+    counts those that are.
     """
 
     def __init__(self, out: Path) -> None:
@@ -81,7 +77,7 @@ def render(template: str, scripts: Sequence[str], **values: object) -> str:
 
 
 def png_uri(data: bytes) -> str:
-    """Give a picture as an address that holds it."""
+    """Return a picture as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 

@@ -1,23 +1,18 @@
 """
-What there is to see of an utterance: the picture and the faults of every voice, and how it differs
-from the ones it is held against.
+The differences of an utterance: spectrogram and faults of every voice, and how it differs from the
+voices it is compared with.
 
-Every different sound is looked at once. Knows no page; `dataclasses.asdict` gives what the page's
-script reads.
+Every different sound is analysed once. `dataclasses.asdict` gives the data of the page's script.
+Faults have times; they come from the detectors of the metrics. A detector that learns to return
+times gets a line in DETECTORS.
 
-The faults of a take, with their times: what the metrics' own detectors found. Detects nothing
-itself.
-
-A detector that learns to give times gets a line in DETECTORS.
-
-One utterance as a line of a table: what changed since the previous run and since the golden take,
-and what is faulty.
-
-Words and one number to sort by; draws nothing.
+Each utterance is also a row of a table: its change since the previous run and since golden, and its
+faults.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -68,18 +63,18 @@ class Marks:
 def marks(sound: KeptAudio) -> Marks:
     """Look for every kind of fault that can be placed in time."""
     recording = Recording(sound.frames, sound.rate_hz)
-    found: list[FaultMark] = []
+    fault_marks: list[FaultMark] = []
     unsought: dict[str, list[str]] = {}
     for kind, detector in DETECTORS:
         times_s = detector(recording)
         if isinstance(times_s, Missing):
             unsought.setdefault(times_s.reason, []).append(f"{kind}s")
         else:
-            found += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
+            fault_marks += [FaultMark(time_s=time_s, kind=kind) for time_s in times_s]
     missing = "; ".join(
         f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
     )
-    return Marks(found=tuple(sorted(found, key=lambda mark: mark.time_s)), missing=missing)
+    return Marks(found=tuple(sorted(fault_marks, key=lambda mark: mark.time_s)), missing=missing)
 
 
 Answer = TypeVar("Answer")
@@ -128,17 +123,19 @@ class View:
     def contrast(self, cell: str, against: When) -> Contrast | None:
         """Find how the current take of a cell differs from another take of that cell."""
         mine = (
-            each for each in self.voices if (each.voice.when, each.voice.cell) == ("current", cell)
+            voice
+            for voice in self.voices
+            if (voice.voice.when, voice.voice.cell) == ("current", cell)
         )
-        found = [contrast for each in mine for contrast in each.contrasts]
-        return next((c for c in found if self._is(c.against, against, cell)), None)
+        contrasts = list(chain.from_iterable(voice_view.contrasts for voice_view in mine))
+        return next((c for c in contrasts if self._is(c.against, against, cell)), None)
 
     def _is(self, index: int, when: When, cell: str) -> bool:
         voice = self.voices[index].voice
         return (voice.when, voice.cell) == (when, cell)
 
 
-def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View:
+def view(utterance: UtteranceVoices, reference: str, assets: AssetFolder) -> View:
     """
     Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
     """
@@ -148,16 +145,16 @@ def view(utterance: UtteranceVoices, reference: str, shelf: AssetFolder) -> View
         utterance, lambda sound, voice: spectrogram(sound, highest_hz, voice.gain.gain_db)
     )
     loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
-    found = _each_once(utterance, lambda sound, _: marks(sound))
+    voice_marks = _each_once(utterance, lambda sound, _: marks(sound))
     seen = tuple(
         VoiceView(
             voice=voice,
-            picture="" if table is None else shelf.put(power_picture(table, loudest_db)),
+            picture="" if table is None else assets.put(power_picture(table, loudest_db)),
             marks=faults or Marks(),
-            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, shelf),
+            contrasts=_contrasts(utterance, index, reference, tables, loudest_db, assets),
         )
         for index, (voice, table, faults) in enumerate(
-            zip(utterance.voices, tables, found, strict=True)
+            zip(utterance.voices, tables, voice_marks, strict=True)
         )
     )
     return View(
@@ -188,7 +185,7 @@ def _each_once(
 
 def _peak(utterance: UtteranceVoices) -> float:
     """
-    The largest frame of all voices, as matched; 1.0 for silence, by which nothing can be scaled.
+    Return the largest sample of all voices, as matched; 1.0 for silence, which cannot be scaled.
     """
     heard = zip(utterance.voices, utterance.sounds, strict=True)
     peaks = [
@@ -205,7 +202,7 @@ def _contrasts(
     reference: str,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: AssetFolder,
+    assets: AssetFolder,
 ) -> tuple[Contrast, ...]:
     """
     Hold a current voice against the previous one, and against the golden one or, in other cells,
@@ -217,7 +214,7 @@ def _contrasts(
     other: When = "golden" if voice.cell == reference else "current"
     rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
     return tuple(
-        _contrast(utterance, index, rival, tables, loudest_db, shelf)
+        _contrast(utterance, index, rival, tables, loudest_db, assets)
         for rival in rivals
         if rival is not None
     )
@@ -229,26 +226,26 @@ def _contrast(
     rival: int,
     tables: Sequence[Table | None],
     loudest_db: float,
-    shelf: AssetFolder,
+    assets: AssetFolder,
 ) -> Contrast:
     old, new = tables[rival], tables[index]
     assert old is not None and new is not None, "voices that are found have sound"
     if utterance.same(index, rival):
         return Contrast(against=rival, same=True)
-    found = difference(old, new, loudest_db)
-    if isinstance(found, Missing):
-        return Contrast(against=rival, same=False, missing=found.reason)
-    return _drawn(found, rival, shelf)
+    unlike = difference(old, new, loudest_db)
+    if isinstance(unlike, Missing):
+        return Contrast(against=rival, same=False, missing=unlike.reason)
+    return _drawn(unlike, rival, assets)
 
 
-def _drawn(found: SpectrogramDifference, rival: int, shelf: AssetFolder) -> Contrast:
+def _drawn(unlike: SpectrogramDifference, rival: int, assets: AssetFolder) -> Contrast:
     return Contrast(
         against=rival,
         same=False,
-        picture=shelf.put(difference_picture(found.table)),
-        mean_db=float(np.round(found.mean_db, 2)),
-        most_s=found.most_s,
-        shift_s=found.shift_s,
+        picture=assets.put(difference_picture(unlike.table)),
+        mean_db=float(np.round(unlike.mean_db, 2)),
+        most_s=unlike.most_s,
+        shift_s=unlike.shift_s,
     )
 
 
@@ -277,7 +274,9 @@ def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
         if (contrast := view.contrast(slug, "previous")) is not None
     }
     golden = view.contrast(reference, "golden")
-    sizes = [_size_db(each) for each in (*changes.values(), *([] if golden is None else [golden]))]
+    sizes = [
+        _size_db(change) for change in (*changes.values(), *([] if golden is None else [golden]))
+    ]
     return UtteranceRow(
         id=view.id,
         text=view.text,
@@ -298,13 +297,12 @@ def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
 
 
 def _faults(view: View, labels: Mapping[str, str]) -> str:
-    current = [each for each in view.voices if each.voice.when == "current"]
-    found = [
-        f"{mark.kind} at {mark.time_s:.2f} s ({labels[each.voice.cell]})"
-        for each in current
-        for mark in each.marks.found
-    ]
-    return ", ".join(found)
+    current = [voice for voice in view.voices if voice.voice.when == "current"]
+    faults = []
+    for voice_view in current:
+        label = labels[voice_view.voice.cell]
+        faults += [f"{m.kind} at {m.time_s:.2f} s ({label})" for m in voice_view.marks.found]
+    return ", ".join(faults)
 
 
 def _size_db(contrast: Contrast) -> float:

@@ -1,8 +1,8 @@
 """
-The listening page of a run: every take of every utterance, switched in place, at one level, to be
-heard and seen.
+The listening page of a run: every take of every utterance, switched in place, at one level.
 
-Chooses what is shown; `templates/listen.html` lays it out, and `deck.js` and `listen.js` play it.
+Chooses the contents; `templates/listen.html` lays them out, and `deck.js` and `listen.js` play
+them.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from harness.records.measurement import Missing
 from harness.report.listening.abx import write_test
 from harness.report.listening.assets import AssetFolder, minute, png_uri, render
 from harness.report.listening.differences import UtteranceRow, View, line, view
-from harness.report.listening.recordings import RunRecordings, Runs, heard_of
+from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
 from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
@@ -48,13 +48,13 @@ class Material:
 
 def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
     """
-    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and what they play into `out`;
-    gives the page's name.
+    Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and their clips into `out`;
+    return the name of the page.
 
-    Missing where there is no audio to hear. Raises HarnessError for a damaged baseline, and for a
-    folder that cannot be written.
+    Missing where there is no audio. Raises HarnessError for a damaged baseline, and for a folder
+    that cannot be written.
     """
-    heard = heard_of(history, run, baselines)
+    heard = load_recordings(history, run, baselines)
     if isinstance(heard, Missing):
         return heard
     material = _material(heard, AssetFolder(out), BUDGET_BYTES)
@@ -68,7 +68,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     return f"listen-{run.id}.html"
 
 
-def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Material:
+def _material(heard: RunRecordings, assets: AssetFolder, budget_bytes: int) -> Material:
     """
     Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
     by one.
@@ -76,13 +76,13 @@ def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Ma
     utterances, views, silent = [], [], 0
     requests = heard.recordings.requests
     for request in requests:
-        if shelf.size_bytes > budget_bytes:
+        if assets.size_bytes > budget_bytes:
             break
-        found = utterance(request, takes(heard.recordings, request.id), shelf)
-        silent += found.duration_s == 0.0
-        if found.duration_s > 0.0:
-            views.append(view(found, heard.recordings.current.run.reference, shelf))
-            utterances.append(UtteranceVoices(request=request, voices=found.voices, sounds=()))
+        spoken = utterance(request, takes(heard.recordings, request.id), assets)
+        silent += spoken.duration_s == 0.0
+        if spoken.duration_s > 0.0:
+            views.append(view(spoken, heard.recordings.current.run.reference, assets))
+            utterances.append(UtteranceVoices(request=request, voices=spoken.voices, sounds=()))
     return Material(
         utterances=tuple(utterances),
         views=tuple(views),
@@ -93,7 +93,7 @@ def _material(heard: RunRecordings, shelf: AssetFolder, budget_bytes: int) -> Ma
 def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
     lines = _ordered(
-        [line(each, labels, heard.recordings.current.run.reference) for each in material.views]
+        [line(spoken, labels, heard.recordings.current.run.reference) for spoken in material.views]
     )
     sources = _sources(heard)
     return render(
@@ -114,21 +114,23 @@ def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
 
 
 def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:
-    """Put first what changed most; what changed alike stays in the order of the workload."""
-    return sorted(lines, key=lambda each: -each.change_db)
+    """
+    Sort the utterances by how much they changed, most first; ties keep the order of the workload.
+    """
+    return sorted(lines, key=lambda row: -row.change_db)
 
 
 def _data(labels: dict[str, str], views: Sequence[View], first: str) -> dict[str, object]:
     """
-    Give what the page's script reads: the cells, the utterances, and the id of the one to begin
-    with.
+    Return the data of the page's script: cells, utterances, and the id of the first utterance to
+    show.
     """
     cells = [{"slug": slug, "label": label} for slug, label in labels.items()]
-    return {"cells": cells, "utterances": [asdict(each) for each in views], "first": first}
+    return {"cells": cells, "utterances": [asdict(spoken) for spoken in views], "first": first}
 
 
 def _sources(heard: RunRecordings) -> tuple[Source, ...]:
-    """Say where golden, previous and current come from, or that there is none."""
+    """Return where golden, previous and current come from, or that there is none."""
     accepted, before, run = heard.accepted, heard.previous, heard.run
     golden = "none is accepted yet"
     if accepted is not None:

@@ -1,7 +1,7 @@
 """
-Whose takes a page has: those of a run of the history, of the run before it, and the golden ones.
+The recordings of a page: those of a run of the history, of the run before it, and the golden ones.
 
-The only file here that asks the history anything.
+The only file here that reads the history.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,12 @@ class Runs(Protocol):
     """What is needed of a history."""
 
     def runs(self, suite: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
-        """Give the runs of a suite, oldest first."""
+        """Return the runs of a suite, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecordings:
-    """
-    A run to listen to, the run before it, what is accepted for its suite, and the recordings of all
-    three.
-    """
+    """The recordings of a run, of the run before it, and of the accepted run of its suite."""
 
     run: RunRow
     previous: RunRow | None
@@ -39,12 +36,12 @@ class RunRecordings:
     recordings: Recordings
 
 
-def heard_of(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
+def load_recordings(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
     """
-    Open what can be heard of a run, or say why nothing can. The run before it is the last of the
-    same suite, profile and machine whose folder is still there.
+    Open the recordings of a run, or return why there are none.
 
-    Raises HarnessError for a baseline that is damaged.
+    The run before it is the last of the same suite, profile and machine whose folder still exists.
+    Raises HarnessError for a damaged baseline.
     """
     if run.source != "voxgate":
         return Missing(f"run {run.id} was measured by {run.source}, which keeps no audio")
@@ -66,13 +63,13 @@ def previous(history: Runs, run: RunRow) -> RunRow | None:
     """Find the run before it; None where there is none whose folder is still there."""
     same = (run.suite, run.profile, run.machine)
     earlier = [
-        each
-        for each in history.runs(run.suite)
-        if (each.suite, each.profile, each.machine) == same
-        and each.created < run.created
-        and each.folder != run.folder
+        row
+        for row in history.runs(run.suite)
+        if (row.suite, row.profile, row.machine) == same
+        and row.created < run.created
+        and row.folder != run.folder
     ]
-    return next((each for each in reversed(earlier) if _is_there(each)), None)
+    return next((row for row in reversed(earlier) if _is_there(row)), None)
 
 
 def _is_there(run: RunRow) -> bool:

@@ -1,13 +1,9 @@
 """
-Sound as numbers to look at: the power of mel bands over time in dB, and the difference of two such
-tables.
+Mel spectrograms in dB, their difference, and both as PNG files.
 
-Bands and not single frequencies, so that what differs is what an ear could tell apart. Draws
-nothing.
-
-Tables of dB as small PNG files with colours that can be told apart without telling red from green.
-
-Drawn for white paper; in dark mode the page turns lightness round. Knows colours; computes nothing.
+Mel bands instead of single frequencies, so that visible differences are audible ones. The colours
+can be told apart without telling red from green. They are drawn for white paper; in dark mode the
+page inverts lightness.
 """
 
 import io
@@ -43,8 +39,8 @@ TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpectrogramDifference:
     """
-    New minus old in dB, shape of the new one, 0 where nothing stands against it, and what it comes
-    to.
+    New minus old in dB, with the shape of the new one; 0 where the old one has no frame. Includes
+    its summary.
     """
 
     table: Table
@@ -57,7 +53,7 @@ class SpectrogramDifference:
 
 
 def top_hz(sounds: list[KeptAudio]) -> float:
-    """The highest frequency to show for these sounds."""
+    """Return the highest frequency to show for these sounds."""
     return min(max(sound.rate_hz for sound in sounds) / 2.0, HIGHEST_HZ)
 
 
@@ -83,17 +79,17 @@ def ticks(highest_hz: float) -> tuple[tuple[str, float], ...]:
     top.
     """
     low, high = _mel(LOWEST_HZ), _mel(highest_hz)
-    shown = [hz for hz in TICKS_HZ if hz < highest_hz]
+    ticks_hz = [hz for hz in TICKS_HZ if hz < highest_hz]
     return tuple(
         (f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz", (_mel(hz) - low) / (high - low))
-        for hz in shown
+        for hz in ticks_hz
     )
 
 
 def difference(old: Table, new: Table, loudest_db: float) -> SpectrogramDifference | Missing:
     """
-    New minus old, both cut off RANGE_DB below the loudest; Missing where the durations differ too
-    much.
+    Return new minus old in dB, both cut off RANGE_DB below the loudest; Missing where the durations
+    differ too much.
     """
     longer = max(old.shape[1], new.shape[1])
     if abs(old.shape[1] - new.shape[1]) > DURATION_TOLERANCE * longer:

@@ -1,14 +1,9 @@
 """
-One utterance made ready to be heard: each different take once as a file on the shelf, and all of
-them at one level.
-
-Knows sound; draws nothing, and knows no page.
-
-How loud takes are, and by how much to turn each one so that none seems better for being louder.
+One utterance ready to be played: each different take once as an asset, all at one level.
 
 The level is that of active speech: the RMS over windows of 20 ms that lie within 30 dB of the
-loudest, so that pauses play no part. It is not weighted for the ear (as BS.1770 is): takes of one
-utterance have nearly the same spectrum. Knows no files.
+loudest, so that pauses play no part and no take seems better for being louder. It is not weighted
+for the ear (as BS.1770 is): takes of one utterance have nearly the same spectrum.
 """
 
 import io
@@ -120,33 +115,34 @@ class UtteranceVoices:
         return max((voice.duration_s for voice in self.voices), default=0.0)
 
     def find(self, when: When, cell: str) -> int | None:
-        """Find a voice that can be heard."""
-        found = [
+        """Return a voice that has a recording; None if there is none."""
+        indices = [
             i
-            for i, each in enumerate(self.voices)
-            if (each.when, each.cell) == (when, cell) and not each.missing
+            for i, voice in enumerate(self.voices)
+            if (voice.when, voice.cell) == (when, cell) and not voice.missing
         ]
-        return found[0] if found else None
+        return indices[0] if indices else None
 
-    def same(self, one: int, other: int) -> bool:
-        """Say whether two voices sound the same."""
+    def same(self, one: int, second: int) -> bool:
+        """Return whether two voices have the same audio."""
         first = [
             i if voice.same_as is None else voice.same_as for i, voice in enumerate(self.voices)
         ]
-        return first[one] == first[other]
+        return first[one] == first[second]
 
 
-def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> UtteranceVoices:
+def _put(sound: KeptAudio | None, assets: AssetFolder) -> str:
+    return "" if sound is None else assets.put(encoded(sound))
+
+
+def utterance(request: Request, takes: Sequence[Take], assets: AssetFolder) -> UtteranceVoices:
     """
-    Put the takes of an utterance on the shelf, and match their levels. Raises HarnessError if that
-    cannot be written.
+    Write the clips of an utterance as assets, and match their levels. Raises HarnessError if that
+    fails.
     """
     sounds = tuple(None if isinstance(take.sound, Missing) else take.sound for take in takes)
     same = _same(sounds)
-    clips = [
-        "" if sound is None else shelf.put(encoded(sound))
-        for sound in (sounds[first] for first in same)
-    ]
+    clips = [_put(sounds[first], assets) for first in same]
     heard = [index for index, sound in enumerate(sounds) if sound is not None]
     gains = dict(zip(heard, _gains([sound for sound in sounds if sound is not None]), strict=True))
     silent = PlaybackGain(level_db=None, gain_db=0.0)
@@ -167,7 +163,7 @@ def utterance(request: Request, takes: Sequence[Take], shelf: AssetFolder) -> Ut
 
 def encoded(sound: KeptAudio) -> bytes:
     """
-    Give a sound as a 16-bit FLAC file, which every browser decodes; frames beyond -1..1 are
+    Return a sound as a 16-bit FLAC file, which every browser decodes; samples beyond -1..1 are
     clipped.
     """
     out = io.BytesIO()
@@ -192,11 +188,11 @@ def _same(sounds: Sequence[KeptAudio | None]) -> list[int]:
     return first
 
 
-def _equal(one: KeptAudio | None, other: KeptAudio | None) -> bool:
+def _equal(first: KeptAudio | None, second: KeptAudio | None) -> bool:
     if (
-        one is None
-        or other is None
-        or (one.rate_hz, len(one.frames)) != (other.rate_hz, len(other.frames))
+        first is None
+        or second is None
+        or (first.rate_hz, len(first.frames)) != (second.rate_hz, len(second.frames))
     ):
         return False
-    return bool(np.abs(one.frames - other.frames).max() <= SAME)
+    return bool(np.abs(first.frames - second.frames).max() <= SAME)

@@ -1,16 +1,11 @@
 """
-The site, in the order in which it is made: read the history, write every kind of page, put the
-folder in its place.
+The site in the order of its making: read the history, write every kind of page, replace the folder.
 
-Trends are read from the points while another process writes what needs none: the runs' data files
-and the pictures.
+Trends are computed from the points while a forked process, which shares memory, writes the runs'
+data files and the charts. Only where forking is cheap and safe (Linux); elsewhere, and on a single
+CPU, one after the other.
 
-Two things at once: one in a process of its own that shares what is in memory, the other here. Knows
-neither.
-
-Only where forking is cheap and safe (Linux); elsewhere, and on a single CPU, one after the other.
-
-The two pages that a script fills: any run by its number, and the environments of any two runs.
+Two pages are filled by a script: any run by its number, and the environments of any two runs.
 """
 
 import gc
@@ -100,17 +95,17 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
     """
-    Write what can be heard of the latest runs, and say where, or why nothing can (no address then).
+    Write the listening pages of the latest runs; return their addresses, or why there are none.
     """
-    found: dict[int, list[tuple[str, str]]] = {}
+    addresses: dict[int, list[tuple[str, str]]] = {}
     for run in runs:
         page = listening_page(history, run, folder.draft, baselines)
-        found[run.id] = (
+        addresses[run.id] = (
             [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
         )
         if (folder.draft / f"abx-{run.id}.html").exists():
-            found[run.id].append(("Blind test", f"abx-{run.id}.html"))
-    return found
+            addresses[run.id].append(("Blind test", f"abx-{run.id}.html"))
+    return addresses
 
 
 @contextmanager
@@ -124,10 +119,10 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         yield
         return
     context = multiprocessing.get_context("fork")
-    told, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_do, args=(work, tell))
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, writer))
     process.start()
-    tell.close()
+    writer.close()
     try:
         yield
     except BaseException:
@@ -135,7 +130,7 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
         raise
     finally:
         process.join()
-    fault = _heard(told)
+    fault = _heard(reader)
     if fault or process.exitcode != 0:
         raise HarnessError(
             fault
@@ -151,13 +146,13 @@ def _do(work: Callable[[], None], tell: Connection) -> None:
         tell.send(str(error))
 
 
-def _heard(told: Connection) -> str:
+def _heard(reader: Connection) -> str:
     try:
-        return str(told.recv())
+        return str(reader.recv())
     except EOFError:
         return ""
     finally:
-        told.close()
+        reader.close()
 
 
 def write_scripted(folder: Folder, book: Book) -> None:

@@ -1,13 +1,13 @@
 """
-A cell's page: on every machine its metrics with their states, what happened to them, and the latest
-runs; all machines at once.
+The page of a cell: on every machine its metrics with their states, change points and latest runs.
 
-What the charts of a cell's page read: on every machine its runs, and every metric through time with
-all that is drawn on it.
+Its data file holds, for every machine, the runs and every metric through time with all that is
+drawn on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def _step(place: RunAxis, line: MetricSeries, change: ChangePoint) -> str:
 
 
 def _latest(line: MetricSeries) -> str:
-    """Give the newest point with its interval and unit, or why it has no value."""
+    """Return the newest point with its interval and unit, or why it has no value."""
     index = len(line.at) - 1
     if index in line.missing:
         return f"missing: {line.missing[index]}"
@@ -150,17 +150,18 @@ def _latest(line: MetricSeries) -> str:
 
 
 def _side_by_side(places: Sequence[RunAxis], cell: str) -> tuple[SideBySide, ...]:
-    lines = [
-        {line.series.metric: line for line in place.lines[cell] if not line.helps}
-        for place in places
-    ]
-    return tuple(
-        SideBySide(
-            title=metric,
-            values=tuple(_latest(of[metric]) if metric in of else "not measured" for of in lines),
-        )
-        for metric in dict.fromkeys(metric for of in lines for metric in of)
-    )
+    lines = [_by_metric(place, cell) for place in places]
+    metrics = dict.fromkeys(chain.from_iterable(lines))
+    return tuple(_row_beside(metric, lines) for metric in metrics)
+
+
+def _by_metric(place: RunAxis, cell: str) -> dict[str, MetricSeries]:
+    return {line.series.metric: line for line in place.lines[cell] if not line.helps}
+
+
+def _row_beside(metric: str, lines: Sequence[Mapping[str, MetricSeries]]) -> SideBySide:
+    values = (_latest(of[metric]) if metric in of else "not measured" for of in lines)
+    return SideBySide(title=metric, values=tuple(values))
 
 
 MAIN = ("latency_p50", "latency_p95", "rtf", "snr", "pesq", "stoi", "wer")
@@ -174,7 +175,7 @@ Trends = Sequence[tuple[MetricSeries, bool]]
 
 
 def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, object]:
-    """Give the content of a cell's data file."""
+    """Return the content of a cell's data file."""
     return {
         "words": book.words,
         "pages": {place.runs[-1].id: run_page(place.runs[-1].id) for place in places},
@@ -184,8 +185,8 @@ def cell_content(book: Book, places: Sequence[RunAxis], cell: str) -> dict[str, 
 
 def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
     """
-    Choose what is drawn of a cell, and in which order; where none of the usual metrics is there,
-    all are in sight.
+    Return the series to draw for a cell, in order; where none of the usual metrics is there, all
+    are open.
     """
     lines = [line for line in place.lines[cell] if not line.helps]
     usual = any(line.series.metric in MAIN for line in lines)
@@ -194,11 +195,11 @@ def trends_of(book: Book, place: RunAxis, cell: str) -> Trends:
         for line in lines
     ]
     rank = {metric: index for index, metric in enumerate(MAIN)}
-    return sorted(seen, key=lambda each: (not each[1], rank.get(each[0].series.metric, len(MAIN))))
+    return sorted(seen, key=lambda pair: (not pair[1], rank.get(pair[0].series.metric, len(MAIN))))
 
 
 def _is_loud(trend: SeriesTrend) -> bool:
-    """Whether people want to see it unasked; not what never had a value."""
+    """Return whether a series is shown open; one that never had a value is not."""
     return trend.state not in QUIET and trend.latest is not None
 
 
@@ -251,7 +252,9 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
         "missing": line.missing,
         "reasons": line.reasons,
         "changes": [_change(line, change) for change in trend.changes],
-        "segments": [[each.start, each.end, each.level * scale] for each in trend.segments],
+        "segments": [
+            [segment.start, segment.end, segment.level * scale] for segment in trend.segments
+        ],
         "budget": None if bound is None else bound * scale,
         "cuts": [{"at": cut.index, "why": cut.why} for cut in trend.cuts],
     }
@@ -266,7 +269,7 @@ def _change(line: MetricSeries, change: ChangePoint) -> dict[str, object]:
 
 
 def change_kind(line: MetricSeries, change: ChangePoint) -> str:
-    """Say whether a step is `good` or `bad`; `open` where neither direction is."""
+    """Return whether a step is `good` or `bad`; `open` where neither direction is better."""
     side = GOOD_SIGN.get(line.series.better, 0.0) * change.shift
     return "open" if side == 0.0 else "good" if side > 0.0 else "bad"
 
@@ -277,7 +280,7 @@ def change_label(line: MetricSeries, change: ChangePoint) -> str:
 
 
 def _stages(place: RunAxis, cell: str) -> dict[str, object] | None:
-    """Give the milliseconds of every stage in every run, null where it was not timed."""
+    """Return the milliseconds of every stage in every run, null where it was not timed."""
     lines = [line for line in place.lines[cell] if line.is_stage]
     if not lines:
         return None

@@ -1,19 +1,19 @@
 """
-Speed against quality on the site: the picture of the single run's page as a file, with its values
-as a table.
+Speed against quality on the site: the chart of the single run's page as a file, with its values as
+a table.
 
-Drawing takes a fifth of a second for each, so that it is done apart from saying what is drawn.
+Drawing one chart takes a fifth of a second, so it is done apart from describing it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from harness.judging.tradeoff import Tradeoff, fastest_passing, tradeoff
+from harness.judging.tradeoff import Tradeoff, fastest_passing
 from harness.records.measurement import Measurement
 from harness.records.verdict import RunVerdict
 from harness.report.charts import DARK, LIGHT, TITLES, tradeoff_chart, tradeoff_words
+from harness.report.contents import tradeoffs_of
 from harness.report.format import shown_value
-from harness.report.page import PLOTTED
 from harness.report.site.marks import Badge, of_verdict
 
 Measured = Mapping[str, Sequence[Measurement]]
@@ -32,7 +32,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartImage:
-    """The addresses of a picture in both themes, and what it says in words."""
+    """The addresses of a chart in both themes, with its text alternative."""
 
     title: str
     light: str
@@ -43,21 +43,27 @@ class ChartImage:
 
 
 def pictures(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
-    """Say what the pictures of a run show, whose files are called after `name`."""
-    return tuple(_picture(data, name) for data in _drawn(judged, measured))
+    """Return the descriptions of a run's charts, whose files are called after `name`."""
+    return tuple(_picture(data, name) for data in tradeoffs_of(judged, measured))
 
 
 def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
-    """Draw them; gives each file's address and content."""
-    for data in _drawn(judged, measured):
+    """Draw the charts; yield the address and content of each file."""
+    for data in tradeoffs_of(judged, measured):
         light = tradeoff_chart(data, LIGHT)
         yield _address(name, data, "light"), light
         yield _address(name, data, "dark"), _in_the_dark(light)
 
 
 def fastest_line(judged: RunVerdict, measured: Measured) -> str:
-    """Name the fastest cell that still passes; empty where nothing has a speed."""
-    if not any(each.metric == "rtf" for several in measured.values() for each in several):
+    """
+    Return the fastest cell that still passes, in one sentence; empty where no cell has a speed.
+    """
+    if not any(
+        measurement.metric == "rtf"
+        for measurements in measured.values()
+        for measurement in measurements
+    ):
         return ""
     best = fastest_passing(judged, measured, None)
     if best is None:
@@ -65,12 +71,6 @@ def fastest_line(judged: RunVerdict, measured: Measured) -> str:
     return (
         f"Fastest cell that still passes, and sounds good enough: {best.label}, rtf {best.rtf:.3g}."
     )
-
-
-def _drawn(judged: RunVerdict, measured: Measured) -> list[Tradeoff]:
-    """Give every quality that at least two cells of the run have, against their speed."""
-    found = [tradeoff(judged, measured, metric) for metric in PLOTTED]
-    return [data for data in found if data is not None]
 
 
 def _picture(data: Tradeoff, name: str) -> ChartImage:

@@ -1,6 +1,7 @@
 """
-The folder of the site: templates filled, assets copied, the policy that stops everything else, and
-the whole put in place at once, so that nobody ever reads half a site.
+The folder of the site: filled templates, copied assets and the content security policy.
+
+The whole is replaced at once, so that nobody ever reads half a site.
 """
 
 import importlib.util
@@ -116,16 +117,18 @@ def library() -> Path:
     Find the charts' library in its package, which is not imported: it would bring IPython along.
     Raises HarnessError.
     """
-    found = importlib.util.find_spec("uplot")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("uplot")
+    if spec is None or not spec.submodule_search_locations:
         raise HarnessError("the site's charts need uPlot; pip install 'voxgate[site]'")
-    return Path(found.submodule_search_locations[0]) / "static"
+    return Path(spec.submodule_search_locations[0]) / "static"
 
 
 def stylesheet() -> str:
     """
-    Give the shared style and the site's own. Paper gets the light colours whatever the screen has:
-    by `data-print` too, for charts, which are drawn again before the page is laid out for paper.
+    Return the shared style and the site's own.
+
+    Paper gets the light colours whatever the screen has: through `data-print` too, for charts,
+    which are drawn again before the page is laid out for paper.
     """
     shared, own = (
         (folder / name).read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 """
-All that the site shows, read once from the history: places with their runs and their lines through
-time.
+All data of the site, read once from the history: places with their runs and series.
 
 A place is a suite on a machine under a profile: one axis of time. Knows no page.
 """
@@ -84,7 +83,7 @@ class MetricSeries:
         return index if index < len(self.at) and self.at[index] == position else None
 
     def measurement(self, index: int) -> Measurement:
-        """Give a point as the record of which reports show values."""
+        """Return a point as the measurement record that reports format."""
         low, high = (
             None if np.isnan(bound) else float(bound)
             for bound in (self.low[index], self.high[index])
@@ -148,7 +147,7 @@ class Book:
     """What was read into every series, by its id; empty until it was."""
 
     def trend(self, line: MetricSeries) -> SeriesTrend:
-        """Give what was read into a line."""
+        """Return the trend of a series from the loaded records."""
         return self.trends[line.series.id]
 
     def spark(self, line: MetricSeries) -> Spark | None:
@@ -159,7 +158,7 @@ class Book:
 
 
 class LoadedHistory:
-    """A history of which everything was read once; it answers what trends are read from."""
+    """A history that was read once, as the source of trends."""
 
     def __init__(self, history: History, today: str) -> None:
         """
@@ -174,20 +173,20 @@ class LoadedHistory:
         self.left_out = tuple(map(left_out_line, believed.left_out()))
 
     def series(self) -> Sequence[Series]:
-        """Give all series."""
+        """Return all series."""
         return self._series
 
     def points(self, *, words: bool) -> "pd.DataFrame":
-        """Give all points with their words."""
+        """Return all points with their acknowledgements."""
         return self._points
 
     def acknowledgements(self) -> Sequence[Acknowledgement]:
-        """Give all acknowledgements."""
+        """Return all acknowledgements."""
         return self._acknowledgements
 
 
 def make_book(loaded: LoadedHistory) -> Book:
-    """Sort what was loaded to its places."""
+    """Group the loaded records by suite, profile and machine."""
     series = tuple(loaded.series())
     points, words = _points(loaded.points(words=True), series)
     places = _places(loaded.runs, series, points)
@@ -212,25 +211,25 @@ def read_trends(loaded: LoadedHistory, today: str, baselines: Path) -> dict[int,
 
 
 def _by_run(runs: Sequence[RunRow], cells: Sequence[CellRow]) -> dict[int, tuple[CellRow, ...]]:
-    found: dict[int, list[CellRow]] = {run.id: [] for run in runs}
+    by_run: dict[int, list[CellRow]] = {run.id: [] for run in runs}
     for cell in cells:
-        if cell.run in found:  # another process may have appended a run in between
-            found[cell.run].append(cell)
-    return {run: tuple(several) for run, several in found.items()}
+        if cell.run in by_run:  # another process may have appended a run in between
+            by_run[cell.run].append(cell)
+    return {run: tuple(rows) for run, rows in by_run.items()}
 
 
 def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tuple[str, ...]]:
     """Turn the frame into columns, sorted by series; give the verdicts' words beside them."""
-    number = {each.id: index for index, each in enumerate(series)}
+    number = {row.id: index for index, row in enumerate(series)}
     ids = frame["series"].to_numpy(dtype=np.int64)
-    known, codes = np.unique(ids, return_inverse=True)
-    lost = next((int(each) for each in known if int(each) not in number), None)
-    if lost is not None:
+    series_ids, codes = np.unique(ids, return_inverse=True)
+    orphan = next((int(row) for row in series_ids if int(row) not in number), None)
+    if orphan is not None:
         raise HarnessError(
-            f"the history is damaged: there are points of series {lost}, which is not there; "
+            f"the history is damaged: there are points of series {orphan}, which is not there; "
             "delete them"
         )
-    of = np.array([number[int(each)] for each in known], dtype=np.int64)[codes]
+    of = np.array([number[int(row)] for row in series_ids], dtype=np.int64)[codes]
     order = np.argsort(of, kind="stable")
     verdicts, words = frame["verdict"].factorize()
     verdict = verdicts[order].astype(np.int64) + 1
@@ -249,8 +248,10 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
     ), ("", *map(str, words))
 
 
-def _texts(column: "pd.Series[str]", order: Whole, wanted: npt.NDArray[np.bool_]) -> dict[int, str]:
-    texts, rows = column.to_numpy(dtype=object), np.flatnonzero(wanted)
+def _texts(
+    column: "pd.Series[str]", order: Whole, selected: npt.NDArray[np.bool_]
+) -> dict[int, str]:
+    texts, rows = column.to_numpy(dtype=object), np.flatnonzero(selected)
     return {int(row): str(text) for row, text in zip(rows, texts[order[rows]], strict=True) if text}
 
 
@@ -262,15 +263,17 @@ def _places(
     for run in runs:
         axes.setdefault(_key(run), []).append(run)
     _check_places(runs, series, points)
-    position = {run.id: at for several in axes.values() for at, run in enumerate(several)}
-    known, codes = np.unique(points.run, return_inverse=True)
-    at = np.array([position[int(run)] for run in known], dtype=np.int64)[codes]
+    position: dict[int, int] = {}
+    for axis in axes.values():
+        position |= {run.id: at for at, run in enumerate(axis)}
+    run_ids, codes = np.unique(points.run, return_inverse=True)
+    at = np.array([position[int(run)] for run in run_ids], dtype=np.int64)[codes]
     edges = np.searchsorted(points.series, np.arange(len(series) + 1))
     lines: dict[tuple[str, ...], dict[str, list[MetricSeries]]] = {key: {} for key in axes}
-    for each, first, end in zip(series, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    for row, first, end in zip(series, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if end > first:
-            lines[_key(each)].setdefault(each.cell, []).append(_line(each, points, at, first, end))
-    return tuple(_place(key, several, lines[key]) for key, several in axes.items())
+            lines[_key(row)].setdefault(row.cell, []).append(_line(row, points, at, first, end))
+    return tuple(_place(key, axis, lines[key]) for key, axis in axes.items())
 
 
 def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Points) -> None:
@@ -282,21 +285,21 @@ def _check_places(runs: Sequence[RunRow], series: Sequence[Series], points: Poin
         key: number
         for number, key in enumerate(dict.fromkeys([*map(_key, runs), *map(_key, series)]))
     }
-    known = np.array(sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64).reshape(
-        -1, 2
-    )
-    of_series = np.array([places[_key(each)] for each in series], dtype=np.int64)
+    run_places = np.array(
+        sorted((run.id, places[_key(run)]) for run in runs), dtype=np.int64
+    ).reshape(-1, 2)
+    of_series = np.array([places[_key(row)] for row in series], dtype=np.int64)
     at = (
-        known[np.searchsorted(known[:, 0], points.run), 1]
+        run_places[np.searchsorted(run_places[:, 0], points.run), 1]
         if len(points.run)
         else np.zeros(0, dtype=np.int64)
     )
     wrong = np.flatnonzero(at != of_series[points.series]) if len(points.run) else at
     if len(wrong):
-        each = series[int(points.series[wrong[0]])]
+        row = series[int(points.series[wrong[0]])]
         raise HarnessError(
-            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {each.id}, "
-            f"which is of {each.suite} on {each.machine} ({each.profile}) and not where the run "
+            f"the history is damaged: run {points.run[wrong[0]]} has a point of series {row.id}, "
+            f"which is of {row.suite} on {row.machine} ({row.profile}) and not where the run "
             "was; correct the row or delete it"
         )
 
@@ -335,5 +338,5 @@ def _place(
         machine=machine,
         runs=tuple(runs),
         times=np.array(times, dtype=np.int64),
-        lines={cell: tuple(several) for cell, several in lines.items()},
+        lines={cell: tuple(series) for cell, series in lines.items()},
     )

@@ -1,9 +1,8 @@
 """
-A state or a verdict as it is shown everywhere: a word, a colour, and a sign for those who see no
-colour.
+Badges of states and verdicts (a word, a colour, and a sign for those who see no colour), and
+sparklines.
 
-A line through time as big as a word: the path of an SVG of 100 x 24, which its page scales. Knows
-no unit.
+A sparkline is the path of an SVG of 100 x 24, which its page scales.
 """
 
 from collections.abc import Collection, Mapping
@@ -41,7 +40,7 @@ class Badge:
 
     @property
     def sign(self) -> str:
-        """Give the shape that says the same as the colour."""
+        """The shape that carries the same meaning as the colour."""
         return SIGNS[self.kind]
 
 
@@ -92,26 +91,26 @@ def sparkline(
 ) -> Spark | None:
     """Draw the last values (NaN where there is none); None for fewer than two."""
     first = max(0, len(values) - LAST)
-    shown = values[first:]
-    known = np.isfinite(shown)
-    if np.count_nonzero(known) < 2:
+    visible = values[first:]
+    finite = np.isfinite(visible)
+    if np.count_nonzero(finite) < 2:
         return None
-    low, high = shown[known].min(), shown[known].max()
-    x = np.linspace(0.0, 100.0, len(shown))
+    low, high = visible[finite].min(), visible[finite].max()
+    x = np.linspace(0.0, 100.0, len(visible))
     y = (
-        BOTTOM - (shown - low) / (high - low) * (BOTTOM - TOP)
+        BOTTOM - (visible - low) / (high - low) * (BOTTOM - TOP)
         if high > low
-        else np.full(len(shown), (TOP + BOTTOM) / 2)
+        else np.full(len(visible), (TOP + BOTTOM) / 2)
     )
     steps = tuple(f"{x[change - first]:.1f}" for change in changes if change >= first)
-    return Spark(path=_path(x, y, known), changes=steps, words=words)
+    return Spark(path=_path(x, y, finite), changes=steps, words=words)
 
 
 def _path(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], finite: npt.NDArray[np.bool_]
 ) -> str:
     parts, pen = [], "M"
-    for across, down, is_known in zip(x.tolist(), y.tolist(), known.tolist(), strict=True):
+    for across, down, is_known in zip(x.tolist(), y.tolist(), finite.tolist(), strict=True):
         if is_known:
             parts.append(f"{pen}{across:.1f} {down:.1f}")
         pen = "L" if is_known else "M"

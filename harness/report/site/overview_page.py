@@ -1,6 +1,5 @@
 """
-The overview: the headline, every cell with its state, the suites with their latest runs, the
-machines.
+The overview page: headline, every cell with its state, suites with their latest runs, machines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -105,12 +104,12 @@ def _machines(runs: Sequence[RunRow]) -> tuple[MachineLine, ...]:
     return tuple(
         MachineLine(
             machine=machine,
-            processor=_processor(several[-1]),
-            runs=len(several),
-            first=several[0].created[:10],
-            latest=several[-1].created[:10],
+            processor=_processor(states[-1]),
+            runs=len(states),
+            first=states[0].created[:10],
+            latest=states[-1].created[:10],
         )
-        for machine, several in of.items()
+        for machine, states in of.items()
     )
 
 

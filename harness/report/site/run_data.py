@@ -1,11 +1,11 @@
 """
-What the pages of any run and of two environments read: every run whole, many runs a file, and a
-list of all runs.
+The data files of the run and comparison pages: every run whole, many runs a file, and a list of all
+runs.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from harness.history.records import CellRow, RunRow
 from harness.records.measurement import SNR_CEILING_DB
 from harness.report.format import FIXED, shown_scale, shown_unit
 from harness.report.site import urls
-from harness.report.site.history_view import Book
+from harness.report.site.history_view import Book, RunAxis
 from harness.report.site.run_view import facts, text
 from harness.report.site.urls import data_script
 from harness.report.tables import COLUMNS
@@ -29,44 +29,47 @@ MAIN = {column.metric: [rank, column.title, column.interval] for rank, column in
 
 
 def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
-    """Give every file of whole runs, by name."""
+    """Return every file of whole runs, by name."""
     pools = _pools(book)
     rows = _Rows.of(book, pools)
-    before = {
-        now.id: was.id
-        for place in book.places
-        for was, now in zip(place.runs, place.runs[1:], strict=False)
-    }
+    before: dict[int, int] = {}
+    for place in book.places:
+        before |= {now.id: was.id for was, now in pairwise(place.runs)}
     paged = {(place.suite, cell) for place in book.places for cell in place.lines}
     runs = sorted(book.runs, key=lambda run: run.id)
-    for number, several in groupby(runs, key=lambda run: run.id // CHUNK):
+    for number, chunk in groupby(runs, key=lambda run: run.id // CHUNK):
         content = {
             run.id: {
                 **_run(book, run, paged),
                 "before": before.get(run.id),
                 "points": rows.of_run(run.id),
             }
-            for run in several
+            for run in chunk
         }
         yield f"runs-{number}", data_script(f"runs-{number}", {**pools.shared, "runs": content})
 
 
 def list_script(book: Book) -> tuple[str, bytes]:
-    """Give the file of all runs by suite and machine, oldest first, to choose from."""
-    places = [
-        {
-            "name": f"{place.suite} · {place.name}",
-            "ids": [run.id for run in place.runs],
-            "times": place.times,
-            "heads": [run.head for run in place.runs],
-        }
-        for place in book.places
-    ]
+    """Return the file that lists all runs by suite and machine, oldest first."""
+    places = [_place(place) for place in book.places]
     return "runs", data_script("runs", places)
 
 
+def _place(place: RunAxis) -> dict[str, object]:
+    return {
+        "name": f"{place.suite} · {place.name}",
+        "ids": [run.id for run in place.runs],
+        "times": place.times,
+        "heads": [run.head for run in place.runs],
+    }
+
+
+def _check(check: Mapping[str, object]) -> dict[str, object]:
+    return {name: value if name == "holds" else text(value) for name, value in check.items()}
+
+
 def metric_facts(metric: str, unit: str) -> dict[str, object]:
-    """Give what a script needs to show a metric's values as `numbers.py` does."""
+    """Return the facts a script needs to show a metric's values as `format.py` does."""
     percent = shown_unit(metric, unit) == "%"
     return {
         "metric": metric,
@@ -89,11 +92,10 @@ class _Pools:
 
 
 def _pools(book: Book) -> _Pools:
-    metrics = {
-        key: number
-        for number, key in enumerate(dict.fromkeys((s.metric, s.unit) for s in book.series))
-    }
-    cells = {cell: number for number, cell in enumerate(dict.fromkeys(s.cell for s in book.series))}
+    keys = dict.fromkeys((series.metric, series.unit) for series in book.series)
+    metrics = {key: number for number, key in enumerate(keys)}
+    slugs = dict.fromkeys(series.cell for series in book.series)
+    cells = {cell: number for number, cell in enumerate(slugs)}
     return _Pools(
         shared={
             "metrics": [metric_facts(*key) for key in metrics],
@@ -134,7 +136,7 @@ class _Rows:
         )
 
     def of_run(self, run: int) -> dict[str, Any]:
-        """Give the points of one run."""
+        """Return the points of one run."""
         first, end = np.searchsorted(self.runs, [run, run + 1]).tolist()
         missing = {
             row - first: self.missing[row] for row in range(first, end) if row in self.missing
@@ -180,8 +182,5 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
         "reason": cell.reason,
         "config": {name: text(value) for name, value in cell.config.items()},
         "effective": {name: text(value) for name, value in cell.effective.items()},
-        "effects": [
-            {name: value if name == "holds" else text(value) for name, value in each.items()}
-            for each in cell.effects
-        ],
+        "effects": [_check(check) for check in cell.effects],
     }

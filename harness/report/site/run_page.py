@@ -1,6 +1,6 @@
 """
-The page of one of the latest runs, which needs no script. Any other run is laid out by
-`templates/run.js`.
+The page of one of the latest runs, which needs no script. `templates/run.js` lays out any other
+run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,12 +55,12 @@ def write_latest_runs(folder: Folder, book: Book, listen: Listen) -> None:
 
 
 def meaning(verdict: str | None) -> str:
-    """Say what a run's verdict means."""
+    """Return the meaning of a run's verdict."""
     return meanings().get(verdict or "", NOT_JUDGED)
 
 
 def meanings() -> dict[str, str]:
-    """Give the meaning of every verdict, for the script."""
+    """Return the meaning of every verdict, for the script."""
     return {verdict.value: text for verdict, text in MEANING.items()}
 
 

@@ -1,10 +1,9 @@
 """
-One run of the history as measurements and verdicts again, so that the site shows, draws and chooses
-with the same functions as the page of a single run.
+One run of the history as measurements and verdicts again, for the functions of the single run's
+page.
 
-A run in a list: when, which revision, what came of it, and where its page is.
-
-An environment as a flat list of facts, so that two can be laid side by side. Knows no fact by name.
+Also a run as a row of a list, with its page, and an environment as a flat list of facts, so that
+two can be compared. Knows no fact by name.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,25 +14,25 @@ from harness.judging.policy import Policy
 from harness.records.measurement import Measurement
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from harness.report.site import urls
-from harness.report.site.history_view import Book, RunAxis
+from harness.report.site.history_view import Book, MetricSeries, RunAxis
 from harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
-    """Give what was measured in the run at a position of the place's axis, by slug."""
-    found = {
-        cell: tuple(
-            line.measurement(index)
-            for line in lines
-            if (index := line.index_of(position)) is not None
-        )
-        for cell, lines in place.lines.items()
-    }
-    return {cell: several for cell, several in found.items() if several}
+    """Return the measurements of the run at a position of the place's axis, by slug."""
+    by_cell = {cell: _measured_at(lines, position) for cell, lines in place.lines.items()}
+    return {cell: measured for cell, measured in by_cell.items() if measured}
+
+
+def _measured_at(lines: Sequence[MetricSeries], position: int) -> tuple[Measurement, ...]:
+    indices = ((line, line.index_of(position)) for line in lines)
+    return tuple(line.measurement(index) for line, index in indices if index is not None)
 
 
 def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
-    """Give the verdicts of a run, and by the policy's floors which of its cells are fit to ship."""
+    """
+    Return the verdicts of a run, and by the policy's floors which of its cells are fit to ship.
+    """
     run = place.runs[position]
     named = measurements(place, position)
     return RunVerdict(
@@ -56,20 +55,20 @@ def _cell(cell: CellRow, named: Sequence[Measurement], policy: Policy) -> CellVe
         label=cell.label,
         verdict=_verdict(cell.verdict),
         reason=cell.reason,
-        metrics=tuple(_metric(each, policy) for each in named if each.metric in policy),
+        metrics=tuple(
+            _metric(measurement, policy) for measurement in named if measurement.metric in policy
+        ),
         notes=cell.notes,
     )
 
 
 def _verdict(word: str | None) -> Verdict:
-    """Give the verdict of that word; what nobody here judged has no baseline."""
+    """Return the verdict of that name; NO_BASELINE for a cell that was not judged here."""
     return Verdict(word) if word in VERDICTS else Verdict.NO_BASELINE
 
 
 def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
-    """
-    Only the floor is held against the value: what the run's verdict was, is not decided again.
-    """
+    """Compare the value with the floor alone; the run's verdict is not decided again."""
     floor, value = policy[measurement.metric].min_acceptable, measurement.summary
     enough = floor is None or (
         isinstance(value, float)
@@ -98,12 +97,12 @@ class RunLink:
 
 
 def run_address(book: Book, run: int) -> str:
-    """Give the page of a run: its own for one of the latest, else the page of any run."""
+    """Return the page of a run: its own for one of the latest, else the page of any run."""
     return urls.run_page(run) if run in book.latest else urls.any_run(run)
 
 
 def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:
-    """Give lines for runs, in their order."""
+    """Return the rows for runs, in their order."""
     return tuple(
         RunLink(
             address=run_address(book, run.id),
@@ -118,7 +117,7 @@ def run_links(book: Book, runs: Collection[RunRow]) -> tuple[RunLink, ...]:
 
 
 def when(created: str) -> str:
-    """Give a time to the minute: `2026-11-20 02:00`."""
+    """Return a time to the minute: `2026-11-20 02:00`."""
     return created[:16].replace("T", " ")
 
 
@@ -131,29 +130,33 @@ busy it was.
 
 
 def facts(environment: Mapping[str, object]) -> dict[str, str]:
-    """Give every fact as text: `machine · cores` -> `2`."""
-    found: dict[str, str] = {}
+    """Return every fact as text: `machine · cores` -> `2`."""
+    flat: dict[str, str] = {}
     for name, value in environment.items():
         if isinstance(value, Mapping):
-            found |= {f"{name} · {inner}": each for inner, each in facts(value).items()}
+            flat |= {f"{name} · {inner}": fact for inner, fact in facts(value).items()}
         else:
-            found[str(name)] = text(value)
-    return found
+            flat[str(name)] = text(value)
+    return flat
 
 
 def text(value: object) -> str:
-    """Give a value as people read it."""
+    """Return a value as text."""
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def changed(
     before: Mapping[str, object], now: Mapping[str, object]
 ) -> tuple[tuple[str, str, str], ...]:
-    """Give (fact, before, now) of the machine and toolchain where the two differ."""
-    old, new = (facts({group: each.get(group, {}) for group in STEADY}) for each in (before, now))
+    """Return (fact, before, now) where the machines or toolchains of two runs differ."""
+    old, new = _steady_facts(before), _steady_facts(now)
     names = dict.fromkeys([*old, *new])
     return tuple(
         (name, old.get(name, UNKNOWN), new.get(name, UNKNOWN))
         for name in names
         if old.get(name) != new.get(name)
     )
+
+
+def _steady_facts(environment: Mapping[str, object]) -> dict[str, str]:
+    return facts({group: environment.get(group, {}) for group in STEADY})

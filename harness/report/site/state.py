@@ -1,9 +1,8 @@
 """
-The state of a cell on a machine: that of its most urgent metric. A cell with one slower metric is
-slower.
+The state of a cell on a machine, and the headline of the site.
 
-The first words of the site: is anything worse, where, since when; and what nobody measures any
-more.
+The state is that of the most urgent metric: a cell with one slower metric is slower. The headline
+names the regressions with place and date, and series that are no longer measured.
 """
 
 from collections.abc import Sequence
@@ -32,57 +31,57 @@ class CellState:
 
     @property
     def mark(self) -> Badge:
-        """Give the state as it is shown."""
+        """The badge of the state."""
         return of_trend(self.trend)
 
     @property
     def label(self) -> str:
-        """Give the cell's name for people."""
+        """The label of the cell."""
         return self.line.series.label
 
     @property
     def since(self) -> str:
-        """Give the day on which it began; empty for what is as ever."""
+        """The day on which the state began; empty for an unchanged one."""
         return (self.trend.since or "")[:10]
 
 
 def urgency(trend: SeriesTrend) -> float:
     """
-    Rank a trend, the most urgent lowest: what is worse and only informs stands behind everything
-    that people must act on.
+    Return the rank of a trend, the most urgent lowest: one that is worse but only informs stands
+    behind all that need action.
     """
     informs = trend.state is TrendState.WORSE and not trend.counts
     return ORDER.index(TrendState.NO_DATA) + 0.5 if informs else ORDER.index(trend.state)
 
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
-    """Give every cell of every place, the most urgent first, and of those the newest."""
-    found = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
-    newest_first = sorted(found, key=lambda each: each.since, reverse=True)
-    return tuple(sorted(newest_first, key=lambda each: urgency(each.trend)))
+    """Return the state of every cell of every place, the most urgent first, then the newest."""
+    states = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
+    newest_first = sorted(states, key=lambda state: state.since, reverse=True)
+    return tuple(sorted(newest_first, key=lambda state: urgency(state.trend)))
 
 
 def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
     """
-    Give the state of one cell: of several metrics that are equally urgent, that of the first.
+    Return the state of one cell: of several equally urgent metrics, that of the first.
 
-    A metric that never had a value (GPU memory, on a machine without one) is nothing that got lost.
+    A metric that never had a value (GPU memory, on a machine without one) is not lost.
     """
-    shown = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
-    lines = [line for line in shown if book.trend(line).latest is not None] or shown
+    visible = [line for line in place.lines[cell] if not line.helps] or list(place.lines[cell])
+    lines = [line for line in visible if book.trend(line).latest is not None] or visible
     line = min(lines, key=lambda line: urgency(book.trend(line)))
     return CellState(place=place, cell=cell, line=line, trend=book.trend(line))
 
 
 def worst(states: Sequence[CellState]) -> Badge:
-    """Give the most urgent of several states."""
-    trends = sorted((each.trend for each in states), key=urgency)
+    """Return the most urgent of several states."""
+    trends = sorted((state.trend for state in states), key=urgency)
     return of_trend(trends[0]) if trends else of_state(TrendState.TOO_FEW)
 
 
 def summary(states: Sequence[CellState]) -> str:
     """Count the states: `1 worse, 11 steady`."""
-    words = [each.mark.word for each in sorted(states, key=lambda each: urgency(each.trend))]
+    words = [state.mark.word for state in sorted(states, key=lambda each: urgency(each.trend))]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
@@ -104,7 +103,7 @@ class HeadLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """A sentence, and lines for what it counts."""
+    """A sentence, and the rows that it counts."""
 
     title: str
     kind: str
@@ -112,42 +111,45 @@ class Headline:
 
 
 def headline(states: Sequence[CellState]) -> Headline:
-    """Say it; `states` come the most urgent first."""
-    lost = [each for each in states if each.trend.state == TrendState.NO_DATA]
-    loud = [each for each in states if each.trend.state not in (*QUIET, TrendState.NO_DATA)]
+    """Return the headline; `states` come the most urgent first."""
+    lost = [state for state in states if state.trend.state == TrendState.NO_DATA]
+    loud = [state for state in states if state.trend.state not in (*QUIET, TrendState.NO_DATA)]
     more = len(loud) - SHOWN
-    rest = (
+    others = (
         [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
     )
     silent = [HeadLine(where="", address="", text=_no_data(lost))] if lost else []
-    lines = (*map(_line, loud[:SHOWN]), *rest, *silent)
+    lines = (*map(_line, loud[:SHOWN]), *others, *silent)
     return Headline(title=_title(states), kind=worst(states).kind, lines=lines)
 
 
 def _title(states: Sequence[CellState]) -> str:
-    """Give the sentence: what is bad comes first, and where nothing is, that nothing is."""
-    told = {word: [each for each in states if each.mark.word == word] for word in WORDS}
-    parts = [_part(word, found) for word, found in told.items() if found]
-    if not any(told[word] for word in BAD):
+    """Return the sentence: the bad states come first, and where there is none, it says so."""
+    by_word: dict[str, list[CellState]] = {word: [] for word in WORDS}
+    for state in states:
+        if state.mark.word in by_word:
+            by_word[state.mark.word].append(state)
+    parts = [_part(word, of_word) for word, of_word in by_word.items() if of_word]
+    if not any(by_word[word] for word in BAD):
         parts.insert(0, _nothing(states))
-    first, _, rest = "; ".join(parts).partition(" ")
+    first, _, remainder = "; ".join(parts).partition(" ")
     count = _several(_cells(states), "cell")
-    return f"{first} of {count} {rest}." if first.isdigit() else f"{first} {rest}."
+    return f"{first} of {count} {remainder}." if first.isdigit() else f"{first} {remainder}."
 
 
 def _nothing(states: Sequence[CellState]) -> str:
     count = _several(_cells(states), "cell")
-    if all(each.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for each in states):
+    if all(state.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for state in states):
         return f"Nothing can be said yet: {count}, none with enough nights"
     return (
         f"Nothing is worse in {count} on "
-        f"{_several(len({each.place.machine for each in states}), 'machine')}"
+        f"{_several(len({state.place.machine for state in states}), 'machine')}"
     )
 
 
-def _part(word: str, found: Sequence[CellState]) -> str:
+def _part(word: str, of_word: Sequence[CellState]) -> str:
     """Count the cells in one state: `1 is worse since 2026-11-18`."""
-    days, cells = sorted({each.since for each in found if each.since}), _cells(found)
+    days, cells = sorted({state.since for state in of_word if state.since}), _cells(of_word)
     verb = (
         ("has" if cells == 1 else "have")
         if word == TrendState.NO_DATA
@@ -173,14 +175,14 @@ def _line(state: CellState) -> HeadLine:
     )
 
 
-def _no_data(lost: Sequence[CellState]) -> str:
-    places = sorted({f"{each.place.suite} on {each.place.machine}" for each in lost})
+def _no_data(silent: Sequence[CellState]) -> str:
+    places = sorted({f"{state.place.suite} on {state.place.machine}" for state in silent})
     named = "; ".join(places[:3])
     return f"no data: {named}{f' and {len(places) - 3} more' if len(places) > 3 else ''}"
 
 
 def _cells(states: Sequence[CellState]) -> int:
-    return len({(each.place.suite, each.cell) for each in states})
+    return len({(state.place.suite, state.cell) for state in states})
 
 
 def _several(count: int, noun: str) -> str:

@@ -1,10 +1,11 @@
 """
-A suite's page: on every machine its cells and metrics with their states, speed against quality, and
-the latest runs.
+The page of a suite: on every machine its cells and metrics with their states, speed against
+quality, and the latest runs.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.judging.policy import Policy
 from harness.report.format import shown, shown_unit
@@ -87,13 +88,14 @@ def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceV
     chosen = columns(place)
     last = len(place.runs) - 1
     judged, measured = judgement(book, place, last, policy), measurements(place, last)
+    metrics = [column.metric for column in chosen]
     return PlaceView(
         name=place.name,
         mark=worst(states),
         summary=summary(states),
         fastest=fastest_line(judged, measured),
         titles=tuple(column.title for column in chosen),
-        rows=tuple(_row(book, state, [column.metric for column in chosen]) for state in states),
+        rows=tuple(_row(book, state, metrics) for state in states),
         pictures=pictures(judged, measured, place.file_name),
         listen=listen.get(place.runs[-1].id, ()),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
@@ -103,12 +105,8 @@ def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceV
 
 def columns(place: RunAxis) -> tuple[TableColumn, ...]:
     """Choose a table's columns: those of the main table, or the first metrics that there are."""
-    units = {
-        line.series.metric: line.series.unit
-        for lines in place.lines.values()
-        for line in lines
-        if not line.helps
-    }
+    every = chain.from_iterable(place.lines.values())
+    units = {line.series.metric: line.series.unit for line in every if not line.helps}
     usual = tuple(column for column in COLUMNS if column.metric in units)
     return usual or tuple(
         TableColumn(

@@ -1,14 +1,13 @@
 """
-The names of the site's files. Names of suites and cells come from outside, also from other people's
-files: whatever they hold, what is made of them is one harmless file name, and two different ones
-never make the same.
+File names of the site, and data files for its scripts.
 
-How data gets to the pages' scripts: as a script of one call,
-`voxgate.take(NAME, JSON.parse(TEXT))`.
+Names of suites and cells come from outside, also from other people's files: each becomes one
+harmless file name, and two different ones never become the same.
 
-A page that was opened from a disk may load scripts beside it but may not fetch files. The content
-is JSON inside a string and not a literal: no text in it can be code, and `__proto__` is a key like
-any other. NaN and None are null.
+Data reach a script as a script of one call, `voxgate.take(NAME, JSON.parse(TEXT))`: a page opened
+from a disk may load scripts beside it but may not fetch files. The content is JSON inside a string
+and not a literal: no text in it can be code, and `__proto__` is a key like any other. NaN and None
+are null.
 """
 
 import hashlib
@@ -62,11 +61,11 @@ def place_name(suite: str, profile: str, machine: str) -> str:
 @cache
 def _word(name: str) -> str:
     """
-    Return a harmless name as it is; any other without what could do harm, and with a digest of all
-    of it.
+    Return a harmless name as it is, any other without its unsafe characters and with a digest of
+    all of it.
 
-    Words are joined by the sign that stands before a digest; what looks like one gets its own, so
-    that it is nobody's.
+    Words are joined by the sign that stands before a digest; a name that looks like one gets a
+    digest too, so that no two names collide.
     """
     plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip(".-")[:LONGEST]
     if plain == name and not re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", name):
@@ -91,7 +90,5 @@ def data_script(name: str, content: object) -> bytes:
 
 
 def _literal(text: str) -> bytes:
-    """
-    Give a JavaScript string; `</` is broken up, so that it would be harmless inside a page too.
-    """
+    """Return a JavaScript string; `</` is broken up, so that it is harmless inside a page too."""
     return orjson.dumps(text).replace(b"</", b"<\\/")

@@ -3,7 +3,7 @@ engine.weights.f5_checkpoint, engine.acoustic.f5_dit, engine.acoustic.infill: pu
 strictly and fill gaps.
 
 That they also say what the published code says is shown by
-`python -m tests.engine.published_parity FOLDER`.
+`python -m tests.studies.published_parity FOLDER`.
 """
 
 import zipfile

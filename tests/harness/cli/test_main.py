@@ -21,8 +21,9 @@ from harness.cli.main import invoke
 from harness.records.measurement import NO_GOLDEN, not_installed
 from harness.records.run import Run
 from harness.records.verdict import Verdict, judgement_from_dict
-from harness.report.contents import Report
+from harness.report.contents import build_report
 from harness.runner import run_folder
+from harness.runner.run_plan import RunPlan, command_line
 from harness.runner.runner import Outcome
 from harness.scoring import provenance
 from harness.scoring.score_run import RunScores
@@ -277,7 +278,7 @@ def test_the_exit_code_is_the_judgements(
     monkeypatch.setattr(
         workflow,
         "judge_run",
-        lambda *_: Report(run=contents.run, measurements=contents.measurements, judgement=judged),
+        lambda *_: build_report(contents.run, contents.measurements, judged),
     )
     assert invoke(["gate", str(run)]) == 7
 
@@ -295,7 +296,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
 
 
 def test_the_command_of_an_interrupted_run_is_a_valid_command(project: Path, run: Path) -> None:
-    words = workflow.command(workflow.RunPlan(suite="two"), "run", run).split()
+    words = command_line(RunPlan(suite="two"), "run", run).split()
     assert invoke(words[1:]) == 0
 
 

@@ -47,27 +47,28 @@ def stepped(seed: int, bad_share: float = 0.0) -> tuple[Array, Dates]:
 
 
 def otava(values: Array) -> Dates:
-    """Give Otava's change points with its defaults: window 50, p below 0.001, any magnitude."""
+    """Return Otava's change points with its defaults: window 50, p below 0.001, any magnitude."""
     from otava.analysis import compute_change_points  # a list: it takes no window of an array
 
-    return [int(each.index) for each in compute_change_points(values.tolist())[0]]
+    return [int(change_point.index) for change_point in compute_change_points(values.tolist())[0]]
 
 
 def ours(values: Array) -> Dates:
-    """Give our change points, of any magnitude."""
+    """Return our change points, of any magnitude."""
     return [
-        each.index for each in change_points(values, np.full(len(values), "", dtype=object), ANY)
+        change_point.index
+        for change_point in change_points(values, np.full(len(values), "", dtype=object), ANY)
     ]
 
 
 def ours_bare(values: Array) -> Dates:
-    """Give them without putting lone bad nights aside."""
+    """Return our change points without putting lone bad nights aside."""
     return steps(values, ANY)
 
 
 def compare(find: Finder, bad_share: float) -> str:
     """
-    Give the row of one finder: true steps that it dates, how well, what it finds besides, and its
+    Return the row of one finder: true steps that it dates, how well, what it finds besides, and its
     time.
     """
     made = [stepped(seed, bad_share) for seed in range(SERIES)]

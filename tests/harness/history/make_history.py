@@ -176,7 +176,7 @@ def cell_names(count: int) -> tuple[str, ...]:
 
 
 def entry_of(group: Group, night: int) -> HistoryEntry:
-    """Gives the run of one night."""
+    """Return the run of one night."""
     created = group.nights[night]
     head = digest_of(created)[:7]
     cells = tuple(entry_cell(group, number, night) for number in range(len(group.cells)))
@@ -204,7 +204,7 @@ def entry_of(group: Group, night: int) -> HistoryEntry:
 
 
 def entry_cell(group: Group, number: int, night: int) -> EntryCell:
-    """Gives one cell of one night; one in a thousand failed."""
+    """Return one cell of one night; one in a thousand failed."""
     slug = group.cells[number]
     options = dict(part.split("-", 1) for part in slug.split("."))
     failed = (night * 31 + number * 7) % 1000 == 999
@@ -227,7 +227,7 @@ def entry_cell(group: Group, number: int, night: int) -> EntryCell:
 
 
 def entry_value(line: Line, value: Value) -> EntryValue:
-    """Gives one number with an interval of 1 %."""
+    """Return one number with an interval of 1 %."""
     number = value if isinstance(value, float) else None
     return EntryValue(
         metric=line.metric,
@@ -244,7 +244,7 @@ def entry_value(line: Line, value: Value) -> EntryValue:
 
 
 def planted_lines(planted: Sequence[Planted]) -> Iterator[str]:
-    """Says what was planted, one line each."""
+    """Return the planted changes, one line each."""
     for each in planted:
         yield (
             f"{each.created} {each.kind} {each.size:+.0%} {each.suite} {each.machine} {each.cell} "

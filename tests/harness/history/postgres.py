@@ -28,13 +28,13 @@ SETTINGS = (
 
 
 def programs() -> Path | None:
-    """Gives the folder of the newest server that is installed."""
+    """Return the folder of the newest server that is installed."""
     found = sorted(ROOT_OF_VERSIONS.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     return found[-1].parent if found else None
 
 
 def why_not() -> str:
-    """Says why there can be no server; empty where there can."""
+    """Return why there can be no server; empty where there can."""
     if programs() is None:
         return "no PostgreSQL in /usr/lib/postgresql; apt-get install postgresql"
     if os.geteuid() == 0 and _unprivileged() is None:
@@ -86,7 +86,7 @@ def running() -> Iterator[str]:
 
 
 def url_of(socket: Path | str, database: str) -> str:
-    """Gives the URL of a database of the server."""
+    """Return the URL of a database of the server."""
     return f"postgresql+psycopg://voxgate@/{database}?host={socket}"
 
 
@@ -112,7 +112,7 @@ def _do(program: str, *arguments: object) -> None:
 
 
 def _unprivileged() -> Any:
-    """Gives the user to run the server as, where we are root."""
+    """Return the user to run the server as, where we are root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

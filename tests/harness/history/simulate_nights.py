@@ -63,7 +63,7 @@ def steps(values: Array) -> int:
 def false_per_year(
     rng: np.random.Generator, rule: Rule, spread: float, kept: float = 0.0, years: int = 1000
 ) -> float:
-    """Give the alarms per metric and year where nothing changed."""
+    """Return the alarms per metric and year where nothing changed."""
     return float(np.mean([rule(values) for values in nights(rng, years, YEAR, spread, kept)]))
 
 
@@ -76,12 +76,12 @@ def found_after(
     after: int = 60,
 ) -> Array:
     """
-    Give the nights after which a step of `shift` was an alarm, infinity where it never was;
+    Return the nights after which a step of `shift` was an alarm, infinity where it never was;
     `before` is the past.
     """
     values = nights(rng, trials, before + after, spread)
     values[:, before:] *= 1.0 + shift
-    return np.array([_first_after(each, before, shift) for each in values])
+    return np.array([_first_after(value, before, shift) for value in values])
 
 
 def _first_after(values: Array, step: int, shift: float) -> float:

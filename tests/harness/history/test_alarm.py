@@ -97,8 +97,10 @@ def test_turning_round_what_is_better_turns_the_alarm_and_changes_nothing_else(s
 def test_another_unit_gives_the_same_alarms(seed: int, factor: float) -> None:
     values, _ = stepped(seed, 0.03)
 
-    assert [(each.first, each.raised, each.back) for each in watches(values, THREE_PERCENT)] == [
-        (each.first, each.raised, each.back) for each in watches(values * factor, THREE_PERCENT)
+    assert [
+        (watch.first, watch.raised, watch.back) for watch in watches(values, THREE_PERCENT)
+    ] == [
+        (watch.first, watch.raised, watch.back) for watch in watches(values * factor, THREE_PERCENT)
     ]
 
 
@@ -184,7 +186,7 @@ def test_looking_at_all_nights_at_once_is_looking_at_them_one_by_one(seed: int) 
     values = np.exp(0.01 * rng.normal(size=300) + np.repeat(rng.choice([0.0, 0.04], size=30), 10))
 
     assert [
-        (each.first, each.raised, each.back) for each in watches(values, THREE_PERCENT)
+        (watch.first, watch.raised, watch.back) for watch in watches(values, THREE_PERCENT)
     ] == slow_watches(values)
 
 
@@ -195,17 +197,17 @@ def slow_watches(values: Array) -> list[tuple[int, int, int | None]]:
     for night in range(len(values)):
         if found and found[-1][2] is None:
             back = [
-                each
-                for each in range(night - OF + 1, night + 1)
-                if not sign * (values[each] - level) > threshold
+                index
+                for index in range(night - OF + 1, night + 1)
+                if not sign * (values[index] - level) > threshold
             ]
             if len(back) < NEEDED:
                 continue
             found[-1] = (*found[-1][:2], back[0])
             calm = [
-                each
-                for each in range(night)
-                if not any(first <= each < (end or 0) for first, _, end in found)
+                index
+                for index in range(night)
+                if not any(first <= index < (end or 0) for first, _, end in found)
             ]
         calm.append(night)
         if len(calm) < ENOUGH:

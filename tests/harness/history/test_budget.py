@@ -126,9 +126,9 @@ def test_the_shipped_file_is_read_and_names_cells_that_exist() -> None:
     budgets = load_budgets(ROOT / "baselines")
 
     assert budgets
-    for each in budgets:
-        slugs = [cell.slug for cell in load_suite(each.suite, ROOT).expand(ROOT).cells]
-        assert any(fnmatchcase(slug, each.cell) for slug in slugs), each.name
+    for budget in budgets:
+        slugs = [cell.slug for cell in load_suite(budget.suite, ROOT).expand(ROOT).cells]
+        assert any(fnmatchcase(slug, budget.cell) for slug in slugs), budget.name
     commented = re.findall(
         r"(?:^# .*\n)+\[\[budget\]\]", (ROOT / "baselines/budgets.toml").read_text(), re.MULTILINE
     )

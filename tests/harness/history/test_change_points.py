@@ -71,7 +71,7 @@ def test_a_step_of_five_percent_in_one_percent_of_noise_is_dated_within_two_nigh
     for seed in range(100):
         values = noise(seed, 65)
         values[60:] *= side
-        off.append(min((abs(each - 60) for each in dates(values)), default=99))
+        off.append(min((abs(date - 60) for date in dates(values)), default=99))
 
     assert max(off) <= 2
     assert np.mean(np.array(off) == 0) >= 0.9

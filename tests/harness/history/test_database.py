@@ -67,7 +67,7 @@ def test_a_run_comes_back_as_it_went_in(history: History) -> None:
         "2026-10-01T02:00:00+00:00",
     )
     assert row.environment == given.environment and row.complete is True
-    assert [each.cell for each in history.cells(1)] == ["nfe-32", "nfe-8"]
+    assert [cell.cell for cell in history.cells(1)] == ["nfe-32", "nfe-8"]
     assert history.cells(1)[0].effects == given.cells[0].effects
     assert history.cells(1)[0].effective == {"nfe": 8, "threads": 1, "cfg": 2.0, "compile": False}
     assert history.entry(1) == given
@@ -128,7 +128,7 @@ def test_a_series_looks_as_in_the_last_run_and_another_unit_is_another_series(
     history.append(entry(2, cell("nfe-8", value(version="2"), label="8 steps")))
     history.append(entry(3, cell("nfe-8", value(unit="ms"))))
 
-    assert [(each.label, each.version, each.unit) for each in history.series()] == [
+    assert [(row.label, row.version, row.unit) for row in history.series()] == [
         ("8 steps", "2", "s"),
         ("nfe=8", "1", "ms"),
     ]
@@ -220,7 +220,7 @@ def test_text_that_means_to_harm_is_kept_as_text(history: History) -> None:
     found = history.cells(1)[0]
     assert found.config == {shown: [shown, {"deep": shown}], "odd": "nan"} and found.label == shown
     assert history.points()["missing"].tolist() == [shown]
-    assert [each.metric for each in history.series(suite=shown)] == [shown]
+    assert [row.metric for row in history.series(suite=shown)] == [shown]
     assert not history.append(given)
 
 
@@ -281,7 +281,10 @@ def test_an_acknowledgement_is_kept_once(history: History) -> None:
     assert not history.acknowledge(replace(word, why="again"))
     assert history.acknowledge(replace(word, metric="rtf"))
 
-    assert [(each.id, each.metric, each.why) for each in history.acknowledgements()] == [
+    assert [
+        (acknowledgement.id, acknowledgement.metric, acknowledgement.why)
+        for acknowledgement in history.acknowledgements()
+    ] == [
         (1, "latency_*", "bf16 vocoder"),
         (2, "rtf", "bf16 vocoder"),
     ]
@@ -307,7 +310,7 @@ def test_votes_count_once_however_often_they_are_added(history: History) -> None
 
     assert history.add_votes(several) == 2
     assert history.add_votes([*several, replace(vote, digest="3")]) == 1
-    assert [(each.digest, each.correct) for each in history.votes()] == [
+    assert [(vote.digest, vote.correct) for vote in history.votes()] == [
         ("1", False),
         ("2", None),
         ("3", False),

@@ -53,7 +53,7 @@ def test_the_run_says_what_was_measured_where_and_how_it_ended(tmp_path: Path) -
 
 def test_every_measurement_of_every_cell_is_in_it_helpers_included(tmp_path: Path) -> None:
     entry = entry_for(tmp_path)
-    values = {each.metric: each for each in entry.cells[1].values}
+    values = {value.metric: value for value in entry.cells[1].values}
 
     assert [cell.cell for cell in entry.cells] == ["nfe-32", "nfe-8"]
     assert {"latency_p50", "rtf", "pesq", "wer", "stage.vocoder", "wer_words"} <= set(values)
@@ -82,15 +82,15 @@ def test_a_cell_says_what_was_asked_what_was_in_effect_and_why_it_was_judged_so(
     }
     assert str(cell.config["workload"]).startswith("w ")
     assert cell.effective == {"nfe_steps": 8}
-    assert [each["observed"] for each in cell.effects] == ["bf16"]
+    assert [effect["observed"] for effect in cell.effects] == ["bf16"]
     assert cell.verdict == "REGRESSED" and cell.reason.startswith("pesq -16.7 %")
-    assert {each.metric: each.verdict for each in cell.values}["pesq"] == "REGRESSED"
+    assert {value.metric: value.verdict for value in cell.values}["pesq"] == "REGRESSED"
 
 
 def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path) -> None:
     failure = Failure(kind=FailureKind.TIMEOUT, reason="600 s")
     run = good_run(tmp_path / "runs/0001")
-    kept = tuple(each for each in run.processes if each.cell == "nfe-32")
+    kept = tuple(process for process in run.processes if process.cell == "nfe-32")
     run = replace(run, processes=(*kept, process("nfe-8", 0, [], failure=failure, finished=False)))
     scores = {key: value for key, value in make_scores(run).items() if key[0] == "nfe-32"}
     measurements = aggregate(run, scores)
@@ -99,7 +99,7 @@ def test_a_failed_cell_keeps_its_reason_in_place_of_every_number(tmp_path: Path)
     ).cells[1]
 
     assert (cell.verdict, cell.reason) == ("FAILED", "timeout: 600 s")
-    found = {each.metric: each.value for each in cell.values}
+    found = {value.metric: value.value for value in cell.values}
     assert found["latency_p50"] == Missing("no measured iteration: timeout: 600 s")
 
 

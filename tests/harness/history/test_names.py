@@ -70,7 +70,7 @@ def benchmarks(*names: str) -> dict[str, Any]:
 
 
 def imported(path: Path) -> list[HistoryEntry]:
-    return [each for each in detect.read(path).entries if isinstance(each, HistoryEntry)]
+    return [entry for entry in detect.read(path).entries if isinstance(entry, HistoryEntry)]
 
 
 def test_slugs_are_one_to_one() -> None:
@@ -82,7 +82,7 @@ def test_slugs_are_one_to_one() -> None:
         "nfe-8.precision-bf16",
     ]
     assert all(
-        common.slug(each) not in slugs for each in slugs if common.DIGESTED.fullmatch(each)
+        common.slug(slug) not in slugs for slug in slugs if common.DIGESTED.fullmatch(slug)
     ), "a slug is no other's name"
     assert len({common.slug_of({"lang": each}) for each in ALIKE}) == len(ALIKE)
 
@@ -122,7 +122,7 @@ def test_benchmarks_of_alike_names_are_different_series(tmp_path: Path, capsys: 
     )
     assert invoke(["history", "import", str(path), "--history", url]) == 0
     with open_history(url) as history:
-        assert len({each.cell for each in history.series(metric="time_mean")}) == 6
+        assert len({row.cell for row in history.series(metric="time_mean")}) == 6
 
 
 def test_two_benchmarks_of_one_name_are_told(tmp_path: Path, capsys: Capture) -> None:
@@ -153,7 +153,7 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
 def test_parameters_of_asv_that_differ_by_quotes_alone_are_two_cells(tmp_path: Path) -> None:
     row = [[0.1, 0.2], [["'8'", "8"]], "v", 1758630000000]
     (found,) = imported(asv_folder(tmp_path, asv_result(results={"a.time_b": row})))
-    assert len({each.cell for each in found.cells}) == 2
+    assert len({cell.cell for cell in found.cells}) == 2
 
 
 def test_one_torn_file_of_asv_costs_that_file_and_one_bad_benchmark_that_benchmark(

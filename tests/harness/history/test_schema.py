@@ -46,7 +46,7 @@ def test_the_steps_make_exactly_the_tables(empty_url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
         assert "point_number_or_reason" in {
-            each["name"] for each in inspect(connection).get_check_constraints("point")
+            constraint["name"] for constraint in inspect(connection).get_check_constraints("point")
         }
     engine.dispose()
 

@@ -109,7 +109,7 @@ def test_a_steady_series_says_so() -> None:
         (),
         (),
     )
-    assert [(each.start, each.end) for each in trend.segments] == [(0, 39)]
+    assert [(segment.start, segment.end) for segment in trend.segments] == [(0, 39)]
     assert trend.segments[0].level == pytest.approx(1.0, abs=0.003)
     assert re.fullmatch(rf"steady at (1|1\.00\d|0\.99\d\d) s since {day(0)}", trend.reason)
 
@@ -123,8 +123,8 @@ def test_a_regression_is_worse_since_the_night_of_its_step() -> None:
 
     assert trend.state is TrendState.WORSE
     assert trend.since in (day(50), day(51))
-    assert [each.index for each in trend.changes] in ([50], [51])
-    assert [(each.start, each.end) for each in trend.segments] == [
+    assert [change.index for change in trend.changes] in ([50], [51])
+    assert [(segment.start, segment.end) for segment in trend.segments] == [
         (0, trend.changes[0].index - 1),
         (trend.changes[0].index, 59),
     ]
@@ -163,8 +163,8 @@ def test_an_acknowledgement_starts_a_segment_and_silences_the_old_step() -> None
     trend = read(points(stepped(50, 0.06)), LATENCY, acknowledged(50))
 
     assert (trend.state, trend.since, trend.changes) == (TrendState.TOO_FEW, day(50), ())
-    assert [(each.start, each.end) for each in trend.segments] == [(0, 49), (50, 59)]
-    assert [(each.index, each.why) for each in trend.cuts] == [(50, "acknowledged: more steps")]
+    assert [(segment.start, segment.end) for segment in trend.segments] == [(0, 49), (50, 59)]
+    assert [(cut.index, cut.why) for cut in trend.cuts] == [(50, "acknowledged: more steps")]
     assert (
         trend.reason
         == f"10 of the 11 nights that an alarm needs after acknowledged: more steps ({day(50)})"
@@ -204,7 +204,7 @@ def test_a_new_version_of_a_metric_starts_a_segment() -> None:
     trend = read(points(stepped(45, 0.2), version=versions))
 
     assert (trend.state, trend.changes) == (TrendState.STEADY, ())
-    assert [(each.index, each.why) for each in trend.cuts] == [
+    assert [(cut.index, cut.why) for cut in trend.cuts] == [
         (45, "version 1; pesq 0.0.4 -> 2; pesq 0.0.4 of the metric")
     ]
     assert read(points(stepped(45, 0.2))).state is TrendState.WORSE
@@ -323,7 +323,7 @@ def test_quality_goes_the_same_way() -> None:
     )
     flat[50:] = 16.7
     dated = read(points(flat), SNR)
-    assert (dated.state, [each.index for each in dated.changes]) == (TrendState.STEADY, [50])
+    assert (dated.state, [change.index for change in dated.changes]) == (TrendState.STEADY, [50])
     assert dated.reason == f"steady at 16.7 dB since {day(50)} after a step of -0.3 dB"
     one_word = np.where(np.arange(60) < 50, 0.025, 0.028)
     assert read(points(one_word), WER).state is TrendState.STEADY

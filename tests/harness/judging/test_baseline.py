@@ -54,7 +54,9 @@ def test_both_files_have_one_line_per_cell_and_metric_in_order(tmp_path: Path) -
 def test_quality_knows_no_seconds_and_speed_keeps_processes(tmp_path: Path) -> None:
     baseline = accepted(tmp_path)
     assert not {"latency_p50", "stage.vocoder"} & set(baseline.quality.measurements["nfe-8"])
-    assert {each.repeat for each in baseline.speed.measurements["nfe-8"]["latency_p50"].values} == {
+    assert {
+        value.repeat for value in baseline.speed.measurements["nfe-8"]["latency_p50"].values
+    } == {
         0,
         1,
         2,
@@ -68,8 +70,8 @@ def test_what_is_loaded_is_what_was_measured_up_to_rounding(tmp_path: Path) -> N
     found = baseline.speed.measurements["nfe-8"]["latency_p50"]
     numbers = [dict(zip("ab", (m.summary, m.low), strict=True)) for m in (expected, found)]
     assert numbers[1] == pytest.approx(numbers[0], rel=1e-6)
-    by_id = sorted((each.repeat, each.id, each.value) for each in found.values)
-    wanted = sorted((each.repeat, each.id, each.value) for each in expected.values)
+    by_id = sorted((value.repeat, value.id, value.value) for value in found.values)
+    wanted = sorted((value.repeat, value.id, value.value) for value in expected.values)
     assert [each[2] for each in by_id] == pytest.approx([each[2] for each in wanted], rel=1e-6)
 
 

@@ -164,7 +164,7 @@ def test_a_sentence_that_is_missing_does_not_shift_the_mix() -> None:
     before = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": 9.0})
     now = speeds({"short": 1.0, "long": 9.0}, {"short": 1.0, "long": Missing("disturbed")})
     old, new = (
-        [each.value for each in side.values]
+        [value.value for value in side.values]
         for side in (relative_to_typical(each, typical_values(before)) for each in (before, now))
     )
     assert old == pytest.approx([1.0] * 4)
@@ -175,12 +175,12 @@ def test_pairs_keep_only_what_both_sides_did_in_the_same_order() -> None:
     before = speeds({"a": 1.0, "b": 2.0}, {"a": Missing("disturbed"), "b": 4.0})
     now = speeds({"b": 20.0, "a": 10.0}, {"a": 30.0, "b": 40.0})
     old, new = matched(before, now)
-    assert [(each.repeat, each.id, each.value) for each in old.values] == [
+    assert [(value.repeat, value.id, value.value) for value in old.values] == [
         (0, "a", 1.0),
         (0, "b", 2.0),
         (1, "b", 4.0),
     ]
-    assert [each.value for each in new.values] == [10.0, 20.0, 40.0]
+    assert [value.value for value in new.values] == [10.0, 20.0, 40.0]
 
 
 def test_a_round_that_one_side_lost_is_left_out_of_every_speed() -> None:

@@ -170,11 +170,11 @@ def test_p95_blocks_from_200_samples_on(count: int, blocking: bool) -> None:
 
 
 def of(judgement: RunVerdict, slug: str = "nfe-8") -> CellVerdict:
-    return next(each for each in judgement.cells if each.cell == slug)
+    return next(cell for cell in judgement.cells if cell.cell == slug)
 
 
 def metric(judgement: RunVerdict, name: str):
-    return next(each for each in of(judgement).metrics if each.metric == name)
+    return next(metric for metric in of(judgement).metrics if metric.metric == name)
 
 
 def test_an_accepted_run_passes_against_itself(tmp_path: Path) -> None:

@@ -134,11 +134,11 @@ def test_a_baseline_of_an_older_voxgate_still_holds_and_is_noticed(tmp_path: Pat
     facts = machine(agx_orin(tmp_path / "board").root)
     found = judged_on(facts, accepted_on(old(facts), tmp_path))
     assert facts["former_id"] != facts["id"] and found.verdict is Verdict.PASS
-    (reference,) = [each for each in found.cells if each.cell == "nfe-32"]
-    (told,) = [each for each in reference.notices if "of the machine" in each]
+    (reference,) = [cell for cell in found.cells if cell.cell == "nfe-32"]
+    (told,) = [notice for notice in reference.notices if "of the machine" in notice]
     assert told.startswith("gpu_top_mhz of the machine is told by one of baseline and run only")
     assert 'voxgate accept runs/0002 --only speed --why "..."' in told
-    others = [text for each in found.cells if each.cell != "nfe-32" for text in each.notices]
+    others = [text for cell in found.cells if cell.cell != "nfe-32" for text in cell.notices]
     assert not any("of the machine" in text for text in others), "it is said once"
 
 
@@ -147,7 +147,7 @@ def test_a_baseline_of_an_older_voxgate_on_a_machine_without_limits_says_nothing
 ) -> None:
     facts = machine(virtual(tmp_path / "box").root)
     found = judged_on(facts, accepted_on(old(facts), tmp_path))
-    notices = [text for each in found.cells for text in each.notices]
+    notices = [text for cell in found.cells for text in cell.notices]
     assert found.verdict is Verdict.PASS and not any("of the machine" in text for text in notices)
 
 

@@ -29,7 +29,7 @@ from harness.records.verdict import (
     judgement_from_dict,
     judgement_to_dict,
 )
-from harness.report.contents import Report
+from harness.report.contents import build_report
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.pr_comment import CommentLinks, comment
@@ -80,7 +80,7 @@ def judged(head: Run, base: Run | None = None) -> tuple[RunVerdict, Measurements
 
 
 def cell(judgement: RunVerdict, slug: str) -> CellVerdict:
-    return next(each for each in judgement.cells if each.cell == slug)
+    return next(cell for cell in judgement.cells if cell.cell == slug)
 
 
 def test_against_the_baseline_it_says_which_stage_how_much_alone_and_what_the_whole_did(
@@ -197,9 +197,9 @@ def test_it_changes_no_verdict(measured: Callable[..., Run]) -> None:
     )
     before, after = (cell(judged(head, base)[0], "steps-8") for head in (plain, hidden))
     assert after.notices and not before.notices
-    assert (after.verdict, [each.verdict for each in after.metrics]) == (
+    assert (after.verdict, [metric.verdict for metric in after.metrics]) == (
         before.verdict,
-        [each.verdict for each in before.metrics],
+        [metric.verdict for metric in before.metrics],
     )
     assert after.verdict is Verdict.REGRESSED
 
@@ -212,7 +212,7 @@ def test_without_a_baseline_of_the_stages_nothing_is_said(measured: Callable[...
 def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
     run = measured({"steps-8": TENSORRT})
     judgement, found = judged(run, measured({}))
-    contents = Report(run=run, measurements=found, judgement=judgement)
+    contents = build_report(run, found, judgement)
     (told,) = cell(judgement, "steps-8").notices
     terminal = " ".join(" ".join(line.plain for line in report_lines(contents, 140)).split())
     assert f"notice: {told}" in terminal
@@ -224,9 +224,7 @@ def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
 
 def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[..., Run]) -> None:
     judgement, found = judged(run := measured({"steps-8": {**TENSORRT, "unstaged_s": 0.002}}))
-    text = page(
-        Report(run=run, measurements=found, judgement=judgement), lambda slug, request: None
-    )
+    text = page(build_report(run, found, judgement), lambda slug, request: None)
     table = text.partition("<caption>Stages of steps=8 (reference), ms</caption>")[2].partition(
         "</table>"
     )[0]
@@ -234,7 +232,7 @@ def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[...
     names = [row.partition('row">')[2].partition("<")[0] for row in rows]
     assert names == ["text", "content", "acoustic", "vocoder", "unaccounted"]
     cells = [part.partition("<")[0] for part in rows[3].split('class="number">')[1:]]
-    assert [round(float(each)) for each in cells] == [46, 46, 15]
+    assert [round(float(cell)) for cell in cells] == [46, 46, 15]
     assert [part.partition("<")[0] for part in rows[4].split('class="number">')[1:]] == [
         "-",
         "2.0",
@@ -249,7 +247,7 @@ def test_a_run_without_the_pass_has_no_table(measured: Callable[..., Run]) -> No
         for slug, several in found.items()
     }
     assert "<caption>Stages of" not in page(
-        Report(run=run, measurements=bare, judgement=judgement), lambda slug, request: None
+        build_report(run, bare, judgement), lambda slug, request: None
     )
 
 
@@ -259,7 +257,7 @@ def test_notices_survive_json_and_older_documents_have_none(measured: Callable[.
     assert judgement_from_dict(data) == judgement
     for each in data["cells"]:
         each.pop("notices", None)
-    assert all(each.notices == () for each in judgement_from_dict(data).cells)
+    assert all(cell.notices == () for cell in judgement_from_dict(data).cells)
 
 
 def test_a_stranger_s_notice_is_shown_as_text_or_refused(measured: Callable[..., Run]) -> None:
@@ -339,7 +337,7 @@ def test_an_option_that_shows_is_not_noticed(
     measured: Callable[..., Run], changes: dict[str, Any], suite_of: dict[str, Any]
 ) -> None:
     judgement, _ = judged(measured(changes, **suite_of))
-    assert [each.notices for each in judgement.cells] == [(), ()]
+    assert [cell.notices for cell in judgement.cells] == [(), ()]
 
 
 SEEDLESS = {"*": {"seedless": True}}
@@ -359,7 +357,7 @@ def test_an_unchanged_engine_without_a_seed_is_neither_failed_nor_regressed(
         scores = score_run(run, tmp_path / "golden", cache_dir=tmp_path / "cache", workers=1)
         sides.append(aggregate(run, scores.values, versions=scores.versions))
     judgement = judge(head, sides[1], of_run(base, sides[0]), policy(), paired=True)
-    verdicts = {each.metric: each.verdict for each in cell(judgement, "steps-8").metrics}
+    verdicts = {metric.metric: metric.verdict for metric in cell(judgement, "steps-8").metrics}
     assert not {Verdict.FAILED, Verdict.REGRESSED, Verdict.NO_BASELINE} & set(verdicts.values()), (
         judgement.cells
     )

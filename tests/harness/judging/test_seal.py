@@ -24,9 +24,9 @@ def old(tmp_path: Path) -> Path:
     """A baseline of the first schema, whose audio lasts as long as its durations say."""
     baseline = accepted(tmp_path).quality
     file = tmp_path / "baselines/smoke/quality.json"
-    for each in baseline.measurements[baseline.reference]["duration"].values:
-        frames = np.zeros(round(each.value * 16_000), dtype=np.float32)
-        write_flac(tmp_path / f"baselines/smoke/golden/{each.id}.flac", frames, 16_000)
+    for value in baseline.measurements[baseline.reference]["duration"].values:
+        frames = np.zeros(round(value.value * 16_000), dtype=np.float32)
+        write_flac(tmp_path / f"baselines/smoke/golden/{value.id}.flac", frames, 16_000)
     file.write_text(render(replace(baseline, golden=None)))
     return file
 

@@ -24,7 +24,9 @@ def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> Re
 
 def loaded(answers: Sequence[ResponseRecord], ended_s: float, **changes: Any) -> LoadRecord:
     """One level of a cell, from 0 on."""
-    levels = list(dict.fromkeys(each.level for each in answers if each.phase is LoadPhase.LOADED))
+    levels = list(
+        dict.fromkeys(answer.level for answer in answers if answer.phase is LoadPhase.LOADED)
+    )
     asked: dict[str, Any] = {
         "slug": "cell",
         "server": {"url": "http://127.0.0.1:1", "ready_s": 2.5},

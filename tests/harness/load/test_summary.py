@@ -152,4 +152,4 @@ def test_answers_that_took_no_time_have_percentiles_without_bounds_and_no_drift(
     found = loaded(answers, ended_s=1000.0, memory=tuple((float(at_s), 0) for at_s in range(1000)))
     (row,) = rows(found, limit_s=0.5)
     assert row.latency_s["p99"] == Interval(point=0.0, low=None, high=None)
-    assert all("no drift can be told" in str(each) for each in drifts(found))
+    assert all("no drift can be told" in str(drift) for drift in drifts(found))

@@ -37,6 +37,7 @@ from harness.runner.process_files import WorkerLog
 from harness.runner.runner import run_suite
 from harness.runner.worker import Worker
 from harness.runner.worker_request import read_job
+from harness.targets.protocol import ForwardingTarget
 from harness.targets.scripted import ScriptedTarget
 from tests.harness.machine.trees import FakeNvml, agx_orin, orin_nano, thor, virtual, write
 
@@ -301,16 +302,13 @@ class Ticking(SystemRoot):
         return found
 
 
-class RealTime:
-    """The scripted engine without its clock: what it takes is real."""
+class RealTime(ForwardingTarget):
+    """The scripted engine without its clock: it runs in real time."""
+
+    clock = None
 
     def __init__(self) -> None:
-        self._inner = ScriptedTarget()
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("clock", "_inner"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
+        super().__init__(ScriptedTarget())
 
 
 @pytest.fixture

@@ -203,6 +203,7 @@ ALLOWED = {
     "revisions/checkout.py": "locks",
     "revisions/environments.py": "environments, which nobody uses before the mark that they are "
     "ready, and the log of a build",
+    "revisions/commands.py:run": "the log of a build",
     "revisions/left_out.py:replace_pointers": "files of a worktree of ours",
     "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
     "runner/worker_output.py:claim_stdout": "a pipe",

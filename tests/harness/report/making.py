@@ -11,7 +11,7 @@ from harness.records.cell import Request, Workload
 from harness.records.environment import environment_from_json
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import GOLDEN, Report
+from harness.report.contents import GOLDEN, Report, build_report
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -29,9 +29,7 @@ NOTHING = Baseline(quality=None, speed=None)
 
 def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Report:
     measurements = aggregate(run, make_scores(run, **changes))
-    return Report(
-        run=run, measurements=measurements, judgement=judge(run, measurements, baseline, policy())
-    )
+    return build_report(run, measurements, judge(run, measurements, baseline, policy()))
 
 
 def passed(tmp_path: Path) -> Report:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from harness.metrics.word_errors import ErrorCounts
-from harness.records.measurement import Missing
-from harness.report.contents import Report
+from harness.records.measurement import Measurement, Missing
+from harness.report.contents import Report, build_report
 from harness.report.markdown import markdown
 from harness.report.tables import floor_line
 from harness.report.terminal import report_lines
@@ -18,17 +18,18 @@ EVEN = ErrorCounts(errors=1, reference_words=20)
 
 
 def floored(
-    speaker: str = "flite 2.2 (slt)", judge: str | None = None, **changes: object
+    speaker: str = "flite 2.2 (slt)",
+    judge: str | None = None,
+    deaf: dict[str, list[Measurement]] | None = None,
 ) -> Report:
-    found = contents(good_run(), **changes)
+    found = contents(good_run())
     versions = {each.metric: judge or each.version for each in found.measurements["nfe-32"]}
     utterances = {
         name: FloorUtterance(text=f"text {name}", heard="", words=EVEN, chars=EVEN)
         for name in REQUESTS
     }
-    return replace(
-        found, floor=Floor(workload="w", speaker=speaker, versions=versions, utterances=utterances)
-    )
+    floor = Floor(workload="w", speaker=speaker, versions=versions, utterances=utterances)
+    return build_report(found.run, deaf or found.measurements, found.judgement, floor)
 
 
 def test_the_floor_stands_under_the_rates_with_who_spoke_and_who_judged():
@@ -49,9 +50,9 @@ def test_the_floor_of_another_judge_is_not_shown_and_says_why():
 
 def test_without_a_floor_or_a_rate_there_is_no_line():
     assert floor_line(contents(good_run())) == ""
-    found = floored()
-    deaf = [replace(each, summary=Missing("no ASR")) for each in found.measurements["nfe-32"]]
-    assert floor_line(replace(found, measurements={**found.measurements, "nfe-32": deaf})) == ""
+    found = contents(good_run()).measurements
+    deaf = [replace(each, summary=Missing("no ASR")) for each in found["nfe-32"]]
+    assert floor_line(floored(deaf={**found, "nfe-32": deaf})) == ""
 
 
 @pytest.mark.parametrize("judge", [None, HOSTILE])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.records.verdict import Verdict
 from harness.report.contents import Report
 from harness.report.tables import COLUMNS
 from harness.report.terminal import print_report, report_lines
@@ -75,7 +76,12 @@ def test_the_accepting_command_has_a_line_of_its_own_where_the_verdict_does_not_
 ):
     of = unheard()
     found = text(
-        replace(of, judgement=replace(of.judgement, line="FAILED: 1 failed, 1 without baseline")),
+        replace(
+            of,
+            judgement=replace(
+                of.judgement, verdict=Verdict.FAILED, line="FAILED: 1 failed, 1 without baseline"
+            ),
+        ),
         50,
     )
     assert found.splitlines()[-2] == '   voxgate accept runs/0001 --why "..."'

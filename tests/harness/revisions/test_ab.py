@@ -19,7 +19,7 @@ from harness.judging.judge import judge
 from harness.judging.policy import DEFAULT
 from harness.records.run import ProcessRecord
 from harness.records.verdict import Verdict
-from harness.revisions import ab
+from harness.revisions import ab, ab_plan
 from harness.runner import run_folder
 from tests.harness.fake_runs import make_run, make_scores, policy, steady
 from tests.harness.repository import SUITE, Repository, stop_after
@@ -290,7 +290,7 @@ def test_rounds_are_added_until_decided_and_not_without_a_budget(
 ) -> None:
     """One round gives no interval; the second decides."""
     for budget, pairs in (("60", 2), ("0", 1)):
-        plan = ab.ABPlan(
+        plan = ab_plan.ABPlan(
             base="HEAD",
             head="HEAD",
             suite="two",

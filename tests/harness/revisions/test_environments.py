@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.revisions import environments, requirements
+from harness.revisions import build_recipe, requirements
 
 
 def project(folder: Path, text: str, setup: str | None = None) -> Path:
@@ -46,11 +46,11 @@ def project(folder: Path, text: str, setup: str | None = None) -> Path:
 def test_a_project_that_compiles_is_known_by_its_own_words(
     tmp_path: Path, text: str, setup: str | None, compiled: bool
 ) -> None:
-    assert environments.recipe(project(tmp_path, text, setup)).compiled is compiled
+    assert build_recipe.recipe(project(tmp_path, text, setup)).compiled is compiled
 
 
 def test_commands_are_lists_of_words_and_nothing_else(tmp_path: Path) -> None:
-    how = environments.recipe(
+    how = build_recipe.recipe(
         project(
             tmp_path, "[tool.voxgate]\nbuild = ['make', 'all']\ninstall = [['a', 'b'], ['c']]\n"
         )
@@ -73,7 +73,7 @@ def test_commands_are_lists_of_words_and_nothing_else(tmp_path: Path) -> None:
             HarnessError,
             match=r"pyproject\.toml, \[tool\.voxgate\]: .*; correct it in that revision",
         ):
-            environments.recipe(project(tmp_path, f"[tool.voxgate]\n{wrong}\n"))
+            build_recipe.recipe(project(tmp_path, f"[tool.voxgate]\n{wrong}\n"))
 
 
 def test_requirements_are_held_against_what_is_installed() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.revisions.suite_diff import SuiteDiff, overlap
+from harness.revisions.suite_diff import SuiteDiff, diff_suites
 
 SUITE = '''"""Why?"""
 from harness import Suite
@@ -29,45 +29,47 @@ def slugs(shared: SuiteDiff) -> list[str]:
 
 
 def test_cells_of_both_are_compared_and_the_others_are_told_apart(tmp_path: Path) -> None:
-    shared = overlap("two", tree(tmp_path / "base", "16, 8, 4"), tree(tmp_path / "head", "8, 4, 2"))
+    shared = diff_suites(
+        "two", tree(tmp_path / "base", "16, 8, 4"), tree(tmp_path / "head", "8, 4, 2")
+    )
     assert (slugs(shared), shared.reference) == (["steps-8", "steps-4"], "steps-8")
-    assert [cell.slug for cell in shared.new] == ["steps-2"]
-    assert [cell.slug for cell in shared.lost] == ["steps-16"]
+    assert [cell.slug for cell in shared.added] == ["steps-2"]
+    assert [cell.slug for cell in shared.removed] == ["steps-16"]
     assert shared.changed == {}
 
 
 def test_a_cell_that_asks_for_something_else_is_not_compared(tmp_path: Path) -> None:
     base = tree(tmp_path / "base")
-    options = overlap("two", base, tree(tmp_path / "head", audio_s=0.2))
+    options = diff_suites("two", base, tree(tmp_path / "head", audio_s=0.2))
     assert options.changed == dict.fromkeys(("steps-8", "steps-4"), ("audio_s was 0.1, is 0.2",))
-    texts = overlap("two", base, tree(tmp_path / "head", text="Two."))
+    texts = diff_suites("two", base, tree(tmp_path / "head", text="Two."))
     assert texts.cells == ()
     assert all("workload was two" in reasons[0] for reasons in texts.changed.values())
 
 
 def test_a_reference_that_head_dropped_gives_way_to_the_first_common_cell(tmp_path: Path) -> None:
-    shared = overlap("two", tree(tmp_path / "base", "16, 8, 4", 16), tree(tmp_path / "head"))
+    shared = diff_suites("two", tree(tmp_path / "base", "16, 8, 4", 16), tree(tmp_path / "head"))
     assert shared.reference == "steps-8"
 
 
 def test_a_suite_that_base_has_not_is_all_new(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
-    shared = overlap("two", tmp_path / "base", tree(tmp_path / "head"))
-    assert (slugs(shared), [cell.slug for cell in shared.new]) == ([], ["steps-8", "steps-4"])
+    shared = diff_suites("two", tmp_path / "base", tree(tmp_path / "head"))
+    assert (slugs(shared), [cell.slug for cell in shared.added]) == ([], ["steps-8", "steps-4"])
     with pytest.raises(HarnessError, match="unknown suite 'two'"):
-        overlap("two", tree(tmp_path / "head"), tmp_path / "base")
+        diff_suites("two", tree(tmp_path / "head"), tmp_path / "base")
 
 
 def test_patterns_choose_among_the_cells_of_both_trees(tmp_path: Path) -> None:
     base, head = tree(tmp_path / "base", "16, 8, 4"), tree(tmp_path / "head", "8, 4, 2")
-    shared = overlap("two", base, head, ("steps-2", "steps-4"))
-    assert (slugs(shared), [cell.slug for cell in shared.new], shared.lost) == (
+    shared = diff_suites("two", base, head, ("steps-2", "steps-4"))
+    assert (slugs(shared), [cell.slug for cell in shared.added], shared.removed) == (
         ["steps-8", "steps-4"],
         ["steps-2"],
         (),
     )
     with pytest.raises(HarnessError, match="matches no cell"):
-        overlap("two", base, head, ("steps-3",))
+        diff_suites("two", base, head, ("steps-3",))
 
 
 def test_a_workload_of_the_harness_is_read_from_each_tree_that_has_a_harness(
@@ -79,8 +81,8 @@ def test_a_workload_of_the_harness_is_read_from_each_tree_that_has_a_harness(
         (root / "harness/workloads/own.toml").write_text(WORKLOAD % text)
         suite = root / "suites/two.py"
         suite.write_text(suite.read_text().replace("two.toml", "own"))
-    assert set(overlap("two", base, head).changed) == {"steps-8", "steps-4"}
+    assert set(diff_suites("two", base, head).changed) == {"steps-8", "steps-4"}
     suite = base / "suites/two.py"
     # in neither tree: the running harness has it
     suite.write_text(suite.read_text().replace('"own"', '"smoke"'))
-    assert len(overlap("two", base, base).cells) == 2
+    assert len(diff_suites("two", base, base).cells) == 2

@@ -74,10 +74,10 @@ def test_a_metric_sees_no_more_than_its_task(told) -> None:
 def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path: Path) -> None:
     path, shelf = tmp_path / "a.wav", RecordingCache()
     write_wav(path, np.zeros(100, np.float32), 8_000)
-    first = shelf.take(path)
-    assert shelf.take(path) is first
+    first = shelf.get(path)
+    assert shelf.get(path) is first
     write_wav(path, np.zeros(200, np.float32), 8_000)
-    assert len(shelf.take(path).samples) == 200
+    assert len(shelf.get(path).samples) == 200
 
 
 def test_features_are_shared_by_tasks_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +101,11 @@ def test_long_recordings_make_room_for_each_other(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for path in paths:
         write_wav(path, np.zeros(100, np.float32), 8_000)
-    first, second, _ = (shelf.take(path) for path in paths)
-    assert shelf.take(paths[1]) is second
-    assert shelf.take(paths[0]) is not first
+    first, second, _ = (shelf.get(path) for path in paths)
+    assert shelf.get(paths[1]) is second
+    assert shelf.get(paths[0]) is not first
 
 
 def test_an_absent_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"cannot read audio .*no.wav: No such file"):
-        RecordingCache().take(tmp_path / "no.wav")
+        RecordingCache().get(tmp_path / "no.wav")

@@ -84,7 +84,7 @@ def test_words_are_counted_in_the_language_of_the_text(weights: None, tmp_path: 
     one = job(tmp_path, "a", text="Quiero dos cafés.", language="es")
     heard = make([one])
     (key,) = heard.files
-    found = heard.heard(one, {key: Transcript(text="quiero tres cafés", judge="a parrot")})
+    found = heard.errors_of(one, {key: Transcript(text="quiero tres cafés", judge="a parrot")})
     assert found.values == {"wer": pytest.approx(1 / 3), "cer": pytest.approx(3 / 16)}
 
 

@@ -19,7 +19,7 @@ from harness.records.run import Run
 from harness.runner.progress import Silent
 from harness.scoring.score_run import RunScores, audio_jobs
 from harness.selftest import quality
-from harness.selftest.command import tell_speed
+from harness.selftest.command import report_speed
 from harness.selftest.quality import columns_of, quality_selftest
 from harness.selftest.quality_result import FaultResult, QualityTrust, Sight
 from harness.selftest.specimens import EVERY, ONE, Kind
@@ -178,7 +178,7 @@ def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(
 
 def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
     from harness.judging.policy import load_policy
-    from harness.workflow import shown_metrics
+    from harness.judging.speed_decision import shown_metrics
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]
@@ -233,7 +233,7 @@ def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
         replace(question, picture=tmp_path / "a.png"),
     ):
         with pytest.raises(HarnessError, match="add --quality"):
-            tell_speed(asked, Silent(), rivals=False)
+            report_speed(asked, Silent())
 
 
 def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(

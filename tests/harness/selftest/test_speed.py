@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli import machine_verbs
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
@@ -19,7 +19,7 @@ from harness.runner import run_folder
 from harness.runner.progress import Silent
 from harness.selftest import command as told
 from harness.selftest import cpu_load, speed_run
-from harness.selftest.command import Interrupted, SelftestReport, tell_speed
+from harness.selftest.command import Interrupted, SelftestReport, report_speed
 from harness.selftest.speed import SelftestPlan, command, speed_selftest
 from harness.selftest.speed_result import Trust
 from harness.selftest.speed_run import until
@@ -143,7 +143,7 @@ def test_the_command_that_goes_on_names_the_folder() -> None:
 
 def test_interrupted_it_says_how_to_go_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(told, "speed_selftest", lambda question, progress: None)
-    found = tell_speed(QUESTION, Silent(), rivals=False)
+    found = report_speed(QUESTION, Silent())
     assert isinstance(found, Interrupted)
     assert found.advice == f"nothing measured is lost, continue with: {command(QUESTION)}"
 
@@ -159,12 +159,12 @@ def _answered(monkeypatch: pytest.MonkeyPatch) -> list[SelftestPlan]:
         exit_code=3,
     )
 
-    def tell(question: SelftestPlan, *_: object, **__: object) -> SelftestReport | Interrupted:
+    def report(question: SelftestPlan, *_: object, **__: object) -> SelftestReport | Interrupted:
         asked.append(question)
         return Interrupted(advice="go on") if question.suite == "stopped" else answer
 
-    monkeypatch.setattr(main, "tell_speed", tell)
-    monkeypatch.setattr(main, "tell_quality", tell)
+    monkeypatch.setattr(machine_verbs, "report_speed", report)
+    monkeypatch.setattr(machine_verbs, "report_quality", report)
     return asked
 
 

@@ -12,7 +12,6 @@ from harness.selftest import render_speed
 from harness.selftest.simulated_gate import Gate
 from harness.selftest.speed import trust_of
 from harness.selftest.speed_result import (
-    OURS,
     CellNoise,
     Fit,
     SizeResult,
@@ -21,7 +20,7 @@ from harness.selftest.speed_result import (
     too_few,
 )
 from harness.selftest.speed_run import Recorded
-from harness.selftest.trials import IN_TURNS, rate_of
+from harness.selftest.trials import rate_of
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import make_setup, make_sides
 
@@ -51,22 +50,12 @@ def test_a_quiet_machine_is_fit_and_finds_what_is_slow(quiet: Trust) -> None:
 
 
 def test_rates_are_rates_and_their_intervals_hold_them(quiet: Trust) -> None:
-    rates = [rate for by_size in quiet.rivals.values() for rate in by_size.values()]
     for rate in [
-        *rates,
         *(each.flagged for each in quiet.sizes),
         *(each.unresolved for each in quiet.sizes),
     ]:
         assert 0.0 <= rate.low <= rate.share <= rate.high <= 1.0
         assert 0.0 < rate.disjoint <= rate.total
-
-
-def test_ours_stands_first_among_the_rules_on_the_same_samples(quiet: Trust) -> None:
-    assert next(iter(quiet.rivals)) == (OURS, IN_TURNS)
-    ours = quiet.rivals[OURS, IN_TURNS]
-    assert {size: rate.count for size, rate in ours.items()} == {
-        each.size: each.flagged.count for each in quiet.sizes
-    }
 
 
 def test_the_noise_is_that_of_pairs(quiet: Trust) -> None:
@@ -153,21 +142,14 @@ def test_the_rule_of_fitness(
 def test_the_document_is_json_and_the_text_ends_with_the_verdict(quiet: Trust) -> None:
     document = json.loads(json.dumps(render_speed.to_json(quiet), allow_nan=False))
     assert document["fit"]["word"] == "fit"
-    assert [row["rule"] for row in document["rivals"]][:2] == ["voxgate", "pytest-benchmark"]
-    assert document["rivals"][1]["flagged"][0]["size"] == 0.0
-    assert (
-        render_speed.text(quiet, rivals=True).splitlines()[-1]
-        == document["line"]
-        == render_speed.line(quiet)
-    )
+    assert render_speed.text(quiet).splitlines()[-1] == document["line"] == render_speed.line(quiet)
     assert document["line"].startswith("FIT to gate: 0 false alarms in 36 A/A comparisons")
 
 
 def test_the_markdown_has_a_table_for_everything(quiet: Trust) -> None:
-    text = render_speed.markdown(quiet, rivals=True)
-    assert text.count("\n### ") == 4
+    text = render_speed.markdown(quiet)
+    assert text.count("\n### ") == 3
     assert "| none (A/A) |" in text
-    assert render_speed.markdown(quiet).count("\n### ") == 3
 
 
 def test_what_was_left_out_is_named(quiet: Trust) -> None:

@@ -1,7 +1,6 @@
 from harness.records.verdict import Verdict
-from harness.selftest.other_tools import RIVALS
 from harness.selftest.simulated_gate import Gate
-from harness.selftest.trials import IN_TURNS, STORED, all_trials, ask_rivals, independent, pairs
+from harness.selftest.trials import all_trials, independent, pairs
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
@@ -18,7 +17,7 @@ def test_equal_sides_are_paired_among_themselves_and_with_every_slower_one() -> 
 def test_every_pair_is_compared_from_every_fourth_round_and_no_comparison_is_cut_short() -> None:
     runs = make_sides(SETUP, 12, process_sd=0.002)
     gate = Gate(runs, policy())
-    trials = all_trials(gate, runs, SETUP.sides)
+    trials = all_trials(gate, SETUP.sides)
     assert len(trials) == 14 * 3 * len(SLUGS)
     starts = {trial.answer.rounds[0] for trial in trials}
     assert starts == {0, 4, 8}
@@ -27,23 +26,23 @@ def test_every_pair_is_compared_from_every_fourth_round_and_no_comparison_is_cut
     )
 
 
-def test_identical_sides_are_never_flagged_and_20_per_cent_always_by_anybody() -> None:
+def test_identical_sides_are_never_flagged_and_20_per_cent_always() -> None:
     runs = make_sides(SETUP, 8)
-    trials = all_trials(Gate(runs, policy()), runs, SETUP.sides)
+    trials = all_trials(Gate(runs, policy()), SETUP.sides)
     for trial in trials:
-        flagged = {trial.answer.verdict is Verdict.REGRESSED, *trial.flagged.values()}
-        assert trial.size not in (0.0, 0.2) or flagged == {bool(trial.size)}
+        flagged = trial.answer.verdict is Verdict.REGRESSED
+        assert trial.size not in (0.0, 0.2) or flagged == bool(trial.size)
 
 
 def test_cells_with_too_few_rounds_are_not_compared() -> None:
     runs = make_sides(SETUP, 7)
-    assert all_trials(Gate(runs, policy()), runs, SETUP.sides) == []
+    assert all_trials(Gate(runs, policy()), SETUP.sides) == []
 
 
 def test_independent_comparisons_share_no_process() -> None:
     runs = make_sides(SETUP, 12, process_sd=0.002)
     gate = Gate(runs, policy())
-    trials = all_trials(gate, runs, SETUP.sides)
+    trials = all_trials(gate, SETUP.sides)
     rounds = dict.fromkeys(SLUGS, 12)
     same = [trial for trial in trials if not trial.size and len(trial.answer.rounds) == 4]
     assert independent(same, rounds, equals=4) == len(SLUGS) * 2 * 3, (
@@ -53,19 +52,3 @@ def test_independent_comparisons_share_no_process() -> None:
     assert independent(slower, rounds, equals=4) == len(SLUGS) * 1.5, (
         "one slower side, eight rounds a time"
     )
-
-
-def test_rivals_see_the_rounds_of_the_gate_and_a_baseline_of_other_rounds() -> None:
-    base = {number: [("r", 1.0 if number < 4 else 2.0)] * 8 for number in range(8)}
-    head = {number: [("r", 1.0)] * 8 for number in range(8)}
-    flagged = ask_rivals(head, base, tuple(range(4)), tuple(range(8)))
-    assert set(flagged) == {(name, layout) for name in RIVALS for layout in (IN_TURNS, STORED)}
-    assert not any(flagged.values())
-    later = ask_rivals(head, base, tuple(range(4, 8)), (*range(4, 8), *range(4)))
-    assert all(later.values())
-
-
-def test_without_other_rounds_there_is_no_stored_baseline() -> None:
-    side = {number: [("r", 1.0)] * 8 for number in range(6)}
-    flagged = ask_rivals(side, side, tuple(range(4)), tuple(range(6)))
-    assert {layout for _, layout in flagged} == {IN_TURNS}

@@ -1,4 +1,4 @@
-// Sound for the pages: brings files from the shelf, and plays one take at a time, switched in place. Knows no page.
+// Sound for the pages: brings files from the assets, and plays one take at a time, switched in place. Knows no page.
 "use strict";
 
 // Clips are decoded to this rate, which is also the player's: the decoder resamples well, a playing node only linearly.
@@ -7,7 +7,7 @@ const FADE_S = 0.005;   // of a switch: too short to notice, long enough not to 
 const AHEAD_S = 0.02;   // what is scheduled a little later than now begins on the sample
 const SHELF = "audio";
 
-// A file of the shelf is a script that calls `voxgate(id, base64)`: scripts, and nothing else, load from a disk too.
+// A file of the assets is a script that calls `voxgate(id, base64)`: scripts, and nothing else, load from a disk too.
 const Shelf = (() => {
   const asked = new Map();
   const waiting = new Map();
@@ -16,7 +16,7 @@ const Shelf = (() => {
 
   function load(id) {
     return new Promise((resolve, reject) => {
-      if (!/^[0-9a-f]{16}$/.test(id)) throw new Error(`${id} is no file of the shelf`);
+      if (!/^[0-9a-f]{16}$/.test(id)) throw new Error(`${id} is no file of the assets`);
       const script = document.createElement("script");
       const done = () => { script.remove(); waiting.delete(id); };
       waiting.set(id, resolve);

@@ -1,4 +1,4 @@
-"""An utterance made ready: sounds on the shelf once each, sameness, levels."""
+"""An utterance made ready: sounds on the assets once each, sameness, levels."""
 
 import base64
 import io

@@ -17,9 +17,10 @@ from harness.records.cell import Cell, Request, Workload
 from harness.records.run import UNSEEN, StageProfile
 from harness.records.verdict import Verdict
 from harness.runner import run_folder, worker_pool
+from harness.runner.run_plan import RunPlan
 from harness.targets.engine import observers
 from harness.targets.engine.target import EngineTarget
-from harness.workflow import RunPlan, check_suite, judge_run
+from harness.workflow import check_suite, judge_run
 from tests.harness.cli.test_main import WORKLOAD, made_up
 from tests.harness.in_process import ChildHere
 from tests.harness.targets.engine import tiny_pipeline

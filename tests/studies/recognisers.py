@@ -1,6 +1,6 @@
 """
 How far openai-whisper and faster-whisper agree on the same weights:
-`python -m tests.harness.metrics.study_listeners FOLDER`.
+`python -m tests.studies.recognisers FOLDER`.
 
 FOLDER holds `texts.json` (file name -> text) and the files; a second word is their language. Prints
 how many transcripts are the same after normalising, how many words differ, both corpus error rates,

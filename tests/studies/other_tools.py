@@ -1,25 +1,47 @@
 """
-The decision rules of other tools, as pure functions of the same samples: what would they have said?
+The decision rules of other tools, applied to the times that a selftest of speed recorded.
 
-Each rule gets the samples of both sides, pooled over processes as its tool pools them, and says
-whether it reports the current side as slower. What is done in their favour: measuring in turns,
-which none but asv does; fresh processes, which pytest-benchmark and criterion do not start; and
-samples divided by what their request takes, so that a long sentence is no outlier. Knows no cell
-and no verdict of ours.
+    voxgate selftest smoke --minutes 10 --out FOLDER
+    python -m tests.studies.other_tools FOLDER
+
+Prints the table of docs/evidence/trust.md as Markdown; measures nothing.
+
+Each rule takes the times of both sides, pooled over processes as its tool pools them, and returns
+whether it reports the current side as slower. Three things are done in their favour: both sides are
+measured in turns, which only asv does; processes are fresh, which pytest-benchmark and criterion do
+not start; and times are divided by the usual time of their request, so that a long sentence is no
+outlier.
 """
 
+import argparse
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
 
+from harness.judging.policy import Policy, load_policy
+from harness.judging.speed_decision import BASELINES, shown_metrics
+from harness.records.run import Phase, Run
+from harness.records.verdict import Verdict
+from harness.runner import run_folder
+from harness.runner.interleaving import rotated
+from harness.selftest.render_speed import Table, as_markdown, shown_rate
+from harness.selftest.simulated_gate import Gate, GateOutcome, Rounds
+from harness.selftest.speed_plan import Setup, load
+from harness.selftest.trials import Rate, Trial, all_trials, independent, rate_of
+
 Samples = NDArray[np.float64]
 Rule = Callable[[Samples, Samples], bool]
 """(baseline, current) -> is the current side reported as slower?"""
+TimesByRound = Mapping[int, Sequence[tuple[str, float]]]
+"""Round -> (request, seconds) of every measured iteration."""
 
 ASV_P = 0.002
 ASV_EXACT_UP_TO = 20
@@ -190,3 +212,122 @@ def _welch_t(a: Samples, b: Samples) -> Samples:
     # no spread at all: any gap is one
     certain = np.where(gap == 0.0, 0.0, np.copysign(math.inf, gap))
     return np.asarray(np.divide(gap, error, out=certain, where=error > 0.0))
+
+
+IN_TURNS, STORED = "in turns", "stored"
+"""
+How the baseline's times were taken: in the same rounds as the current side's, or in earlier rounds.
+"""
+OURS = "voxgate"
+Rates = Mapping[tuple[str, str], Mapping[float, Rate]]
+"""(rule, layout) -> size of the slow-down -> share of comparisons that the rule flags."""
+
+
+def rule_rates(runs: Mapping[str, Run], setup: Setup, policy: Policy) -> Rates:
+    """Return the share that every rule flags at every size, voxgate's first, on the same times."""
+    gate = Gate(runs, policy)
+    trials = all_trials(gate, setup.sides)
+    rounds = {slug: gate.complete_rounds(slug) for slug in gate.slugs}
+    times = {(side, slug): times_of(run, slug) for side, run in runs.items() for slug in gate.slugs}
+    flags = [
+        {(OURS, IN_TURNS): trial.answer.verdict is Verdict.REGRESSED}
+        | _other_flags(trial.answer, times, rounds[trial.answer.cell])
+        for trial in trials
+    ]
+    order = [(OURS, IN_TURNS), *itertools.product(RIVALS, (IN_TURNS,)), *_stored_rules()]
+    counts = {slug: len(several) for slug, several in rounds.items()}
+    return {
+        key: rates
+        for key in order
+        if (rates := _rates_by_size(key, list(zip(trials, flags, strict=True)), counts, setup))
+    }
+
+
+def _stored_rules() -> Iterable[tuple[str, str]]:
+    return itertools.product(RIVALS, (STORED,))
+
+
+def _rates_by_size(
+    key: tuple[str, str],
+    flagged: Sequence[tuple[Trial, Mapping[tuple[str, str], bool]]],
+    rounds: Mapping[str, int],
+    setup: Setup,
+) -> dict[float, Rate]:
+    rates = {}
+    for size in (0.0, *setup.sizes):
+        some = [(trial, flags) for trial, flags in flagged if trial.size == size and key in flags]
+        if some:
+            disjoint = independent([trial for trial, _ in some], rounds, setup.equals)
+            rates[size] = rate_of([flags[key] for _, flags in some], disjoint)
+    return rates
+
+
+def _other_flags(
+    answer: GateOutcome, times: Mapping[tuple[str, str], TimesByRound], rounds: Rounds
+) -> dict[tuple[str, str], bool]:
+    turned = rotated(rounds, rounds.index(answer.rounds[0]))
+    base, head = times[answer.base, answer.cell], times[answer.head, answer.cell]
+    return ask_rivals(base, head, answer.rounds, turned)
+
+
+def times_of(run: Run, slug: str) -> TimesByRound:
+    """Return the measured iterations of a cell as (request, seconds), by round."""
+    return {
+        process.repeat: [
+            (iteration.request, iteration.wall_s)
+            for iteration in process.samples
+            if iteration.phase is Phase.MEASURED
+        ]
+        for process in run.processes
+        if process.cell == slug
+    }
+
+
+def ask_rivals(
+    base: TimesByRound, head: TimesByRound, used: Rounds, rounds: Rounds
+) -> dict[tuple[str, str], bool]:
+    """
+    Apply every rule to the rounds that the gate used, and with a baseline of as many other rounds
+    if there are as many.
+
+    `rounds` are all rounds, beginning with those that the gate used.
+    """
+    layouts = {IN_TURNS: used, STORED: rounds[len(used) : 2 * len(used)]}
+    flagged = {}
+    for layout, before in layouts.items():
+        if len(before) < len(used):
+            continue
+        sides = same_scale(_pooled(base, before), _pooled(head, used))
+        flagged.update({(name, layout): rival.rule(*sides) for name, rival in RIVALS.items()})
+    return flagged
+
+
+def _pooled(side: TimesByRound, rounds: Rounds) -> list[tuple[str, float]]:
+    return [time for number in rounds for time in side[number]]
+
+
+def as_table(rates: Rates, sizes: Sequence[float]) -> Table:
+    """Lay the rates out: a row per rule and layout, a column per size."""
+    head = ("rule", "samples", *("A/A" if not size else f"{size * 100:g} %" for size in sizes))
+    rows = tuple(
+        (name, layout, *(shown_rate(by_size[s]) if s in by_size else "" for s in sizes))
+        for (name, layout), by_size in rates.items()
+    )
+    title = "Other tools' rules on the same samples: share reported as slower"
+    return Table(title=title, head=head, rows=rows)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table of one selftest folder. Raises HarnessError if it holds no selftest."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("folder", type=Path, help="of a finished `voxgate selftest`")
+    folder: Path = parser.parse_args(arguments).folder
+    setup = load(folder)
+    runs = {name: run_folder.load_run(folder / name) for name in setup.sides}
+    rates = rule_rates(runs, setup, load_policy(BASELINES, shown_metrics()))
+    print(as_markdown(as_table(rates, (0.0, *setup.sizes))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """
 How early, how smooth and how dear is a stream in chunks, and what do batches and workers buy?
 
-    python -m tests.harness.study_streaming FOLDER [--page batching] [--repeats 3] [--out
+    python -m tests.studies.streaming FOLDER [--page batching] [--repeats 3] [--out
     docs/evidence]
 
 Measures the suites `streaming`, `batching` and `workers` into FOLDER (a run that is whole is only
@@ -48,7 +48,7 @@ ABOUT_WORKERS = (
     "The first audio has the processors to itself only where `first_chunk_characters` asks for it; "
     "else its neighbours are begun beside it."
 )
-COMMAND = "python -m tests.harness.study_streaming FOLDER"
+COMMAND = "python -m tests.studies.streaming FOLDER"
 PROFILES = {"workers": "cpu"}
 """Of the suites that one processor cannot answer."""
 PAGES = ("streaming", "batching")

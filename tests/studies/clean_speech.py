@@ -2,7 +2,7 @@
 How often the fault detectors cry wolf: they listen to speech in which nothing is wrong. The table
 of docs/evidence/metrics.md.
 
-    python -m tests.harness.metrics.study_clean_speech FOLDER [VOICE ...]
+    python -m tests.studies.clean_speech FOLDER [VOICE ...]
 
 Each of flite's voices (all that the program has, if none is named) says the first SENTENCES texts
 of workload everyday-200; people are the recordings of `material.py`, from the package index. Every

@@ -1,4 +1,4 @@
-"""The rivals' rules: on their own lines, and the property that none flags what is the same."""
+"""The rules of other tools: each on its own threshold, and none flags identical times."""
 
 import itertools
 
@@ -8,13 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from harness.selftest.other_tools import (
+from harness.runner import run_folder
+from harness.selftest.simulated_gate import Gate
+from harness.selftest.speed_plan import save
+from harness.selftest.trials import all_trials
+from tests.harness.fake_runs import policy
+from tests.harness.selftest.making import make_setup, make_sides
+from tests.studies import other_tools
+from tests.studies.other_tools import (
+    IN_TURNS,
+    OURS,
     RIVALS,
+    STORED,
+    as_table,
+    ask_rivals,
     asv_continuous,
     criterion,
     mann_whitney_p,
     pyperf,
     pytest_benchmark,
+    rule_rates,
     same_scale,
 )
 
@@ -109,3 +122,53 @@ def test_samples_of_unlike_requests_get_one_scale() -> None:
     before, now = same_scale(base, slower)
     assert now / before == pytest.approx([1.21, 1.21])
     assert before == pytest.approx([1 / 1.1, 1 / 1.1])
+
+
+def test_rivals_see_the_rounds_of_the_gate_and_a_baseline_of_other_rounds() -> None:
+    base = {number: [("r", 1.0 if number < 4 else 2.0)] * 8 for number in range(8)}
+    head = {number: [("r", 1.0)] * 8 for number in range(8)}
+    flagged = ask_rivals(head, base, tuple(range(4)), tuple(range(8)))
+    assert set(flagged) == {(name, layout) for name in RIVALS for layout in (IN_TURNS, STORED)}
+    assert not any(flagged.values())
+    later = ask_rivals(head, base, tuple(range(4, 8)), (*range(4, 8), *range(4)))
+    assert all(later.values())
+
+
+def test_without_other_rounds_there_is_no_stored_baseline() -> None:
+    side = {number: [("r", 1.0)] * 8 for number in range(6)}
+    flagged = ask_rivals(side, side, tuple(range(4)), tuple(range(6)))
+    assert {layout for _, layout in flagged} == {IN_TURNS}
+
+
+def test_all_rules_see_the_same_comparisons_and_ours_stands_first() -> None:
+    setup = make_setup()
+    runs = make_sides(setup, 12, process_sd=0.005)
+    rates = rule_rates(runs, setup, policy())
+    assert next(iter(rates)) == (OURS, IN_TURNS)
+    trials = all_trials(Gate(runs, policy()), setup.sides)
+    for size, rate in rates[OURS, IN_TURNS].items():
+        assert rate.total == sum(trial.size == size for trial in trials)
+    for rate in [rate for by_size in rates.values() for rate in by_size.values()]:
+        assert 0.0 <= rate.low <= rate.share <= rate.high <= 1.0
+        assert 0.0 < rate.disjoint <= rate.total
+    large = {key: by_size[0.2].share for key, by_size in rates.items() if 0.2 in by_size}
+    assert set(large.values()) == {1.0}
+
+
+def test_the_table_has_a_row_per_rule_and_layout() -> None:
+    setup = make_setup()
+    rates = rule_rates(make_sides(setup, 16, process_sd=0.005), setup, policy())
+    table = as_table(rates, (0.0, *setup.sizes))
+    assert table.head[:3] == ("rule", "samples", "A/A")
+    assert [row[:2] for row in table.rows][:2] == [(OURS, IN_TURNS), ("pytest-benchmark", IN_TURNS)]
+    assert ("criterion", STORED) in [row[:2] for row in table.rows]
+
+
+def test_the_command_reads_the_folder_of_a_selftest(tmp_path, monkeypatch, capsys) -> None:
+    setup = make_setup()
+    save(tmp_path, setup)
+    runs = make_sides(setup, 8)
+    monkeypatch.setattr(run_folder, "load_run", lambda path: runs[path.name])
+    monkeypatch.setattr(other_tools, "load_policy", lambda *_: policy())
+    assert other_tools.main([str(tmp_path)]) == 0
+    assert "| voxgate | in turns | 0.0 % \\[" in capsys.readouterr().out

@@ -2,7 +2,7 @@
 The embedded voice alone in a process, for `speed_beside_reference.py`: its memory, stage times and
 work, printed as JSON.
 
-    python -m tests.engine.embedded_speed THREADS ROUNDS
+    python -m tests.studies.embedded_speed THREADS ROUNDS
 
 Compile is off, as it is by default; memory is read before anything is imported that only counts
 (Linux).
@@ -50,7 +50,7 @@ def _peak_bytes() -> int:
 
 def _work(pipeline: FlowPipeline) -> dict[str, Any]:
     """Count one call of each model on what the text gives it: flops and bytes."""
-    from tests.engine.roofline import count_work
+    from tests.studies.roofline import count_work
 
     calls: dict[str, tuple[Any, ...]] = {}
     models = {"acoustic": pipeline.voice.dit, "vocoder": pipeline.voice.vocoder}

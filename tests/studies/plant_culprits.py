@@ -2,7 +2,7 @@
 Makes a throw-away copy of this repository with twelve more commits, two of them bad: what
 `voxgate bisect` is to find.
 
-    python tests/harness/plant_culprits.py FOLDER
+    python tests/studies/plant_culprits.py FOLDER
     cd FOLDER && voxgate bisect HEAD~12 HEAD smoke --cell nfe_steps-8
 
 The fourth commit does extra work in the vocoder, about 8 % of what 8 solver steps take in all; the

@@ -1,7 +1,7 @@
 """
 Do published F5-TTS and Vocos checkpoints load in this engine, and does it say the same?
 
-`python -m tests.engine.published_parity FOLDER`
+`python -m tests.studies.published_parity FOLDER`
 
 No weights can be had without a model hub, so the packages f5-tts and vocos from PyPI make models of
 random weights here, save them as they publish theirs, and speak; then this engine loads the files

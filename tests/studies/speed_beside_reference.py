@@ -2,7 +2,7 @@
 Is this engine faster than the published one at equal output? The page
 docs/evidence/engine-speed.md.
 
-    python tests/engine/speed_beside_reference.py FOLDER [--quick] [--device cuda] >
+    python tests/studies/speed_beside_reference.py FOLDER [--quick] [--device cuda] >
     docs/evidence/engine-speed.md
 
 The packages f5-tts and vocos from PyPI (in FOLDER, never a dependency) make models of random
@@ -32,9 +32,9 @@ from engine.acoustic.solver import time_grid  # noqa: E402
 from engine.config import Grid, Solver  # noqa: E402
 from engine.vocoder.vocos import waveform  # noqa: E402
 from engine.weights.f5_checkpoint import load_f5, load_vocos  # noqa: E402
-from tests.engine import published_reference, roofline, speed_page  # noqa: E402
-from tests.engine.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
-from tests.engine.roofline import Work, count_work, timed_s  # noqa: E402
+from tests.studies import published_reference, roofline, speed_page  # noqa: E402
+from tests.studies.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
+from tests.studies.roofline import Work, count_work, timed_s  # noqa: E402
 
 BANDS = 100
 HEARD_FRAMES = 94
@@ -223,7 +223,7 @@ def embedded(threads: int) -> dict[str, Any]:
     words = [
         sys.executable,
         "-m",
-        "tests.engine.embedded_speed",
+        "tests.studies.embedded_speed",
         str(threads),
         str(EMBEDDED_ROUNDS),
     ]

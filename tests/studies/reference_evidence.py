@@ -1,6 +1,6 @@
 """
 What a reference recording costs, and whether the embedded voice follows it:
-`python -m tests.engine.reference_evidence FOLDER`
+`python -m tests.studies.reference_evidence FOLDER`
 
 Prints the figures of `docs/evidence/reference-voice.md` as Markdown. Runs the suite
 `reference_voice` into FOLDER, then speaks with recordings by flite: its three voices that the

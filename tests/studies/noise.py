@@ -2,7 +2,7 @@
 How much do two equal processes differ on this machine, and what does malloc's set-up change about
 it?
 
-    python tests/harness/study_noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8]
+    python tests/studies/noise.py FOLDER [--cell nfe_steps-8] [--rounds 4] [--iterations 8]
     [--sides 3]
 
 Measures the embedded voice with the profile `cpu-gate`: in every round fresh processes of every
@@ -46,7 +46,7 @@ def measure(folder: Path, cell: str, rounds: int, iterations: int, sides: int) -
     suite, profile = load_suite("smoke"), get_profile("cpu-gate")
     cells = [each for each in suite.expand().cells if each.slug == cell]
     header = make_header(
-        suite, cells, profile, repeats=rounds, iterations=iterations, command="study_noise"
+        suite, cells, profile, repeats=rounds, iterations=iterations, command="tests.studies.noise"
     )
     names = [(number, variant) for variant in range(len(VARIANTS)) for number in range(sides)]
     launches = [PythonEnv(env=list(VARIANTS.values())[variant]) for _, variant in names]

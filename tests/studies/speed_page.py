@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.machine.identity import machine as this_machine
-from tests.engine.roofline import Machine, Work, median
+from tests.studies.roofline import Machine, Work, median
 
 if TYPE_CHECKING:
-    from tests.engine.speed_beside_reference import Result
+    from tests.studies.speed_beside_reference import Result
 
 AIM = 1.5
 """Times as fast as the package, at equal output."""
@@ -59,7 +59,7 @@ def _head(device: str, threads: int) -> Iterator[str]:
     yield "# Is this engine faster than the published one, at equal output?"
     yield ""
     yield (
-        "```\npython tests/engine/speed_beside_reference.py FOLDER > "
+        "```\npython tests/studies/speed_beside_reference.py FOLDER > "
         "docs/evidence/engine-speed.md\n```"
     )
     yield ""

@@ -2,7 +2,7 @@
 Where the panel's time goes: CPU seconds of each metric for a second of audio, one thread, models
 loaded.
 
-    python -m tests.harness.metrics.study_cost [FILES [METRIC ...]]
+    python -m tests.studies.metric_cost [FILES [METRIC ...]]
 
 The accepted audio of suite nfe_sweep, each recording held against a noisy copy, ROUNDS times; what
 several metrics share is charged to the first that asks for it, in the panel's order, and a

@@ -2,7 +2,7 @@
 How much work do the options of the solver leave out, and what is left of the voice? The table of
 docs/solver-options.md.
 
-    python tests/engine/solver_options.py [SENTENCES] [SUITE ...]
+    python tests/studies/solver_options.py [SENTENCES] [SUITE ...]
 
 Work is counted and not timed: rows of the batch over all calls of the acoustic model, against the
 default's. What is said is held against what the default says from the same noise. How fast that is:

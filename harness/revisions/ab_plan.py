@@ -1,0 +1,201 @@
+"""
+The plan of a comparison, and both revisions made ready to be measured.
+
+Decides nothing and measures nothing.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.judging.policy import DEFAULT as DEFAULT_POLICY
+from harness.judging.policy import Policy, read_policy
+from harness.judging.speed_decision import shown_metrics
+from harness.machine.git import NOW, Revision
+from harness.machine.identity import changed_tools
+from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from harness.machine.profiles import Profile
+from harness.metrics.registry import check_selection
+from harness.revisions.checkout import Checkout, WorktreeManager
+from harness.revisions.suite_diff import SuiteDiff, diff_suites
+from harness.runner.resume import SessionSpec
+from harness.runner.runner import TIMEOUT_S
+from harness.scoring.transcription import check_engine
+from harness.targets.registry import package_of
+from harness.workflow import ready_profile, short
+
+ROUNDS = 4
+"""Fewer leave Student's t too few degrees of freedom to prove anything."""
+
+
+BUDGET_S = 300.0
+
+
+SAME_TOOLS = ("commit", "branch", "dirty_files", "changes", "no_commit", "voxgate")
+"""Facts of a toolchain that differ between revisions and change no environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ABPlan:
+    """A comparison as a person requested it."""
+
+    base: str
+    head: str
+    suite: str
+    profile: str = DEFAULT_PROFILE
+    out: Path | None = None
+    resume: bool = False
+    """Continue what was begun in `out`, or in the youngest folder."""
+    rounds: int = ROUNDS
+    """Before more are added; in each, every cell gets a fresh process per side."""
+    iterations: int | None = None
+    only: tuple[str, ...] = ()
+    timeout_s: float = TIMEOUT_S
+    budget_s: float = BUDGET_S
+    """
+    Seconds of measuring in all. The planned rounds, and the confirming ones, are measured even if
+    they take longer.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Two revisions, ready to be measured, and the part of the suite that both have."""
+
+    base: Checkout
+    head: Checkout
+    suite_diff: SuiteDiff
+    policy: Policy
+    profile: Profile
+
+
+def session_spec(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dict[str, object]:
+    """Return the facts that identify a comparison: only the same one can continue it."""
+    names = {
+        name: NOW[0] if revision.is_now else revision.commit
+        for name, revision in (("base", base), ("head", head))
+    }
+    asked = {
+        "suite": plan.suite,
+        "profile": plan.profile,
+        "rounds": plan.rounds,
+        "iterations": plan.iterations,
+    }
+    return {"verb": verb, **names, **asked, "only": list(plan.only)}
+
+
+def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan) -> Match:
+    """
+    Check both revisions out, find the cells that both have, and check that their own code will
+    answer.
+
+    Raises HarnessError for a revision, suite, metric or recogniser that cannot be used.
+    """
+    profile = ready_profile(plan.profile)
+    trees = shop.tree(base), shop.tree(head)
+    shared = diff_suites(plan.suite, *trees, plan.only)
+    check_selection(shared.suite.metrics, shared.suite.conditions)
+    check_engine(shared.suite.judge)
+    packages = sorted(
+        {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}
+    )
+    sides = [_checkout_side(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
+    return Match(
+        base=sides[0], head=sides[1], suite_diff=shared, policy=policy_of(trees[0]), profile=profile
+    )
+
+
+def _checkout_side(
+    shop: WorktreeManager, name: str, revision: Revision, packages: Sequence[str]
+) -> Checkout:
+    """Make a side ready. Raises HarnessError that names the side."""
+    try:
+        return shop.checkout(revision, packages)
+    except HarnessError as error:
+        raise HarnessError(f"{name} cannot be measured: {error}") from error
+
+
+def policy_of(tree: Path) -> Policy:
+    """
+    Read the policy of a tree: its harness's own, if it has one, and baselines/policy.toml over it.
+    """
+    own, override = tree / "harness" / DEFAULT_POLICY.name, tree / "baselines" / "policy.toml"
+    policy = read_policy(own if own.is_file() else DEFAULT_POLICY, shown_metrics())
+    return {**policy, **read_policy(override, shown_metrics())} if override.exists() else policy
+
+
+def match_notes(match: Match) -> tuple[str, ...]:
+    """
+    Return the notes that stand above the figures: sides that are the same, environments that are
+    not.
+    """
+    base, head = match.base, match.head
+    notes = []
+    if base.revision.commit == head.revision.commit and not (
+        base.revision.changed_files or head.revision.changed_files
+    ):
+        notes.append(
+            f"BASE and HEAD are the same, {base.revision.label}: this measures how well the "
+            "machine can tell"
+        )
+    for name, side in (("BASE", base), ("HEAD", head)):
+        if side.environment != head.environment or side.environment != base.environment:
+            notes.append(f"environment of {name}: {side.environment}")
+    for name, side in (("BASE", base), ("HEAD", head)):
+        if side.shared:
+            notes.append(
+                f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] "
+                "shared says"
+            )
+    differ = changed_tools(_tools(base), _tools(head))
+    return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
+
+
+def _tools(side: Checkout) -> dict[str, object]:
+    return {tool: version for tool, version in side.toolchain.items() if tool not in SAME_TOOLS}
+
+
+def command_line(plan: ABPlan, verb: str, more: Sequence[str] = ()) -> str:
+    """Return the command line of a plan, with further words at its end."""
+    words = [
+        "voxgate",
+        verb,
+        plan.base,
+        plan.head,
+        plan.suite,
+        "--profile",
+        plan.profile,
+        "--rounds",
+        str(plan.rounds),
+    ]
+    words += [] if plan.iterations is None else ["--iterations", str(plan.iterations)]
+    for pattern in plan.only:
+        words += ["--only", pattern]
+    words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
+    return shlex.join([*words, "--budget", f"{plan.budget_s:g}", *more])
+
+
+def resume_command(
+    plan: ABPlan, verb: str, facts: SessionSpec, folder: Path, more: Sequence[str] = ()
+) -> str:
+    """
+    Return the command line that continues a session: with commits, since names of revisions move
+    on.
+    """
+    same = replace(plan, base=str(facts["base"]), head=str(facts["head"]))
+    return command_line(same, verb, [*more, "--resume", "--out", str(short(folder))])
+
+
+def measured_package(target: str) -> str:
+    """
+    Name the package that a target measures. Raises HarnessError if that is no code of a repository.
+    """
+    name = package_of(target)
+    if name is None:
+        raise HarnessError(
+            f"target {target} measures no code of a repository, so two revisions cannot differ in "
+            "it"
+        )
+    return name

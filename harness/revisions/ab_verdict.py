@@ -1,0 +1,129 @@
+"""
+From the two runs of a comparison to its verdict: score the audio, judge in pairs, amend.
+
+The amendments are the rules of `judging/amend.py` that only a comparison of revisions needs.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.analysis.aggregate import aggregate
+from harness.analysis.grouping import Measurements
+from harness.analysis.metric_rules import is_speed
+from harness.judging.amend import (
+    add_unshared_cells,
+    block_on_gaps,
+    fail_where_base_failed,
+    invalidate_speed,
+    is_gap,
+)
+from harness.judging.baseline import golden_dir, of_run, write_golden
+from harness.judging.confirm import confirmed, undecided
+from harness.judging.judge import judge
+from harness.judging.policy import Policy
+from harness.records.run import Run
+from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
+from harness.revisions.paired_run import (
+    Control,
+    PairedRuns,
+    examine,
+    is_measured,
+    load_sides,
+    without_control,
+)
+from harness.revisions.suite_diff import SuiteDiff
+from harness.runner import run_folder
+from harness.scoring.provenance import keep_scores, records_digest, stamp_of
+from harness.scoring.score_run import score_run
+from harness.workflow import CONFIRM, ScoreProgress
+
+NOWHERE = Path("none")
+"""In place of BASE's golden audio, which it has not: no such folder exists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairVerdict:
+    """A judged pair: HEAD's run, the measurements of both sides, the verdict and the control."""
+
+    head: Run
+    before: Measurements
+    now: Measurements
+    judgement: RunVerdict
+    control: Control
+
+
+def judge_pair(
+    folder: Path, policy: Policy, shared: SuiteDiff, scoring: ScoreProgress | None = None
+) -> PairVerdict:
+    """Score and judge the runs of a folder; golden audio, scores and transcripts are kept there."""
+    sides = load_sides(folder)
+    base, head = without_control(sides.base), without_control(sides.head)
+    golden = golden_dir(folder / "baselines", head.suite)
+    write_golden(base, golden)
+    before, now = score_side(base, NOWHERE, scoring), score_side(head, golden, scoring)
+    _keep(sides.base, before, NOWHERE)
+    _keep(sides.head, now, golden)
+    base, head = _with_transcripts(base), _with_transcripts(head)
+    judgement = judge(head, now, of_run(base, before), policy, head.cells, paired=True, base=base)
+    judgement = block_on_gaps(judgement, policy, str(folder))
+    if is_measured(folder / CONFIRM):
+        again = judge_speed(load_sides(folder / CONFIRM), policy)
+        judgement = confirmed(judgement, again, str(folder))
+    control = _control(folder, policy)
+    if control.trouble:
+        judgement = invalidate_speed(judgement, control.trouble, str(folder))
+    judgement = fail_where_base_failed(judgement, base, head)
+    judgement = add_unshared_cells(
+        judgement,
+        added=shared.added,
+        removed=shared.removed,
+        changed=shared.changed,
+        labels=shared.labels,
+    )
+    return PairVerdict(head=head, before=before, now=now, judgement=judgement, control=control)
+
+
+def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
+    """Judge the speeds alone, which need no scored audio."""
+    base, head = without_control(sides.base), without_control(sides.head)
+    before, now = aggregate(base, {}), aggregate(head, {})
+    return judge(head, now, of_run(base, before), policy, head.cells, paired=True)
+
+
+def undecided_cells(sides: PairedRuns, policy: Policy) -> Collection[str]:
+    """Return the cells that more rounds could decide, and those without any times."""
+    judgement = judge_speed(sides, policy)
+    untimed = {cell.cell for cell in judgement.cells if _is_untimed(cell, policy)}
+    return undecided(judgement) | untimed
+
+
+def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
+    """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
+    scores = score_run(run, golden, progress=progress)
+    run_folder.save_transcripts(Path(run.folder), scores.heard)
+    return aggregate(run, scores.values, versions=scores.versions)
+
+
+def _keep(side: Run, measurements: Measurements, golden: Path) -> None:
+    folder = Path(side.folder)
+    keep_scores(folder, measurements, stamp_of(side, golden, records_digest(folder)))
+
+
+def _with_transcripts(run: Run) -> Run:
+    return replace(run, heard=run_folder.load_transcripts(Path(run.folder)))
+
+
+def _control(folder: Path, policy: Policy) -> Control:
+    """Examine the control of the first look and of the second; the first trouble counts."""
+    looks = [path for path in (folder, folder / CONFIRM) if (path / "head" / "run.json").exists()]
+    controls = [examine(sides.base, sides.head, policy) for sides in map(load_sides, looks)]
+    return next((control for control in controls if control.trouble), controls[0])
+
+
+def _is_untimed(cell: CellVerdict, policy: Policy) -> bool:
+    return any(_is_blocking_gap(metric, policy) for metric in cell.metrics)
+
+
+def _is_blocking_gap(metric: MetricVerdict, policy: Policy) -> bool:
+    return policy[metric.metric].blocking and is_speed(metric.metric) and is_gap(metric)

@@ -1,0 +1,76 @@
+"""The record of a report: computed once, and decided by kinds and not by words."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import statistics
+from harness.records.run import Failure
+from harness.records.verdict import Verdict
+from harness.report.contents import Report, build_report, failed_option
+from harness.report.format import plain_columns
+from harness.report.markdown import markdown
+from harness.report.page import page
+from harness.report.tables import grouped_missing, rows
+from harness.report.terminal import report_lines
+from tests.harness.fake_runs import good_run, make_run, steady
+from tests.harness.report.making import contents, lied_to, passed, silence, unheard
+
+
+def reworded(of: Report) -> Report:
+    """The same verdicts in other words."""
+    cells = tuple(replace(cell, reason="other words") for cell in of.judgement.cells)
+    return replace(of, judgement=replace(of.judgement, cells=cells))
+
+
+def test_renderers_compute_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = passed(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a renderer computes")
+
+    for name in ("shift", "paired_rate_difference", "rate"):
+        monkeypatch.setattr(statistics, name, refuse)
+    assert "times as fast as the reference" in markdown(of)
+    assert "times as fast as the reference" in page(of, silence)
+    assert report_lines(of, 140)
+
+
+def test_an_option_that_failed_its_cell_is_not_named_twice_whatever_the_words(
+    tmp_path: Path,
+) -> None:
+    of = lied_to(tmp_path)
+    assert failed_option(of.run, "nfe-8") == "nfe_steps"
+    assert failed_option(of.run, "nfe-32") == ""
+    row = next(row for row in rows(reworded(of)) if row.cell == "nfe-8")
+    assert row.reasons == ("other words",)
+
+
+def test_a_missing_value_that_decides_nothing_has_its_own_line_whatever_the_words() -> None:
+    found = [grouped_missing(row) for row in rows(reworded(unheard()))]
+    assert ("wer % missing: no ASR weights",) in found
+
+
+def test_a_speed_that_a_failed_process_lacks_is_explained_by_the_failure() -> None:
+    failure = Failure(kind="killed", reason="out of memory")
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.1)})
+    dead = tuple(
+        replace(each, samples=(), failure=failure) if each.cell == "nfe-8" else each
+        for each in run.processes
+    )
+    of = contents(replace(run, processes=dead))
+    row = next(row for row in rows(reworded(of)) if row.cell == "nfe-8")
+    assert row.verdict is Verdict.FAILED
+    assert "p50 ms" in row.missing
+    assert not [line for line in grouped_missing(row) if "p50 ms" in line]
+
+
+def test_a_report_without_floor_has_none() -> None:
+    of = contents(good_run())
+    assert build_report(of.run, of.measurements, of.judgement).floor is None
+
+
+def test_columns_align_and_no_line_ends_in_spaces() -> None:
+    lines = plain_columns([("cell", "n", "word"), ("a", "10", "x")], left=(0, 2))
+    assert lines == ["cell   n  word", "a     10  x"]
