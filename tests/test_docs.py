@@ -22,7 +22,6 @@ EXAMPLES = DOCS / "examples" / "engine-plugin"
 PAGES = sorted(
     [
         ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
         *(ROOT / ".github").rglob("*.md"),
         *DOCS.rglob("*.md"),
     ]
