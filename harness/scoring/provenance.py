@@ -11,7 +11,7 @@ judged by the scores that it has, as long as they were made from its records. Co
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -105,28 +105,30 @@ def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
     Return a digest of the request files and the processes' records; with `slugs`, of these
     cells.
     """
-    whole = hashlib.sha256()
     logs = sorted((folder / "processes").glob("*.jsonl*"))
     kept = [log for log in logs if slugs is None or process_files.slug_of(log) in slugs]
-    try:
-        for path in (folder / "run.json", *kept):
-            # a stranger's file name may be no text
-            whole.update(os.fsencode(path.name) + f" {file_sha256(path)}\n".encode())
-    except OSError as error:
-        raise HarnessError(
-            f"cannot read {error.filename}: {error.strerror}; measure again"
-        ) from error
-    return whole.hexdigest()[:DIGITS]
+    return _files_digest((folder / "run.json", *kept), "measure again")
 
 
 def golden_digest(golden: Path) -> str:
-    """Return a digest of the golden audio's bytes; `none` where there is none."""
+    """
+    Return a digest of the golden audio's bytes; `none` where there is none. Raises HarnessError.
+    """
     files = sorted(golden.glob("*.flac"))
-    if not files:
-        return "none"
+    return _files_digest(files, "restore it, or accept a run again") if files else "none"
+
+
+def _files_digest(files: Iterable[Path], remedy: str) -> str:
+    """
+    Return a digest of files' names and bytes; a stranger's name may be no text. Raises HarnessError
+    with the remedy for a file that cannot be read.
+    """
     whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.name} {file_sha256(file)}\n".encode())
+    try:
+        for file in files:
+            whole.update(os.fsencode(file.name) + f" {file_sha256(file)}\n".encode())
+    except OSError as error:
+        raise HarnessError(f"cannot read {error.filename}: {error.strerror}; {remedy}") from error
     return whole.hexdigest()[:DIGITS]
 
 

@@ -9,7 +9,6 @@ nobody can choose the name of another.
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history.records import clean
 from harness.records.measurement import Missing, Value
+from harness.records.strict_json import LARGEST
 
 LONGEST = 160
 """Characters of a name; a longer one ends in a digest of itself, so that two of them stay apart."""
@@ -50,6 +50,8 @@ class ImportFault:
 def read_text(path: Path) -> str:
     """Read a file. Raises HarnessError if it cannot be read or is no text."""
     try:
+        if path.is_char_device():  # some never end
+            raise HarnessError(f"{path} is a device, and no file")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
@@ -146,7 +148,7 @@ def value_of(raw: object, source: str) -> Value:
         number = float(raw)
     except OverflowError:
         return Missing(f"{source} recorded a number that is too large")
-    return number if math.isfinite(number) else Missing(f"{source} recorded {number}")
+    return number if abs(number) <= LARGEST else Missing(f"{source} recorded {number}")
 
 
 def mapping(raw: object) -> Mapping[str, Any]:

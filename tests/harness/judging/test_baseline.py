@@ -3,6 +3,7 @@ The baseline on disk: what accept writes, what it refuses, and what loading says
 """
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from harness.judging.baseline_file import parse, render
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck
+from harness.scoring.provenance import golden_digest
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -349,6 +351,16 @@ def test_golden_audio_that_is_missing_or_extra_is_refused(tmp_path: Path) -> Non
     (golden / "u02.flac").write_bytes((golden / "x02.flac").read_bytes())
     with pytest.raises(HarnessError, match=r"x02.flac is not the audio of any accepted request"):
         load_baseline(tmp_path / "baselines", "smoke", "box-2c")
+
+
+def test_golden_audio_that_cannot_be_read_or_named_has_one_clear_line(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.flac")
+    odd.write_bytes(b"x")
+    assert golden_digest(tmp_path) != "none"
+    odd.unlink()
+    (tmp_path / "u02.flac").mkdir()
+    with pytest.raises(HarnessError, match=r"cannot read .*u02.flac: Is a directory; restore it"):
+        golden_digest(tmp_path)
 
 
 def test_a_baseline_of_the_first_schema_is_read_without_digests(tmp_path: Path) -> None:

@@ -449,3 +449,14 @@ def test_an_entry_of_another_tool_is_kept_once_under_any_machine(
 
     assert history.append(run)
     assert not history.append(replace(run, machine="renamed"))
+
+
+def test_numbers_that_overflow_in_a_chart_are_no_values() -> None:
+    assert common.value_of(1e308, "asv") == Missing("asv recorded 1e+308")
+    assert common.value_of(float("-inf"), "asv") == Missing("asv recorded -inf")
+    assert common.value_of(1e9, "asv") == 1e9
+
+
+def test_a_device_is_refused_and_not_read_to_an_end_that_it_may_not_have() -> None:
+    with pytest.raises(HarnessError, match="/dev/zero is a device, and no file"):
+        common.read_text(Path("/dev/zero"))
