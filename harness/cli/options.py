@@ -83,22 +83,37 @@ policy = click.option(
     help="A policy file over the default one, in place of baselines/policy.toml.",
 )
 
+profile = click.option(
+    "--profile",
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help="Kind of device, and how it is set up.",
+)
+
+
+iterations = click.option(
+    "--iterations", type=Count(1), help="Passes through the workload per process."
+)
+
+
+timeout = click.option(
+    "--timeout",
+    "timeout_s",
+    type=Amount(),
+    default=TIMEOUT_S,
+    show_default=True,
+    help="Seconds for one step of a process: to load, or one synthesis.",
+)
+
 
 def planned(verb: Command) -> Command:
     """Add the argument and options that say what to measure."""
     options: tuple[Callable[[Command], Command], ...] = (
         click.argument("suite"),
-        click.option(
-            "--profile",
-            default=DEFAULT_PROFILE,
-            show_default=True,
-            help="Kind of device, and how it is set up.",
-        ),
+        profile,
         click.option("--out", type=folder, help="Run folder; runs/NNNN unless given."),
         click.option("--repeats", type=Count(1, MOST_ROUNDS), help="Fresh processes per cell."),
-        click.option(
-            "--iterations", type=Count(1), help="Passes through the workload per process."
-        ),
+        iterations,
         click.option(
             "--only",
             multiple=True,
@@ -108,14 +123,7 @@ def planned(verb: Command) -> Command:
         click.option(
             "--resume", is_flag=True, help="Continue an interrupted run: --out, or the latest."
         ),
-        click.option(
-            "--timeout",
-            "timeout_s",
-            type=Amount(),
-            default=TIMEOUT_S,
-            show_default=True,
-            help="Seconds for one step of a process: to load, or one synthesis.",
-        ),
+        timeout,
     )
     for option in reversed(options):
         verb = option(verb)

@@ -7,9 +7,18 @@ from typing import Any
 
 import click
 
-from harness.cli.options import Amount, Command, Count, as_json, folder, writing
+from harness.cli.options import (
+    Amount,
+    Command,
+    Count,
+    as_json,
+    folder,
+    iterations,
+    profile,
+    timeout,
+    writing,
+)
 from harness.cli.output import make_console, say, say_result, score_progress
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.report.junit import Files, write_files
 from harness.report.terminal import evidence_lines, paired_lines
 from harness.revisions import ab as versus
@@ -17,18 +26,12 @@ from harness.revisions import ab_plan
 from harness.revisions import bisect as bisection
 from harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
 from harness.runner.progress import make_progress
-from harness.runner.runner import TIMEOUT_S
 
 
 def compared(verb: Command) -> Command:
     """Add the options that say how to compare two revisions."""
     options: tuple[Callable[[Command], Command], ...] = (
-        click.option(
-            "--profile",
-            default=DEFAULT_PROFILE,
-            show_default=True,
-            help="Kind of device, and how it is set up.",
-        ),
+        profile,
         click.option("--out", type=folder, help="Folder for all runs; runs/NNNN unless given."),
         click.option(
             "--resume", is_flag=True, help="Continue an interrupted one: --out, or the latest."
@@ -40,17 +43,8 @@ def compared(verb: Command) -> Command:
             show_default=True,
             help="Rounds of fresh processes, before more are added.",
         ),
-        click.option(
-            "--iterations", type=Count(1), help="Passes through the workload per process."
-        ),
-        click.option(
-            "--timeout",
-            "timeout_s",
-            type=Amount(),
-            default=TIMEOUT_S,
-            show_default=True,
-            help="Seconds for one step of a process: to load, or one synthesis.",
-        ),
+        iterations,
+        timeout,
     )
     for option in reversed(options):
         verb = option(verb)
