@@ -32,6 +32,7 @@ from harness.history.importers import detect
 from harness.history.importers.common import FAULTS, ImportFault
 from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
+from harness.history.segments import concerns
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
 from harness.judging.speed_decision import BASELINES
 from harness.machine.clock import now_utc_iso
@@ -209,6 +210,11 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
         id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso()
     )
     with open_existing(url) as opened:
+        if not any(concerns(word, series) for series in opened.series()):
+            raise HarnessError(
+                f"no series of the history matches {' '.join(pattern.values())} (suite, cell, "
+                "metric, machine); `voxgate history status --json` lists them"
+            )
         new = opened.acknowledge(word)
     click.echo(
         f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on"

@@ -103,7 +103,7 @@ def _cuts(
             why=f"acknowledged: {acknowledgement.why}",
         )
         for acknowledgement in acknowledgements
-        if _speaks_of(acknowledgement, series)
+        if concerns(acknowledgement, series)
     ]
     versions, rows = points.versions[points.known], points.known
     for index in np.flatnonzero(versions[1:] != versions[:-1]) + 1:
@@ -112,7 +112,8 @@ def _cuts(
     return tuple(sorted((cut for cut in cuts if cut.index), key=lambda cut: cut.index))
 
 
-def _speaks_of(acknowledgement: Acknowledgement, series: Series) -> bool:
+def concerns(acknowledgement: Acknowledgement, series: Series) -> bool:
+    """Check whether the patterns of an acknowledgement match a series."""
     names = ("suite", "cell", "metric", "machine")
     return all(fnmatchcase(getattr(series, name), getattr(acknowledgement, name)) for name in names)
 

@@ -29,6 +29,8 @@ STATISTICS: Mapping[str, Better] = {
     "stddev": "neither",
     "iqr": "neither",
 }
+SPREADS = ("stddev", "iqr")
+"""Statistics that may be 0; a time may not."""
 
 
 def is_pytest_benchmark(data: object) -> bool:
@@ -121,11 +123,19 @@ def _times(stats: Mapping[str, Any]) -> list[EntryValue]:
             unit="s",
             better=better,
             version=SOURCE,
-            value=value_of(stats.get(statistic), SOURCE),
+            value=_time(stats.get(statistic), statistic),
             n=rounds if type(rounds) is int and 0 <= rounds < MOST else 0,
         )
         for statistic, better in STATISTICS.items()
     ]
+
+
+def _time(raw: object, statistic: str) -> Value:
+    """Return seconds; Missing for a negative time, and for a zero that is no spread."""
+    value = value_of(raw, SOURCE)
+    if isinstance(value, Missing) or value > 0 or (value == 0 and statistic in SPREADS):
+        return value
+    return Missing(f"{SOURCE} recorded {statistic} = {value:g} s, which is no time")
 
 
 def _extras(extra: Mapping[str, Any]) -> list[EntryValue]:

@@ -283,6 +283,11 @@ def test_a_change_is_acknowledged_once_with_its_reason(filled: Path, capsys: Cap
         )
 
 
+def test_an_acknowledgement_that_matches_nothing_is_an_error(filled: Path, capsys: Capture) -> None:
+    assert invoke(["history", "acknowledge", "smokes", "--since", "2026-10-20", "--why", "x"]) == 2
+    assert "no series of the history matches smokes * * *" in output(capsys)[1]
+
+
 def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capture) -> None:
     assert invoke(["history", "acknowledge", "smoke", "--since", "2026-10-20", "--why", " "]) == 2
     assert "--why is empty" in output(capsys)[1]

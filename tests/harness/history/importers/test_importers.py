@@ -15,7 +15,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.history.database import History
-from harness.history.importers import common, detect
+from harness.history.importers import common, detect, pytest_benchmark
 from harness.history.records import EntryValue, HistoryEntry
 from harness.records.measurement import Missing
 from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
@@ -460,3 +460,15 @@ def test_numbers_that_overflow_in_a_chart_are_no_values() -> None:
 def test_a_device_is_refused_and_not_read_to_an_end_that_it_may_not_have() -> None:
     with pytest.raises(HarnessError, match="/dev/zero is a device, and no file"):
         common.read_text(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "seconds", "is_time"),
+    [("median", 0.1, True), ("median", 0.0, False), ("min", -1.0, False), ("stddev", 0.0, True)],
+)
+def test_a_time_that_cannot_be_is_missing_with_its_reason(
+    statistic: str, seconds: float, is_time: bool
+) -> None:
+    value = pytest_benchmark._time(seconds, statistic)
+    assert isinstance(value, float) is is_time
+    assert is_time or f"recorded {statistic} = {seconds:g} s" in value.reason
