@@ -210,12 +210,13 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
         id=0, **pattern, since=moment, why=why, by=by or _user(), created=now_utc_iso()
     )
     with open_existing(url) as opened:
-        if not any(concerns(word, series) for series in opened.series()):
-            raise HarnessError(
-                f"no series of the history matches {' '.join(pattern.values())} (suite, cell, "
-                "metric, machine); `voxgate history status --json` lists them"
-            )
+        matched = any(concerns(word, series) for series in opened.series())
         new = opened.acknowledge(word)
+    if not matched:
+        patterns = (
+            f"suite {word.suite}, cell {word.cell}, metric {word.metric}, machine {word.machine}"
+        )
+        click.echo(f"voxgate: no series of the history matches {patterns} yet", err=True)
     click.echo(
         f"acknowledged from {moment} on: {why}" if new else f"acknowledged already from {moment} on"
     )
