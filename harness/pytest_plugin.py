@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError, debugging, told
-from harness.judging.speed_decision import CheckInputs
 from harness.records.cell import Cell
-from harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 from harness.suite.suite import FOLDER, load_suite
 
 if TYPE_CHECKING:
@@ -215,8 +213,10 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
     from harness import workflow
     from harness.history.address import default_url
+    from harness.judging.speed_decision import CheckInputs
     from harness.machine.git import trouble as refusal
     from harness.runner.progress import make_progress
+    from harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 
     plan = RunPlan(
         suite=str(workflow.short(path)),

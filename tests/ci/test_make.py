@@ -89,11 +89,11 @@ def test_bench_fails_where_something_regressed_or_failed_and_not_on_a_fresh_mach
     assert (tmp_path / "calls").read_text() == "check smoke\n"
 
 
-def test_help_lists_every_target_with_its_sentence() -> None:
+def test_help_lists_every_target_with_its_sentence(tmp_path: Path) -> None:
     text = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     assert phony is not None
-    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = make("help", tmp_path)
     listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
     assert sorted(listed) == sorted(phony[1].split())
     assert all(listed.values())
