@@ -56,7 +56,12 @@ def test_a_vocoder_that_does_extra_work_is_slower_and_named(accepted, tmp_path):
 
 
 def test_a_default_that_silently_became_32_steps_is_named(accepted, tmp_path):
-    back = accepted.broken(tmp_path, "config.py", "nfe_steps: int = 16", "nfe_steps: int = 32")
+    back = accepted.broken(
+        tmp_path,
+        "config/flow.py",
+        "    nfe_steps: int = option(\n        16, range=(1, 128)",
+        "    nfe_steps: int = option(\n        32, range=(1, 128)",
+    )
     done = back.check("--repeats", "2", "--budget", "0", "--only", "default")
 
     assert done.returncode == 1, _said(done)
@@ -80,7 +85,7 @@ def test_int8_that_quantises_nothing_fails_as_not_in_effect(accepted, tmp_path):
 def test_a_click_every_second_is_heard(accepted, tmp_path):
     clicking = accepted.broken(
         tmp_path,
-        "post/level.py",
+        "audio/postprocess.py",
         "    return (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)\n",
         "    out = (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)\n"
         "    out[8000::16000] = 0.9\n    return out\n",
