@@ -8,7 +8,6 @@ that blocks is worse or a budget is broken, 3 where a series lacks data.
 """
 
 import getpass
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,8 @@ import click
 
 from harness import workflow
 from harness.analysis.metric_rules import is_helper
-from harness.cli.options import Count
+from harness.cli.options import Count, as_json
+from harness.cli.output import say_result
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched
@@ -62,9 +62,6 @@ database = click.option(
 )
 baselines = click.option(
     "--baselines", type=click.Path(path_type=Path), default=BASELINES, show_default=True
-)
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
 )
 
 
@@ -113,7 +110,7 @@ def bring_in(
     )
     counts = dict.fromkeys(("imported", "there already", "failed"), 0) | dict(tally)
     failures = [{"where": each.where, "reason": each.reason} for each in faults]
-    _say_result(as_json, {**counts, "failures": failures}, line)
+    say_result(as_json, {**counts, "failures": failures}, line)
     return 2 if faults else 0
 
 
@@ -176,7 +173,7 @@ def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
     if not as_json:
         for run in runs:
             click.echo(_run_line(run))
-    _say_result(as_json, list(map(_run_facts, runs)), f"{len(runs)} runs")
+    say_result(as_json, list(map(_run_facts, runs)), f"{len(runs)} runs")
     return 0
 
 
@@ -271,7 +268,7 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         ", ".join(f"{counts[state]} {state.value}" for state in TrendState if counts[state])
         or "no series"
     )
-    _say_result(as_json, rows, line)
+    say_result(as_json, rows, line)
     if any(trend.counts for trend in found):
         return 1
     return 3 if counts[TrendState.NO_DATA] else 0
@@ -363,7 +360,3 @@ def _of_interest(found: Iterable[SeriesTrend]) -> list[SeriesTrend]:
 def _cell_of(trend: SeriesTrend) -> tuple[str, ...]:
     series = trend.series
     return series.suite, series.profile, series.machine, series.cell
-
-
-def _say_result(as_json: bool, document: object, last_line: str) -> None:
-    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last_line)

@@ -13,6 +13,7 @@ import click
 
 from harness import workflow
 from harness.cli.options import Amount, Count
+from harness.cli.output import INTERRUPTED, LOG_COLUMNS
 from harness.errors import HarnessError
 from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from harness.load.records import HEADER, REPORT
@@ -22,9 +23,6 @@ from harness.records.files import write_file
 from harness.runner.run_folder import next_run_folder
 from harness.targets.http.client import FORMS
 
-INTERRUPTED = 130
-LOG_COLUMNS = 140
-"""Width of the table where there is no terminal to ask, as in the logs of CI."""
 LOADS = workflow.RUNS / "load"
 SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 

@@ -30,9 +30,6 @@ is too much already.
 MAJOR_FAULTS = 0
 """A page from disk costs a millisecond or a hundred; after warm-up none should come."""
 
-Disturbance = Mapping[str, float]
-"""`waited_s`, `stolen_s`, `major_faults`, `preempted`."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counters:

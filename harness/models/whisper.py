@@ -33,7 +33,7 @@ RATE_HZ = 16_000
 WINDOW_S = 30  # the window that Whisper was trained on
 WINDOW_STEP_S = 5  # windows are multiples of it, so that utterances of similar length share a batch
 MARGIN_S = 1.0  # silence encoded together with the end of the audio
-MEL_FRAMES_PER_S, POSITIONS_PER_S = 100, 50
+POSITIONS_PER_S = 50
 # log-mel maximum of ordinary speech at a peak of about 0.5; every audio is shifted to it
 LOUDEST_MEL = 1.5
 # openai-whisper clamps 8 decades below the maximum and divides by 4: the padding's value is maximum
