@@ -38,6 +38,7 @@ HARNESS_ORDER = (
     "history",
     "report",
     "load",
+    "scaffold",
     "ci",
     "workflow",
     "pytest_plugin",

@@ -21,6 +21,7 @@ COMPLETE = "_VOXGATE_COMPLETE"
 """Environment variable in which a shell asks click for completions."""
 
 VERBS = {
+    "init": ("init", "Write a first suite and CI into a repository with an engine."),
     "run": ("suite_verbs", "Measure SUITE into a run folder."),
     "gate": ("suite_verbs", "Judge a run folder against the baselines."),
     "check": ("suite_verbs", "Measure, score, judge and write the page: the main job."),

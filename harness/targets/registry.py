@@ -8,8 +8,10 @@ engine.
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -98,6 +100,7 @@ def _factory(name: str) -> Any:
     if name in BUILT_IN:
         return _imported(BUILT_IN[name])
     if ":" in name:
+        _see_project()
         try:
             return _imported(name)
         except (ImportError, AttributeError) as error:
@@ -109,6 +112,16 @@ def _factory(name: str) -> Any:
         if point.name == name:
             return point.load()
     raise _unknown(name)
+
+
+def _see_project() -> None:
+    """
+    Let a class be found in the working directory, as a worker finds it there; what is installed
+    comes first.
+    """
+    project = str(Path.cwd())
+    if "" not in sys.path and project not in sys.path:
+        sys.path.append(project)
 
 
 def _imported(place: str) -> Any:

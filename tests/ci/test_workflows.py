@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.scaffold.render import Answers, render
 from tests.ci.fake_runner import ROOT, WORKFLOWS, read
 
 FILES = sorted([*(ROOT / ".github").rglob("*.yml")])
@@ -83,6 +84,59 @@ def test_workflows_and_actions_pass_zizmor() -> None:
         tool("zizmor"), "--offline", "--no-progress", "--min-severity=medium", ".github"
     )
     assert code == 0, said
+
+
+CALLS = (
+    ("python", "mytts:speak"),
+    ("command", "flite -t {text} -o {wav}"),
+    ("command", "mytts --text {text} --out {wav}"),
+    ("http", "http://127.0.0.1:8080"),
+    ("http", "https://tts.example.org/a?b='c'"),
+)
+
+
+@pytest.mark.parametrize("files", [(), ("pyproject.toml", "requirements.txt", "Dockerfile")])
+@pytest.mark.parametrize(("engine", "call"), CALLS)
+def test_a_workflow_that_init_writes_passes_the_linters_and_pins_as_ours_do(
+    engine: str, call: str, files: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    answers = Answers(name="voice", engine=engine, call=call, ci="github")
+    [(name, text)] = [each for each in render(answers, tmp_path).items() if "workflow" in each[0]]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert lint(path) == (0, "")
+    code, said = run(
+        tool("zizmor"), "--offline", "--no-progress", "--min-severity=low", str(tmp_path)
+    )
+    assert code == 0, said
+    ours = "\n".join(each.read_text() for each in FILES)
+    used = re.findall(r"uses: (\S+ # \S+)\n", text)
+    assert len(used) == text.count("uses:") == 3
+    assert [each for each in used if each not in ours] == []
+    document = yaml.safe_load(text)
+    assert document["permissions"] == {}
+    [job] = document["jobs"].values()
+    assert job["permissions"] == {"contents": "read"} and job["timeout-minutes"] <= 60
+    assert "${{" not in "".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize(("engine", "call"), CALLS)
+def test_a_gitlab_job_that_init_writes_is_yaml_whose_script_passes_shellcheck(
+    engine: str, call: str, tmp_path: Path
+) -> None:
+    answers = Answers(name="voice", engine=engine, call=call, ci="gitlab")
+    files = render(answers, tmp_path)
+    document = yaml.safe_load(files[".gitlab/voxgate-voice.yml"])
+    include = yaml.safe_load(files[".gitlab-ci.yml"])
+    assert include == {"include": [{"local": ".gitlab/voxgate-voice.yml"}]}
+    [job] = document.values()
+    assert job["allow_failure"] == {"exit_codes": [3]}
+    script = tmp_path / "script.sh"
+    script.write_text("\n".join(["#!/bin/sh", *job["script"], ""]))
+    assert run(tool("shellcheck"), str(script)) == (0, "")
 
 
 def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
