@@ -51,7 +51,7 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--limit-ms",
     type=Amount(),
-    help="Latency limit in ms; later responses are not goodput, and too many of them are exit code 1.",
+    help="Latency limit in ms; later responses are no goodput, and too many of them exit code 1.",
 )
 @click.option(
     "--soak",
