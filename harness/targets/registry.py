@@ -8,7 +8,9 @@ engine.
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
@@ -117,17 +119,35 @@ def _factory(name: str) -> Any:
     if name in BUILT_IN:
         return _imported(BUILT_IN[name])
     if ":" in name:
-        try:
-            return _imported(name)
-        except (ImportError, AttributeError) as error:
-            raise HarnessError(
-                f"target {name!r} cannot be imported: {error}; install its package, or set "
-                "PYTHONPATH"
-            ) from error
+        _look_in_project()
+        return _loaded(name, lambda: _imported(name))
     for point in entry_points(group=GROUP):
         if point.name == name:
-            return point.load()
+            return _loaded(name, point.load)
     raise _unknown(name)
+
+
+def _look_in_project() -> None:
+    """
+    Let modules of the working directory be imported, behind all others: as in a worker, under
+    pytest and in a comparison of revisions.
+    """
+    here = os.getcwd()  # noqa: PTH109 - a text, as the entries of sys.path are
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _loaded(name: str, load: Callable[[], Any]) -> Any:
+    """Import a stranger's target. Raises HarnessError for whatever its module raises."""
+    try:
+        return load()
+    except Exception as error:
+        known = isinstance(error, ImportError | AttributeError)
+        told = str(error) if known else f"{type(error).__name__}: {error}"
+        raise HarnessError(
+            f"target {name!r} cannot be imported: {' '.join(told.split())}; "
+            + ("install its package, or set PYTHONPATH" if known else "correct it")
+        ) from error
 
 
 def _imported(place: str) -> Any:
