@@ -9,6 +9,7 @@ import click
 
 from harness import workflow
 from harness.cli.options import Amount, Count, as_json, file, folder
+from harness.cli.options import profile as profile_option
 from harness.cli.output import INTERRUPTED, say, say_result, score_progress
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import PROFILES
@@ -28,7 +29,7 @@ from harness.selftest.speed_plan import EQUALS
     default=DEFAULT_PROFILE,
     show_default=True,
     metavar="NAME",
-    help=f"Kind of device, one of {', '.join(PROFILES)}.",
+    help=f"Kind of device, one of {', '.join(PROFILES)}, or the path of a .toml file.",
 )
 @as_json
 def doctor(profile: str, as_json: bool) -> int:
@@ -104,13 +105,7 @@ def floor(
     show_default=True,
     help="Minutes to measure; 0 judges what is there.",
 )
-@click.option(
-    "--profile",
-    default=DEFAULT_PROFILE,
-    show_default=True,
-    metavar="NAME",
-    help="Kind of device, and how it is set up; `voxgate doctor --help` lists them.",
-)
+@profile_option
 @click.option(
     "--only",
     multiple=True,

@@ -98,7 +98,8 @@ profile = click.option(
     default=DEFAULT_PROFILE,
     show_default=True,
     metavar="NAME",
-    help="Kind of device, and how it is set up; `voxgate doctor --help` lists them.",
+    help="Kind of device, and how it is set up: a name that `voxgate doctor --help` lists, or the "
+    "path of a .toml file.",
 )
 
 only = click.option(
