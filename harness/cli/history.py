@@ -19,7 +19,7 @@ import click
 
 from harness import workflow
 from harness.analysis.metric_rules import is_helper
-from harness.cli.options import Count, as_json
+from harness.cli.options import Count, as_json, baselines
 from harness.cli.output import say_result
 from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL, VARIABLE
@@ -34,7 +34,6 @@ from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
 from harness.history.segments import concerns
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
-from harness.judging.speed_decision import BASELINES
 from harness.machine.clock import now_utc_iso
 from harness.report.format import NO_DATA, silence_lines
 
@@ -62,13 +61,6 @@ database = click.option(
     show_envvar=True,
     metavar="URL",
     help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
-)
-baselines = click.option(
-    "--baselines",
-    type=click.Path(path_type=Path),
-    default=BASELINES,
-    show_default=True,
-    help="Folder of the accepted baselines, with the policy and the budgets.",
 )
 
 
