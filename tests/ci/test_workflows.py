@@ -3,6 +3,7 @@ Every workflow and action: checked by actionlint, shellcheck and zizmor, and by 
 tool knows.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -121,6 +122,49 @@ def test_a_workflow_that_init_writes_passes_the_linters_and_pins_as_ours_do(
     [job] = document["jobs"].values()
     assert job["permissions"] == {"contents": "read"} and job["timeout-minutes"] <= 60
     assert "${{" not in "".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize(
+    ("below", "base", "code", "ends"),
+    [
+        ("", "none", 1, 0),  # the pull request that brings the gate
+        ("", "suites/voice.py", 0, 0),
+        ("", "suites/voice.py", 1, 1),
+        ("", "suites/voice.py", 2, 2),
+        ("tts", "tts/suites/voice.py", 3, 0),  # undecided: a warning
+        ("tts", "suites/voice.py", 1, 0),
+    ],
+)
+def test_the_step_that_init_writes_ends_as_voxgate_does(
+    below: str, base: str, code: int, ends: int, tmp_path: Path
+) -> None:
+    top, programs = tmp_path / "top", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "voxgate").write_text(f"#!/bin/sh\nexit {code}\n")
+    (programs / "voxgate").chmod(0o755)
+    (top / base).parent.mkdir(parents=True)
+    (top / base).touch()
+    (top / below).mkdir(exist_ok=True)
+    git = ("git", "-C", str(top), "-c", "user.name=A", "-c", "user.email=a@b.c")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "base"],
+                  ["commit", "-qm", "head", "--allow-empty"]):  # fmt: skip
+        assert run(*git, *words)[0] == 0
+    answers = Answers(name="voice", engine="python", call="", ci="github")
+    files = render(answers, top / below)
+    [text] = [text for name, text in files.items() if "workflow" in name]
+    [script] = [step["run"] for step in yaml.safe_load(text)["jobs"]["gate"]["steps"]
+                if step.get("name") == "Compare"]  # fmt: skip
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=top / below,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ends, done
+    assert ("undecided" in done.stdout or "could not be decided" in done.stdout) == (code == 3)
 
 
 @pytest.mark.parametrize(("engine", "call"), CALLS)
