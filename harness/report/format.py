@@ -33,6 +33,8 @@ FIXED: Mapping[str, int] = MappingProxyType(
 )
 """Decimals where readers expect a fixed number of them."""
 MISSING = "missing"
+NO_DATA = "no data"
+"""State of a trend whose newest nights have no value."""
 
 
 def shown_unit(metric: str, unit: str) -> str:
@@ -120,6 +122,23 @@ def flat_facts(facts: Mapping[str, object]) -> dict[str, str]:
 def fact_text(value: object) -> str:
     """Return a fact as text; a list by its members."""
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
+
+
+def silence_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """
+    Return series without data as one line for each machine, profile and reason: a missed night
+    silences all of them. Rows are those of `voxgate history status --json`.
+    """
+    groups: dict[tuple[object, ...], list[Mapping[str, object]]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("machine", "profile", "reason"))
+        groups.setdefault(key, []).append(row)
+    lines = []
+    for (machine, profile, reason), held in groups.items():
+        suites = ", ".join(dict.fromkeys(str(row["suite"]) for row in held))
+        only = f"{held[0]['cell']} {held[0]['metric']}" if len(held) == 1 else f"{len(held)} series"
+        lines.append(f"{suites} {profile} {machine} {only}: {reason}")
+    return lines
 
 
 GAP = "  "
