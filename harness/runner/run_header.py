@@ -55,10 +55,11 @@ def header_of_suite(
     repeats: int | None,
     iterations: int | None,
     command: str,
+    engine: Mapping[str, object] | None = None,
 ) -> RunHeader:
     """
     Return the header of a run that begins now; None for `repeats` and `iterations` takes the
-    suite's.
+    suite's. `engine` are the facts of the engine's own environment.
     """
     return RunHeader(
         suite=suite.name,
@@ -67,7 +68,7 @@ def header_of_suite(
         cells=tuple(cells),
         excluded=excluded,
         profile=profile,
-        environment=environment(),
+        environment=environment(engine),
         created=now_utc_iso(),
         repeats=suite.repeats if repeats is None else repeats,
         iterations=suite.iterations if iterations is None else iterations,

@@ -154,7 +154,7 @@ def make_header(
     command: str,
 ) -> RunHeader:
     """Return the header of a run. Raises HarnessError for options that the target does not know."""
-    check_cells(cells)
+    engine_facts = check_cells(cells)
     expansion = suite.expand()
     header = header_of_suite(
         suite,
@@ -164,6 +164,7 @@ def make_header(
         profile=profile.name,
         repeats=repeats,
         iterations=iterations,
+        engine=engine_facts,
         command=command,
     )
     chosen = {cell.slug for cell in cells}
