@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from harness.judging.tradeoff import Tradeoff
 from harness.records.environment import facts_of
 from harness.records.measurement import Measurement
+from harness.records.run import OptionCheck
 from harness.records.verdict import CellVerdict, MetricVerdict
 from harness.report.charts import ChartImage, both_themes, chart_image
 from harness.report.contents import (
@@ -22,7 +23,7 @@ from harness.report.contents import (
 )
 from harness.report.format import flat_facts, shown_value
 from harness.report.html import data_uri, standalone
-from harness.report.run_page import JudgedMeasurement, RecordedCell, RunRecord, run_page
+from harness.report.run_page import CheckLine, JudgedMeasurement, RecordedCell, RunRecord, run_page
 from harness.report.tables import (
     TableRow,
     accept_command,
@@ -91,9 +92,19 @@ def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
         reasons=row.reasons,
         notes=grouped_missing(row),
         measured=_judged(judged, contents.measurements.get(judged.cell, ())),
-        asked=cell.options if cell is not None else {},
+        requested=cell.options if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
-        effects=effects_of(contents.run, judged.cell),
+        checks=tuple(map(_check, effects_of(contents.run, judged.cell))),
+    )
+
+
+def _check(check: OptionCheck) -> CheckLine:
+    return CheckLine(
+        option=check.option,
+        requested=str(check.requested),
+        observed=check.observed,
+        in_effect=check.in_effect,
+        reason=check.reason,
     )
 
 

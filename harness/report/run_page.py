@@ -41,6 +41,17 @@ class JudgedMeasurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLine:
+    """One option check, as text; `in_effect` is None where nothing could be observed."""
+
+    option: str
+    requested: str
+    observed: str
+    in_effect: bool | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCell:
     """
     One cell of a run. `address` is its page, if it has one; `reasons` and then `notes` are lines
@@ -51,10 +62,9 @@ class RecordedCell:
     verdict: str | None
     reasons: tuple[str, ...]
     measured: tuple[JudgedMeasurement, ...]
-    asked: Mapping[str, object]
+    requested: Mapping[str, object]
     effective: Mapping[str, object]
-    effects: Sequence[object]
-    """The option checks: objects or mappings with the fields of `OptionCheck`."""
+    checks: tuple[CheckLine, ...]
     address: str = ""
     notes: tuple[str, ...] = ()
 

@@ -20,8 +20,14 @@ from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verd
 from harness.report.badges import VERDICTS, Badge, of_verdict
 from harness.report.charts import ChartImage, both_themes, chart_image
 from harness.report.contents import tradeoffs_of
-from harness.report.format import flat_facts, shown_unit
-from harness.report.run_page import JudgedMeasurement, RecordedCell, RunBefore, RunRecord
+from harness.report.format import fact_text, flat_facts, shown_unit
+from harness.report.run_page import (
+    CheckLine,
+    JudgedMeasurement,
+    RecordedCell,
+    RunBefore,
+    RunRecord,
+)
 from harness.report.site import urls
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
 from harness.report.tables import COLUMNS, TableColumn
@@ -202,10 +208,25 @@ def _recorded(book: Book, place: RunAxis, row: CellRow) -> RecordedCell:
         verdict=row.verdict,
         reasons=() if mark.kind == "good" or not row.reason else (row.reason,),
         measured=tuple(_judged_at(book, lines, len(place.runs) - 1)),
-        asked=row.config,
+        requested=row.config,
         effective=row.effective,
-        effects=row.effects,
+        checks=tuple(map(_check, row.effects)),
         address=urls.cell_page(place.suite, row.cell) if lines else "",
+    )
+
+
+def _check(check: Mapping[str, object]) -> CheckLine:
+    """Return an option check; the history keeps the keys that a run folder has."""
+    option, requested, observed, why = (
+        fact_text(check.get(key, "")) for key in ("option", "asked", "observed", "why")
+    )
+    holds = check.get("holds")
+    return CheckLine(
+        option=option,
+        requested=requested,
+        observed=observed,
+        in_effect=holds if isinstance(holds, bool) else None,
+        reason=why,
     )
 
 

@@ -443,3 +443,10 @@ def test_no_page_is_written_outside_the_site(tmp_path: Path, address: str) -> No
         pytest.raises(HarnessError, match="does not lie below"),
     ):
         folder.file(address, "x")
+
+
+def test_an_option_check_that_somebody_shortened_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+    entry = night(NIGHTS - 1, EPYC, np.random.default_rng(1))
+    cells = tuple(replace(cell, effects=({"option": "nfe_steps"},)) for cell in entry.cells)
+    made = make_site(tmp_path, [replace(entry, cells=cells)])
+    assert "nfe_steps not observed Asked for" in Page(made.text("run-1.html")).text()
