@@ -19,6 +19,7 @@ from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
 from harness.metrics.registry import check_selection
 from harness.revisions.checkout import Checkout, WorktreeManager
+from harness.revisions.engine_environments import EngineNeed, engine_need
 from harness.revisions.suite_diff import SuiteDiff, diff_suites
 from harness.runner.resume import SessionSpec
 from harness.runner.runner import TIMEOUT_S
@@ -101,18 +102,25 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     packages = sorted(
         {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}
     )
-    sides = [_checkout_side(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
+    engine = engine_need(shared.cells)
+    sides = [
+        _checkout_side(shop, *side, packages, engine) for side in (("BASE", base), ("HEAD", head))
+    ]
     return Match(
         base=sides[0], head=sides[1], suite_diff=shared, policy=policy_of(trees[0]), profile=profile
     )
 
 
 def _checkout_side(
-    shop: WorktreeManager, name: str, revision: Revision, packages: Sequence[str]
+    shop: WorktreeManager,
+    name: str,
+    revision: Revision,
+    packages: Sequence[str],
+    engine: EngineNeed | None,
 ) -> Checkout:
     """Make a side ready. Raises HarnessError that names the side."""
     try:
-        return shop.checkout(revision, packages)
+        return shop.checkout(revision, packages, engine)
     except HarnessError as error:
         raise HarnessError(f"{name} cannot be measured: {error}") from error
 

@@ -53,6 +53,7 @@ from harness.revisions.bisect_result import (
 )
 from harness.revisions.bisect_target import choose_targets, undecided_families
 from harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from harness.revisions.engine_environments import engine_need
 from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
     PairedRuns,
@@ -152,9 +153,10 @@ def _search(
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
     packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
+    engine = engine_need(match.suite_diff.cells)
 
     def checkout(commit: str) -> Checkout:
-        return shop.checkout(Revision(name=commit, commit=commit), packages)
+        return shop.checkout(Revision(name=commit, commit=commit), packages, engine)
 
     ends = _ends(match, job, energy=metric == ENERGY)
     aims = choose_targets(ends, cell, metric, match.suite_diff.reference)
