@@ -205,8 +205,11 @@ ALLOWED = {
     "revisions/checkout.py": "locks",
     "revisions/environments.py": "environments, which nobody uses before the mark that they are "
     "ready, and the log of a build",
+    "revisions/kept_environments.py": "locks, the mark that an environment is ready, and its end",
+    "revisions/engine_environments.py": "environments, which nobody uses before they are ready",
     "revisions/commands.py:run": "the log of a build",
     "revisions/left_out.py:replace_pointers": "files of a worktree of ours",
+    "revisions/left_out.py:take_changes": "files of a worktree of ours",
     "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
     "runner/worker_output.py:claim_stdout": "a pipe",
     "audio/files.py:_encoded": "into memory",
