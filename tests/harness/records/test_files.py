@@ -213,7 +213,6 @@ ALLOWED = {
     "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
     "runner/worker_output.py:claim_stdout": "a pipe",
     "audio/files.py:_encoded": "into memory",
-    "audio/files.py:_wav": "into memory",
     "report/charts.py": "into memory",
     "report/listening/utterance.py:encoded": "into memory",
     "report/listening/spectrogram.py:_png": "into memory",
