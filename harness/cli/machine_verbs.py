@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from harness import workflow
 from harness.cli.options import Amount, Count, as_json, file, folder
 from harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from harness.machine import profiles
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import PROFILES
 from harness.records.run import OPENAI
@@ -34,7 +34,7 @@ def doctor(profile: str, as_json: bool) -> int:
     \b
     Example: voxgate doctor --profile jetson-agx-orin-maxn
     """
-    found = workflow.examine(profile)
+    found = profiles.examine(profile)
     if not as_json:
         for line in examination_lines(found):
             click.echo(line)

@@ -23,7 +23,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from harness.errors import HarnessError
-from harness.machine.doctor import Action, Requirement
+from harness.machine import doctor
+from harness.machine.checks import check
+from harness.machine.doctor import Action, Examination, Requirement
+from harness.machine.identity import machine
 from harness.records.cell import Option
 
 
@@ -228,3 +231,26 @@ def get_profile(name: str = DEFAULT) -> Profile:
     if name not in PROFILES:
         raise HarnessError(f"unknown profile {name!r}; known are {', '.join(PROFILES)}")
     return PROFILES[name]()
+
+
+def ready_profile(name: str) -> Profile:
+    """
+    Return a profile that this machine may measure under.
+
+    Raises HarnessError for an unknown profile, or where the machine rules it out.
+    """
+    profile = get_profile(name)
+    doctor.refuse_unfit(profile.name, profile.requires, check.here())
+    return profile
+
+
+def examine(name: str = DEFAULT) -> Examination:
+    """
+    Check whether this machine is fit for a profile. Raises HarnessError for an unknown profile.
+    """
+    chosen = get_profile(name)
+    cpus = allowed_cpus()
+    cpu = cpus[-1] if chosen.pin and cpus else None
+    return doctor.examine(
+        chosen.name, str(machine()["id"]), chosen.requires, check.here(), lambda: doctor.busy(cpu)
+    )

@@ -144,6 +144,10 @@ class MetricVerdict:
     """
 
 
+MetricVerdicts = Mapping[str, tuple[MetricVerdict, ...]]
+"""By the slug of the cell."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellVerdict:
     """The decision on one cell; `reason` is one line for people, the decisive metric first."""
@@ -184,6 +188,11 @@ class RunVerdict:
     counts: Mapping[Verdict, int]
     """Number of cells by verdict."""
     cells: tuple[CellVerdict, ...]
+
+    @property
+    def metrics(self) -> MetricVerdicts:
+        """The verdicts on the metrics of each cell."""
+        return {cell.cell: cell.metrics for cell in self.cells}
 
 
 def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:

@@ -18,10 +18,14 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from harness.analysis.metric_rules import STAGE, is_helper
+from harness.audio.files import clip_loader
+from harness.audio.kept_audio import check_audio
+from harness.judging.baseline import BASELINES, golden_dir
 from harness.judging.tradeoff import Tradeoff
 from harness.metrics.registry import family_of
 from harness.records.cell import Request
 from harness.records.environment import RunEnvironment, facts_of
+from harness.records.files import write_file
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import OptionCheck
 from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
@@ -116,6 +120,14 @@ class InlineChart:
     dark: str
     alt: str
     caption: str
+
+
+def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
+    """Write the page, whole or not at all. Raises HarnessError if it cannot be written."""
+    check_audio(contents.run)
+    load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
+    write_file(path, page(contents, load), "choose another --out", parents=True)
+    return path
 
 
 def page(contents: Report, load: AudioLoader) -> str:
