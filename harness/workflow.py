@@ -16,6 +16,7 @@ from harness.judging.accept import BaselineChange, accept
 from harness.judging.baseline import BASELINES
 from harness.judging.confirm import suspects
 from harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
+from harness.metrics.registry import check_selection
 from harness.records.files import short
 from harness.report.contents import Report, build_report
 from harness.runner.confirming import measure_again
@@ -42,6 +43,7 @@ def measure_suite(
     Raises HarnessError for anything that cannot be meant, before any work.
     """
     suite = (inputs or CheckInputs(plan.suite)).suite
+    check_selection(suite.metrics, suite.conditions)
     check_engine(suite.judge)
     outcome = measure(plan, suite, verb, more, progress)
     return replace(outcome, folder=short(outcome.folder))

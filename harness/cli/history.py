@@ -302,8 +302,7 @@ def _bring_in_one(
     found, today = _read(path, machine, baselines), now_utc_iso()
     for entry in found.entries:
         if isinstance(entry, ImportFault):
-            is_named = entry.where.startswith(str(path))
-            yield entry if is_named else replace(entry, where=f"{path}, {entry.where}")
+            yield entry if entry.file else replace(entry, where=f"{path}, {entry.where}")
             continue
         try:
             check_time(entry.created, today)

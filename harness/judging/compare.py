@@ -21,7 +21,7 @@ from harness.machine.identity import comparable, unrecorded
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import Run
-from harness.records.verdict import Comparison
+from harness.records.verdict import Comparison, Remark, RemarkKind
 
 ABSENT = Missing("no baseline", MissingKind.NO_BASELINE)
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""
@@ -173,10 +173,10 @@ def accept_speed(run: Run) -> str:
     return f'voxgate accept {shlex.quote(run.folder)} --only speed --why "..."'
 
 
-def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
+def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[Remark, ...]:
     """
-    Return, as one sentence, the machine limits that only one of run and speed baseline records,
-    being the older one.
+    Return a notice of the machine limits that only one of run and speed baseline records, being the
+    older one.
     """
     machine = run.environment.machine.facts
     if baseline.speed is None or not machine:
@@ -191,10 +191,11 @@ def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
         f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of "
         "baseline and run only"
     )
-    return (
+    text = (
         f"{statement}, so speeds are compared as if it were the same; to hold them too: "
-        f"{accept_speed(run)}",
+        f"{accept_speed(run)}"
     )
+    return (Remark(kind=RemarkKind.UNRECORDED_LIMIT, facts=(text,)),)
 
 
 def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

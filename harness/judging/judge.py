@@ -33,6 +33,7 @@ from harness.records.verdict import (
     CellVerdict,
     MetricVerdict,
     MetricVerdicts,
+    Remark,
     RunVerdict,
     Verdict,
 )
@@ -198,12 +199,9 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
         return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
     verdict = Verdict.worst(metric.verdict for metric in metrics if metric.blocking)
     reason = explain.cell_reason(verdict, metrics, run.folder)
-    notes = phrases.joined(*_notes(cell, metrics, evidence))
-    return replace(
-        _cell(cell, verdict, phrases.joined(reason, notes), metrics),
-        notes=notes,
-        notices=_notices(cell, evidence),
-    )
+    remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, evidence)]
+    judged = phrases.with_remarks(_cell(cell, verdict, reason, metrics), remarks)
+    return replace(judged, reason=phrases.joined(reason, judged.notes))
 
 
 def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
@@ -218,7 +216,7 @@ def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     return _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
 
 
-def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
+def _notices(cell: Cell, evidence: _Evidence) -> tuple[Remark, ...]:
     """Return the remarks on a cell that change no verdict."""
     run, baseline = evidence.run, evidence.baseline
     compared = evidence.comparisons.get(cell.slug, ())
@@ -229,7 +227,9 @@ def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     )
 
 
-def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) -> tuple[str, ...]:
+def _explanations(
+    cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence
+) -> tuple[Remark, ...]:
     """Return what explains a cell's verdict: words heard, stage that moved, changed settings."""
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
@@ -241,9 +241,9 @@ def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) ->
         metric.verdict in HEARD_MATTERS and not is_speed(metric.metric) for metric in blocking
     )
     return (
-        explain.heard(cell.slug, run.heard, baseline) if doubtful else "",
-        _moved_stage(cell, evidence) if slower else "",
-        explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
+        *(explain.heard(cell.slug, run.heard, baseline) if doubtful else ()),
+        *(explain.stage_remark(_moved_stage(cell, evidence)) if slower else ()),
+        *explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     )
 
 

@@ -194,7 +194,11 @@ def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None
 def result_to_dict(result: Result) -> dict[str, Any]:
     """Return the judgement as plain JSON values, with the facts that only a comparison has."""
     sides = {
-        name: {"commit": revision.commit, "label": revision.label}
+        name: {
+            "commit": revision.commit,
+            "label": revision.label,
+            "changed_files": revision.changed_files,
+        }
         for name, revision in (("base", result.base), ("head", result.head))
     }
     control = {"shift": result.control.shift, "trouble": result.control.trouble}

@@ -10,7 +10,6 @@ from pathlib import Path
 from harness.errors import RUNS
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import ready_profile
-from harness.metrics.registry import check_selection
 from harness.runner.progress import Progress
 from harness.runner.run_folder import latest_run_folder, next_run_folder
 from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
@@ -48,10 +47,9 @@ def measure(
     Measure a plan's cells into its run folder; `more` is asked after the planned rounds which cells
     need another one.
 
-    Raises HarnessError for metrics and patterns that do not exist, for a machine that is unfit for
+    Raises HarnessError for patterns that match no cell, for a machine that is unfit for
     the profile, and as `run_suite` does.
     """
-    check_selection(suite.metrics, suite.conditions)
     folder = _folder(plan)
     return run_suite(
         suite,

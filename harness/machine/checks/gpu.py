@@ -118,16 +118,14 @@ class GpuThrottling(_OfGpu):
         if "gpu_reasons" not in after:
             return self._why(after)
         bits = int(number(before, "gpu_reasons") or 0) | int(number(after, "gpu_reasons") or 0)
-        reasons = [name for bit, name in SLOWING.items() if bits & bit]
+        causes = [cause for bit, cause in SLOWING.items() if bits & bit]
+        reasons = [name + (f" ({by})" if by else "") for name, by in causes]
         grown = {
-            "heat": growth(before, after, "gpu_heat_events"),
-            "power cap": growth(before, after, "gpu_power_events"),
+            HEAT: growth(before, after, "gpu_heat_events"),
+            POWER_CAP: growth(before, after, "gpu_power_events"),
         }
-        reasons += [
-            name
-            for name, more in grown.items()
-            if more and not any(name in reason for reason in reasons)
-        ]
+        held = {name for name, _ in causes}
+        reasons += [name for name, more in grown.items() if more and name not in held]
         return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
 
 
@@ -161,18 +159,19 @@ class GpuPersistence(_OfGpu):
         return fit(mode) if mode == "on" else unfit(mode)
 
 
-SLOWING: Mapping[int, str] = MappingProxyType(
+HEAT, POWER_CAP = "heat", "power cap"
+SLOWING: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
-        0x04: "power cap",
-        0x08: "hardware slowdown",
-        0x20: "heat (software)",
-        0x40: "heat (hardware)",
-        0x80: "power brake",
+        0x04: (POWER_CAP, ""),
+        0x08: ("hardware slowdown", ""),
+        0x20: (HEAT, "software"),
+        0x40: (HEAT, "hardware"),
+        0x80: ("power brake", ""),
     }
 )
 """
-Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and
-asked-for are no harm.
+Bits of the reasons why clocks are held down, with the cause and who acts on it (NVML API reference,
+clocks event reasons); idle and asked-for are no harm.
 """
 IDLE = 0x01
 DRIVER = "proc/driver/nvidia"
