@@ -70,6 +70,11 @@ ENGINE_ORDER = (
     "__main__",
 )
 """Likewise for engine/."""
+SHIM = "harness/targets/other_python/shim_parts.py"
+STAND_INS = {"Target", "OptionCheck", "HarnessError", "IsolatedStage", "StageWork"}
+"""
+Classes that the shim provides under voxgate's names, for targets where voxgate is not installed.
+"""
 LARGEST_TOP = 6
 LONGEST_FUNCTION = 50
 LONGEST_FILE = 400
@@ -77,7 +82,7 @@ MOST_IMPORTED = 16
 """Modules of the project that one file imports, those inside functions included."""
 IMPORT_MORE = {
     "engine/pipelines/flow.py": 22,
-    "harness/cli/history.py": 21,
+    "harness/cli/history.py": 22,
     "harness/judging/judge.py": 17,
     "harness/pytest_plugin.py": 21,
     "harness/revisions/ab.py": 20,
@@ -85,7 +90,7 @@ IMPORT_MORE = {
     "harness/revisions/bisect.py": 24,
     "harness/revisions/paired_run.py": 20,
     "harness/runner/runner.py": 20,
-    "harness/runner/worker.py": 20,
+    "harness/runner/worker.py": 17,
     "harness/scoring/asr_floor.py": 19,
     "harness/selftest/quality.py": 20,
     "harness/selftest/speed.py": 18,
@@ -181,7 +186,8 @@ def test_only_clock_reads_clocks():
 
     in_engine = [_name(path) for path in ENGINE if reading.search(path.read_text())]
 
-    assert found == ["harness/machine/clock.py"]
+    # the shim runs beside an engine in another interpreter, without voxgate
+    assert found == ["harness/machine/clock.py", SHIM]
     assert in_engine == ["engine/timing.py", "engine/training/loop.py"]
 
 
@@ -227,6 +233,9 @@ def test_no_two_classes_share_a_name():
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(_name(path))
 
+    assert places.keys() & STAND_INS == STAND_INS
+    for name in STAND_INS:
+        places[name].remove(SHIM)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 

@@ -18,6 +18,7 @@ from harness.judging.compare_speed import Pairing, Priors, compare_speed, pairin
 from harness.judging.shift import empty_comparison
 from harness.machine.checks.limits import NONE as NO_LIMIT
 from harness.machine.identity import comparable, unrecorded
+from harness.machine.profiles import name_of_changed
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import Run
@@ -164,7 +165,9 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         if file.machine != machine_id(run) and comparable(file.environment, facts):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
-            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")
+            changed = name_of_changed(file.profile, run.profile)
+            told = f": the file of profile {changed} was changed" if changed else ""
+            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now{told}")
     return tuple(reasons)
 
 

@@ -15,7 +15,8 @@ from harness.judging.policy import Policy, read_policy, shown_metrics
 from harness.machine.git import NOW, Revision
 from harness.machine.identity import changed_tools
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import Profile, ready_profile
+from harness.machine.profiles import Profile
+from harness.machine.readiness import ready_profile
 from harness.metrics.registry import check_selection
 from harness.records.files import short
 from harness.revisions.checkout import Checkout, WorktreeManager

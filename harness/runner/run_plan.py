@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import RUNS
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import ready_profile
+from harness.machine.readiness import ready_profile
 from harness.runner.progress import Progress
 from harness.runner.run_folder import latest_run_folder, next_run_folder
 from harness.runner.runner import TIMEOUT_S, Outcome, run_suite

@@ -154,7 +154,7 @@ def make_header(
     command: str,
 ) -> RunHeader:
     """Return the header of a run. Raises HarnessError for options that the target does not know."""
-    check_cells(cells)
+    engine_facts = check_cells(cells)
     expansion = suite.expand()
     return RunHeader(
         suite=suite.name,
@@ -163,7 +163,7 @@ def make_header(
         cells=tuple(cells),
         excluded=expansion.excluded,
         profile=profile.name,
-        environment=environment(),
+        environment=environment(engine_facts),
         created=now_utc_iso(),
         repeats=suite.repeats if repeats is None else repeats,
         iterations=suite.iterations if iterations is None else iterations,

@@ -25,6 +25,7 @@ from harness.records.cell import Cell, Option, Request
 from harness.records.run import UNSEEN, OptionCheck
 from harness.targets.http.client import (
     API_RATE_HZ,
+    BYTE_ORDERS,
     FORMS,
     Ask,
     ReceivedAudio,
@@ -42,7 +43,7 @@ SPEED_DOUBT = 0.5
 Tolerance of the change of duration, as a share of the logarithm of the speed: pauses need not
 shrink with words.
 """
-CLIENT_OPTIONS = ("url", "timeout_s")
+CLIENT_OPTIONS = ("url", "timeout_s", "byte_order")
 """Options of this side, which no server could ignore."""
 
 
@@ -168,10 +169,9 @@ DEFAULTS: Mapping[str, Option] = {
     "streamed": True,
     "timeout_s": 60.0,
 }
-FURTHER = ("speed", "seed", "speaker")
+FURTHER = ("speed", "seed", "speaker", "byte_order")
 """
-Sent only if requested. A workload's `speaker` is the voice, unless the cell names one for all
-texts.
+Without a default. A workload's `speaker` is the voice, unless the cell names one for all texts.
 """
 HARNESS_OPTIONS = ("device", "threads")
 """A profile sets them for engines that run here; they do not apply to a server."""
@@ -205,6 +205,11 @@ class HttpTarget(Target):
         if options.get("form", "wav") not in FORMS:
             raise HarnessError(
                 f"option form cannot be {options['form']!r}; choose from {', '.join(FORMS)}"
+            )
+        if options.get("byte_order", BYTE_ORDERS[0]) not in BYTE_ORDERS:
+            raise HarnessError(
+                f"option byte_order cannot be {options['byte_order']!r}; choose from "
+                f"{', '.join(BYTE_ORDERS)}, or leave it to the server's headers"
             )
         if options.get("form") == "flac" and options.get("streamed", True):
             raise HarnessError(
@@ -283,6 +288,7 @@ class HttpTarget(Target):
             streamed=bool(options["streamed"]),
             speed=None if speed is None else float(speed),
             seed=None if seed is None else int(seed),
+            byte_order=str(options.get("byte_order", "")),
         )
 
     def _card(self) -> Mapping[str, Any]:

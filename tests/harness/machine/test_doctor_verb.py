@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import invoke
-from harness.machine import doctor, profiles
+from harness.machine import doctor, readiness
 from harness.machine.checks import check
 from harness.machine.checks.check import SystemRoot
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
@@ -42,7 +42,7 @@ def on(
             check, "here", lambda: SystemRoot(root=tmp_path, libc="glibc 2.39", **SET)
         )
         monkeypatch.setattr(doctor, "busy", lambda cpu: write(tmp_path, later))
-        monkeypatch.setattr(profiles, "machine", lambda: {"id": "box"})
+        monkeypatch.setattr(readiness, "machine", lambda: {"id": "box"})
 
     return put
 

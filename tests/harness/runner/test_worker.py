@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
 from harness.machine.interference import DisturbanceWatch
 from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Phase, ProcessRecord
-from harness.runner import process_files, worker
+from harness.runner import engine_side, process_files
 from harness.runner.failures import classify
 from harness.runner.process_files import WorkerLog
 from harness.runner.timing import time_synthesis
@@ -270,7 +270,7 @@ class RealTime(ForwardingTarget):
 def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
+    monkeypatch.setattr(engine_side, "make_target", lambda name: RealTime())
     _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
     watch = DisturbanceWatch()
     watch.start()

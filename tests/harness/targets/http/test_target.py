@@ -141,6 +141,21 @@ def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(
         assert target.sample_rate_hz == rate_hz
 
 
+def test_l16_is_in_network_byte_order_unless_the_option_says_otherwise() -> None:
+    little = wav(tone())[44:]
+    big = np.frombuffer(little, "<i2").astype(">i2").tobytes()
+    for frames, options in ((big, {}), (little, {"byte_order": "little"})):
+        reply = Reply(headers={"Content-Type": "audio/L16; rate=22050"}, parts=(frames,))
+        with fake_server(reply) as fake:
+            audio = np.concatenate(heard(loaded(fake, form="pcm", **options)))
+            np.testing.assert_allclose(audio, tone(), atol=1e-4)
+            assert "byte_order" not in fake.asked[-1]
+    reply = Reply(headers={"Content-Type": "audio/L16"}, parts=(little,))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="byte_order='little'") as it:
+        heard(loaded(fake, form="pcm"))
+    assert it.value.kind == "bad format"
+
+
 def voices(asked: dict[str, Any]) -> Reply:
     """An honest server: voice, seed and speed change the audio."""
     pitch = 5 + {"slt": 0, "rms": 1}.get(asked.get("voice", "slt"), 2) + asked.get("seed", 0) % 3
@@ -405,6 +420,7 @@ def test_a_server_that_is_not_there_or_silent_is_named() -> None:
         ("speech", {"form": "flac"}, "cannot be streamed"),
         ("speech", {"timeout_s": 0}, "timeout_s cannot be 0"),
         ("speech", {"streamed": "yes"}, "streamed cannot be 'yes'"),
+        ("speech", {"byte_order": "middle"}, "byte_order cannot be 'middle'; choose from little"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(
