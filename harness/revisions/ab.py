@@ -21,9 +21,7 @@ from typing import Any
 from harness.analysis.grouping import Measurements
 from harness.errors import RUNS
 from harness.judging.confirm import suspects
-from harness.machine.clock import now_utc_iso
 from harness.machine.git import Revision, resolve
-from harness.machine.identity import environment
 from harness.records.cell import Cell
 from harness.records.files import short
 from harness.records.verdict import judgement_to_dict
@@ -54,7 +52,7 @@ from harness.revisions.paired_run import (
 from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
 from harness.runner.progress import Progress, ScoreProgress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_header import RunHeader
+from harness.runner.run_header import header_of_suite
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""
@@ -146,21 +144,14 @@ def make_pair_plan(
 ) -> PairPlan:
     """Return the plan that measures some cells of both sides in turns, for so many rounds."""
     shared = match.suite_diff
-    whole = RunHeader(
-        suite=shared.suite.name,
-        question=shared.suite.question,
+    whole = header_of_suite(
+        shared.suite,
+        cells,
         reference=shared.reference,
-        cells=tuple(cells),
         excluded=shared.excluded,
         profile=match.profile.name,
-        environment=environment(),
-        created=now_utc_iso(),
         repeats=rounds,
-        iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
-        min_time_s=shared.suite.min_time_s,
-        metrics=None if shared.suite.metrics is None else tuple(shared.suite.metrics),
-        conditions=tuple(shared.suite.conditions),
-        judge=shared.suite.judge,
+        iterations=plan.iterations,
         command=command_line(plan, "ab"),
     )
     return PairPlan(

@@ -243,9 +243,9 @@ class Worker:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
         self._note({"kind": "effects", "effects": [to_json(effect) for effect in effects]})
         broken = [
-            f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}"
+            f"asked for {e.option}={e.requested}, in effect {e.observed}: {e.reason}"
             for e in effects
-            if e.holds is False
+            if e.in_effect is False
         ]
         if broken:
             raise NotInEffectError("; ".join(broken))
@@ -311,7 +311,9 @@ class Worker:
 def changed_audio(request: Request, seed: Option) -> OptionCheck:
     """Return the broken promise of a seed."""
     why = f"the same seed gave different audio for request {request.id}"
-    return OptionCheck(option="seed", asked=seed, observed="other audio", holds=False, why=why)
+    return OptionCheck(
+        option="seed", requested=seed, observed="other audio", in_effect=False, reason=why
+    )
 
 
 def is_same(audio: np.ndarray, path: Path) -> bool:

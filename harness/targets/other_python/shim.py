@@ -35,6 +35,7 @@ from .shim_parts import (
     ability,
     audio_of,
     cell_of,
+    check_fields,
     cuda_here,
     cuda_in_use,
     failure_of,
@@ -136,8 +137,7 @@ class Served:
     def observe(self, said: Any) -> Any:
         """Return the option checks of one request."""
         checks = ability(self._target, "observe")(types.SimpleNamespace(**said["request"]))
-        names = ("option", "asked", "observed", "holds", "why")
-        return {"effects": [{name: getattr(each, name) for name in names} for each in checks]}
+        return {"effects": [check_fields(each) for each in checks]}
 
     def stages(self, said: Any) -> Any:
         """Profile the stages of one request, as runner/stage_profile.py does."""

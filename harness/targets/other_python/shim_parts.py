@@ -38,12 +38,30 @@ class HarnessError(ValueError):
     """A refusal in one line, as in voxgate."""
 
 
-class OptionCheck:
-    """One option as requested and as observed, as in voxgate."""
+RENAMED = {"asked": "requested", "holds": "in_effect", "why": "reason"}
+"""
+Fields of an option check: the key in JSON, which is the name in older versions of voxgate, and the
+name.
+"""
 
-    def __init__(self, *, option: str, asked: Any, observed: str, holds: Any, why: str) -> None:
-        self.option, self.asked, self.observed = option, asked, observed
-        self.holds, self.why = holds, why
+
+def check_fields(check: Any) -> Any:
+    """Return an option check as JSON; one of an older voxgate has the old names."""
+    named = {
+        old: getattr(check, new if hasattr(check, new) else old) for old, new in RENAMED.items()
+    }
+    return {"option": check.option, "observed": check.observed, **named}
+
+
+class OptionCheck:
+    """One option as requested and as observed, as in voxgate; old keywords work there too."""
+
+    def __init__(self, *, option: str, observed: str, **more: Any) -> None:
+        self.option, self.observed = option, observed
+        for old, new in RENAMED.items():
+            setattr(self, new, more.pop(old) if old in more else more.pop(new))
+        if more:
+            raise TypeError(f"an option check has no {', '.join(sorted(more))}")
 
 
 class StageWork:

@@ -58,7 +58,7 @@ class Engine(Target):
         self.chunk_boundaries_s = (self.options["audio_s"] / 2,)
     def settled(self): return self.count > 1
     def observe(self, request):
-        return [OptionCheck(option=n, asked=a, observed=str(a), holds=True, why="seen") for n, a in self.asked.items()]
+        return [OptionCheck(option=n, requested=a, observed=str(a), in_effect=True, reason="seen") for n, a in self.asked.items()]
     def isolated_stages(self, request, watch):
         from voxgate.harness.targets.protocol import IsolatedStage
         from voxgate.harness.records.run import StageWork

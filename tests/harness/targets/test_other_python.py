@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -538,3 +539,13 @@ def test_processes_of_checks_leave_nobody_behind(foreign: Make) -> None:
 
 def test_a_program_of_the_path_is_an_environment(tmp_path: Path) -> None:
     assert find_environment(("python3",), tmp_path).command[0].endswith("python3")
+
+
+def test_an_option_check_is_sent_by_the_same_keys_under_new_and_old_names() -> None:
+    sent = {"option": "steps", "asked": 3, "observed": "3", "holds": True, "why": "counted"}
+    new = {"option": "steps", "requested": 3, "observed": "3", "in_effect": True}
+    assert shim_parts.check_fields(shim_parts.OptionCheck(**new, reason="counted")) == sent
+    assert shim_parts.check_fields(shim_parts.OptionCheck(**sent)) == sent
+    assert shim_parts.check_fields(types.SimpleNamespace(**sent)) == sent  # of an older voxgate
+    with pytest.raises(TypeError, match="has no colour"):
+        shim_parts.OptionCheck(**sent, colour="red")
