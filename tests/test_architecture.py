@@ -85,6 +85,7 @@ IMPORT_MORE = {
     "harness/cli/history.py": 22,
     "harness/judging/judge.py": 17,
     "harness/pytest_plugin.py": 21,
+    "harness/report/site/build.py": 17,
     "harness/revisions/ab.py": 18,
     "harness/revisions/ab_verdict.py": 17,
     "harness/revisions/bisect.py": 24,
