@@ -11,13 +11,14 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, read_policy
-from harness.judging.speed_decision import shown_metrics
+from harness.judging.policy import Policy, read_policy, shown_metrics
 from harness.machine.git import NOW, Revision
 from harness.machine.identity import changed_tools
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
+from harness.machine.readiness import ready_profile
 from harness.metrics.registry import check_selection
+from harness.records.files import short
 from harness.revisions.checkout import Checkout, WorktreeManager
 from harness.revisions.engine_environments import EngineNeed, engine_need
 from harness.revisions.suite_diff import SuiteDiff, diff_suites
@@ -25,7 +26,6 @@ from harness.runner.resume import SessionSpec
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.transcription import check_engine
 from harness.targets.registry import package_of
-from harness.workflow import ready_profile, short
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
