@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.errors import HarnessError
+from harness.judging.baseline import BASELINES
 from harness.judging.policy import DEFAULT, FILE
-from harness.judging.speed_decision import BASELINES
 from harness.records.cell import NAME
 from harness.records.files import inside, write_file
 from harness.scaffold.guess import SPEAKERS, top_folder
