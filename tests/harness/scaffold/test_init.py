@@ -96,7 +96,7 @@ def test_the_engine_that_was_named_speaks(place: Place) -> None:
     shorten(place, "my_voice")
     done = place.run("run", "my_voice", "--repeats", "1", "--iterations", "1")
     assert done.returncode == 0, done.stderr
-    assert '"audio_s":0.5' in next(place.folder.glob("runs/*/processes/*")).read_text()
+    assert '"audio_s":0.5' in next(place.folder.glob("runs/*/processes/*.jsonl")).read_text()
 
 
 def test_from_an_empty_repository_to_a_check_by_a_server(place: Place) -> None:
