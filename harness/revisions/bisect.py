@@ -37,7 +37,7 @@ from harness.revisions.ab import judge_match, make_pair_plan, measure_match
 from harness.revisions.ab_plan import (
     ABPlan,
     Match,
-    measured_package,
+    measured_packages,
     prepare,
     resume_command,
     session_spec,
@@ -151,7 +151,7 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
+    packages = measured_packages(match.suite_diff.cells)
 
     def checkout(commit: str) -> Checkout:
         return shop.checkout(Revision(name=commit, commit=commit), packages)

@@ -66,6 +66,7 @@ from harness.runner.stage_profile import profile_stages
 from harness.runner.timing import Timing, freeze_gc, joins_of, no_garbage_collection, time_synthesis
 from harness.runner.worker_output import claim_stdout
 from harness.runner.worker_request import WorkerRequest, read_job
+from harness.targets.command.process import own_threads
 from harness.targets.protocol import Target
 from harness.targets.registry import make_target
 
@@ -266,17 +267,17 @@ class Worker:
 
     def _pin(self, _command: Mapping[str, Any]) -> Record:
         """
-        Move every thread, also those that libraries started, to the CPU for measuring; nothing more
-        will be compiled.
+        Move every thread, also those that libraries started and those of an engine that is a
+        program, to the CPU for measuring; nothing more will be compiled.
         """
         self._prove()
         if self._opened is not None:
             self._opened.stop()
         freeze_gc()
         if self._job.cpu is not None:
-            for thread in Path("/proc/self/task").iterdir():
+            for thread in own_threads(programs=self._loaded().elsewhere):
                 with suppress(ProcessLookupError):  # it may have ended meanwhile
-                    os.sched_setaffinity(int(thread.name), {self._job.cpu})
+                    os.sched_setaffinity(thread, {self._job.cpu})
         return {}
 
     def _energy(self, _command: Mapping[str, Any]) -> Record:
@@ -317,9 +318,9 @@ class Worker:
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         self._prove()
-        elsewhere = self._loaded().elsewhere
+        target = self._loaded()
         peaks = {
-            "peak_rss_bytes": None if elsewhere else peak_rss_bytes(),
+            "peak_rss_bytes": target.peak_rss_bytes() if target.elsewhere else peak_rss_bytes(),
             "peak_cuda_bytes": peak_cuda_bytes(),
         }
         self._note({"kind": "finished", **peaks})

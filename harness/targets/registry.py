@@ -10,12 +10,14 @@ import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option
 from harness.targets.adapter import adapted, option_check_of
+from harness.targets.command.files import find_program
 from harness.targets.protocol import Target
 from harness.targets.slowdown import slowed
 
@@ -26,6 +28,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
         "control": "harness.targets.fixed_work:ControlTarget",
+        "command": "harness.targets.command.target:CommandTarget",
         "http": "harness.targets.http.target:HttpTarget",
     }
 )
@@ -89,6 +92,8 @@ def check_cells(cells: Sequence[Cell]) -> None:
     Check the options of cells and of their requests by their targets. Raises HarnessError.
     """
     for cell in cells:
+        if cell.command is not None:
+            find_program(cell.command.words[0], Path())
         extras = {tuple(request.options.items()) for request in cell.workload.requests}
         for extra in sorted(extras, key=str):
             check_options(cell.target, cell.pipeline, {**cell.options, **dict(extra)})
