@@ -70,6 +70,11 @@ ENGINE_ORDER = (
     "__main__",
 )
 """Likewise for engine/."""
+SHIM = "harness/targets/other_python/shim_parts.py"
+STAND_INS = {"Target", "OptionCheck", "HarnessError", "IsolatedStage", "StageWork"}
+"""
+Classes that the shim provides under voxgate's names, for targets where voxgate is not installed.
+"""
 LARGEST_TOP = 6
 LONGEST_FUNCTION = 50
 LONGEST_FILE = 400
@@ -140,7 +145,8 @@ def test_only_clock_reads_clocks():
 
     in_engine = [_name(path) for path in ENGINE if reading.search(path.read_text())]
 
-    assert found == ["harness/machine/clock.py"]
+    # the shim runs beside an engine in another interpreter, without voxgate
+    assert found == ["harness/machine/clock.py", SHIM]
     assert in_engine == ["engine/timing.py", "engine/training/loop.py"]
 
 
@@ -186,6 +192,9 @@ def test_no_two_classes_share_a_name():
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(_name(path))
 
+    assert places.keys() & STAND_INS == STAND_INS
+    for name in STAND_INS:
+        places[name].remove(SHIM)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 

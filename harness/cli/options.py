@@ -87,7 +87,7 @@ profile = click.option(
     "--profile",
     default=DEFAULT_PROFILE,
     show_default=True,
-    help="Kind of device, and how it is set up.",
+    help="Kind of device, and how it is set up: a name, or the path of a .toml file.",
 )
 
 

@@ -18,10 +18,11 @@ from harness.judging.compare_speed import Pairing, Priors, compare_speed, pairin
 from harness.judging.shift import empty_comparison
 from harness.machine.checks.limits import NONE as NO_LIMIT
 from harness.machine.identity import comparable, unrecorded
+from harness.machine.profiles import name_of_changed
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import Run
-from harness.records.verdict import Comparison
+from harness.records.verdict import Comparison, Remark, RemarkKind
 
 ABSENT = Missing("no baseline", MissingKind.NO_BASELINE)
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""
@@ -142,7 +143,9 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         if file.machine != machine_id(run) and comparable(file.environment, facts):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
-            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")
+            changed = name_of_changed(file.profile, run.profile)
+            told = f": the file of profile {changed} was changed" if changed else ""
+            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now{told}")
     return tuple(reasons)
 
 
@@ -151,10 +154,10 @@ def accept_speed(run: Run) -> str:
     return f'voxgate accept {shlex.quote(run.folder)} --only speed --why "..."'
 
 
-def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
+def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[Remark, ...]:
     """
-    Return, as one sentence, the machine limits that only one of run and speed baseline records,
-    being the older one.
+    Return a notice of the machine limits that only one of run and speed baseline records, being the
+    older one.
     """
     machine = run.environment.machine.facts
     if baseline.speed is None or not machine:
@@ -169,10 +172,11 @@ def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
         f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of "
         "baseline and run only"
     )
-    return (
+    text = (
         f"{statement}, so speeds are compared as if it were the same; to hold them too: "
-        f"{accept_speed(run)}",
+        f"{accept_speed(run)}"
     )
+    return (Remark(kind=RemarkKind.UNRECORDED_LIMIT, facts=(text,)),)
 
 
 def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -33,6 +33,7 @@ from harness.records.verdict import (
     CellVerdict,
     Comparison,
     MetricVerdict,
+    Remark,
     RunVerdict,
     Verdict,
 )
@@ -155,12 +156,9 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
         return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
     verdict = Verdict.worst(metric.verdict for metric in metrics if metric.blocking)
     reason = explain.cell_reason(verdict, metrics, run.folder)
-    notes = phrases.joined(*_notes(cell, metrics, evidence))
-    return replace(
-        _cell(cell, verdict, phrases.joined(reason, notes), metrics),
-        notes=notes,
-        notices=_notices(cell, evidence),
-    )
+    remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, evidence)]
+    judged = phrases.with_remarks(_cell(cell, verdict, reason, metrics), remarks)
+    return replace(judged, reason=phrases.joined(reason, judged.notes))
 
 
 def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
@@ -174,7 +172,7 @@ def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     return _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
 
 
-def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
+def _notices(cell: Cell, evidence: _Evidence) -> tuple[Remark, ...]:
     """Return the remarks on a cell that change no verdict."""
     run, baseline = evidence.run, evidence.baseline
     compared = evidence.comparisons.get(cell.slug, ())
@@ -185,7 +183,9 @@ def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     )
 
 
-def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) -> tuple[str, ...]:
+def _explanations(
+    cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence
+) -> tuple[Remark, ...]:
     """Return what explains a cell's verdict: words heard, stage that moved, changed settings."""
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
@@ -197,9 +197,9 @@ def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) ->
         metric.verdict in HEARD_MATTERS and not is_speed(metric.metric) for metric in blocking
     )
     return (
-        explain.heard(cell.slug, run.heard, baseline) if doubtful else "",
-        _moved_stage(cell, evidence) if slower else "",
-        explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
+        *(explain.heard(cell.slug, run.heard, baseline) if doubtful else ()),
+        *(explain.stage_remark(_moved_stage(cell, evidence)) if slower else ()),
+        *explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     )
 
 

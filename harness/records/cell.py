@@ -104,6 +104,11 @@ class Cell:
     fixed: Mapping[Name, Option] = field(default_factory=dict)
     command: Annotated[CommandLine | None, OmitDefault()] = None
     """Of the target `command`."""
+    environment: Annotated[tuple[str, ...], OmitDefault()] = ()
+    """
+    Environment of the engine, as the suite names it; empty for voxgate's own. No part of the
+    digest: the same request may be measured in another environment.
+    """
 
     @property
     def options(self) -> dict[str, Option]:

@@ -11,7 +11,7 @@ is true. Braces that are meant are doubled. Starts nothing, and no shell ever re
 """
 
 import string
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeGuard, get_args
 
@@ -99,9 +99,16 @@ class CommandLine:
                     f'["--{homeless[0]}", "{{{homeless[0]}}}"]}}'
                 )
 
-    def check_arguments(self, options: Collection[str]) -> None:
-        """Raise HarnessError for an argument of an option that no cell and no request sets."""
-        known = {*options, *OF_A_PROFILE}
+    def check_cells(
+        self, cells: Sequence[Mapping[str, Value]], requests: Sequence[Mapping[str, Value]]
+    ) -> None:
+        """
+        Check the options of all cells of a suite, and of their requests. Raises HarnessError, also
+        for an argument of an option that none of them sets.
+        """
+        for options in cells:
+            self.check(options, requests)
+        known = {*OF_A_PROFILE, *(name for options in (*cells, *requests) for name in options)}
         unknown = sorted(set(self.arguments) - known)
         if unknown:
             raise HarnessError(

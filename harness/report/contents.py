@@ -136,15 +136,20 @@ def differences(run: Run, slug: str) -> tuple[OptionDifference, ...]:
         return ()
     unlike = {
         check.option: OptionDifference(
-            option=check.option, requested=check.asked, effective=check.observed, reason=check.why
+            option=check.option,
+            requested=check.requested,
+            effective=check.observed,
+            reason=check.reason,
         )
         for check in effects_of(run, slug)
-        if check.holds is False
+        if check.in_effect is False
     }
     effective = effective_of(run, slug)
-    for name, asked in cell.options.items():
-        if name in effective and effective[name] != asked and name not in unlike:
-            unlike[name] = OptionDifference(option=name, requested=asked, effective=effective[name])
+    for name, requested in cell.options.items():
+        if name in effective and effective[name] != requested and name not in unlike:
+            unlike[name] = OptionDifference(
+                option=name, requested=requested, effective=effective[name]
+            )
     return tuple(unlike.values())
 
 
@@ -153,7 +158,7 @@ def failed_option(run: Run, slug: str) -> str:
     for process in run.processes:
         if process.cell == slug and process.failure is not None:
             return ""
-        failed = [check.option for check in process.effects if check.holds is False]
+        failed = [check.option for check in process.effects if check.in_effect is False]
         if process.cell == slug and failed:
             return failed[0]
     return ""

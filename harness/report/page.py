@@ -99,7 +99,7 @@ class CellDetails:
     row: TableRow
     kind: str
     missing: tuple[str, ...]
-    asked: Mapping[str, object]
+    requested: Mapping[str, object]
     effective: Mapping[str, object]
     effects: tuple[OptionCheck, ...]
     differences: tuple[OptionDifference, ...]
@@ -169,7 +169,7 @@ def _details(
         row=row,
         kind=charts.kind(judged.verdict),
         missing=grouped_missing(row),
-        asked=cell.options if cell is not None else {},
+        requested=cell.options if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
         effects=effects_of(contents.run, judged.cell),
         differences=contents.differences.get(judged.cell, ()),

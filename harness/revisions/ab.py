@@ -20,9 +20,7 @@ from typing import Any
 
 from harness.analysis.grouping import Measurements
 from harness.judging.confirm import suspects
-from harness.machine.clock import now_utc_iso
 from harness.machine.git import Revision, resolve
-from harness.machine.identity import environment
 from harness.records.cell import Cell
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report, all_differences, build_report
@@ -50,7 +48,7 @@ from harness.revisions.paired_run import (
 )
 from harness.runner.progress import Progress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_header import RunHeader
+from harness.runner.run_header import header_of_suite
 from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
 
 FIRST_SHARE = 0.6
@@ -143,21 +141,14 @@ def make_pair_plan(
 ) -> PairPlan:
     """Return the plan that measures some cells of both sides in turns, for so many rounds."""
     shared = match.suite_diff
-    whole = RunHeader(
-        suite=shared.suite.name,
-        question=shared.suite.question,
+    whole = header_of_suite(
+        shared.suite,
+        cells,
         reference=shared.reference,
-        cells=tuple(cells),
         excluded=shared.excluded,
         profile=match.profile.name,
-        environment=environment(),
-        created=now_utc_iso(),
         repeats=rounds,
-        iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
-        min_time_s=shared.suite.min_time_s,
-        metrics=None if shared.suite.metrics is None else tuple(shared.suite.metrics),
-        conditions=tuple(shared.suite.conditions),
-        judge=shared.suite.judge,
+        iterations=plan.iterations,
         command=command_line(plan, "ab"),
     )
     return PairPlan(
@@ -191,7 +182,11 @@ def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None
 def result_to_dict(result: Result) -> dict[str, Any]:
     """Return the judgement as plain JSON values, with the facts that only a comparison has."""
     sides = {
-        name: {"commit": revision.commit, "label": revision.label}
+        name: {
+            "commit": revision.commit,
+            "label": revision.label,
+            "changed_files": revision.changed_files,
+        }
         for name, revision in (("base", result.base), ("head", result.head))
     }
     control = {"shift": result.control.shift, "trouble": result.control.trouble}

@@ -106,16 +106,7 @@ class Opened:
         """
         used = {*self._paths, *_imported(), *_mapped(), *_of_programs()}
         fresh, self._known = used - self._known, used
-        foreign = territory.foreign(
-            fresh, (*more, *environments(), Path(__file__).resolve().parents[1])
-        )
-        if foreign:
-            rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
-            raise ForeignFilesError(
-                f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of "
-                "the revision that is measured; name files relative to the project's folder and "
-                "commit them, or keep them outside of the repository"
-            )
+        check_files(fresh, territory, (*more, *environments(), Path(__file__).resolve().parents[1]))
         return len(used)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -123,6 +114,23 @@ class Opened:
         if reader is not None:
             with suppress(Exception):  # whatever is raised here would stop what the engine is doing
                 self._paths.update(os.path.abspath(path) for path in reader(arguments))  # noqa: PTH100 - as it is named
+
+
+def check_files(paths: Iterable[str], territory: Territory, more: Iterable[Path]) -> int:
+    """
+    Return how many files were used. Raises ForeignFilesError, naming files, if one is the project's
+    but not the side's.
+    """
+    used = list(paths)
+    foreign = territory.foreign(used, more)
+    if foreign:
+        rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        raise ForeignFilesError(
+            f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of "
+            "the revision that is measured; name files relative to the project's folder and "
+            "commit them, or keep them outside of the repository"
+        )
+    return len(used)
 
 
 def environments() -> tuple[Path, ...]:

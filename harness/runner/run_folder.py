@@ -48,6 +48,7 @@ from harness.records.run import (
     Phase,
     ProcessRecord,
     Run,
+    spec_fields,
 )
 from harness.runner.json_files import read_json, write_json
 from harness.runner.process_files import begun_processes, load_process
@@ -156,23 +157,11 @@ def load_run(folder: Path) -> Run:
             {**facts_of(environment), **closing}, f"{complete}: environment"
         )
     return Run(
+        **{**spec_fields(header), "environment": environment},
         schema_version=SCHEMA_VERSION,
-        suite=header.suite,
-        question=header.question,
-        reference=header.reference,
-        cells=header.cells,
-        excluded=header.excluded,
-        profile=header.profile,
-        environment=environment,
-        created=header.created,
         processes=_processes(folder, header),
         folder=str(folder),
         complete=complete.exists(),
-        metrics=header.metrics,
-        conditions=header.conditions,
-        judge=header.judge,
-        unmeasured=header.unmeasured,
-        workload=header.workload,
         heard=load_transcripts(folder),
     )
 

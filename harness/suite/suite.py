@@ -51,8 +51,10 @@ class Suite:
     workload that each of them measures; a process that has measured for less than `min_time_s` then
     adds whole passes. `metrics` chooses what is scored of the audio, by name (all that apply, if
     not given); `conditions` such as "telephone" have it scored once more as it is heard that way;
-    `judge` names who writes down what is said. Speeds are always measured. `name` and `question`
-    come from the file (`load_suite`).
+    `judge` names who writes down what is said. `environment` is where a Python target runs, if that
+    is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
+    or the words that start an interpreter. Speeds are always measured. `name` and `question` come
+    from the file (`load_suite`).
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
@@ -73,6 +75,7 @@ class Suite:
     command: Sequence[str] = ()
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     protocol: str = "once"
+    environment: str | Sequence[str] = ()
     repeats: int = 3
     iterations: int = 1
     min_time_s: float = 0.0
@@ -133,7 +136,10 @@ class Suite:
             self._cell(values, workload)
             for values in [*combinations, *_in_order(self.cells, self.axes)]
         )
-        _check_command(cells)
+        command = _command_of(self)
+        if command is not None:
+            requests = [request.options for request in workload.requests]
+            command.check_cells([cell.options for cell in cells], requests)
         return Expansion(
             cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
         )
@@ -147,6 +153,7 @@ class Suite:
             axes=dict(values),
             fixed=dict(self.fixed),
             command=_command_of(self),
+            environment=_words(self.environment),
         )
 
     def _reference(self, cells: tuple[Cell, ...]) -> str:
@@ -226,6 +233,13 @@ def _what(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _words(environment: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the words of an environment; a folder or a name is one, and none is voxgate's own."""
+    if isinstance(environment, str):
+        return (environment,) if environment else ()
+    return tuple(environment)
+
+
 def _product(axes: Mapping[str, Sequence[Option]]) -> list[dict[str, Option]]:
     if not axes:
         return []
@@ -291,6 +305,13 @@ def _check_shapes(suite: Suite) -> None:
             raise HarnessError(
                 f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
             )
+    if not isinstance(suite.environment, str) and not (
+        _is_list(suite.environment, str) and all(suite.environment)
+    ):
+        raise HarnessError(
+            "environment must be a folder, a name, or a list of words that starts Python, not "
+            f"{suite.environment!r}"
+        )
     without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
     for what, tables in (("cells", suite.cells), ("without", without)):
         if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):
@@ -311,17 +332,6 @@ def _command_of(suite: Suite) -> CommandLine | None:
     if not suite.pipeline:
         raise HarnessError("a suite needs pipeline=, the name of one of its target's pipelines")
     return None
-
-
-def _check_command(cells: Sequence[Cell]) -> None:
-    """Raise HarnessError for an option without an argument, and an argument without an option."""
-    extras = [request.options for cell in cells[:1] for request in cell.workload.requests]
-    for cell in cells:
-        if cell.command is not None:
-            cell.command.check(cell.options, extras)
-    if cells and cells[0].command is not None:
-        options = [*extras, *(cell.options for cell in cells)]
-        cells[0].command.check_arguments({name for each in options for name in each})
 
 
 def _is_list(value: object, kind: type) -> bool:

@@ -24,7 +24,7 @@ from harness.judging.baseline_file import BaselineFile
 from harness.judging.speed_decision import SpeedDecision
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
-from harness.runner import process_files, run_folder, worker, worker_pool
+from harness.runner import engine_side, process_files, run_folder, worker, worker_pool
 from harness.runner.run_plan import RunPlan
 from harness.scoring.provenance import FILE
 from harness.scoring.score_run import RunScores
@@ -71,9 +71,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("get_profile", "ready_profile"):
         monkeypatch.setattr(workflow, name, lambda _: ALONE)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Stopped)
-    monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
-    monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
+    for module in (worker, engine_side):
+        monkeypatch.setattr(module, "no_garbage_collection", nullcontext)
+        monkeypatch.setattr(module, "freeze_gc", lambda: None)
+    monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     monkeypatch.setattr(Stopped, "left", 10**9)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE.replace("iterations=12", "iterations=2"))

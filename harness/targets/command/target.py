@@ -235,6 +235,8 @@ class CommandTarget(Target):
 
 
 def _checked(
-    name: str, asked: Option | None, observed: str, holds: bool | None, why: str
+    name: str, requested: Option | None, observed: str, in_effect: bool | None, reason: str
 ) -> OptionCheck:
-    return OptionCheck(option=name, asked=asked, observed=observed, holds=holds, why=why)
+    return OptionCheck(
+        option=name, requested=requested, observed=observed, in_effect=in_effect, reason=reason
+    )

@@ -298,6 +298,22 @@ def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capt
     assert "nothing is measured at 2198-01-01" in output(capsys)[1]
 
 
+def test_a_missed_night_is_two_lines_whatever_the_number_of_series(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"nfe-{n}" for n in range(40)]
+    with open_history(URL) as history:
+        for night in range(1, 15):
+            history.append(entry(night, *(cell(name, value()) for name in names)))
+    monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-11-05T09:00:00+00:00")
+    assert invoke(["history", "status"]) == 3
+    head, last = output(capsys)[0]
+    assert head.startswith("NO DATA smoke cpu-gate box-2c 40 series: no value for ")
+    assert last == "40 no data; next: voxgate check smoke --profile cpu-gate   # on box-2c"
+    assert invoke(["history", "status", "--json"]) == 3
+    assert len(json.loads("\n".join(output(capsys)[0]))) == 40
+
+
 def test_status_says_what_is_worse_and_what_is_silent(
     filled: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,7 +169,7 @@ def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
 
 def test_an_option_that_is_not_in_effect_is_refused(tmp_path: Path) -> None:
     effect = OptionCheck(
-        option="quantization", asked="int8", observed="none", holds=False, why="0 of 74"
+        option="quantization", requested="int8", observed="none", in_effect=False, reason="0 of 74"
     )
     refuse(
         tmp_path,

@@ -197,6 +197,8 @@ ALLOWED = {
     "runner/process_files.py:archive_process": "renames a log that is whole",
     "runner/run_folder.py:put_folder_away": "renames a folder that nobody reads any more",
     "runner/worker_process.py:WorkerProcess.__init__": "appends a worker's standard error",
+    "targets/other_python/connection.py:EngineProcess._started": "appends an engine's errors",
+    "targets/other_python/connection.py:EngineProcess._boot": "appends what it printed",
     "load/server.py:started": "appends what a server says on standard error",
     "load/records.py:CellLog.__init__": "appends readings of memory",
     "ci/gate.py:_append": "GitHub's summary file, which others append to as well",

@@ -50,7 +50,7 @@ def unheard() -> Report:
 def lied_to(tmp_path: Path) -> Report:
     """Asked for 8 steps, took 32."""
     lie = OptionCheck(
-        option="nfe_steps", asked=8, observed="32", holds=False, why="DiT ran 32 times"
+        option="nfe_steps", requested=8, observed="32", in_effect=False, reason="DiT ran 32 times"
     )
     run = good_run(effects=(lie,))
     processes = tuple(replace(p, effects=lie_of(p.cell, lie)) for p in run.processes)
@@ -60,7 +60,11 @@ def lied_to(tmp_path: Path) -> Report:
 def unobserved(tmp_path: Path) -> Report:
     """A server was asked for a voice, and nothing shows whether it took it."""
     voice = OptionCheck(
-        option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused"
+        option="voice",
+        requested="alloy",
+        observed=UNSEEN,
+        in_effect=None,
+        reason="sent, and not refused",
     )
     return contents(good_run(effects=(voice,)), accepted(tmp_path))
 
@@ -84,7 +88,9 @@ def hostile() -> Report:
     run = good_run()
     texts = tuple(Request(id=r.id, text=HOSTILE) for r in run.cells[0].workload.requests)
     cells = tuple(replace(cell, workload=Workload(name="w", requests=texts)) for cell in run.cells)
-    bad = OptionCheck(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
+    bad = OptionCheck(
+        option=HOSTILE, requested=HOSTILE, observed=HOSTILE, in_effect=False, reason=HOSTILE
+    )
     processes = tuple(
         replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes
     )

@@ -29,6 +29,7 @@ from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Energy
 from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import (
+    engine_side,
     failures,
     json_files,
     process_files,
@@ -156,11 +157,12 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
         monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(process_files.WorkerLog, "__init__", opened)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
-    monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
+    for module in (worker, engine_side):
+        monkeypatch.setattr(module, "no_garbage_collection", nullcontext)
+        monkeypatch.setattr(module, "freeze_gc", lambda: None)
     # to a file of its own, were it a process
     monkeypatch.setattr(worker.traceback, "print_exception", lambda error: None)
-    monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
+    monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     drawn = Energy(meter="test", idle_w=1.0, busy_s=1.0, energy_j=2.0, audio_s=0.2)
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
     monkeypatch.setattr(runner, "_unmetered", lambda *_: {})

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,21 @@ def asked():
 """
 
 
+LOADED: list[CommandTarget] = []
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    for target in LOADED:
+        if hasattr(target, "_engine"):
+            target._engine.close()  # type: ignore[union-attr]
+    LOADED.clear()
+
+
 def loaded(folder: Path, code: str, *words: str, **options: object) -> CommandTarget:
     target = CommandTarget()
+    LOADED.append(target)
     command = line(program(folder, code), *words, protocol="lines")
     target.load(cell(command, **options), {"device": "cpu"})  # type: ignore[arg-type]
     return target
@@ -189,17 +203,21 @@ while True:
         "claimed.guidance",
     }
     found = checks(target)
-    assert (found["steps"].observed, found["steps"].holds) == (UNSEEN, None)
-    assert found["steps"].why == "sent with the text; the program claims 8"
-    assert found["rate"].why == "passed as 2; the program claims 2.0"
-    assert all(check.holds is None for check in found.values())
+    assert (found["steps"].observed, found["steps"].in_effect) == (UNSEEN, None)
+    assert found["steps"].reason == "sent with the text; the program claims 8"
+    assert found["rate"].reason == "passed as 2; the program claims 2.0"
+    assert all(check.in_effect is None for check in found.values())
 
 
 def test_a_claim_against_the_request_breaks_it(tmp_path: Path) -> None:
     code = f"{RAW}send({{**{HELLO}, 'effective': {{'steps': 32}}}})\nasked()\n"
     code += "send({'pcm': 1600}, frames('a'))\nsend({'done': True})\ntime.sleep(60)"
     check = checks(loaded(tmp_path, code, steps=8))["steps"]
-    assert (check.holds, check.observed, check.why) == (False, "32", "as the program itself claims")
+    assert (check.in_effect, check.observed, check.reason) == (
+        False,
+        "32",
+        "as the program itself claims",
+    )
 
 
 def test_an_option_that_the_program_does_not_take_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -227,10 +245,10 @@ while True:
 
 def test_a_seed_is_heard(tmp_path: Path) -> None:
     check = checks(loaded(tmp_path, HONEST, seed=1))["seed"]
-    assert (check.holds, check.observed) == (True, "other audio with another seed")
+    assert (check.in_effect, check.observed) == (True, "other audio with another seed")
     ignored = HONEST.replace("seed=seed", "seed=0")
     check = checks(loaded(tmp_path, ignored, seed=1))["seed"]
-    assert (check.holds, check.observed) == (False, "the same audio with another seed")
+    assert (check.in_effect, check.observed) == (False, "the same audio with another seed")
 
 
 SUITE = """

@@ -293,9 +293,9 @@ def test_an_argument_is_never_proof(tmp_path: Path) -> None:
     target = loaded(program(tmp_path, HONEST), *WORDS, "--steps", "{steps}", steps=8)
     found = checks(target)
     steps = found["steps"]
-    assert (steps.asked, steps.observed, steps.holds) == (8, UNSEEN, None)
-    assert steps.why == "passed as 8"
-    assert all(check.holds is None for check in found.values())
+    assert (steps.requested, steps.observed, steps.in_effect) == (8, UNSEEN, None)
+    assert steps.reason == "passed as 8"
+    assert all(check.in_effect is None for check in found.values())
     assert "--steps 8" in found["process.arguments"].observed
     assert found["audio"].observed == "16000 Hz, 1 channel, 0.20 s"
     assert set(target.effective()) == {"program"}
@@ -336,7 +336,7 @@ else:
 def test_a_seed_is_heard(tmp_path: Path, code: str, holds: bool, observed: str) -> None:
     target = loaded(program(tmp_path, code), *WORDS, "--seed", "{seed}", seed=1)
     check = checks(target)["seed"]
-    assert (check.holds, check.observed) == (holds, observed)
+    assert (check.in_effect, check.observed) == (holds, observed)
 
 
 def test_the_program_and_its_files_are_recorded_with_their_digests(
@@ -443,7 +443,7 @@ def test_programs_of_this_machine_speak(name: str, words: tuple[str, ...]) -> No
     assert np.abs(audio).max() > 0.05
     check = checks(target)["process.arguments"]
     ended = "it had ended before it could be looked at"
-    assert check.observed.startswith(name) or (check.observed, check.why) == (UNSEEN, ended)
+    assert check.observed.startswith(name) or (check.observed, check.reason) == (UNSEEN, ended)
 
 
 def test_make_target_knows_it() -> None:
