@@ -7,12 +7,12 @@ Knows which folder is handed to whom; what happens inside a stage is the stage's
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.analysis.aggregate import aggregate
 from harness.analysis.check_measurements import check_measurements
 from harness.analysis.grouping import Measurements
-from harness.audio.files import clip_loader
 from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.history.entry import entry_of_run
@@ -32,10 +32,11 @@ from harness.machine.profiles import Profile, allowed_cpus, get_profile
 from harness.metrics.registry import check_selection
 from harness.records.files import write_file
 from harness.records.run import Run
-from harness.report.contents import GOLDEN, Report, build_report
+from harness.report.contents import Report, build_report
 from harness.report.page import page
 from harness.runner import run_folder
 from harness.runner.progress import Progress
+from harness.runner.recordings import recordings_of, takes
 from harness.runner.run_plan import RunPlan, command_line
 from harness.runner.runner import Outcome, run_suite
 from harness.scoring.asr_floor import Floor, floor_path, load_floor
@@ -252,8 +253,8 @@ def accept_run(
 def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
     """Write the HTML page, whole or not at all. Raises HarnessError if it cannot be written."""
     check_audio(contents.run)
-    load = clip_loader(contents.run, golden_dir(baselines, contents.run.suite), GOLDEN)
-    text = page(contents, load)
+    recordings = recordings_of(contents.run, golden_dir(baselines, contents.run.suite))
+    text = page(contents, partial(takes, recordings))
     write_file(path, text, "choose another --out", parents=True)
     return path
 

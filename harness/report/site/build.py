@@ -25,15 +25,22 @@ from harness.history.database import History
 from harness.history.records import RunRow
 from harness.judging.policy import Policy, load_policy
 from harness.metrics.registry import known_metrics
+from harness.report.badges import MEANINGS
 from harness.report.listening import listening_page
+from harness.report.run_page import run_page
+from harness.report.site import urls
 from harness.report.site.cell_page import write_cells
-from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
+from harness.report.site.history_view import (
+    Book,
+    LoadedHistory,
+    RunAxis,
+    make_book,
+    read_trends,
+)
 from harness.report.site.overview_page import Listen, write_overview
 from harness.report.site.run_data import CHUNK, list_script, run_scripts
-from harness.report.site.run_page import meanings, write_latest_runs
-from harness.report.site.run_view import judgement, measurements
+from harness.report.site.run_view import drawings, judgement, measurements, record
 from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
 
@@ -65,7 +72,8 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
             write_overview(folder, read, cell_states(read), listen)
             write_suites(folder, read, policy, listen)
             write_cells(folder, read)
-            write_latest_runs(folder, read, listen)
+            for place in read.places:
+                _write_run(folder, read, place, policy, listen)
         return folder.done()
 
 
@@ -91,6 +99,13 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
         judged, measured = judgement(book, place, last, policy), measurements(place, last)
         for address, content in drawings(judged, measured, place.file_name):
             folder.file(address, content)
+
+
+def _write_run(folder: Folder, book: Book, place: RunAxis, policy: Policy, listen: Listen) -> None:
+    """Write the page of the latest run of a place."""
+    run = place.runs[-1]
+    shown = run_page(record(book, place, policy, listen.get(run.id, ())))
+    folder.page(urls.run_page(run.id), "run.html", page=shown)
 
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
@@ -167,7 +182,7 @@ def write_scripted(folder: Folder, book: Book) -> None:
     carried = {
         "chunk": CHUNK,
         "chunks": sorted({run.id // CHUNK for run in book.runs}),
-        "meaning": meanings(),
+        "meaning": dict(MEANINGS),
     }
     folder.page("run.html", "any_run.html", carried=carried)
     folder.page("compare.html", "compare.html", carried=carried)

@@ -3,6 +3,7 @@ The command line: its exit codes, its last line, its complaints. The engine is s
 made up.
 """
 
+import base64
 import hashlib
 import json
 import runpy
@@ -28,6 +29,7 @@ from harness.runner.runner import Outcome
 from harness.scoring import provenance
 from harness.scoring.score_run import RunScores
 from tests.harness.fake_runs import EXACT, QUALITY
+from tests.harness.report.parsing import Page
 
 Script = Callable[[dict[str, Any]], None]
 
@@ -264,7 +266,15 @@ def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(
 ) -> None:
     assert invoke(["report", "--out", "site"]) == 0
     assert output(capsys)[0][0] == "report site/index.html"
-    assert "data:audio/wav;base64" in Path("site/index.html").read_text()
+    data = json.loads(Page(Path("site/index.html").read_text()).inside("script")[0])
+    takes = [each["voice"] for each in data["utterances"][0]["voices"]]
+    assert [(each["when"], bool(each["missing"])) for each in takes] == [
+        ("golden", True),
+        ("current", False),
+        ("current", False),
+    ]
+    clip = base64.b64decode(data["embedded"][takes[1]["clip"]])
+    assert clip.startswith(b"fLaC")
     assert invoke(["report", str(run), "--markdown"]) == 0
     assert output(capsys)[0][0].startswith("**NO\\_BASELINE")
 
