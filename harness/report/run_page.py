@@ -42,16 +42,15 @@ class JudgedMeasurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckLine:
-    """
-    One option check, as text; `in_effect` is None where nothing could be observed. A fact that
-    nobody requested has an empty `requested`.
-    """
+    """One option check, as text; `in_effect` is None where nothing could be observed."""
 
     option: str
     requested: str
     observed: str
     in_effect: bool | None
     reason: str
+    is_fact: bool = False
+    """Whether it is no option but a fact that nobody requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
