@@ -4,6 +4,7 @@ The verb init: write a suite, a workload, a target stub, a policy and CI into an
 At most three questions are asked, and only at a terminal; options answer them beforehand.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import click
 
 from harness.cli.options import as_json
 from harness.cli.output import say, say_result
-from harness.scaffold.guess import CIS, ENGINES, Guess, guess, top_folder
+from harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, top_folder
 from harness.scaffold.render import GITLAB, MODULE, Answers, Scaffold, render, write
 
 QUESTIONS = {
@@ -107,6 +108,12 @@ def _ask(question: str, default: str, asking: bool, choices: tuple[str, ...] = (
     return str(click.prompt(question, default=default, type=kind, err=True))
 
 
+def _names_a_file(command: str, project: Path) -> bool:
+    """Whether a word of the command is a file of the project, or a module is run."""
+    words = shlex.split(command)
+    return "-m" in words or any("{" not in word and (project / word).is_file() for word in words)
+
+
 def next_steps(answers: Answers, done: Scaffold, project: Path) -> tuple[str, ...]:
     """Return the sentences on what is left to do; the last one is the command to go on with."""
     steps = []
@@ -114,6 +121,10 @@ def next_steps(answers: Answers, done: Scaffold, project: Path) -> tuple[str, ..
         steps.append("this is no git repository; CI and `voxgate ab` need one: git init")
     if answers.engine == "python" and ":" not in answers.call and f"{MODULE}.py" not in done.kept:
         steps.append(f"{MODULE}.py speaks a placeholder tone; put your engine there")
+    if STUB in done.written:
+        steps.append(f"{STUB} speaks by a synthesiser of this machine; put your engine there")
+    elif answers.engine == "command" and not _names_a_file(answers.call, project):
+        steps.append("CI compares revisions: name a file of this repository, such as ./mytts")
     kept = [name for name in done.kept if name.endswith(GITLAB)]
     if kept:
         steps.append(f"add to {kept[0]}: include: [{{local: .gitlab/voxgate-{answers.name}.yml}}]")

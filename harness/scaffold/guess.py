@@ -18,8 +18,11 @@ from harness.machine.git import has_repository, top_of
 
 ENGINES = ("python", "command", "http")
 CIS = ("github", "gitlab", "none")
-SPEAKERS = {"flite": "flite -t {text} -o {wav}", "espeak-ng": "espeak-ng -w {wav} {text}"}
-"""Programs that speak without a set-up, and how: the command where the project has none."""
+SPEAKERS = {"flite": 'flite -t "$1" -o "$2"', "espeak-ng": 'espeak-ng -w "$2" "$1"'}
+"""Programs that speak without a set-up, and how, as lines of a shell script."""
+STUB = "speak.sh"
+STUB_CALL = f"sh {STUB} {{text}} {{wav}}"
+"""The command where the project has none: a script, because comparing needs a file of its own."""
 PORT = 8080
 EXPOSED = re.compile(r"^\s*EXPOSE\s+(\d+)", re.MULTILINE | re.IGNORECASE)
 MOST_BYTES = 1_000_000
@@ -47,7 +50,7 @@ def guess(project: Path) -> Guess:
         engine = "command" if program else "http"
     calls = {
         "python": package,
-        "command": f"{program} --text {{text}} --out {{wav}}" if program else _speaker(),
+        "command": f"{program} --text {{text}} --out {{wav}}" if program else STUB_CALL,
         "http": f"http://127.0.0.1:{port or PORT}",
     }
     return Guess(name=name, engine=engine, ci=_ci(project), calls=calls)
@@ -122,9 +125,9 @@ def _port(project: Path) -> int:
     return 0
 
 
-def _speaker() -> str:
-    installed = (command for name, command in SPEAKERS.items() if shutil.which(name))
-    return next(installed, SPEAKERS["flite"])
+def installed_speaker() -> str:
+    """Name a program that speaks without a set-up: one that is installed, if any is."""
+    return next((name for name in SPEAKERS if shutil.which(name)), "flite")
 
 
 def _ci(project: Path) -> str:

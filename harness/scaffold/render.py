@@ -20,8 +20,9 @@ from harness.errors import HarnessError
 from harness.judging.baseline import BASELINES
 from harness.judging.policy import DEFAULT, FILE
 from harness.records.cell import NAME
+from harness.records.command_line import command_line
 from harness.records.files import inside, write_file
-from harness.scaffold.guess import SPEAKERS, top_folder
+from harness.scaffold.guess import SPEAKERS, STUB, STUB_CALL, installed_speaker, top_folder
 from harness.suite.suite import FOLDER as SUITES
 from harness.suite.workload import load_workload
 
@@ -85,11 +86,8 @@ def _check_command(command: str) -> None:
         raise HarnessError(
             "--call is empty; write the command, e.g. 'mytts --text {text} --out {wav}'"
         )
-    if not any("{text}" in word for word in words) or not any("{wav}" in word for word in words):
-        raise HarnessError(
-            f"--call {command!r} lacks {{text}} or {{wav}}; write where the text and the path of "
-            "the WAV file go, e.g. 'mytts --text {text} --out {wav}'"
-        )
+    line = command_line(words, {}, "once")
+    line.check({}, [{}])
 
 
 def _check_url(url: str) -> None:
@@ -123,6 +121,8 @@ def render(answers: Answers, project: Path) -> dict[str, str]:
     }
     if answers.engine == "python":
         files[f"{MODULE}.py"] = text("target.py")
+    elif answers.call == STUB_CALL:
+        files[STUB] = text("speak.sh")
     up = "../" * len(Path(str(facts["below"])).parts)  # CI belongs to the top of the repository
     if answers.ci == "github":
         files[f"{up}.github/workflows/voxgate-{answers.name}.yml"] = text("github.yml")
@@ -150,7 +150,7 @@ def _templates() -> Environment:
 
 def _facts(answers: Answers, project: Path) -> dict[str, object]:
     module, _, attribute = answers.call.partition(":")
-    top = top_folder(project)
+    top, speaker = top_folder(project), installed_speaker()
     words = shlex.split(answers.call) if answers.engine == "command" else []
     url = urlsplit(answers.call) if answers.engine == "http" else None
     return {
@@ -158,7 +158,8 @@ def _facts(answers: Answers, project: Path) -> dict[str, object]:
         "engine": answers.engine,
         "call": answers.call,
         "words": words,
-        "package": next((name for name in SPEAKERS if words[:1] == [name]), ""),
+        "package": speaker if answers.call == STUB_CALL else _package(words),
+        "speak": SPEAKERS[speaker],
         "module": module,
         "attribute": attribute,
         "target": MODULE,
@@ -171,6 +172,11 @@ def _facts(answers: Answers, project: Path) -> dict[str, object]:
         "installable": any((project / name).is_file() for name in ("pyproject.toml", "setup.py")),
         "requirements": (project / "requirements.txt").is_file(),
     }
+
+
+def _package(words: list[str]) -> str:
+    """Return the Debian package of a synthesiser that the command starts; empty for others."""
+    return next((name for name in SPEAKERS if words[:1] == [name]), "")
 
 
 def _below(project: Path, top: Path) -> str:

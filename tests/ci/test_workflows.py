@@ -89,7 +89,7 @@ def test_workflows_and_actions_pass_zizmor() -> None:
 
 CALLS = (
     ("python", "mytts:speak"),
-    ("command", "flite -t {text} -o {wav}"),
+    ("command", "sh speak.sh {text} {wav}"),
     ("command", "mytts --text {text} --out {wav}"),
     ("http", "http://127.0.0.1:8080"),
     ("http", "https://tts.example.org/a?b='c'"),

@@ -6,6 +6,7 @@ lost.
 import json
 import os
 import pty
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable, Sequence
@@ -189,7 +190,8 @@ def test_options_answer_beforehand_and_enter_takes_the_suggestion(place: Place) 
         (["--engine", "python", "--call", "my tts"], "'my tts' is no import path; write package"),
         (["--engine", "python", "--call", "a.class:b"], "is no import path"),
         (["--engine", "command", "--call", "mytts 'x"], "close the quote"),
-        (["--engine", "command", "--call", "mytts --out {wav}"], "lacks {text} or {wav}"),
+        (["--engine", "command", "--call", "mytts --out {wvv}"], "{wvv} has no value"),
+        (["--engine", "command", "--call", "mytts --out {wav"], "'{wav' of the command"),
         (["--engine", "command", "--call", " "], "--call is empty"),
         (["--engine", "http", "--call", "localhost:8080"], "is no URL; write e.g. http://"),
         (["--engine", "http", "--call", "http://a:99999"], "is no URL"),
@@ -322,3 +324,26 @@ def test_what_was_typed_is_text_wherever_it_lands(place: Place) -> None:
     words = json.loads(line.partition("=")[2].rstrip(","))
     assert words == ["mytts", "--say", '{text} \\ "q" é 😀', "--out", "{wav}"]
     compile(files["suites/v.py"], "v.py", "exec")
+
+
+def test_from_an_empty_repository_to_a_check_by_a_command_line(place: Place) -> None:
+    """A script stands for the program: comparing revisions needs a file of the repository."""
+    if not any(map(shutil.which, guesses.SPEAKERS)):
+        pytest.skip("there is neither flite nor espeak-ng; install one of them")
+    made = place.run("init", "--yes", "--engine", "command")
+    assert made.returncode == 0, made.stderr
+    assert "speak.sh speaks by a synthesiser of this machine; put your engine there" in made.stderr
+    shorten(place, "my_voice")
+    done = place.run("check", "my_voice", *FEW)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("NO_BASELINE")
+
+
+def test_a_program_that_no_comparison_could_tell_apart_is_named(
+    here: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.write({"bin/say": "#!/bin/sh"})
+    for call, told in (("mytts {text} {wav}", True), ("./bin/say {text} {wav}", False),
+                       ("python -m mytts {text} {wav}", False)):  # fmt: skip
+        assert invoke(["init", "--yes", "--force", "--engine", "command", "--call", call]) == 0
+        assert ("CI compares revisions" in capsys.readouterr().err) == told, call
