@@ -97,7 +97,13 @@ def programs(venv: Path, *, ears: bool = False) -> Path:
     install(venv / "bin", python=python)
     if ears:
         lines = [f"#!{python} -P", "import sys", f"sys.path.insert(0, {str(ROOT)!r})"]
-        lines += ["from harness.__main__ import main", "main()", ""]
+        # scoring processes import the program again, as another module
+        lines += [
+            "from harness.__main__ import main",
+            'if __name__ == "__main__":',
+            "    main()",
+            "",
+        ]
         (venv / "bin" / "voxgate").write_text("\n".join(lines))
     return venv / "bin"
 
