@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import click
-
-from harness.cli.options import as_json
-from harness.cli.output import say, say_result
-from harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, top_folder
-from harness.scaffold.render import GITLAB, MODULE, Answers, Scaffold, render, write
+from voxgate.harness.cli.options import as_json
+from voxgate.harness.cli.output import say, say_result
+from voxgate.harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, top_folder
+from voxgate.harness.scaffold.render import GITLAB, MODULE, Answers, Scaffold, render, write
 
 QUESTIONS = {
     "python": "Which import path? package.module:callable; empty for a placeholder",

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.machine.git import has_repository, top_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import has_repository, top_of
 
 ENGINES = ("python", "command", "http")
 CIS = ("github", "gitlab", "none")

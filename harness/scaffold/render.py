@@ -15,16 +15,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from harness.errors import HarnessError
-from harness.judging.baseline import BASELINES
-from harness.judging.policy import DEFAULT, FILE
-from harness.records.cell import NAME
-from harness.records.command_line import command_line
-from harness.records.files import inside, write_file
-from harness.scaffold.guess import SPEAKERS, STUB, STUB_CALL, installed_speaker, top_folder
-from harness.suite.suite import FOLDER as SUITES
-from harness.suite.workload import load_workload
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.policy import DEFAULT, FILE
+from voxgate.harness.records.cell import NAME
+from voxgate.harness.records.command_line import command_line
+from voxgate.harness.records.files import inside, write_file
+from voxgate.harness.scaffold.guess import SPEAKERS, STUB, STUB_CALL, installed_speaker, top_folder
+from voxgate.harness.suite.suite import FOLDER as SUITES
+from voxgate.harness.suite.workload import load_workload
 
 MODULE = "voxgate_target"
 """Of the target stub: a name that no project has, and no package of ours."""

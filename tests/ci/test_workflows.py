@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+from voxgate.harness.scaffold.render import Answers, render
 
-from harness.scaffold.render import Answers, render
 from tests.ci.fake_runner import ROOT, WORKFLOWS, read
 
 FILES = sorted([*(ROOT / ".github").rglob("*.yml")])

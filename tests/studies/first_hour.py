@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.machine.identity import machine
+from voxgate.harness.machine.identity import machine
+
 from tests.ci import test_first_hour as walks
 from tests.ci.fake_runner import ROOT
 from tests.ci.test_docs import Place

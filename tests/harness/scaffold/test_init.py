@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.judging.policy import DEFAULT, load_policy
+from voxgate.harness.metrics.registry import entries
+from voxgate.harness.scaffold import guess as guesses
+from voxgate.harness.scaffold.render import Answers, render, requirement
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.suite.workload import load_workload
 
-from harness.cli.main import invoke
-from harness.judging.policy import DEFAULT, load_policy
-from harness.metrics.registry import entries
-from harness.scaffold import guess as guesses
-from harness.scaffold.render import Answers, render, requirement
-from harness.suite.suite import load_suite
-from harness.suite.workload import load_workload
 from tests.ci.quick_voxgate import install
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
@@ -307,7 +307,7 @@ def test_ci_installs_the_commit_that_was_installed_or_else_the_version(
 
         return lambda name: Found()
 
-    place, commit = "harness.scaffold.render.distribution", "a" * 40
+    place, commit = "voxgate.harness.scaffold.render.distribution", "a" * 40
     monkeypatch.setattr(place, told("https://github.com/me/voxgate", commit))
     assert requirement("http") == f"voxgate[http] @ git+https://github.com/me/voxgate@{commit}"
     for url, said in (("https://me:secret@host/x", commit), ("file:///x", commit),
