@@ -162,10 +162,10 @@ def restlessness(run: Run, cells: Sequence[Cell]) -> str:
     Return why the machine was not quiet while these cells' speeds were measured; empty if it was.
     """
     machine = fitness(run.environment)
-    if machine.word not in (QUIET, UNKNOWN):
-        return f"the machine was {machine.word} ({machine.why})"
+    if machine.status not in (QUIET, UNKNOWN):
+        return f"the machine was {machine.status} ({machine.detail})"
     shaken = [
-        f"{cell.slug}: {noise.why}"
+        f"{cell.slug}: {noise.reason}"
         for cell in cells
         if (noise := disturbed(run, cell.slug)).too_many
     ]

@@ -25,7 +25,13 @@ from harness.ci.accept import parse_request, with_reason
 from harness.ci.github import read_json, unpacked
 from harness.errors import HarnessError
 from harness.report.pr_comment import CommentLinks, comment, headline
-from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told
+from harness.targets.http.client import (
+    Ask,
+    SpeechApi,
+    reported_limits,
+    reported_options,
+    reported_voices,
+)
 from harness.targets.http.target import chosen_model
 from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
 from tests.fuzz import mutate
@@ -142,7 +148,8 @@ class Answers:
         cards = self._api.models()
         for card in cards:
             json.dumps(
-                [options_told(card), voices_told(card), limits_told(card)], allow_nan=False
+                [reported_options(card), reported_voices(card), reported_limits(card)],
+                allow_nan=False,
             ).encode()
         chosen_model("", cards)
 

@@ -256,7 +256,7 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
             [segment.start, segment.end, segment.level * scale] for segment in trend.segments
         ],
         "budget": None if bound is None else bound * scale,
-        "cuts": [{"at": cut.index, "why": cut.why} for cut in trend.cuts],
+        "cuts": [{"at": cut.index, "label": cut.label, "why": cut.why} for cut in trend.cuts],
     }
 
 

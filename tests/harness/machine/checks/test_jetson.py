@@ -7,7 +7,7 @@ import pytest
 
 from harness.machine.checks.check import CheckResult, CheckState, SystemRoot
 from harness.machine.checks.jetson import lock_state
-from harness.machine.doctor import make_knob, snapshot
+from harness.machine.doctor import make_check, snapshot
 from tests.harness.machine.trees import (
     CPUS,
     EMC,
@@ -25,7 +25,7 @@ LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")
 
 def judged(name: str, tree: SystemRoot, want: str = "") -> CheckResult:
     facts = snapshot(tree)
-    return make_knob(name, want).expect(facts, facts)
+    return make_check(name, want).expect(facts, facts)
 
 
 def states(tree: SystemRoot) -> list[str]:

@@ -267,7 +267,9 @@ def test_data_of_a_cell_says_steps_budgets_and_what_was_acknowledged(site: Made)
     assert slower["metric"] == "latency_p50"
     assert [change["kind"] for change in slower["changes"]] == ["bad"]
     assert abs(slower["changes"][0]["at"] - 32) <= 1
-    assert jetson["trends"][0]["cuts"] == [{"at": 14, "why": "acknowledged: it got a fan"}]
+    assert jetson["trends"][0]["cuts"] == [
+        {"at": 14, "label": "acknowledged", "why": "acknowledged: it got a fan"}
+    ]
     assert data_of(site, "cell-smoke~nfe_steps-4")["places"][0]["trends"][0][
         "budget"
     ] == pytest.approx(50.0)
