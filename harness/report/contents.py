@@ -16,17 +16,16 @@ from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import OptionCheck, Phase, Run
 from harness.records.verdict import RunVerdict
+from harness.runner.recordings import Take
 from harness.scoring.asr_floor import Floor, floor_for_workload
 
-GOLDEN = "golden"
-"""In place of a cell's slug: the accepted audio."""
 PLOTTED = ("pesq", "wer")
 """Metrics that are drawn against speed."""
 RATES = ("wer", "cer")
 """Metrics that have a floor."""
 
-AudioLoader = Callable[[str, str], bytes | None]
-"""(slug or GOLDEN, request id) -> the bytes of a WAV file, or None where there is none."""
+TakesOf = Callable[[str], Sequence[Take]]
+"""Request id -> the recordings of that utterance, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from harness.analysis.aggregate import aggregate
 from harness.judging.accept import accept
 from harness.judging.baseline import Baseline, load_baseline
@@ -11,7 +13,8 @@ from harness.records.cell import Request, Workload
 from harness.records.environment import environment_from_json
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import GOLDEN, Report, build_report
+from harness.report.contents import Report, build_report
+from harness.runner.recordings import KeptAudio, Take
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -24,6 +27,7 @@ from tests.harness.fake_runs import (
 )
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
+RATE_HZ = 16_000
 NOTHING = Baseline(quality=None, speed=None)
 
 
@@ -112,15 +116,25 @@ def hostile() -> Report:
 
 
 class Voices:
-    """Gives each cell and request its own clip; the golden one is the reference's."""
+    """Gives each cell and request its own tone; the golden one is the reference's."""
 
-    def __init__(self, clip_bytes: int = 90) -> None:
-        self.clip_bytes = clip_bytes
+    def __init__(self, seconds: float = 0.2) -> None:
+        self.seconds = seconds
 
-    def __call__(self, slug: str, request: str) -> bytes | None:
-        name = f"{'nfe-32' if slug == GOLDEN else slug} {request} "
-        return (name.encode() * self.clip_bytes)[: self.clip_bytes]
+    def __call__(self, request: str) -> tuple[Take, ...]:
+        reference, other = self._tone("nfe-32", request), self._tone("nfe-8", request)
+        return (
+            Take(when="golden", cell="nfe-32", sound=reference),
+            Take(when="current", cell="nfe-32", sound=reference),
+            Take(when="current", cell="nfe-8", sound=other),
+        )
+
+    def _tone(self, slug: str, request: str) -> KeptAudio:
+        pitch_hz = 300.0 + 40.0 * int(request.lstrip("u")) + (1000.0 if slug == "nfe-8" else 0.0)
+        time_s = np.arange(int(self.seconds * RATE_HZ)) / RATE_HZ
+        frames = (0.2 * np.sin(2 * np.pi * pitch_hz * time_s)).astype(np.float32)
+        return KeptAudio(frames=frames, rate_hz=RATE_HZ)
 
 
-def silence(slug: str, request: str) -> bytes | None:
-    return None
+def silence(request: str) -> tuple[Take, ...]:
+    return ()
