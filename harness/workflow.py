@@ -9,37 +9,42 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.check_measurements import check_measurements
-from harness.analysis.grouping import Measurements
-from harness.audio.files import clip_loader
-from harness.audio.kept_audio import check_audio
-from harness.errors import HarnessError
-from harness.history.entry import entry_of_run
-from harness.history.records import HistoryEntry
-from harness.judging.accept import BaselineChange, accept
-from harness.judging.baseline import golden_dir, machine_id
-from harness.judging.confirm import confirmed, suspects
-from harness.judging.judge import incomplete, judge
-from harness.judging.speed_decision import BASELINES, CheckInputs, SpeedDecision, judge_speed
-from harness.machine import doctor
-from harness.machine.checks import check
-from harness.machine.clock import now_utc_iso
-from harness.machine.doctor import Examination
-from harness.machine.identity import machine
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import Profile, allowed_cpus, get_profile
-from harness.metrics.registry import check_selection
-from harness.records.files import write_file
-from harness.records.run import Run
-from harness.report.contents import GOLDEN, Report, build_report
-from harness.report.page import page
-from harness.runner import run_folder
-from harness.runner.progress import Progress
-from harness.runner.run_plan import RunPlan, command_line
-from harness.runner.runner import Outcome, run_suite
-from harness.scoring.asr_floor import Floor, floor_path, load_floor
-from harness.scoring.provenance import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.check_measurements import check_measurements
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.audio.files import clip_loader
+from voxgate.harness.audio.kept_audio import check_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.entry import entry_of_run
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging.accept import BaselineChange, accept
+from voxgate.harness.judging.baseline import golden_dir, machine_id
+from voxgate.harness.judging.confirm import confirmed, suspects
+from voxgate.harness.judging.judge import incomplete, judge
+from voxgate.harness.judging.speed_decision import (
+    BASELINES,
+    CheckInputs,
+    SpeedDecision,
+    judge_speed,
+)
+from voxgate.harness.machine import doctor
+from voxgate.harness.machine.checks import check
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.machine.doctor import Examination
+from voxgate.harness.machine.identity import machine
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.machine.profiles import Profile, allowed_cpus, get_profile
+from voxgate.harness.metrics.registry import check_selection
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.run import Run
+from voxgate.harness.report.contents import GOLDEN, Report, build_report
+from voxgate.harness.report.page import page
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.run_plan import RunPlan, command_line
+from voxgate.harness.runner.runner import Outcome, run_suite
+from voxgate.harness.scoring.asr_floor import Floor, floor_path, load_floor
+from voxgate.harness.scoring.provenance import (
     confirms,
     is_scored,
     keep_scores,
@@ -47,9 +52,9 @@ from harness.scoring.provenance import (
     records_digest,
     stamp_of,
 )
-from harness.scoring.score_run import score_run
-from harness.scoring.transcription import check_engine
-from harness.suite.selection import select_cells
+from voxgate.harness.scoring.score_run import score_run
+from voxgate.harness.scoring.transcription import check_engine
+from voxgate.harness.suite.selection import select_cells
 
 RUNS = Path("runs")
 REPORTS = Path("reports")
@@ -214,8 +219,8 @@ def remember(contents: Report, url: str) -> str:
     """
     try:
         # half a second that most commands do not need
-        from harness.history.database import open_history
-        from harness.history.dates import check_time
+        from voxgate.harness.history.database import open_history
+        from voxgate.harness.history.dates import check_time
 
         entry = entry_of(contents)
         check_time(entry.created, now_utc_iso())
@@ -262,8 +267,8 @@ def write_site(url: str, out: Path, baselines: Path = BASELINES) -> Path:
     """
     Write the site of a history; return its first page. Raises HarnessError as `build_site` does.
     """
-    from harness.history.database import open_existing
-    from harness.report.site.build import build_site
+    from voxgate.harness.history.database import open_existing
+    from voxgate.harness.report.site.build import build_site
 
     with open_existing(url) as history:
         return build_site(history, out, baselines, now_utc_iso()[:10])

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 import engine
-from engine.acoustic.dit import DiT
-from engine.vocoder.vocos import Vocos
+from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.vocoder.vocos import Vocos
 
 OPSET = 20
 """

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from harness.ci.github import TIMEOUT_S, GitHub
-from harness.ci.nightly import NightlyFinding, Weight
-from harness.ci.pull_request import add_comment
-from harness.errors import HarnessError
-from harness.report.format import LIMIT, escaped, fitting, plain
+from voxgate.harness.ci.github import TIMEOUT_S, GitHub
+from voxgate.harness.ci.nightly import NightlyFinding, Weight
+from voxgate.harness.ci.pull_request import add_comment
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.format import LIMIT, escaped, fitting, plain
 
 LABEL = "voxgate-nightly"
 KEYS = 500

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from harness import workflow
-from harness.cli.options import (
+from voxgate.harness import workflow
+from voxgate.harness.cli.options import (
     HISTORY,
     Amount,
     as_json,
@@ -18,7 +18,7 @@ from harness.cli.options import (
     policy,
     writing,
 )
-from harness.cli.output import (
+from voxgate.harness.cli.output import (
     check_json_file,
     jsonable,
     remember,
@@ -30,16 +30,16 @@ from harness.cli.output import (
     score_progress,
     write_json,
 )
-from harness.errors import HarnessError
-from harness.history.address import DEFAULT_URL
-from harness.judging.accept import BaselineChange, change_line
-from harness.judging.baseline import KINDS
-from harness.judging.speed_decision import CheckInputs
-from harness.records.verdict import judgement_to_dict
-from harness.report.junit import Files, document_of, write_files
-from harness.report.markdown import markdown
-from harness.runner.progress import make_progress
-from harness.runner.run_plan import BUDGET_S, RunPlan
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.address import DEFAULT_URL
+from voxgate.harness.judging.accept import BaselineChange, change_line
+from voxgate.harness.judging.baseline import KINDS
+from voxgate.harness.judging.speed_decision import CheckInputs
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.junit import Files, document_of, write_files
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
 

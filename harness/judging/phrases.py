@@ -7,7 +7,7 @@ request installs nothing.
 
 from collections.abc import Mapping
 
-from harness.records.verdict import WORST_FIRST, Comparison, Verdict
+from voxgate.harness.records.verdict import WORST_FIRST, Comparison, Verdict
 
 
 def size(comparison: Comparison) -> str:

@@ -7,21 +7,21 @@ Suite, policy and baseline are loaded once and shared with whoever judges the wh
 from functools import cached_property
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.metric_rules import is_helper, is_speed
-from harness.judging.baseline import Baseline, machine_id
-from harness.judging.confirm import undecided
-from harness.judging.judge import judge
-from harness.judging.nearest import baseline_of
-from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, load_policy, read_policy
-from harness.machine.clock import WallClock
-from harness.metrics.registry import known_metrics
-from harness.records.run import Run
-from harness.records.verdict import RunVerdict
-from harness.runner import run_folder
-from harness.scoring.provenance import records_digest
-from harness.suite.suite import Suite, load_suite
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.metric_rules import is_helper, is_speed
+from voxgate.harness.judging.baseline import Baseline, machine_id
+from voxgate.harness.judging.confirm import undecided
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.nearest import baseline_of
+from voxgate.harness.judging.policy import DEFAULT as DEFAULT_POLICY
+from voxgate.harness.judging.policy import Policy, load_policy, read_policy
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import RunVerdict
+from voxgate.harness.runner import run_folder
+from voxgate.harness.scoring.provenance import records_digest
+from voxgate.harness.suite.suite import Suite, load_suite
 
 BASELINES = Path("baselines")
 

@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.errors import HarnessError
-from harness.machine.doctor import Action, Requirement
-from harness.records.cell import Option
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.doctor import Action, Requirement
+from voxgate.harness.records.cell import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from harness.records.cell import Cell, Option
-from harness.records.constraints import NON_EMPTY, Fallback, OmitDefault, Range, Row, TextPattern
-from harness.records.environment import RunEnvironment
-from harness.records.measurement import Missing
+from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.records.constraints import (
+    NON_EMPTY,
+    Fallback,
+    OmitDefault,
+    Range,
+    Row,
+    TextPattern,
+)
+from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.measurement import Missing
 
 SCHEMA_VERSION = 6
 

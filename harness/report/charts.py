@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harness.judging.tradeoff import Point, Tradeoff
-from harness.records.verdict import Verdict
-from harness.report.format import shown_unit, shown_value
+from voxgate.harness.judging.tradeoff import Point, Tradeoff
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.format import shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

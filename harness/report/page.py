@@ -17,16 +17,16 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from harness.analysis.metric_rules import STAGE, is_helper
-from harness.judging.tradeoff import Tradeoff
-from harness.metrics.registry import family_of
-from harness.records.cell import Request
-from harness.records.environment import RunEnvironment, facts_of
-from harness.records.measurement import Measurement, Missing
-from harness.records.run import OptionCheck
-from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
-from harness.report import charts
-from harness.report.contents import (
+from voxgate.harness.analysis.metric_rules import STAGE, is_helper
+from voxgate.harness.judging.tradeoff import Tradeoff
+from voxgate.harness.metrics.registry import family_of
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.environment import RunEnvironment, facts_of
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
+from voxgate.harness.report import charts
+from voxgate.harness.report.contents import (
     GOLDEN,
     AudioLoader,
     OptionDifference,
@@ -36,8 +36,8 @@ from harness.report.contents import (
     effects_of,
     measured_count,
 )
-from harness.report.format import shown, shown_unit, shown_value
-from harness.report.tables import (
+from voxgate.harness.report.format import shown, shown_unit, shown_value
+from voxgate.harness.report.tables import (
     StageLine,
     TableRow,
     accept_command,

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.grouping import Measurements
-from harness.judging.confirm import suspects
-from harness.machine.clock import now_utc_iso
-from harness.machine.git import Revision, resolve
-from harness.machine.identity import environment
-from harness.records.cell import Cell
-from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Report, all_differences, build_report
-from harness.revisions.ab_plan import (
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.judging.confirm import suspects
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.machine.git import Revision, resolve
+from voxgate.harness.machine.identity import environment
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.contents import Report, all_differences, build_report
+from voxgate.harness.revisions.ab_plan import (
     ABPlan,
     Match,
     command_line,
@@ -35,10 +35,10 @@ from harness.revisions.ab_plan import (
     resume_command,
     session_spec,
 )
-from harness.revisions.ab_verdict import judge_pair, judge_speed, undecided_cells
-from harness.revisions.checkout import workshop
-from harness.revisions.environments import Log
-from harness.revisions.paired_run import (
+from voxgate.harness.revisions.ab_verdict import judge_pair, judge_speed, undecided_cells
+from voxgate.harness.revisions.checkout import workshop
+from voxgate.harness.revisions.environments import Log
+from voxgate.harness.revisions.paired_run import (
     Control,
     PairedRuns,
     PairPlan,
@@ -48,10 +48,10 @@ from harness.revisions.paired_run import (
     measure_pair,
     split_workload,
 )
-from harness.runner.progress import Progress
-from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_header import RunHeader
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.resume import begin, continued_by, job_folder
+from voxgate.harness.runner.run_header import RunHeader
+from voxgate.harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""

@@ -9,22 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, read_policy
-from harness.judging.speed_decision import shown_metrics
-from harness.machine.git import NOW, Revision
-from harness.machine.identity import changed_tools
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import Profile
-from harness.metrics.registry import check_selection
-from harness.revisions.checkout import Checkout, WorktreeManager
-from harness.revisions.suite_diff import SuiteDiff, diff_suites
-from harness.runner.resume import SessionSpec
-from harness.runner.runner import TIMEOUT_S
-from harness.scoring.transcription import check_engine
-from harness.targets.registry import package_of
-from harness.workflow import ready_profile, short
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.policy import DEFAULT as DEFAULT_POLICY
+from voxgate.harness.judging.policy import Policy, read_policy
+from voxgate.harness.judging.speed_decision import shown_metrics
+from voxgate.harness.machine.git import NOW, Revision
+from voxgate.harness.machine.identity import changed_tools
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.metrics.registry import check_selection
+from voxgate.harness.revisions.checkout import Checkout, WorktreeManager
+from voxgate.harness.revisions.suite_diff import SuiteDiff, diff_suites
+from voxgate.harness.runner.resume import SessionSpec
+from voxgate.harness.runner.runner import TIMEOUT_S
+from voxgate.harness.scoring.transcription import check_engine
+from voxgate.harness.targets.registry import package_of
+from voxgate.harness.workflow import ready_profile, short
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""

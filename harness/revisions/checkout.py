@@ -28,12 +28,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.machine.git import Revision, git, top_of
-from harness.records.files import write_atomic
-from harness.revisions.build_recipe import recipe
-from harness.revisions.commands import run
-from harness.revisions.environments import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import Revision, git, top_of
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.revisions.build_recipe import recipe
+from voxgate.harness.revisions.commands import run
+from voxgate.harness.revisions.environments import (
     Environment,
     EnvironmentBase,
     Log,
@@ -42,10 +42,10 @@ from harness.revisions.environments import (
     with_dependencies,
     with_project,
 )
-from harness.revisions.left_out import check_pointers, fill
-from harness.revisions.requirements import required, unmet
-from harness.runner.opened_files import Territory, environments
-from harness.runner.worker_process import PythonEnv, path_variables
+from voxgate.harness.revisions.left_out import check_pointers, fill
+from voxgate.harness.revisions.requirements import required, unmet
+from voxgate.harness.runner.opened_files import Territory, environments
+from voxgate.harness.runner.worker_process import PythonEnv, path_variables
 
 CACHE = ".voxgate"
 NAME_LENGTH = 12
@@ -271,7 +271,7 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
         launch.python,
         "-P",
         "-m",
-        "harness.revisions.probe_imports",
+        "voxgate.harness.revisions.probe_imports",
         str(made.tree),
         *packages,
     ]

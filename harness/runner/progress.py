@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichBar
 
-from harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.clock import Clock, WallClock
 
 PLAIN_EVERY_S = 10.0
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Name
-from harness.records.codec import from_json
-from harness.records.constraints import OmitDefault, Range, TextPattern, Unique
-from harness.records.environment import RunEnvironment
-from harness.records.run import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Name
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import OmitDefault, Range, TextPattern, Unique
+from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.run import (
     MOST_ROUNDS,
     OPENAI,
 )

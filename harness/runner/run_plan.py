@@ -6,8 +6,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.runner.runner import TIMEOUT_S
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.runner.runner import TIMEOUT_S
 
 BUDGET_S = 90.0
 

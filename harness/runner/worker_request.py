@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.cell import Cell, Option, cell_from_json
-from harness.runner.opened_files import Territory, territory_from_json
+from voxgate.harness.records.cell import Cell, Option, cell_from_json
+from voxgate.harness.runner.opened_files import Territory, territory_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.grouping import Measurements
-from harness.errors import HarnessError
-from harness.metrics.registry import digest_of, installed, package_of, select_metrics
-from harness.models.whisper_weights import file_sha256
-from harness.records.measurement import lacks_package
-from harness.records.run import HeardTexts, Run
-from harness.runner import json_files, process_files, run_folder
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.registry import digest_of, installed, package_of, select_metrics
+from voxgate.harness.models.whisper_weights import file_sha256
+from voxgate.harness.records.measurement import lacks_package
+from voxgate.harness.records.run import HeardTexts, Run
+from voxgate.harness.runner import json_files, process_files, run_folder
 
 FILE = "scored.json"
 CONFIRMS = "of.json"

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.runner.progress import Progress
-from harness.selftest import render_quality, render_speed
-from harness.selftest.draw_quality import check_picture, write_picture
-from harness.selftest.quality import quality_selftest
-from harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
-from harness.workflow import ScoreProgress
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.selftest import render_quality, render_speed
+from voxgate.harness.selftest.draw_quality import check_picture, write_picture
+from voxgate.harness.selftest.quality import quality_selftest
+from voxgate.harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
+from voxgate.harness.workflow import ScoreProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.ci.github import GitHub
 from tests.ci.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
+from voxgate.harness.ci.github import GitHub
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
-    from harness import workflow
-    from harness.judging import accept
-    from harness.revisions import ab, ab_plan, ab_verdict, paired_run
     from tests.harness.repository import listen
+    from voxgate.harness import workflow
+    from voxgate.harness.judging import accept
+    from voxgate.harness.revisions import ab, ab_plan, ab_verdict, paired_run
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
-    from harness.cli import main as cli
+    from voxgate.harness.cli import main as cli
 
     ab_verdict.score_run = workflow.score_run = listen
     ab.CONFIRM_ROUNDS = workflow.CONFIRM_ROUNDS = 2

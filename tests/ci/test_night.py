@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.ci.__main__ import main
-from harness.ci.nightly import Weight, findings, measure
-from harness.report.format import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written
+from voxgate.harness.ci.__main__ import main
+from voxgate.harness.ci.nightly import Weight, findings, measure
+from voxgate.harness.report.format import LIMIT
 
 PROFILE = "jetson-agx-orin-maxn"
 LOG = "https://github.com/o/r/actions/runs/9"

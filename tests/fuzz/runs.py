@@ -9,16 +9,16 @@ import shutil
 from pathlib import Path
 from unittest import mock
 
-from harness import workflow
-from harness.records.run import HeardText
-from harness.report.junit import junit
-from harness.report.markdown import markdown
-from harness.report.terminal import report_lines
-from harness.runner import run_folder
 from tests.fuzz import mutate
 from tests.fuzz.driver import check_harmless
 from tests.harness.cli.test_main import made_up
 from tests.harness.hostile import make_run
+from voxgate.harness import workflow
+from voxgate.harness.records.run import HeardText
+from voxgate.harness.report.junit import junit
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.terminal import report_lines
+from voxgate.harness.runner import run_folder
 
 EVERY = 16
 """Of so many, one is judged and drawn, which takes twenty times as long as reading."""

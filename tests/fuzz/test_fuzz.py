@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from harness.errors import HarnessError
 from tests.fuzz.driver import FaultError, check_harmless, fuzz
 from tests.fuzz.kinds import KINDS, shares
 from tests.fuzz.mutate import CANARIES, SCRIPT, json_text
+from voxgate.harness.errors import HarnessError
 
 INPUTS = 2_000
 SEED = 20261121

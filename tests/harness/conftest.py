@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness import Suite
-from harness.history.address import VARIABLE
-from harness.targets.scripted import SCRIPT
 from tests.harness.repository import controlled, repository
+from voxgate import Suite
+from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.targets.scripted import SCRIPT
 
 __all__ = ["controlled", "repository"]
 

@@ -16,21 +16,21 @@ from typing import Any
 
 import pytest
 
-from harness import workflow
-from harness.cli.main import invoke
-from harness.history.database import open_history
-from harness.judging.baseline import load_baseline, machine_id
-from harness.judging.baseline_file import BaselineFile
-from harness.judging.speed_decision import SpeedDecision
-from harness.records.run import Phase, Run
-from harness.records.verdict import Verdict
-from harness.runner import process_files, run_folder, worker, worker_pool
-from harness.runner.run_plan import RunPlan
-from harness.scoring.provenance import FILE
-from harness.scoring.score_run import RunScores
-from harness.workflow import CONFIRM, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.history.database import open_history
+from voxgate.harness.judging.baseline import load_baseline, machine_id
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.speed_decision import SpeedDecision
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.runner import process_files, run_folder, worker, worker_pool
+from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.scoring.provenance import FILE
+from voxgate.harness.scoring.score_run import RunScores
+from voxgate.harness.workflow import CONFIRM, check_suite, judge_run
 
 Script = Callable[[dict[str, Any]], None]
 RUN = Path("runs/0001")

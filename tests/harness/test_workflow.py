@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness import workflow
-from harness.cli.main import invoke
-from harness.judging import speed_decision
-from harness.records.verdict import CellVerdict, Verdict
-from harness.runner import process_files, run_folder
-from harness.runner.run_plan import RunPlan
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.judging import speed_decision
+from voxgate.harness.records.verdict import CellVerdict, Verdict
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.workflow import CONFIRM, CONFIRM_ROUNDS, check_suite, judge_run
 
 Script = Callable[[dict[str, Any]], None]
 SLOW = {"steps-4": {"slower": 1.1, "stage": "vocoder"}}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.machine.identity import machine as this_machine
 from tests.studies.roofline import Machine, Work, median
+from voxgate.harness.machine.identity import machine as this_machine
 
 if TYPE_CHECKING:
     from tests.studies.speed_beside_reference import Result

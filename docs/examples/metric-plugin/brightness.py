@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness import AudioMetric, Metric, MetricInput, Missing
+from voxgate import AudioMetric, Metric, MetricInput, Missing
 
 
 def brightness(inputs: MetricInput) -> float | Missing:

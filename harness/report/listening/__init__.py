@@ -5,7 +5,7 @@ Static files that work from a disk and from any web server. `page.py` and `abx.p
 each; the other files hold their parts. Judges nothing.
 """
 
-from harness.report.listening.abx import abx_page
-from harness.report.listening.page import listening_page
+from voxgate.harness.report.listening.abx import abx_page
+from voxgate.harness.report.listening.page import listening_page
 
 __all__ = ["abx_page", "listening_page"]

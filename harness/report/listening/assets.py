@@ -18,8 +18,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.records.files import write_file
-from harness.report.page import TEMPLATES as SHARED
+from voxgate.harness.records.files import write_file
+from voxgate.harness.report.page import TEMPLATES as SHARED
 
 FOLDER = "audio"
 """Below the folder of the pages; `deck.js` has the same word."""

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.history.records import RunRow
-from harness.records.files import write_file
-from harness.records.measurement import Missing
-from harness.report.listening.abx import write_test
-from harness.report.listening.assets import AssetFolder, minute, png_uri, render
-from harness.report.listening.differences import UtteranceRow, View, line, view
-from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
-from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
-from harness.report.listening.utterance import UtteranceVoices, utterance
-from harness.runner.recordings import When, takes
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.abx import write_test
+from voxgate.harness.report.listening.assets import AssetFolder, minute, png_uri, render
+from voxgate.harness.report.listening.differences import UtteranceRow, View, line, view
+from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings
+from voxgate.harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
+from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
+from voxgate.harness.runner.recordings import When, takes
 
 BUDGET_BYTES = 100 * 2**20
 """

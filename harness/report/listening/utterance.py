@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
-from harness.audio.activity import active_level_db
-from harness.records.cell import Request
-from harness.records.measurement import Missing, Value
-from harness.report.listening.assets import AssetFolder
-from harness.runner.recordings import KeptAudio, Take, When
+from voxgate.harness.audio.activity import active_level_db
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.report.listening.assets import AssetFolder
+from voxgate.harness.runner.recordings import KeptAudio, Take, When
 
 MOST_DB = 12.0
 """

@@ -19,23 +19,23 @@ from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.analysis.metric_rules import is_helper
-from harness.errors import HarnessError
-from harness.history.database import History
-from harness.history.records import RunRow
-from harness.judging.policy import Policy, load_policy
-from harness.metrics.registry import known_metrics
-from harness.report.listening import listening_page
-from harness.report.site.cell_page import write_cells
-from harness.report.site.charts import drawings
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
-from harness.report.site.overview_page import Listen, write_overview
-from harness.report.site.run_data import CHUNK, list_script, run_scripts
-from harness.report.site.run_page import meanings, write_latest_runs
-from harness.report.site.run_view import judgement, measurements
-from harness.report.site.state import cell_states
-from harness.report.site.suite_page import write_suites
+from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import History
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.judging.policy import Policy, load_policy
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.report.listening import listening_page
+from voxgate.harness.report.site.cell_page import write_cells
+from voxgate.harness.report.site.charts import drawings
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
+from voxgate.harness.report.site.overview_page import Listen, write_overview
+from voxgate.harness.report.site.run_data import CHUNK, list_script, run_scripts
+from voxgate.harness.report.site.run_page import meanings, write_latest_runs
+from voxgate.harness.report.site.run_view import judgement, measurements
+from voxgate.harness.report.site.state import cell_states
+from voxgate.harness.report.site.suite_page import write_suites
 
 
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:

@@ -8,13 +8,13 @@ Drawing one chart takes a fifth of a second, so it is done apart from describing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from harness.judging.tradeoff import Tradeoff, fastest_passing
-from harness.records.measurement import Measurement
-from harness.records.verdict import RunVerdict
-from harness.report.charts import DARK, LIGHT, TITLES, tradeoff_chart, tradeoff_words
-from harness.report.contents import tradeoffs_of
-from harness.report.format import shown_value
-from harness.report.site.marks import Badge, of_verdict
+from voxgate.harness.judging.tradeoff import Tradeoff, fastest_passing
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.verdict import RunVerdict
+from voxgate.harness.report.charts import DARK, LIGHT, TITLES, tradeoff_chart, tradeoff_words
+from voxgate.harness.report.contents import tradeoffs_of
+from voxgate.harness.report.format import shown_value
+from voxgate.harness.report.site.marks import Badge, of_verdict
 
 Measured = Mapping[str, Sequence[Measurement]]
 

@@ -13,10 +13,10 @@ from typing import Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.errors import HarnessError
-from harness.judging.replace_folder import drafted, put_folder
-from harness.records.files import inside, reason, write_file
-from harness.report.page import TEMPLATES as SHARED
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.replace_folder import drafted, put_folder
+from voxgate.harness.records.files import inside, reason, write_file
+from voxgate.harness.report.page import TEMPLATES as SHARED
 
 TEMPLATES = Path(__file__).with_name("templates")
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")

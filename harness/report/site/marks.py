@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.history.trend import SeriesTrend, TrendState
-from harness.records.verdict import Verdict
-from harness.report.charts import kind
+from voxgate.harness.history.trend import SeriesTrend, TrendState
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.charts import kind
 
 SIGNS = {"good": "●", "open": "◆", "bad": "✖"}
 """The shapes that the pictures use."""

@@ -6,19 +6,19 @@ run.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.history.records import CellRow
-from harness.machine.quietness import MachineState, state_between
-from harness.records.measurement import Missing
-from harness.report.format import shown, shown_unit
-from harness.report.page import MEANING
-from harness.report.site import urls
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import Badge, of_verdict
-from harness.report.site.overview_page import Listen
-from harness.report.site.run_view import changed, facts
-from harness.report.site.suite_page import columns
-from harness.report.tables import TableColumn
+from voxgate.harness.history.records import CellRow
+from voxgate.harness.machine.quietness import MachineState, state_between
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.format import shown, shown_unit
+from voxgate.harness.report.page import MEANING
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import Badge, of_verdict
+from voxgate.harness.report.site.overview_page import Listen
+from voxgate.harness.report.site.run_view import changed, facts
+from voxgate.harness.report.site.suite_page import columns
+from voxgate.harness.report.tables import TableColumn
 
 NOT_JUDGED = "This run was not judged."
 

@@ -9,13 +9,13 @@ two can be compared. Knows no fact by name.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.history.records import CellRow, RunRow
-from harness.judging.policy import Policy
-from harness.records.measurement import Measurement
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
-from harness.report.site import urls
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import VERDICTS, Badge, of_verdict
+from voxgate.harness.history.records import CellRow, RunRow
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import VERDICTS, Badge, of_verdict
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:

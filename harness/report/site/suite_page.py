@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from harness.judging.policy import Policy
-from harness.report.format import shown, shown_unit
-from harness.report.site import urls
-from harness.report.site.charts import ChartImage, fastest_line, pictures
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import LAST, Badge, Spark, of_trend
-from harness.report.site.overview_page import Listen
-from harness.report.site.run_view import RunLink, judgement, measurements, run_links
-from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
-from harness.report.tables import COLUMNS, TableColumn
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.report.format import shown, shown_unit
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.charts import ChartImage, fastest_line, pictures
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import LAST, Badge, Spark, of_trend
+from voxgate.harness.report.site.overview_page import Listen
+from voxgate.harness.report.site.run_view import RunLink, judgement, measurements, run_links
+from voxgate.harness.report.site.state import QUIET, CellState, cell_state, summary, worst
+from voxgate.harness.report.tables import COLUMNS, TableColumn
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""

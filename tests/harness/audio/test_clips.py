@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness.audio.files import clip_loader, write_flac
-from harness.errors import HarnessError
 from tests.harness.fake_runs import good_run, with_audio
+from voxgate.harness.audio.files import clip_loader, write_flac
+from voxgate.harness.errors import HarnessError
 
 
 def test_a_cells_clip_is_16_bit_wav_which_browsers_can_seek_in(tmp_path: Path) -> None:

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 import soxr
 
-from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, fit_cepstra, hop_s, mel_cepstra
-from harness.audio.recording import Recording, Samples
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.audio.mel_cepstrum import (
+    HOP,
+    PARAMETERS,
+    WIDTH,
+    fit_cepstra,
+    hop_s,
+    mel_cepstra,
+)
+from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.records.measurement import Missing
 
 ORDER, ALPHA = PARAMETERS[RATE_HZ]
 SPTK_PLACES = [0, 1, 2, 11, 22]  # c[1], c[2], c[3], c[12], c[23]

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from harness.history.database import History, open_history
-from harness.history.tables import METADATA
 from tests.harness.history import postgres
+from voxgate.harness.history.database import History, open_history
+from voxgate.harness.history.tables import METADATA
 
 NUMBERS = count()
 KINDS = ("sqlite", "postgresql")

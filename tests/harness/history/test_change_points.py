@@ -6,11 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
-from harness.history import change_points as changes
-from harness.history.budget import Margin
-from harness.history.change_points import ChangePoint, change_points, energy_split, without_spikes
-from harness.history.records import Array
 from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
+from voxgate.harness.history import change_points as changes
+from voxgate.harness.history.budget import Margin
+from voxgate.harness.history.change_points import (
+    ChangePoint,
+    change_points,
+    energy_split,
+    without_spikes,
+)
+from voxgate.harness.history.records import Array
 
 ONE_PERCENT = Margin(relative=0.01)
 seeds = st.integers(0, 2**32 - 1)

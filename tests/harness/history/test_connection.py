@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.history import database
-from harness.history.address import DEFAULT_URL, VARIABLE, default_url
-from harness.history.database import open_history
-from harness.history.url import parse_url, shown
 from tests.harness.history.entries import entry
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history import database
+from voxgate.harness.history.address import DEFAULT_URL, VARIABLE, default_url
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.url import parse_url, shown
 
 NOBODY = 65534
 

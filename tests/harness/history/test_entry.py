@@ -5,13 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.aggregate import aggregate
-from harness.history.entry import digest_of_run, entry_of_run
-from harness.history.records import HistoryEntry
-from harness.judging.judge import judge
-from harness.records.environment import Machine
-from harness.records.measurement import Missing
-from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
     accepted,
     good_run,
@@ -22,6 +15,13 @@ from tests.harness.fake_runs import (
     process,
     steady,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.history.entry import digest_of_run, entry_of_run
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.environment import Machine
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 
 EFFECT = OptionCheck(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
 

@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 
-from harness.judging.amend import (
+from tests.harness.fake_runs import CELLS, make_run, steady
+from voxgate.harness.judging.amend import (
     add_unshared_cells,
     amend_verdicts,
     fail_where_base_failed,
     invalidate_speed,
 )
-from harness.judging.confirm import confirmed
-from harness.records.run import Failure, FailureKind
-from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
-from tests.harness.fake_runs import CELLS, make_run, steady
+from voxgate.harness.judging.confirm import confirmed
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.records.verdict import (
+    CellVerdict,
+    Comparison,
+    MetricVerdict,
+    RunVerdict,
+    Verdict,
+)
 
 COMPARISON = Comparison(
     cell="nfe-8",

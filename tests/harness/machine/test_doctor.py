@@ -7,20 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.machine.checks.check import CheckState, SystemRoot, growth, here
-from harness.machine.doctor import (
-    WORK_S,
-    Action,
-    Examination,
-    Requirement,
-    busy,
-    examine,
-    refuse_unfit,
-    snapshot,
-)
-from harness.machine.profiles import get_profile
-from harness.report.terminal import examination_lines, examination_to_dict
 from tests.harness.machine.trees import (
     CPUS,
     H200,
@@ -32,6 +18,20 @@ from tests.harness.machine.trees import (
     workstation,
     write,
 )
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import CheckState, SystemRoot, growth, here
+from voxgate.harness.machine.doctor import (
+    WORK_S,
+    Action,
+    Examination,
+    Requirement,
+    busy,
+    examine,
+    refuse_unfit,
+    snapshot,
+)
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.report.terminal import examination_lines, examination_to_dict
 
 AGX, NANO, GATE, CUDA = "jetson-agx-orin-maxn", "jetson-orin-nano", "cpu-gate", "cuda"
 WORKED = {"proc/self/schedstat": "2000000000 1000000 9"}

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import workflow
-from harness.cli.main import invoke
-from harness.machine import doctor
-from harness.machine.checks import check
-from harness.machine.checks.check import SystemRoot
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.machine import doctor
+from voxgate.harness.machine.checks import check
+from voxgate.harness.machine.checks.check import SystemRoot
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8]}, reference={"steps": 8})
 """  # noqa: E501

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.main import invoke
-from harness.machine.checks.check import SystemRoot
-from harness.machine.identity import NO_COMMIT, comparable, load_snapshot, machine, toolchain
 from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.identity import (
+    NO_COMMIT,
+    comparable,
+    load_snapshot,
+    machine,
+    toolchain,
+)
 
 CPUINFO = """processor\t: {n}
 cpu family\t: 6

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.interference import (
+from tests.harness.fake_runs import sample
+from voxgate.harness.machine.interference import (
     STOLEN_SHARE,
     WAITED_SHARE,
     DisturbanceWatch,
     interference_causes,
 )
-from tests.harness.fake_runs import sample
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 STAT = (

@@ -1,8 +1,8 @@
 import pytest
 
-from harness.errors import HarnessError
-from harness.machine.doctor import Action, make_knob
-from harness.machine.profiles import PROFILES, get_profile
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.doctor import Action, make_knob
+from voxgate.harness.machine.profiles import PROFILES, get_profile
 
 
 def test_the_default_profile_is_the_quiet_one() -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.audio import pitch
-from harness.audio.recording import Recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.pitch_parity import (
+from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
+from voxgate.harness.audio import pitch
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.pitch_parity import (
     METRICS,
     f0_correlation,
     f0_rmse_cents,
@@ -16,8 +17,7 @@ from harness.metrics.pitch_parity import (
     melodies,
     vuv_error,
 )
-from harness.records.measurement import Missing, Value
-from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
+from voxgate.harness.records.measurement import Missing, Value
 
 Melody = Callable[[np.ndarray], np.ndarray]
 HOP_S = 0.005

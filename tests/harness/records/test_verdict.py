@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.records.measurement import Missing
-from harness.records.verdict import judgement_from_dict, judgement_to_dict
 from tests.harness.fake_runs import accepted, good_run, judged
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.verdict import judgement_from_dict, judgement_to_dict
 
 
 def test_a_judgement_survives_json(tmp_path: Path) -> None:

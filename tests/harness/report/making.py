@@ -3,15 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.judging.accept import accept
-from harness.judging.baseline import Baseline, load_baseline
-from harness.judging.judge import judge
-from harness.records.cell import Request, Workload
-from harness.records.environment import environment_from_json
-from harness.records.measurement import Missing
-from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import GOLDEN, Report, build_report
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -22,6 +13,15 @@ from tests.harness.fake_runs import (
     steady,
     with_audio,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import Baseline, load_baseline
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import UNSEEN, HeardText, OptionCheck, Run
+from voxgate.harness.report.contents import GOLDEN, Report, build_report
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NOTHING = Baseline(quality=None, speed=None)

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.judging.tradeoff import Tradeoff, tradeoff
-from harness.records.verdict import Verdict
-from harness.report.charts import DARK, LIGHT, kind, tradeoff_chart
 from tests.harness.report.making import passed
+from voxgate.harness.judging.tradeoff import Tradeoff, tradeoff
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.charts import DARK, LIGHT, kind, tradeoff_chart
 
 
 @pytest.fixture

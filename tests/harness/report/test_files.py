@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.report.junit import Files, check_files, document_of, junit, write_files
-from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.report.making import lied_to
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.junit import Files, check_files, document_of, junit, write_files
+from voxgate.harness.report.pr_comment import CommentLinks, comment
 
 
 def test_what_was_asked_for_is_written_and_no_more(tmp_path: Path) -> None:

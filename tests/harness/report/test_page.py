@@ -8,11 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
-from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Report
-from harness.report.page import listening, page
-from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.fake_runs import good_run
 from tests.harness.report.making import (
     HOSTILE,
@@ -27,6 +22,11 @@ from tests.harness.report.making import (
     unheard,
     unobserved,
 )
+from voxgate.harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.page import listening, page
+from voxgate.harness.report.pr_comment import CommentLinks, comment
 
 LOADING = ("src", "href", "srcset", "action", "data", "poster", "formaction", "background", "ping")
 VOID = ("meta", "img", "source", "br", "hr", "link", "input")

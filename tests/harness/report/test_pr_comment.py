@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.errors import HarnessError
-from harness.report.format import LIMIT
-from harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 from tests.harness.report.making import passed, regressed
 from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.format import LIMIT
+from voxgate.harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 
 AGAIN = "if the new one is right: python -m tests.harness.report.outcomes"
 
@@ -169,8 +169,8 @@ def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
 
 def test_a_comment_needs_no_package_installed() -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import harness.report.pr_comment, "
-        "harness.ci.__main__"
+        "import sys; sys.path.insert(0, sys.argv[1]); import voxgate.harness.report.pr_comment, "
+        "voxgate.harness.ci.__main__"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.report.format import escaped, plain
+from voxgate.harness.report.format import escaped, plain
 
 SHOWN = {
     "a|b [x](http://e.com) `c`": "a\\|b \\[x\\](http:&#8203;//e.com) \\`c\\`",

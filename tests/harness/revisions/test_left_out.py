@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.machine.git import resolve
-from harness.revisions.checkout import workshop
 from tests.harness.repository import Repository
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import resolve
+from voxgate.harness.revisions.checkout import workshop
 
 LOCAL = ("-c", "protocol.file.allow=always")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli.main import invoke
-from harness.runner import run_folder
 from tests.harness.repository import TARGET, Repository
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.runner import run_folder
 
 READ = 'CHANGES = json.loads((Path(__file__).parent / "changes.json").read_text())'
 EXTENSION = """

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness import workflow
-from harness.cli.main import invoke
 from tests.harness.cli.test_main import made_up
 from tests.harness.hostile import DAMAGES, Place, copied, in_json, make_run, planted
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
 
 SECONDS = 30
 """A pipe that is waited for would wait forever."""

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.audio.files import write_wav
-from harness.errors import HarnessError
-from harness.judging.baseline import golden_dir
-from harness.records.measurement import Missing
-from harness.runner.recordings import KeptAudio, Recordings, open_recordings, takes
 from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import golden_dir
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner.recordings import KeptAudio, Recordings, open_recordings, takes
 
 
 @pytest.fixture

@@ -2,16 +2,6 @@
 
 import pytest
 
-from harness.records.verdict import Comparison, MetricVerdict, Verdict
-from harness.selftest.quality_result import (
-    Sight,
-    columns_with_sight,
-    false_alarms,
-    is_trustworthy,
-    overlooked,
-    sight_of,
-)
-from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import (
     ADVISED,
     COLUMNS,
@@ -22,6 +12,16 @@ from tests.harness.selftest.finding import (
     matrix,
     trust,
 )
+from voxgate.harness.records.verdict import Comparison, MetricVerdict, Verdict
+from voxgate.harness.selftest.quality_result import (
+    Sight,
+    columns_with_sight,
+    false_alarms,
+    is_trustworthy,
+    overlooked,
+    sight_of,
+)
+from voxgate.harness.selftest.specimens import ONE, Kind
 
 
 def verdict(which: Verdict, *, blocking: bool = True, shift: float | None = 0.5) -> MetricVerdict:

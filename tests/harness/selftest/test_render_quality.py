@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from harness.selftest import render_quality
-from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
+from voxgate.harness.selftest import render_quality
+from voxgate.harness.selftest.specimens import ONE, Kind
 
 FOUND = trust(
     matrix(

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.selftest.fault_effects import SpokenUtterance
-from harness.selftest.resynthesis import bent, fall, other_mouth, paced
 from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.resynthesis import bent, fall, other_mouth, paced
 
 pyworld = pytest.importorskip("pyworld")
 

@@ -5,11 +5,17 @@ for a confirmation.
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.records.verdict import Verdict
-from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate, GateOutcome, Rounds
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.selftest.simulated_gate import (
+    FIRST_ROUNDS,
+    MOST_ROUNDS,
+    Gate,
+    GateOutcome,
+    Rounds,
+)
 
 ALL = dict.fromkeys(SLUGS, tuple(range(16)))
 

@@ -2,10 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import Suite
-from harness.errors import HarnessError
-from harness.targets import registry
-from harness.targets.scripted import ScriptedTarget
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.targets import registry
+from voxgate.harness.targets.scripted import ScriptedTarget
 
 
 def test_targets_are_found_by_name() -> None:
@@ -48,9 +48,9 @@ def test_options_of_requests_are_checked_too(make_suite: Callable[..., Suite]) -
 
 def test_a_target_may_be_any_class_that_can_be_imported() -> None:
     assert isinstance(
-        registry.make_target("harness.targets.scripted:ScriptedTarget"), ScriptedTarget
+        registry.make_target("voxgate.harness.targets.scripted:ScriptedTarget"), ScriptedTarget
     )
-    for name in ("nowhere.at_all:Target", "harness.targets.scripted:Nothing"):
+    for name in ("nowhere.at_all:Target", "voxgate.harness.targets.scripted:Nothing"):
         with pytest.raises(
             HarnessError, match=r"cannot be imported: .*; install its package, or set PYTHONPATH"
         ):

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.records.measurement import Missing
-from harness.report.listening import abx_page, listening_page
-from harness.report.listening import page as page_module
-from harness.report.listening.recordings import previous
 from tests.harness.report.listening.making import Rows, requests, rising, row, two_runs, write_run
 from tests.harness.report.making import HOSTILE
 from tests.harness.report.test_page import LOADING, Page, digest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening import abx_page, listening_page
+from voxgate.harness.report.listening import page as page_module
+from voxgate.harness.report.listening.recordings import previous
 
 PAGES = ("listen-2.html", "abx-2.html")
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.records.measurement import Missing
-from harness.report.listening.spectrogram import (
+from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.spectrogram import (
     BANDS,
     HOP_S,
     SpectrogramDifference,
@@ -19,8 +20,7 @@ from harness.report.listening.spectrogram import (
     ticks,
     top_hz,
 )
-from harness.runner.recordings import KeptAudio
-from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.runner.recordings import KeptAudio
 
 HIGHEST_HZ = 8000.0
 

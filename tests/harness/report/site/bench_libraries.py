@@ -17,8 +17,8 @@ from typing import Any
 
 from playwright.sync_api import Error, sync_playwright
 
-from harness.report.site.folder import LIBRARY, POLICY, library
 from tests.harness.report.site.browser import DESKTOP, watched
+from voxgate.harness.report.site.folder import LIBRARY, POLICY, library
 
 TIMES = 5
 POLICIES = {

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.history.database import open_history
-from harness.history.records import Acknowledgement, EntryCell, EntryValue, HistoryEntry, digest_of
-from harness.records.measurement import Better, Missing, Value
-from harness.report.site.build import build_site
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import (
+    Acknowledgement,
+    EntryCell,
+    EntryValue,
+    HistoryEntry,
+    digest_of,
+)
+from voxgate.harness.records.measurement import Better, Missing, Value
+from voxgate.harness.report.site.build import build_site
 
 TODAY = "2026-11-21"
 LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)

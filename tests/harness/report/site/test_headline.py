@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.report.site.state import CellState, headline
+from voxgate.harness.report.site.state import CellState, headline
 
 
 @dataclass(frozen=True)

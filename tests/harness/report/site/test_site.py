@@ -11,16 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.history.database import open_history
-from harness.history.records import HistoryEntry
-from harness.judging import replace_folder
-from harness.records import files as atomic
-from harness.report.site import urls
-from harness.report.site.build import build_site
-from harness.report.site.folder import POLICY, Folder
-from harness.report.site.run_data import CHUNK
 from tests.harness.report.site.making import (
     EPYC,
     HOSTILE,
@@ -31,6 +21,16 @@ from tests.harness.report.site.making import (
     make_site,
     night,
 )
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging import replace_folder
+from voxgate.harness.records import files as atomic
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.build import build_site
+from voxgate.harness.report.site.folder import POLICY, Folder
+from voxgate.harness.report.site.run_data import CHUNK
 
 VOID = ("meta", "link", "img", "source", "br", "hr", "input")
 CELL = "cell-smoke~nfe_steps-8.html"

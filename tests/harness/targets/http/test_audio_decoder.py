@@ -10,9 +10,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.targets.http import audio_decoder
-from harness.targets.http.audio_decoder import FormatError, WavReader, make_reader
 from tests.harness.targets.speech_servers import RATE_HZ, tone, wav
+from voxgate.harness.targets.http import audio_decoder
+from voxgate.harness.targets.http.audio_decoder import FormatError, WavReader, make_reader
 
 TONE = np.rint(tone(200) * 32768) / np.float32(32768)
 
