@@ -87,7 +87,8 @@ def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is
     repository: Repository,
 ) -> None:
     script = (
-        "import os; from pathlib import Path; from voxgate.harness.revisions.checkout import workshop; "
+        "import os; from pathlib import Path; "
+        "from voxgate.harness.revisions.checkout import workshop; "
         "from voxgate.harness.machine.git import resolve\n"
         "with workshop(Path()) as shop:\n"
         "    shop.tree(resolve(Path(), 'HEAD')); print('ready', flush=True); input(); os._exit(9)\n"

@@ -148,7 +148,7 @@ def test_an_engine_without_a_registry_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
 
-    monkeypatch.delattr(engine.pipelines, "pipeline_class")
+    monkeypatch.delattr(pipelines, "pipeline_class")
     workload = Workload(name="w", requests=(Request(id="r1", text="One."),))
     cell = Cell(suite="s", target="engine", pipeline="flow", workload=workload, axes={})
 
