@@ -51,7 +51,7 @@ lint: install packages ## ruff and mypy, without tests
 	$(BIN)/mypy
 
 # mypy follows no editable installation whose packages have other names than their folders.
-packages:
+packages: ## link the folders under build/packages, as they are installed, for type checkers
 	@mkdir -p build/packages/voxgate
 	@for path in harness engine harness/package/*; do ln -sfn "../../../$$path" build/packages/voxgate/; done
 

@@ -99,7 +99,7 @@ class WorktreeManager:
         """
         Return the project's folder of a revision. Raises HarnessError if it cannot be checked out.
         """
-        name = NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
+        name = _tree_name(revision)
         if name not in self._trees:
             self._trees[name] = self._files(revision, name)
         return self._trees[name]
@@ -115,7 +115,7 @@ class WorktreeManager:
         if str(tree) not in self._ready:
             made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
-            measuring = _link_harness(self._measuring / tree.name, tree)
+            measuring = _link_harness(self._measuring / _tree_name(revision), tree)
             launch = PythonEnv(
                 python=made.python,
                 paths=(measuring, *made.first, *source, tree),
@@ -262,6 +262,10 @@ def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeMa
     finally:
         _clear(top, job)
         lock.close()
+
+
+def _tree_name(revision: Revision) -> str:
+    return NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
 
 
 def _link_harness(folder: Path, tree: Path) -> Path:

@@ -28,6 +28,13 @@ class Theirs(Target):
     def synthesize(self, request, watch):
         yield self.hum(20)
 """
+ENGINE = """
+import numpy
+
+
+def hum(n):
+    return numpy.full(800 * n, 0.1, "float32")
+"""
 SUITE = """
 from voxgate import Suite
 
@@ -52,7 +59,7 @@ def _project(tmp_path: Path) -> Path:
     for name, text in {
         "harness/__init__.py": "RATE = 16000\n",
         "harness/target.py": TARGET,
-        "engine/__init__.py": "import numpy\n\ndef hum(n):\n    return numpy.full(800 * n, 0.1, 'float32')\n",
+        "engine/__init__.py": ENGINE,
         "suites/two.py": SUITE,
         "workloads/two.toml": WORKLOAD,
         "test_ours.py": TEST,

@@ -73,9 +73,11 @@ def test_a_project_in_a_subfolder_is_found_in_the_worktree(repository: Repositor
 def test_a_package_from_elsewhere_is_refused(repository: Repository) -> None:
     with (
         workshop(repository.folder) as shop,
-        pytest.raises(HarnessError, match=r"package engine from .*/engine, not from its own"),
+        pytest.raises(
+            HarnessError, match=r"package voxgate.engine from .*/engine, not from its own"
+        ),
     ):
-        shop.checkout(resolve(Path(), "HEAD"), ["engine"])
+        shop.checkout(resolve(Path(), "HEAD"), ["voxgate.engine"])
     with (
         workshop(repository.folder) as shop,
         pytest.raises(HarnessError, match="package nothing from nowhere"),

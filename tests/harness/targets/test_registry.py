@@ -65,7 +65,7 @@ def test_the_package_that_a_target_measures_is_known(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
     targets = ("engine", "flite", "voice.target:Voice", "theirs")
     assert [registry.package_of(name) for name in targets] == [
-        "engine",
+        "voxgate.engine",
         None,
         "voice",
         "their_engine",
