@@ -2,7 +2,6 @@
 
 import array
 import ast
-import importlib
 import os
 import stat
 import sys
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import harness
 from tests.harness.machine.test_process_guard import gone
 from tests.harness.targets.foreign_engine import install, make_environment
 from voxgate import Suite
@@ -112,11 +110,6 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     (tmp_path / "packages").mkdir()
     install(tmp_path / "packages")
     monkeypatch.syspath_prepend(tmp_path / "packages")
-    monkeypatch.setitem(sys.modules, "voxgate", harness)
-    for name in ("errors", "targets.protocol", "records.run"):
-        module = importlib.import_module(f"harness.{name}")
-        monkeypatch.setitem(sys.modules, f"voxgate.harness.{name}", module)
-    monkeypatch.setitem(sys.modules, "voxgate.harness", harness)
     monkeypatch.delitem(sys.modules, "mytts", raising=False)
 
     answers, there = measured(foreign("Scripted"), tmp_path / "there")
