@@ -22,6 +22,7 @@ from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import FailureKind, ProcessRecord
 from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.opened_files import ForeignFilesError, Territory, check_files
@@ -184,7 +185,7 @@ def test_a_time_out_ends_the_engine_with_its_worker(foreign: Make, tmp_path: Pat
     (tmp_path / "run" / "processes").mkdir(parents=True)
     log = process_files.log_path(tmp_path / "run", cell.slug, 0)
     job = {
-        "cell": harness.records.cell.cell_to_json(cell),
+        "cell": cell_to_json(cell),
         "repeat": 0,
         "folder": str(tmp_path / "run"),
         "log": str(log),
@@ -219,7 +220,7 @@ def started(environment: Path, tmp_path: Path) -> Iterator[EngineProcess]:
 def test_an_engine_at_work_ends_when_voxgate_is_gone(started: EngineProcess, foreign: Make) -> None:
     request = {"id": "r1", "text": "One.", "options": {}, "language": "en"}
     cell = foreign(fixed={"fault": "hang"}).expand().cells[0]
-    said = harness.records.cell.cell_to_json(cell) | {"options": cell.options}
+    said = cell_to_json(cell) | {"options": cell.options}
     started.ask("load", target=cell.target, cell=said, defaults={})
 
     def speak() -> None:
@@ -252,7 +253,7 @@ def test_files_of_the_project_are_foreign_there_too(
     process = EngineProcess(launch, tmp_path / "stderr", listen=True)
     try:
         cell = foreign().expand().cells[0]
-        said = harness.records.cell.cell_to_json(cell) | {"options": cell.options}
+        said = cell_to_json(cell) | {"options": cell.options}
         process.ask("load", target=cell.target, cell=said, defaults={})
         files = process.ask("files")[0]["files"]
     finally:
