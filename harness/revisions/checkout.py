@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,8 @@ from voxgate.harness.revisions.environments import (
 )
 from voxgate.harness.revisions.kept_environments import prune
 from voxgate.harness.revisions.left_out import check_pointers, file_stats, fill, take_changes
-from voxgate.harness.revisions.requirements import read_project, required, unmet
+from voxgate.harness.revisions.lent_packages import link_harness
+from voxgate.harness.revisions.requirements import required, unmet
 from voxgate.harness.runner.opened_files import Territory, environments
 from voxgate.harness.runner.worker_process import PythonEnv, path_variables
 from voxgate.harness.targets.other_python.probe import check_there, environment_facts
@@ -65,8 +65,6 @@ process's environment moves its stack, and that alone can change its speed (Mytk
 """
 NOW_NAME = "worktree-now"
 SHARED = "shared with voxgate"
-ENGINE = "voxgate.engine"
-"""A tree that has this package has voxgate's own engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +132,7 @@ class WorktreeManager:
         if str(tree) not in self._ready:
             made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
-            measuring = _link_harness(self._measuring / _tree_name(revision), tree)
+            measuring = link_harness(self._measuring / _tree_name(revision), tree)
             launch = PythonEnv(
                 python=made.python,
                 paths=(measuring, *made.first, *source, tree),
@@ -323,27 +321,6 @@ def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeMa
 
 def _tree_name(revision: Revision) -> str:
     return NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
-
-
-def _link_harness(folder: Path, tree: Path) -> Path:
-    """
-    Make a folder whose package `voxgate` is this harness, with the engine of a tree that has
-    voxgate's own, else the installed one; return it.
-    """
-    root, package = Path(__file__).resolve().parents[1], folder / "voxgate"
-    package.mkdir(parents=True)
-    for path in (root / "package").iterdir():
-        if path.name != "__pycache__":
-            (package / path.name).symlink_to(path)
-    (package / "harness").symlink_to(root)
-    tools = read_project(tree).get("tool", {})
-    own = tools.get("setuptools", {}).get("package-dir", {}).get(ENGINE)
-    spec = find_spec(ENGINE)
-    if own is not None:
-        (package / "engine").symlink_to(tree / str(own))
-    elif spec is not None and spec.submodule_search_locations:
-        (package / "engine").symlink_to(next(iter(spec.submodule_search_locations)))
-    return folder
 
 
 def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:
