@@ -7,11 +7,11 @@ Selects among existing numbers; draws nothing and decides no verdict.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness import statistics
-from harness.analysis.grouping import by_name, by_process
-from harness.analysis.metric_rules import is_speed
-from harness.records.measurement import Better, Measurement
-from harness.records.verdict import CellVerdict, RunVerdict, Verdict
+from voxgate.harness import statistics
+from voxgate.harness.analysis.grouping import by_name, by_process
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.records.measurement import Better, Measurement
+from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict
 
 PASSING = (Verdict.PASS, Verdict.IMPROVED)
 

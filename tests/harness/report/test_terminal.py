@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.records.verdict import Verdict, judgement_to_dict
+from voxgate.harness.report import tables
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.tables import COLUMNS
+from voxgate.harness.report.terminal import print_report, report_lines
+from voxgate.harness.suite.suite import load_suite
 
-from harness.records.run import Failure, FailureKind
-from harness.records.verdict import Verdict, judgement_to_dict
-from harness.report import tables
-from harness.report.contents import Report
-from harness.report.markdown import markdown
-from harness.report.tables import COLUMNS
-from harness.report.terminal import print_report, report_lines
-from harness.suite.suite import load_suite
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
