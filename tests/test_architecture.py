@@ -88,7 +88,7 @@ IMPORT_MORE = {
     "harness/report/site/build.py": 17,
     "harness/revisions/ab.py": 18,
     "harness/revisions/ab_verdict.py": 17,
-    "harness/revisions/bisect.py": 25,
+    "harness/revisions/bisect.py": 24,
     "harness/revisions/paired_run.py": 20,
     "harness/runner/runner.py": 20,
     "harness/runner/worker.py": 17,
