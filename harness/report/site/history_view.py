@@ -20,8 +20,8 @@ from harness.history.dates import Believed, left_out_line
 from harness.history.records import Acknowledgement, CellRow, RunRow, Series
 from harness.history.trend import SeriesTrend, trends
 from harness.records.measurement import Measurement, Missing
+from harness.report.charts import Spark, sparkline
 from harness.report.site import urls
-from harness.report.site.marks import Spark, sparkline
 
 if TYPE_CHECKING:
     import pandas as pd
