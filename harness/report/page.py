@@ -6,9 +6,14 @@ It is the site's page of a run with more to show: gains, limits, what was left o
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
+from harness.audio.kept_audio import check_audio
+from harness.judging.baseline import BASELINES, golden_dir
 from harness.judging.tradeoff import Tradeoff
 from harness.records.environment import facts_of
+from harness.records.files import write_file
 from harness.records.measurement import Measurement
 from harness.records.run import OptionCheck
 from harness.records.verdict import CellVerdict, MetricVerdict
@@ -35,6 +40,16 @@ from harness.report.tables import (
     grouped_missing,
     rows,
 )
+from harness.runner.recordings import recordings_of, takes
+
+
+def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
+    """Write the page, whole or not at all. Raises HarnessError if it cannot be written."""
+    check_audio(contents.run)
+    recordings = recordings_of(contents.run, golden_dir(baselines, contents.run.suite))
+    text = page(contents, partial(takes, recordings))
+    write_file(path, text, "choose another --out", parents=True)
+    return path
 
 
 def page(contents: Report, takes_of: TakesOf) -> str:

@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.grouping import Measurements
+from harness.errors import RUNS
 from harness.judging.confirm import suspects
 from harness.machine.git import Revision, resolve
 from harness.records.cell import Cell
+from harness.records.files import short
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report, all_differences, build_report
+from harness.report.page import write_page
 from harness.revisions.ab_plan import (
     ABPlan,
     Match,
@@ -46,10 +49,10 @@ from harness.revisions.paired_run import (
     measure_pair,
     split_workload,
 )
-from harness.runner.progress import Progress
+from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
+from harness.runner.progress import Progress, ScoreProgress
 from harness.runner.resume import begin, continued_by, job_folder
 from harness.runner.run_header import header_of_suite
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""
@@ -120,7 +123,7 @@ def measure_match(
     cells = match.suite_diff.cells
     pair = make_pair_plan(match, plan, cells, plan.rounds, energy=energy, stages=True)
     measure_pair(pair, folder, extra_rounds_until(undecided, folder, budget, FIRST_SHARE), progress)
-    suspicious = suspects(judge_speed(load_sides(folder), match.policy))
+    suspicious = suspects(judge_speed(load_sides(folder), match.policy).metrics)
     if suspicious:
         budget.lap()
         again = [cell for cell in cells if cell.slug in suspicious]

@@ -19,7 +19,7 @@ from harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_by
 from harness.records.cell import Cell, Option, Request, cell_to_json
 from harness.records.constraints import NON_EMPTY
 from harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
-from harness.runner.opened_files import Opened, Territory, check_files
+from harness.runner.opened_files import Opened, Territory, check_files, parts_of_environments
 from harness.runner.stage_profile import profile_stages
 from harness.runner.timing import (
     Timing,
@@ -345,7 +345,7 @@ class EngineThere:
     def check_files(self, territory: Territory, more: Iterable[Path]) -> int:
         """Check the files of its process; those of its environment are its own."""
         told = self._process.checked(FilesThere, self._process.ask("files")[0])
-        parts = [Path(prefix) for prefix in self._process.facts.prefixes]
+        parts = parts_of_environments(self._process.facts.prefixes)
         return check_files(told.files, territory, (*more, *parts))
 
     def end(self) -> None:

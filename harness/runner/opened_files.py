@@ -135,9 +135,18 @@ def check_files(paths: Iterable[str], territory: Territory, more: Iterable[Path]
 
 def environments() -> tuple[Path, ...]:
     """Return the folders of installed packages and programs that this interpreter uses."""
-    prefixes = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
-    parts = [Path(prefix, part) for prefix in prefixes for part in PARTS_OF_AN_ENVIRONMENT]
-    return (*parts, *(Path(entry) for entry in sys.path if Path(entry).name in LIBRARIES))
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    return (
+        *parts_of_environments(prefixes),
+        *(Path(entry) for entry in sys.path if Path(entry).name in LIBRARIES),
+    )
+
+
+def parts_of_environments(prefixes: Iterable[str]) -> tuple[Path, ...]:
+    """Return the folders of packages and programs below the prefixes of an interpreter."""
+    return tuple(
+        Path(prefix, part) for prefix in dict.fromkeys(prefixes) for part in PARTS_OF_AN_ENVIRONMENT
+    )
 
 
 def territory_to_json(territory: Territory) -> dict[str, list[str]]:

@@ -19,12 +19,11 @@ from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
-from harness.history.database import History
+from harness.history.database import History, open_existing
 from harness.history.records import RunRow
-from harness.judging.policy import Policy, load_policy
-from harness.metrics.registry import known_metrics
+from harness.judging.policy import Policy, limits_of
+from harness.machine.clock import now_utc_iso
 from harness.report.badges import MEANINGS
 from harness.report.listening import listening_page
 from harness.report.run_page import run_page
@@ -45,6 +44,12 @@ from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
 
 
+def build_site_of(url: str, out: Path, baselines: Path) -> Path:
+    """Write the site of the history at a URL, as of today. Raises HarnessError as `build_site`."""
+    with open_existing(url) as history:
+        return build_site(history, out, baselines, now_utc_iso()[:10])
+
+
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:
     """
     Write the site of a history into `out`, whole or not at all; gives its first page. `today` is a
@@ -60,9 +65,7 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policy = load_policy(
-        baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)]
-    )
+    policy = limits_of(baselines)
     with Folder(out, today) as folder:
         with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
             listen = _listen(

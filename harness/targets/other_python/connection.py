@@ -73,6 +73,8 @@ class EngineLaunch:
     """Command that installs a package there; empty where none is known."""
     folder: str = ""
     """Of the environment; empty where it lies in no folder."""
+    safe_path: bool = False
+    """Whether nothing is imported from the working directory but by PYTHONPATH."""
 
 
 class EngineAbroadError(Exception):
@@ -136,23 +138,26 @@ class EngineProcess:
         cpus: Sequence[int] = (),
         listen: bool = False,
         timeout_s: float | None = None,
+        folder: Path | None = None,
     ) -> None:
         """
-        Start it, in the working directory; with a time-out it gets a session of its own. `listen`
-        keeps the names of all files that it opens. Raises HarnessError if it cannot be started.
+        Start it in `folder`, or the working directory; with a time-out it gets a session of its
+        own. `listen` keeps the names of all files that it opens. Raises HarnessError if it cannot
+        be started.
         """
         self.launch = launch
         self._stderr = stderr
         self._timeout_s = timeout_s
         self._pending = b""
-        self._process = self._started()
+        self._process = self._started(folder)
         self._handle = _handle(self._process.pid)
         if timeout_s is not None:
             GUARD.watch(self._process.pid)
         try:
             self._boot()
             said = {"env": _sent_variables(), "cpus": list(cpus), "listen": listen}
-            self.facts = self.checked(ShimFacts, self.ask("hello", **said)[0])
+            answer, _ = self.ask("hello", **said, safe_path=launch.safe_path)
+            self.facts = self.checked(ShimFacts, answer)
         except BaseException:
             self.kill()
             raise
@@ -222,7 +227,7 @@ class EngineProcess:
             os.close(self._handle)
             self._handle = None
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, folder: Path | None) -> subprocess.Popen[bytes]:
         env = {name: value for name, value in os.environ.items() if name not in OURS}
         try:
             with self._stderr.open("ab") as stderr:
@@ -232,6 +237,7 @@ class EngineProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     env={**env, **self.launch.env},
+                    cwd=folder,
                     bufsize=0,
                     start_new_session=self._timeout_s is not None,
                 )

@@ -38,14 +38,16 @@ def check_there(
     asked: Sequence[tuple[str, Mapping[str, Option]]],
     launch: EngineLaunch | None = None,
     packages: Iterable[str] = (),
+    tree: Path | None = None,
 ) -> Probed:
     """
-    Import a target in its environment, and check (pipeline, options) by it. Raises HarnessError, in
+    Import a target in its environment, and check (pipeline, options) by it; in the folder `tree`,
+    if it is not the working directory. Raises HarnessError, in
     one line, for an environment that cannot be used, and for what the target refuses.
     """
     launch = launch or find_environment(words)
     with tempfile.TemporaryDirectory() as folder:
-        process = EngineProcess(launch, Path(folder) / "stderr", timeout_s=PROBE_S)
+        process = EngineProcess(launch, Path(folder) / "stderr", timeout_s=PROBE_S, folder=tree)
         try:
             options = [[pipeline, dict(values)] for pipeline, values in asked]
             said = {"target": target, "options": options, "versions": VERSIONS}

@@ -68,6 +68,8 @@ class Served:
     def hello(self, said: Any) -> Any:
         """Set the environment up before anything of the engine is imported."""
         os.environ.update(said["env"])
+        if said["safe_path"] and sys.path[:1] == [""]:
+            del sys.path[0]
         if said["cpus"]:
             with contextlib.suppress(AttributeError, OSError):
                 os.sched_setaffinity(0, said["cpus"])

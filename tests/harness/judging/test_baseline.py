@@ -20,7 +20,7 @@ from harness.judging.baseline_file import parse, render
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck
-from harness.scoring.provenance import golden_digest
+from harness.scoring.kept_scores import golden_digest
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,

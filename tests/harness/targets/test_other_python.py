@@ -24,7 +24,12 @@ from harness.errors import HarnessError
 from harness.machine.profiles import get_profile
 from harness.records.run import FailureKind, ProcessRecord
 from harness.runner import process_files, run_folder
-from harness.runner.opened_files import ForeignFilesError, Territory, check_files
+from harness.runner.opened_files import (
+    ForeignFilesError,
+    Territory,
+    check_files,
+    parts_of_environments,
+)
 from harness.runner.runner import make_header
 from harness.runner.worker import Worker
 from harness.runner.worker_process import WorkerError, WorkerProcess
@@ -265,10 +270,11 @@ def test_files_of_the_project_are_foreign_there_too(
     finally:
         process.end()
     territory = Territory(project=(environment.parent, tmp_path / "project"), own=())
+    own = parts_of_environments(process.facts.prefixes)
     assert any(path.endswith("mytts/bench.py") for path in files)
-    assert check_files(files, territory, map(Path, process.facts.prefixes)) == len(files)
+    assert check_files(files, territory, own) == len(files)
     with pytest.raises(ForeignFilesError, match=r"used .*voice.bin, which"):
-        check_files([*files, str(voice)], territory, map(Path, process.facts.prefixes))
+        check_files([*files, str(voice)], territory, own)
 
 
 def test_a_launcher_that_inherits_nothing_gets_the_threads(

@@ -10,7 +10,6 @@ import pytest
 
 from engine.config import option_spec
 from engine.pipelines import registry as pipelines
-from harness import workflow
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request, Workload
@@ -18,6 +17,7 @@ from harness.records.run import UNSEEN, StageProfile
 from harness.records.verdict import Verdict
 from harness.runner import run_folder, worker_pool
 from harness.runner.run_plan import RunPlan
+from harness.scoring import kept_scores
 from harness.targets.engine import observers
 from harness.targets.engine.target import EngineTarget
 from harness.workflow import check_suite, judge_run
@@ -54,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         said: list[str] = []  # noqa: RUF012  (made anew for every test)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "tiny.py").write_text(SUITE)
