@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.judging.tradeoff import Point, Tradeoff
-from harness.report.badges import Badge, kind, of_verdict
-from harness.report.format import shown_unit, shown_value
+from voxgate.harness.judging.tradeoff import Point, Tradeoff
+from voxgate.harness.report.badges import Badge, kind, of_verdict
+from voxgate.harness.report.format import shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ names the regressions with place and date, and series that are no longer measure
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.history.trend import SeriesTrend, TrendState
-from harness.report.badges import Badge
-from harness.report.site import urls
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.history.trend import SeriesTrend, TrendState
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
 STATES: Mapping[str, str] = {
     TrendState.WORSE: "bad",
