@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.judging.tradeoff import Point, Tradeoff
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.format import shown_unit, shown_value

@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+
+from tests.harness.report.making import passed
 from voxgate.harness.judging.tradeoff import Tradeoff, tradeoff
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import kind
 from voxgate.harness.report.charts import DARK, LIGHT, SPARK_RUNS, sparkline, tradeoff_chart
-
-from tests.harness.report.making import passed
 
 
 @pytest.fixture
