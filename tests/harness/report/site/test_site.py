@@ -99,6 +99,8 @@ def test_pages_are_well_formed_and_carry_the_policy(
         page = Page(made.text(name))
         assert page.policy() == POLICY
         assert page.open == [], name
+        ids = [each["id"] for _, each in page.elements if "id" in each]
+        assert len(ids) == len(set(ids)), name
         assert page.all("html")[0]["lang"] == "en"
 
 
@@ -313,6 +315,13 @@ def test_latest_run_has_a_page_that_says_what_changed_in_its_environment(site: M
     assert "toolchain · torch 2.13.0 2.13.1" in text
     assert "latency_p50 +8.0 % [+7.2 +8.8], limit +5 %; acoustic +10 % is 97 % of it" in text
     assert "nfe_steps 8 8 yes counted" in text
+    for said in (
+        "Speed against quality",
+        "Where the time goes",
+        "Values as a table",
+        "intelligibility",
+    ):
+        assert said in text, "the page of a run is the same wherever it stands"
 
 
 def test_every_run_is_in_a_data_file_with_its_values(site: Made) -> None:
