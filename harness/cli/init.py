@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from voxgate.harness.cli.options import as_json
 from voxgate.harness.cli.output import say, say_result
 from voxgate.harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, top_folder

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.policy import DEFAULT, FILE

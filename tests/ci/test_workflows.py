@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from voxgate.harness.scaffold.render import Answers, render
 
 from tests.ci.fake_runner import ROOT, WORKFLOWS, read
+from voxgate.harness.scaffold.render import Answers, render
 
 FILES = sorted([*(ROOT / ".github").rglob("*.yml")])
 ACTIONS = [path for path in FILES if path.name == "action.yml"]

@@ -19,11 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxgate.harness.machine.identity import machine
-
 from tests.ci import test_first_hour as walks
 from tests.ci.fake_runner import ROOT
 from tests.ci.test_docs import Place
+from voxgate.harness.machine.identity import machine
 
 OUT = ROOT / "docs" / "evidence" / "first-hour.md"
 NAMES = {1: "an engine in Python: piper", 2: "a command line: flite", 3: "a server: voxgate's own"}

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ci.quick_voxgate import install
+from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.judging.policy import DEFAULT, load_policy
 from voxgate.harness.metrics.registry import entries
@@ -21,9 +24,6 @@ from voxgate.harness.scaffold import guess as guesses
 from voxgate.harness.scaffold.render import Answers, render, requirement
 from voxgate.harness.suite.suite import load_suite
 from voxgate.harness.suite.workload import load_workload
-
-from tests.ci.quick_voxgate import install
-from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 FEW = ("--repeats", "1", "--iterations", "1", "--budget", "0")
 
