@@ -167,13 +167,7 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 
 @history.command("list")
 @click.option("--suite", help="Only this suite.")
-@click.option(
-    "--limit",
-    type=Count(1),
-    default=SHOWN,
-    show_default=True,
-    help="How many runs, the newest ones.",
-)
+@click.option("--limit", type=Count(1), default=SHOWN, show_default=True, help="The newest N runs.")
 @database
 @as_json
 def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:

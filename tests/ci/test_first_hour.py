@@ -99,7 +99,7 @@ def programs(venv: Path, *, ears: bool = False) -> Path:
         lines = [f"#!{python} -P", "import sys", f"sys.path.insert(0, {str(ROOT)!r})"]
         # scoring processes import the program again, as another module
         lines += [
-            "from voxgate.harness.__main__ import main",
+            "from voxgate.__main__ import main",
             'if __name__ == "__main__":',
             "    main()",
             "",

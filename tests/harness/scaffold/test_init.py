@@ -89,15 +89,15 @@ def test_from_an_empty_repository_to_a_check_by_python(place: Place) -> None:
 
 
 def test_the_engine_that_was_named_speaks(place: Place) -> None:
-    """It gives 16-bit samples with their rate."""
+    """Its packages are called like ours; it gives 16-bit samples with their rate."""
     speak = "import numpy as np\ndef speak(text):\n    return np.full(4000, 1000, np.int16), 8000\n"
-    place.write({"mytts/__init__.py": speak})
-    made = place.run("init", "--yes", "--engine", "python", "--call", "mytts:speak")
+    place.write({"engine/__init__.py": "", "harness/__init__.py": speak})
+    made = place.run("init", "--yes", "--engine", "python", "--call", "harness:speak")
     assert made.returncode == 0, made.stderr
     shorten(place, "my_voice")
     done = place.run("run", "my_voice", "--repeats", "1", "--iterations", "1")
     assert done.returncode == 0, done.stderr
-    assert '"audio_s":0.5' in next(place.folder.glob("runs/*/processes/*.jsonl")).read_text()
+    assert '"audio_s": 0.5' in next(place.folder.glob("runs/*/processes/*.jsonl")).read_text()
 
 
 def test_from_an_empty_repository_to_a_check_by_a_server(place: Place) -> None:
