@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
 from voxgate.engine.acoustic.infill import (
     SAMPLE_RATE_HZ,
     InfillInput,
@@ -83,7 +84,8 @@ class InfillPipeline(Pipeline[InfillConfig]):
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
-                "to try it, `python -m voxgate.engine random-weights FOLDER --small` writes random ones"
+                "to try it, `python -m voxgate.engine random-weights FOLDER --small` writes random "
+                "ones"
             )
         return cls(config, load_infill_voice(Path(config.weights), version=config.version))
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.cli import main
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
@@ -177,7 +178,9 @@ def test_bytes_that_are_no_text_can_be_shown() -> None:
     assert "is no run folder" in done.stderr
 
 
-@pytest.mark.parametrize(("module", "said"), [("harness", "voxgate "), ("engine", "engine ")])
+@pytest.mark.parametrize(
+    ("module", "said"), [("voxgate", "voxgate "), ("voxgate.engine", "engine ")]
+)
 def test_the_version_is_told(module: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False
@@ -196,7 +199,7 @@ def with_broken(
         "import signal, sys; sys.argv[0] = 'voxgate'; "
         # a job that a shell started in the background ignores SIGINT, and so would this one
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from voxgate.harness.__main__ import main; main()"
+        "from voxgate.__main__ import main; main()"
     )
     env = {**os.environ, "PYTHONPATH": "broken"}
     return subprocess.run(

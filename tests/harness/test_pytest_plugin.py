@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
+
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from voxgate.harness import workflow
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.history.address import DEFAULT_URL
@@ -21,8 +23,6 @@ from voxgate.harness.runner import run_plan
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.targets.scripted import SCRIPT
-
-from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 pytest_plugins = ("pytester",)
 
@@ -202,8 +202,8 @@ def test_other_peoples_test_runs_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "helpers.py").write_text("raise RuntimeError('never imported')\n")
     (tmp_path / "test_it.py").write_text(
-        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'voxgate.harness.workflow'} & "
-        "set(sys.modules)\n"
+        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', "
+        "'voxgate.harness.workflow'} & set(sys.modules)\n"
     )
     command = [
         sys.executable,

@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
+
 from voxgate.engine.__main__ import main
 from voxgate.engine.config import FlowConfig, Runtime, parse_options
 from voxgate.engine.errors import EngineError
@@ -326,8 +327,8 @@ def test_the_plain_engine_needs_no_onnx() -> None:
     import subprocess
 
     code = (
-        "import sys; import voxgate.engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' "
-        "in sys.modules)"
+        "import sys; import voxgate.engine.pipelines.flow; "
+        "sys.exit('onnxruntime' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -12,10 +12,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from voxgate.harness.judging.policy import DEFAULT
-from voxgate.harness.metrics.registry import FAMILIES, entries
 
 from tests.harness.metrics.speech import PATH, TEXT
+from voxgate.harness.judging.policy import DEFAULT
+from voxgate.harness.metrics.registry import FAMILIES, entries
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()
@@ -169,7 +169,7 @@ def test_a_name_that_nobody_knows_is_an_error_that_lists_those_that_are(installe
         'metrics=["brightnes"])'
     )
     (installed / "suites" / "bright.py").write_text(
-        f'"""How bright is it?"""\n\nfrom harness import Suite\n\nsuite = {suite}\n'
+        f'"""How bright is it?"""\n\nfrom voxgate import Suite\n\nsuite = {suite}\n'
     )
     done = python(installed, "-m", "voxgate", "run", "bright", "--out", "out")
 

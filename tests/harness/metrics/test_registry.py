@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics import registry
@@ -29,8 +31,6 @@ from voxgate.harness.metrics.registry import (
     version_of,
 )
 from voxgate.harness.records.measurement import MetricVersion, lacks_package
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SOURCES = {
     line.name: line.source
@@ -200,8 +200,8 @@ def test_the_digest_of_a_choice_tells_other_metrics_and_versions():
 
 def test_importing_the_panel_loads_no_family():
     code = (
-        "import sys, voxgate.harness.metrics.registry; sys.exit(any(name in sys.modules for name in "
-        "('scipy', 'voxgate.harness.metrics.signal_parity')))"
+        "import sys, voxgate.harness.metrics.registry; sys.exit(any(name in sys.modules for "
+        "name in ('scipy', 'voxgate.harness.metrics.signal_parity')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+
+from tests.harness.report.making import passed, regressed
+from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import LIMIT
 from voxgate.harness.report.pr_comment import MARKER, CommentLinks, comment, headline
-
-from tests.harness.report.making import passed, regressed
-from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 
 AGAIN = "if the new one is right: python -m tests.harness.report.outcomes"
 
@@ -190,13 +190,9 @@ def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
 
 
 def test_a_comment_needs_no_package_installed() -> None:
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import voxgate.harness.report.pr_comment, "
-        "voxgate.harness.ci.__main__"
-    )
-    root = Path(__file__).parents[3]
+    script = Path(__file__).parents[3] / "harness" / "ci" / "from_checkout.py"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, str(root)],
+        [sys.executable, "-I", "-S", str(script), "comment", "--help"],
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+
+from tests.harness.cli.test_main import WORKLOAD, made_up
+from tests.harness.in_process import ChildHere
+from tests.harness.targets.engine import tiny_pipeline
+from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 from voxgate.engine.config import option_spec
 from voxgate.engine.pipelines import registry as pipelines
 from voxgate.harness.cli.main import invoke
@@ -20,11 +25,6 @@ from voxgate.harness.scoring import kept_scores
 from voxgate.harness.targets.engine import observers
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.workflow import check_suite, judge_run
-
-from tests.harness.cli.test_main import WORKLOAD, made_up
-from tests.harness.in_process import ChildHere
-from tests.harness.targets.engine import tiny_pipeline
-from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 
 ROOT = Path(__file__).parents[4]
 SUITE = """\"\"\"Does it work?\"\"\"
@@ -147,8 +147,9 @@ def test_a_pipeline_without_an_observer_is_refused(monkeypatch: pytest.MonkeyPat
 def test_an_engine_without_a_registry_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import voxgate.engine.pipelines
 
-    monkeypatch.delattr(engine.pipelines, "pipeline_class")
+    monkeypatch.delattr(voxgate.engine.pipelines, "pipeline_class")
     workload = Workload(name="w", requests=(Request(id="r1", text="One."),))
     cell = Cell(suite="s", target="engine", pipeline="flow", workload=workload, axes={})
 
