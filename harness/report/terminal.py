@@ -26,14 +26,15 @@ from voxgate.harness.report.format import GAP, plain, plain_columns
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
-    accept_hint,
     columns,
     energy_line,
     floor_line,
     gain_line,
     grouped_missing,
     heading,
+    next_step,
     rows,
+    shared_remarks,
 )
 
 STYLES = {
@@ -65,8 +66,12 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
     lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
-    lines += [Text(line) for line in accept_hint(contents)]
-    return [*lines, Text(f"report {page}")] if page else lines
+    lines += [Text(f"report {page}")] if page else []
+    step = next_step(contents)
+    if step is not None:
+        lines += [Text(line) for line in _wrapped(step.sentence, width, "")]
+        lines += [Text(f"{INDENT}{step.command}")] if step.command else []
+    return lines
 
 
 def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
@@ -81,25 +86,19 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
         left=(0, len(titles)),
     )
     lines = [Text(head, style="bold")]
-    said = ""
+    shared = shared_remarks([(row.label, _remarks(row)) for row in table])
+    known = {remark.text for remark in shared}
     for row, laid in zip(table, lines_of_cells, strict=True):
         word = row.verdict.value
         lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
-        remarks = " | ".join([*row.reasons, *grouped_missing(row)])
-        lines += (
-            [Text(remark) for remark in _remarks(row, width)]
-            if remarks != said or not said
-            else [Text(f"{INDENT}as above")]
-        )
-        said = remarks
-    return lines
+        for remark in _remarks(row):
+            if remark not in known:
+                lines += [Text(part) for part in _wrapped(remark, width, INDENT)]
+    return [*lines, *(Text(part) for each in shared for part in _wrapped(str(each), width, ""))]
 
 
-def _remarks(row: TableRow, width: int) -> list[str]:
-    lines: list[str] = []
-    for remark in (*row.reasons, *grouped_missing(row)):
-        lines += _wrapped(remark, width, INDENT)
-    return lines
+def _remarks(row: TableRow) -> tuple[str, ...]:
+    return (*row.reasons, *grouped_missing(row))
 
 
 def _fitting(
@@ -166,7 +165,7 @@ def paired_lines(
     head = (
         judgement.suite,
         judgement.profile,
-        f"machine {judgement.machine} ({state.word})",
+        f"machine {judgement.machine} ({state.status})",
         f"base {sides[0]}",
         f"head {sides[1]}",
         f"control {control}",
@@ -220,7 +219,7 @@ def examination_lines(examination: Examination) -> list[str]:
     Return the examination as text: a line per finding, and below an unfit one the expected value
     and the command.
     """
-    width = max((len(checked.requirement.knob) for checked in examination.findings), default=0)
+    width = max((len(checked.requirement.check) for checked in examination.findings), default=0)
     lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
     for finding in examination.findings:
         lines += _finding_lines(finding, width)
@@ -229,7 +228,7 @@ def examination_lines(examination: Examination) -> list[str]:
 
 def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
     answer = finding.answer
-    first = f"{answer.state.value:<7}{GAP}{finding.requirement.knob:<{width}}{GAP}{answer.shown}"
+    first = f"{answer.state.value:<7}{GAP}{finding.requirement.check:<{width}}{GAP}{answer.shown}"
     if answer.state is CheckState.FIT:
         return [first]
     if not finding.counts:
@@ -258,7 +257,7 @@ def examination_to_dict(examination: Examination) -> dict[str, object]:
 def _finding_to_dict(finding: CheckedRequirement) -> dict[str, object]:
     requirement = finding.requirement
     return {
-        "knob": requirement.knob,
+        "knob": requirement.check,
         "state": finding.answer.state.value,
         "shown": finding.answer.shown,
         "expects": finding.expects,

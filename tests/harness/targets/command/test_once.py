@@ -405,7 +405,7 @@ def test_a_run_says_that_nothing_shows_an_ignored_argument(
     run = load_run(project / "runs" / "1")
     assert run.processes[0].cold is not None
     assert (run.processes[0].peak_rss_bytes or 0) > 1e6
-    assert {name for each in run.processes[0].samples for name in each.stages_s} == {"process"}
+    assert {name for each in run.processes[0].iterations for name in each.stages_s} == {"process"}
     capsys.readouterr()
     invoke(["gate", "runs/1"])
     said = " ".join(capsys.readouterr().out.split())
