@@ -139,8 +139,8 @@ def main() -> int:
             for number in found:
                 found[number].append(walked(number, bin_folder))
                 print(number, found[number][-1], file=sys.stderr)
+            OUT.write_text("\n".join(page(found)) + "\n")
     late = [n for n, every in found.items() if max(t.total_s for t in every) > 60 * LIMIT_MIN]
-    OUT.write_text("\n".join(page(found)) + "\n")
     return 1 if late else 0
 
 
