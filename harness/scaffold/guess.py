@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,15 @@ def top_folder(project: Path) -> Path | None:
         return top_of(project) if has_repository(project) else None
     except HarnessError:
         return None
+
+
+def own_environment(project: Path) -> str:
+    """Name the project's virtual environment; empty where there is none, or voxgate runs in it."""
+    for name in (".venv", "venv"):
+        folder = project / name
+        if (folder / "pyvenv.cfg").is_file() and folder.resolve() != Path(sys.prefix).resolve():
+            return name
+    return ""
 
 
 def _plain(name: str) -> str:

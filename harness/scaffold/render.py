@@ -22,7 +22,14 @@ from voxgate.harness.judging.policy import DEFAULT, FILE
 from voxgate.harness.records.cell import NAME
 from voxgate.harness.records.command_line import command_line
 from voxgate.harness.records.files import inside, write_file
-from voxgate.harness.scaffold.guess import SPEAKERS, STUB, STUB_CALL, installed_speaker, top_folder
+from voxgate.harness.scaffold.guess import (
+    SPEAKERS,
+    STUB,
+    STUB_CALL,
+    installed_speaker,
+    own_environment,
+    top_folder,
+)
 from voxgate.harness.suite.suite import FOLDER as SUITES
 from voxgate.harness.suite.workload import load_workload
 
@@ -160,6 +167,7 @@ def _facts(answers: Answers, project: Path) -> dict[str, object]:
         "words": words,
         "package": speaker if answers.call == STUB_CALL else _package(words),
         "speak": SPEAKERS[speaker],
+        "environment": own_environment(project) if answers.engine == "python" else "",
         "module": module,
         "attribute": attribute,
         "target": MODULE,

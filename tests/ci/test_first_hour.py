@@ -10,6 +10,7 @@ that is taken is another one.
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -49,11 +50,11 @@ SPEAKERS = {
 }
 
 
-def walk(number: int) -> str:
-    """Return the commands of a walk that are run, in order."""
+def walk(number: int, packages: str = "") -> str:
+    """Return the commands of a walk; `packages` stands in place of those that are not run."""
     text = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[number]
     found = [each for each in FENCE.finditer(text) if each["language"] == "sh"]
-    return "\n".join(each["text"] for each in found if not each["reason"])
+    return "\n".join(packages if each["reason"] else each["text"] for each in found)
 
 
 def own_lines(script: str) -> list[str]:
@@ -83,16 +84,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def programs(venv: Path, *, ears: bool = False) -> Path:
     """
-    Make a virtual environment over this one, and over the one that lends piper; return its
-    programs. `ears`: with the real recogniser.
+    Make a virtual environment over this one; return its programs. `ears`: with the real recogniser.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     packages = venv / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
-    folders = [sysconfig.get_path("purelib")]
-    if LENT in os.environ:
-        folders += map(str, Path(os.environ[LENT]).glob("lib/python*/site-packages"))
-    lent = [f"import site; site.addsitedir({folder!r})" for folder in folders]
-    (packages / "outer.pth").write_text("\n".join(lent) + "\n")
+    outer = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    (packages / "outer.pth").write_text(outer)
     python = str(venv / "bin" / "python")
     install(venv / "bin", python=python)
     if ears:
@@ -106,6 +103,12 @@ def programs(venv: Path, *, ears: bool = False) -> Path:
         ]
         (venv / "bin" / "voxgate").write_text("\n".join(lines))
     return venv / "bin"
+
+
+def lent_packages(top: Path) -> str:
+    """Return the command by which piper's environment is lent: another one, or this one."""
+    venv = Path(os.environ[LENT]) if LENT in os.environ else programs(top / "engine").parent
+    return f"ln -s {shlex.quote(str(venv))} .venv\n"
 
 
 def with_a_free_port(script: str) -> str:
@@ -143,14 +146,17 @@ def test_an_engine_in_python_of_the_shape_of_piper(place: Place) -> None:
     """Every command of the walk; the engine is flite's or espeak-ng's, so that it runs anywhere."""
     (place.folder / "stand-in").mkdir()
     inner = Place(folder=place.folder / "stand-in", bin=place.bin)
-    judge(run(inner, without_piper(walk(1))), inner.folder / "piper-voice")
+    lent = f"ln -s {programs(place.folder / 'engine').parent} .venv\n"
+    judge(run(inner, without_piper(walk(1, lent))), inner.folder / "piper-voice")
+    suite = inner.folder / "piper-voice" / "suites" / "piper_voice.py"
+    assert 'environment=".venv"' in suite.read_text()
 
 
 @pytest.mark.slow
 def test_piper(place: Place) -> None:
     if not has_piper():
         pytest.skip(f"piper is not installed, and {LENT} names no environment that lends it")
-    said = run(place, walk(1))
+    said = run(place, walk(1, lent_packages(place.folder)))
     judge(said, place.folder / "piper-voice")
 
 
