@@ -96,12 +96,20 @@ CALLS = (
 )
 
 
-@pytest.mark.parametrize("files", [(), ("pyproject.toml", "requirements.txt", "Dockerfile")])
+@pytest.mark.parametrize(
+    "files",
+    [
+        (),
+        (".venv/pyvenv.cfg",),
+        (".venv/pyvenv.cfg", "pyproject.toml", "requirements.txt", "Dockerfile"),
+    ],
+)
 @pytest.mark.parametrize(("engine", "call"), CALLS)
 def test_a_workflow_that_init_writes_passes_the_linters_and_pins_as_ours_do(
     engine: str, call: str, files: tuple[str, ...], tmp_path: Path
 ) -> None:
     for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     answers = Answers(name="voice", engine=engine, call=call, ci="github")
     [(name, text)] = [each for each in render(answers, tmp_path).items() if "workflow" in each[0]]

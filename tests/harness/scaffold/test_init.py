@@ -347,3 +347,15 @@ def test_a_program_that_no_comparison_could_tell_apart_is_named(
                        ("python -m mytts {text} {wav}", False)):  # fmt: skip
         assert invoke(["init", "--yes", "--force", "--engine", "command", "--call", call]) == 0
         assert ("CI compares revisions" in capsys.readouterr().err) == told, call
+
+
+def test_the_project_s_own_environment_is_the_engine_s(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.write({".venv/pyvenv.cfg": "", "pyproject.toml": ""})
+    answers = Answers(name="v", engine="python", call="", ci="github")
+    files = render(answers, here.folder)
+    assert '\n    environment=".venv",' in files["suites/v.py"]
+    assert ".venv/bin/python -m pip install -e ." in files[".github/workflows/voxgate-v.yml"]
+    monkeypatch.setattr("sys.prefix", str(here.folder / ".venv"))  # voxgate's own
+    assert '\n    environment="' not in render(answers, here.folder)["suites/v.py"]
