@@ -19,7 +19,7 @@ help: ## list the targets
 install: $(VENV)/installed ## make .venv with voxgate and everything for its tests
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("voxgate needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("voxgate needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps Resemblyzer==0.1.4

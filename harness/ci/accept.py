@@ -16,13 +16,14 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 from harness.ci.github import GitHub, artifacts, read_artifact, read_json
 from harness.ci.pull_request import SUITE, PullRequest, accept_status, add_comment, by_number
 from harness.errors import HarnessError
+from harness.python310 import parse_iso
 from harness.report.format import escaped, plain
 
 COMMAND = "/voxgate accept"
@@ -170,7 +171,7 @@ def _before(earlier: str, later: str) -> bool:
 def _instant(text: str) -> datetime:
     """Parse a time as GitHub writes it. Raises HarnessError for anything else."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return parse_iso(text).astimezone(timezone.utc)
     except ValueError as error:
         raise HarnessError(
             f"GitHub tells a moment as {text!r}, which is none; run the job again"

@@ -19,11 +19,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.python310 import StrEnum
 from harness.records.files import plain_name, write_file
 from harness.records.verdict import Verdict
 from harness.report.pr_comment import read

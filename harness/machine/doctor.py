@@ -14,7 +14,6 @@ To add a knob: write its class in a file of this package, and one line here.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from harness.errors import HarnessError
@@ -43,6 +42,7 @@ from harness.machine.checks.jetson import Board, LockedCpu, LockedGpu, LockedMem
 from harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
 from harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
 from harness.machine.clock import WallClock
+from harness.python310 import StrEnum
 
 WORK_S = 1.0
 """

@@ -9,9 +9,9 @@ cannot score.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from harness.audio.recording import Recording
+from harness.python310 import StrEnum
 from harness.records.measurement import Metric, Value
 
 

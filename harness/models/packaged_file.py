@@ -26,8 +26,7 @@ def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
     path = Path(next(iter(spec.submodule_search_locations))) / inside
     if not path.is_file():
         return Missing(f"the installed {package} carries no {inside}; {ADVICE}")
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != sha256:
         return Missing(
             f"{inside} of the installed {package} is another model (SHA-256 {digest[:8]}); {ADVICE}"

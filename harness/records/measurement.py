@@ -8,10 +8,10 @@ JSON. Does not know how a number is computed, nor what a good one is.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from harness.errors import HarnessError
+from harness.python310 import StrEnum
 from harness.records.codec import from_json, to_json
 from harness.records.constraints import NON_EMPTY, Convert, Key, OmitDefault, Range
 

@@ -12,9 +12,9 @@ tell.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated
 
+from harness.python310 import StrEnum
 from harness.records.cell import Cell, Option
 from harness.records.constraints import NON_EMPTY, Fallback, OmitDefault, Range, Row, TextPattern
 from harness.records.environment import RunEnvironment

@@ -5,10 +5,10 @@ The header of a run: everything that is known before its first process.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any
 
 from harness.errors import HarnessError
+from harness.python310 import parse_iso
 from harness.records.cell import Cell, Name
 from harness.records.codec import from_json
 from harness.records.constraints import OmitDefault, Range, TextPattern, Unique
@@ -86,7 +86,7 @@ def header_from_json(data: Mapping[str, Any]) -> RunHeader:
 
 def _check_created(created: str) -> None:
     try:
-        year = datetime.fromisoformat(created).year
+        year = parse_iso(created).year
     except ValueError:
         year = 0
     if not 1970 <= year < 9000:

@@ -8,7 +8,6 @@ from. Recorded audio is never changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from harness.audio.files import read_audio, write_wav
 from harness.audio.recording import read_recording
 from harness.errors import HarnessError
 from harness.machine.profiles import Profile
+from harness.python310 import StrEnum
 from harness.records.cell import Cell, Request
 from harness.records.run import Iteration, ProcessRecord, Run
 from harness.runner import run_folder

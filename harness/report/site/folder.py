@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -91,7 +90,7 @@ class Folder:
             raise _cannot(self.out, error) from error
         return self.out / "index.html"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Folder":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,13 +8,13 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from harness.judging.policy import DEFAULT
 from harness.metrics.registry import FAMILIES, entries
+from harness.records.toml import parse_toml
 from tests.harness.metrics.speech import PATH, TEXT
 
 ROOT = Path(__file__).parents[3]
@@ -114,7 +114,7 @@ def test_every_metric_of_the_panel_stands_in_the_guide_with_its_unit_and_directi
 
 
 def test_the_guide_says_which_metrics_block() -> None:
-    policy = tomllib.loads(DEFAULT.read_text())["metrics"]
+    policy = parse_toml(DEFAULT.read_text())["metrics"]
     blocks = {name for name in ROWS if policy.get(name, {}).get("blocking")}
 
     assert {name for name, row in ROWS.items() if row["blocks"]} == blocks
@@ -133,7 +133,7 @@ def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(
 
 
 def test_the_package_of_the_guide_has_that_entry_point() -> None:
-    project = tomllib.loads(block("toml", "entry-points"))["project"]
+    project = parse_toml(block("toml", "entry-points"))["project"]
 
     assert project["entry-points"] == {"voxgate.metrics": {"brightness": "brightness:METRICS"}}
     assert (project["name"], project["version"]) == ("brightness", "1.0")
