@@ -23,6 +23,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps Resemblyzer==0.1.4
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e ".[pesq]" || \
+		echo "pesq could not be built; is there a C compiler? its metric is then missing, and said to be, and all else works"
 	@touch $@
 
 # Exit code 3 is no failure here: on a fresh machine nothing regressed, and speed has no baseline yet. Pipelines call voxgate

@@ -23,7 +23,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.records.cell import ENGLISH
 from harness.records.files import reason, write_atomic
-from harness.records.measurement import Missing
+from harness.records.measurement import Missing, MissingKind
 
 OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")
@@ -122,7 +122,7 @@ def locate_weights(
         return _checked(packaged, size.packaged_sha256, size)
     if allow_download:
         return _download(size, cached)
-    return Missing(f"no Whisper weights on this machine: {size.advice}")
+    return Missing(f"no Whisper weights on this machine: {size.advice}", MissingKind.NOT_INSTALLED)
 
 
 def openai_cache_path(size: PublishedSize = TINY_EN) -> Path:
