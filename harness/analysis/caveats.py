@@ -6,9 +6,10 @@ They decide nothing.
 
 from harness.records.cell import Cell
 from harness.records.run import Phase, Run
+from harness.records.verdict import Remark, RemarkKind
 
 
-def caveats(run: Run, cell: Cell) -> tuple[str, ...]:
+def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:
     """Return the notices of one cell."""
     return (*_unobserved(run, cell), *_takes(run, cell))
 
@@ -29,7 +30,7 @@ def takes_differ(run: Run, slug: str) -> bool:
     return any(len(kept) > 1 for kept in files.values())
 
 
-def _unobserved(run: Run, cell: Cell) -> list[str]:
+def _unobserved(run: Run, cell: Cell) -> list[Remark]:
     """
     Return notices for options that set the cell apart although nothing shows their effect.
 
@@ -43,15 +44,20 @@ def _unobserved(run: Run, cell: Cell) -> list[str]:
     seen: set[str] = set()
     for process in run.processes:
         if process.cell == cell.slug:
-            seen |= {effect.option for effect in process.effects if effect.holds is not None}
+            seen |= {effect.option for effect in process.effects if effect.in_effect is not None}
     doubtful = [
         f"{name}={value}"
         for name, value in cell.options.items()
         if name not in seen and reference.options.get(name) != value
     ]
     return [
-        f"nothing was observed of {option}, and the audio is the reference cell's to the bit: "
-        "nothing shows that it was in effect"
+        Remark(
+            kind=RemarkKind.UNOBSERVED_OPTION,
+            facts=(
+                f"nothing was observed of {option}, and the audio is the reference cell's to the "
+                "bit: nothing shows that it was in effect",
+            ),
+        )
         for option in doubtful
     ]
 
@@ -68,10 +74,11 @@ def _is_same_audio(run: Run, slug: str) -> bool:
     )
 
 
-def _takes(run: Run, cell: Cell) -> list[str]:
+def _takes(run: Run, cell: Cell) -> list[Remark]:
     if not takes_differ(run, cell.slug):
         return []
-    return [
+    text = (
         "the engine speaks otherwise each time, and nobody asked for a seed: nothing is held "
         "against another recording, and what needs none is judged over several takes"
-    ]
+    )
+    return [Remark(kind=RemarkKind.TAKES_DIFFER, facts=(text,))]

@@ -13,5 +13,6 @@ measuring job are data.
     accept.py         `/voxgate accept SUITE REASON`: the baseline as a commit, for review
     nightly.py        a night on one machine, recorded in files, and what of it is worth waking
                       somebody for
-    notify.py         an issue that is opened, updated and closed; a webhook
+    notify.py         an issue that is opened, updated and closed
+    webhook.py        a webhook, with or without GitHub
 """

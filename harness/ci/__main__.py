@@ -14,12 +14,10 @@ from typing import Any
 from harness.ci.accept import accept
 from harness.ci.gate import conclude, post_verdict, write_outputs
 from harness.ci.github import github
-from harness.ci.nightly import Weight, findings, measure
-from harness.ci.notify import QUIET, SAME, put_issue, send, summary
+from harness.ci.nightly import NightlyFinding, Weight, findings, measure
+from harness.ci.notify import QUIET, SAME, put_issue, summary
+from harness.ci.webhook import FORMS, WEBHOOK, change_of, checked_address, keep_state, send
 from harness.errors import HarnessError, guarded
-
-WEBHOOK = "VOXGATE_WEBHOOK"
-"""Environment variable with the webhook's address, which is a secret; empty: none is called."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,15 +51,30 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _alert(options: argparse.Namespace) -> int:
+    profile = Path(options.profile).stem  # of a file: its contents share an issue
     faults = findings(options.folder, options.suites, options.profile)
     for finding in faults:
         print(f"{finding.weight}: {finding.text}")
-    issue = put_issue(github(), options.profile, faults, options.log)
-    address = os.environ.get(WEBHOOK, "")
-    if address and issue.change not in (SAME, QUIET):
-        send(address, options.profile, faults, issue)
-    print(f"{summary(faults)}; issue {issue.change} {issue.address}".strip())
+    told = _tell(options, profile, faults)
+    step = [f"next: {faults[0].next_step}"] if faults else []
+    print("; ".join([summary(faults), *step, told]))
     return 1 if any(finding.weight is Weight.ALARM for finding in faults) else 3 if faults else 0
+
+
+def _tell(options: argparse.Namespace, profile: str, faults: Sequence[NightlyFinding]) -> str:
+    """Bring the issue up to date where this is a job of GitHub's, and call the webhook."""
+    in_job = any(os.environ.get(name) for name in ("GITHUB_TOKEN", "GITHUB_ACTIONS"))
+    if in_job:
+        result = put_issue(github(), profile, faults, options.log)
+    else:
+        result = change_of(options.state, profile, faults, options.log)
+    address, told = checked_address(), result.change not in (SAME, QUIET)
+    if address and told:
+        send(address, options.webhook_form, profile, faults, result)
+    if in_job:
+        return f"issue {result.change} {result.address}".strip()
+    keep_state(options.state, profile, faults)
+    return f"webhook called: {result.change}" if address and told else f"no call: {result.change}"
 
 
 def _event() -> dict[str, Any]:
@@ -115,8 +128,24 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--profile", required=True)
         verb.add_argument("--folder", type=Path, required=True, help="with the files of the night")
         verb.set_defaults(call=call)
-    alert.add_argument("--log", required=True, help="address of the job's log")
+    _add_alert_options(alert)
     return parser
+
+
+def _add_alert_options(alert: argparse.ArgumentParser) -> None:
+    alert.add_argument("--log", default="", help="address of the job's log")
+    alert.add_argument(
+        "--state",
+        type=Path,
+        help="file of what was sent, in place of GitHub's issue; without it every night with a "
+        "finding is sent",
+    )
+    alert.add_argument(
+        "--webhook-form",
+        choices=("auto", *FORMS),
+        default="auto",
+        help=f"what the webhook at ${WEBHOOK} gets; auto knows Slack and Teams by their hosts",
+    )
 
 
 if __name__ == "__main__":

@@ -24,13 +24,25 @@ from typing import Any
 from harness.ci.github import GitHub, artifacts, read_artifact, read_json
 from harness.ci.pull_request import SUITE, PullRequest, of_run, put_comment, put_status
 from harness.errors import HarnessError
-from harness.report.pr_comment import MARKER, CommentLinks, comment, headline, marker
+from harness.report.pr_comment import (
+    MARKER,
+    CommentLinks,
+    DocumentVerdict,
+    comment,
+    headline,
+    marker,
+)
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
 PAGE = "voxgate-page-"
 """Prefix of the names of the gate's artifacts; the suite follows."""
 MOST_SUITES = 20
 """Of one run; a stranger names them."""
+NO_VERDICT = "<!-- voxgate: no verdict -->"
+"""
+The second line of a comment that there is no verdict, by which it is found once the gate has
+judged.
+"""
 SILENT = ("skipped", "cancelled")
 """Conclusions of a run that had nothing to judge: `cancelled` because of newer commits."""
 
@@ -88,12 +100,12 @@ def _tell_suite(
     )
     try:
         document = _judgement(github, int(run["id"]), suite)
-        body, (code, line) = _written(document, place), headline(document)
+        body, verdict = _written(document, place), headline(document)
     except _NoJudgementError as error:
         return _post_trouble(github, run, pull, suite, str(error), undecided)
     address = put_comment(github, pull.number, (marker(suite), MARKER), body)
-    state = put_status(github, pull.sha, suite, code, line, address, undecided)
-    return f"{suite}: {line}; {state}; {address}"
+    state = put_status(github, pull.sha, suite, verdict.exit_code, verdict.line, address, undecided)
+    return f"{suite}: {verdict.line}; {state}; {address}"
 
 
 def _written(document: object, place: CommentLinks) -> str:
@@ -108,7 +120,7 @@ def _close_missing(github: GitHub, pull: PullRequest) -> None:
     for written in github.every(f"/issues/{pull.number}/comments"):
         if (written.get("user") or {}).get("type") == "Bot" and str(
             written.get("body", "")
-        ).startswith(f"{MARKER}\n\n**no verdict"):
+        ).startswith(f"{MARKER}\n{NO_VERDICT}"):
             body = f"{MARKER}\n\nThe gate has judged since: see the comments on its suites.\n"
             put_comment(github, pull.number, (MARKER,), body)
             return
@@ -142,7 +154,8 @@ def _post_trouble(
     log = str(run["html_url"])
     line = "no verdict: the gate ended before it could judge"
     older = "" if suite else " What comments on its suites say is of earlier commits."
-    body = f"{marker(suite)}\n\n**{line}**\n\nThe [log]({log}) says why.{older}\n"
+    head = f"{marker(suite)}\n{NO_VERDICT}"
+    body = f"{head}\n\n**{line}**\n\nThe [log]({log}) says why.{older}\n"
     address = put_comment(github, pull.number, (marker(suite),), body)
     put_status(github, pull.sha, suite, 1, line, log, undecided)
     return f"{suite or 'gate'}: {line} ({why}); {address}"
@@ -156,8 +169,8 @@ def write_outputs(folder: Path, code: int) -> str:
     Write verdict, exit code and page to GITHUB_OUTPUT, and the summary; return a line. Raises
     HarnessError outside of a job.
     """
-    line = judged(folder)
-    verdict, page = line.partition(":")[0], folder / "run" / "index.html"
+    judgement, page = judged(folder), folder / "run" / "index.html"
+    verdict = "" if judgement is None else judgement.verdict
     _append(
         "GITHUB_OUTPUT",
         f"verdict={verdict}\nexit-code={code}\npage={page if page.is_file() else ''}\n",
@@ -169,7 +182,7 @@ def write_outputs(folder: Path, code: int) -> str:
         else "**no verdict**: the log says why\n"
     )
     _append("GITHUB_STEP_SUMMARY", summary)
-    return line or f"no judgement; exit code {code}"
+    return f"no judgement; exit code {code}" if judgement is None else judgement.line
 
 
 def conclude(folder: Path, code: int, undecided: str) -> int:
@@ -177,21 +190,22 @@ def conclude(folder: Path, code: int, undecided: str) -> int:
     Return the exit code of the gate's step, and print why it is none where something was not
     decided.
     """
-    line = judged(folder)
+    judgement = judged(folder)
+    line = "" if judgement is None else judgement.line
     if code == UNDECIDED and undecided == "warn":
         print(f"::warning title=voxgate::nothing regressed, but not all was decided: {line}")
         return 0
-    if code or not line:
+    if code or judgement is None:
         print(f"::error title=voxgate::{line or 'no judgement; the log says why'}")
-    return code or (0 if line else WRONG)
+    return code or (WRONG if judgement is None else 0)
 
 
-def judged(folder: Path) -> str:
-    """Return the verdict in one line; empty where there is no judgement."""
+def judged(folder: Path) -> DocumentVerdict | None:
+    """Return the verdict that the step left; None where there is no judgement."""
     try:
-        return headline(json.loads((folder / "judgement.json").read_text(encoding="utf-8")))[1]
+        return headline(json.loads((folder / "judgement.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):  # a HarnessError is a ValueError
-        return ""
+        return None
 
 
 def _append(variable: str, text: str) -> None:

@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.machine.profiles import get_profile
 from harness.python310 import StrEnum
 from harness.records.files import plain_name, write_file
 from harness.records.verdict import Verdict
+from harness.report.format import NO_DATA, silence_lines
 from harness.report.pr_comment import read
 
 RunVoxgate = Callable[[Sequence[str]], str]
@@ -77,9 +79,13 @@ class Weight(StrEnum):
 TRENDS: Mapping[str, Weight] = {
     "worse": Weight.ALARM,
     "over budget": Weight.ALARM,
-    "no data": Weight.NO_DATA,
+    NO_DATA: Weight.NO_DATA,
 }
 """States of a trend that are findings; the others are well."""
+BEFORE, AFTER, STATUS = "doctor.json", "doctor-after.json", "status.json"
+STATUS_COMMAND = "voxgate history status"
+UNMEASURED, SILENT = "unmeasured", "series without data"
+NO_NIGHT, HISTORY = "night missed", "history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,8 @@ class NightlyFinding:
     """The subject, the same every night: `smoke nfe_steps-8 latency_p50 worse`."""
     text: str
     """One line for people, with tonight's numbers."""
+    next_step: str
+    """The command or the place to look at."""
 
     @property
     def key(self) -> str:
@@ -100,24 +108,48 @@ class NightlyFinding:
 
 def findings(folder: Path, suites: Sequence[str], profile: str) -> tuple[NightlyFinding, ...]:
     """
-    Return all findings of the night in a folder; empty if all is well. Trends of other suites are
-    not examined.
+    Return all findings of the night in a folder, the causes first; empty if all is well.
+
+    A night without any measurement is one finding, whatever else is missing because of it. Trends
+    of other suites are not examined. `profile` is a name, or the path of a file. Raises
+    HarnessError where it is neither.
     """
-    trends = _trends(folder / "status.json", suites, profile)
-    before = _doctor(folder / "doctor.json", "before measuring")
-    if before:
-        return (*before, *trends)
-    faults = list(
-        _doctor(
-            folder / "doctor-after.json", "after measuring, so that tonight's figures are doubtful"
-        )
-    )
+    trends = _trends(folder / STATUS, suites, get_profile(profile).name)
+    missed = _missed(folder, suites, profile)
+    if missed is not None:
+        consequences = (SILENT, HISTORY) if missed.what == NO_NIGHT else (SILENT,)
+        return (missed, *(each for each in trends if each.what not in consequences))
+    doubtful = "after measuring, so that tonight's figures are doubtful"
+    faults = list(_doctor(folder / AFTER, doubtful, profile))
     for suite in suites:
-        faults += _suite(check_file(folder, suite), suite)
+        faults += _suite(check_file(folder, suite), suite, profile)
     return (*faults, *trends)
 
 
-def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
+def _missed(folder: Path, suites: Sequence[str], profile: str) -> NightlyFinding | None:
+    """Return why nothing was measured, as one finding; None where something was."""
+    checks = [check_file(folder, suite) for suite in suites]
+    if not any(path.exists() for path in (*checks, folder / BEFORE, folder / STATUS)):
+        return NightlyFinding(
+            weight=Weight.NO_DATA,
+            what=NO_NIGHT,
+            text=f"the night did not run: {folder} holds none of its files",
+            next_step=f"look at the job's log; then voxgate doctor --profile {profile}",
+        )
+    unfit = _doctor(folder / BEFORE, "before measuring", profile)
+    if unfit:
+        return unfit[0]
+    if len(suites) < 2 or any(path.exists() for path in checks):
+        return None
+    return NightlyFinding(
+        weight=Weight.NO_DATA,
+        what=f"all {UNMEASURED}",
+        text=f"none of {', '.join(suites)} was measured; the log says why",
+        next_step=f"voxgate check {suites[0]} --profile {profile}",
+    )
+
+
+def _doctor(path: Path, when: str, profile: str) -> tuple[NightlyFinding, ...]:
     data = _read(path)
     if isinstance(data, Mapping) and data.get("fit") is True:
         return ()
@@ -131,20 +163,24 @@ def _doctor(path: Path, when: str) -> tuple[NightlyFinding, ...]:
             weight=Weight.NO_DATA,
             what=f"doctor {path.stem}",
             text=f"the machine is not fit {when}: {line}",
+            next_step=f"voxgate doctor --profile {profile}, whose lines name each command to set "
+            "it right",
         ),
     )
 
 
-def _suite(path: Path, suite: str) -> list[NightlyFinding]:
+def _suite(path: Path, suite: str, profile: str) -> list[NightlyFinding]:
     """Return the cells that regressed or failed. An undecided cell is left to its trend."""
+    again = f"voxgate check {suite} --profile {profile}"
     try:
         judgement = read(_read(path)).judgement
     except HarnessError:
         return [
             NightlyFinding(
                 weight=Weight.NO_DATA,
-                what=f"{suite} unmeasured",
+                what=f"{suite} {UNMEASURED}",
                 text=f"{suite} was not measured; the log says why",
+                next_step=again,
             )
         ]
     bad = [cell for cell in judgement.cells if cell.verdict in (Verdict.REGRESSED, Verdict.FAILED)]
@@ -153,6 +189,7 @@ def _suite(path: Path, suite: str) -> list[NightlyFinding]:
             weight=Weight.ALARM,
             what=f"{suite} {cell.cell} {cell.verdict}",
             text=f"{suite} {cell.label} {cell.verdict}: {cell.reason}",
+            next_step=again,
         )
         for cell in bad
     ]
@@ -164,19 +201,34 @@ def _trends(path: Path, suites: Sequence[str], profile: str) -> list[NightlyFind
         return [
             NightlyFinding(
                 weight=Weight.NO_DATA,
-                what="history",
+                what=HISTORY,
                 text="the history did not answer; the log says why",
+                next_step=STATUS_COMMAND,
             )
         ]
     own = [row for row in rows if row["suite"] in suites and row["profile"] == profile]
-    return [_trend(row) for row in own if row["state"] in TRENDS]
+    silent = [row for row in own if row["state"] == NO_DATA]
+    loud = [_trend(row) for row in own if row["state"] in TRENDS and row not in silent]
+    return [*loud, *([_silent(silent)] if silent else [])]
+
+
+def _silent(rows: Sequence[Mapping[str, Any]]) -> NightlyFinding:
+    """Return all series without data as one finding: a missed night silences every one of them."""
+    return NightlyFinding(
+        weight=Weight.NO_DATA,
+        what=SILENT,
+        text="; ".join(silence_lines(rows)),
+        next_step=STATUS_COMMAND,
+    )
 
 
 def _trend(trend: Mapping[str, Any]) -> NightlyFinding:
     place = " ".join(str(trend[name]) for name in ("suite", "cell", "metric", "machine"))
     state, since = str(trend["state"]), trend["since"]
     text = f"{place} {state}{f' since {since}' if since else ''}: {trend['reason']}"
-    return NightlyFinding(weight=TRENDS[state], what=f"{place} {state}", text=text)
+    return NightlyFinding(
+        weight=TRENDS[state], what=f"{place} {state}", text=text, next_step=STATUS_COMMAND
+    )
 
 
 def _read(path: Path) -> object:

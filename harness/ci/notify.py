@@ -1,24 +1,18 @@
 """
-Notify people of a night: one issue per profile, opened, updated and closed; and a webhook, when
-something changed.
+Notify people of a night: one issue per profile, opened, updated and closed.
 
 The issue's first line carries the keys of the reported findings, so that a finding that lasts a
 week is reported once. `nightly.py` defines the findings.
 """
 
-import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
 
-from harness.ci.github import TIMEOUT_S, GitHub
+from harness.ci.github import GitHub
 from harness.ci.nightly import NightlyFinding, Weight
 from harness.ci.pull_request import add_comment
-from harness.errors import HarnessError
 from harness.report.format import LIMIT, escaped, fitting, plain
 
 LABEL = "voxgate-nightly"
@@ -67,12 +61,13 @@ def put_issue(
 
 
 def issue_body(profile: str, findings: Sequence[NightlyFinding], log: str) -> str:
-    """Return the text of the issue."""
+    """Return the text of the issue; there is at least one finding."""
     keys = " ".join(sorted({finding.key for finding in findings})[:KEYS])
     lines = (
         f"{_marker(profile)} {keys} -->",
         f"**{summary(findings)}**",
         _lines(findings),
+        f"Next: {escaped(findings[0].next_step)}",
         f"[log and site]({log})",
         "This issue is brought up to date every night, and closed after a night with nothing "
         "wrong. A change that is meant: `docs/accepting-a-change.md`.",
@@ -89,41 +84,6 @@ def summary(findings: Sequence[NightlyFinding]) -> str:
         f"{silent} without data" if silent else "",
     ]
     return ", ".join(part for part in parts if part) or "nothing wrong"
-
-
-def send(
-    address: str, profile: str, findings: Sequence[NightlyFinding], issue: NotifyResult
-) -> None:
-    """
-    Post a night to a webhook as JSON; `text` alone serves Slack and its like. Raises HarnessError,
-    without the address.
-    """
-    if not address.startswith("https://") and not re.match(r"http://127\.0\.0\.1:\d+/", address):
-        raise HarnessError("the webhook's address does not begin with https://; correct the secret")
-    document = {
-        "text": f"voxgate nightly {profile}: {summary(findings)} ({issue.change}) "
-        f"{issue.address}".strip(),
-        "profile": profile,
-        "change": issue.change,
-        "issue": issue.address,
-        "findings": [
-            {"weight": finding.weight, "what": finding.what, "text": plain(finding.text)}
-            for finding in findings
-        ],
-    }
-    headers = {"Content-Type": "application/json", "User-Agent": "voxgate"}
-    request = urllib.request.Request(address, json.dumps(document).encode(), headers)  # noqa: S310 - checked above
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
-            pass
-    except urllib.error.HTTPError as error:
-        raise HarnessError(
-            f"the webhook answered {error.code}; is its address still right?"
-        ) from error
-    except (OSError, HTTPException) as error:
-        raise HarnessError(
-            f"the webhook did not answer ({type(error).__name__}); is its address still right?"
-        ) from error
 
 
 def _standing(github: GitHub, profile: str) -> dict[str, Any] | None:

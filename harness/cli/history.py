@@ -10,14 +10,13 @@ that blocks is worse or a budget is broken, 3 where a series lacks data.
 import getpass
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from harness import workflow
 from harness.analysis.metric_rules import is_helper
 from harness.cli.options import Count, as_json
 from harness.cli.output import say_result
@@ -26,6 +25,7 @@ from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched
 from harness.history.database import History, open_existing, open_history
 from harness.history.dates import Believed, check_time, left_out_line, untrue
+from harness.history.entry import entry_of_run
 from harness.history.exporters import openmetrics, otava, tables
 from harness.history.exporters.tables import Choice, write_bytes
 from harness.history.importers import detect
@@ -34,8 +34,10 @@ from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
 from harness.history.segments import concerns
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
-from harness.judging.speed_decision import BASELINES
+from harness.judging.baseline import BASELINES
+from harness.judging.judge_run import CheckInputs, judge_folder
 from harness.machine.clock import now_utc_iso
+from harness.report.format import NO_DATA, silence_lines
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
     "csv": tables.csv_text,
@@ -46,6 +48,8 @@ TEXTS: dict[str, Callable[[History, Choice], str]] = {
 }
 FORMATS = (*TEXTS, "parquet", "otava")
 SHOWN = 20
+SHORT = (TrendState.STEADY, TrendState.TOO_FEW, TrendState.NO_DATA)
+"""States whose series have no line each."""
 
 Word = Literal["imported", "there already"]
 Tally = Counter[Literal["imported", "there already", "failed"]]
@@ -245,33 +249,52 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
         moved = renamed(believed.runs(), silent) if silent else ()
     for text in (*idle, *misdated, *moved):
         click.echo(_plain(f"voxgate: {text}"), err=True)
+    rows = [_row(trend) for trend in found]
+    if not as_json:
+        for text in _status_lines(found, rows):
+            click.echo(_plain(text))
     counts = Counter(trend.state for trend in found)
-    rows = []
-    for trend in found:
-        where = {
-            name: getattr(trend.series, name)
-            for name in ("suite", "profile", "machine", "cell", "metric")
-        }
-        told = {
-            "state": trend.state.value,
-            "since": trend.since,
-            "reason": trend.reason,
-            "blocking": trend.blocking,
-        }
-        rows.append({**where, **told})
-        if not as_json and trend.state not in (TrendState.STEADY, TrendState.TOO_FEW):
-            kind = "" if trend.blocking or trend.counts else " (advisory)"
-            click.echo(
-                _plain(f"{trend.state.upper()}{kind} {' '.join(where.values())}: {trend.reason}")
-            )
-    line = (
-        ", ".join(f"{counts[state]} {state.value}" for state in TrendState if counts[state])
-        or "no series"
-    )
-    say_result(as_json, rows, line)
+    say_result(as_json, rows, _status_line(counts, rows))
     if any(trend.counts for trend in found):
         return 1
     return 3 if counts[TrendState.NO_DATA] else 0
+
+
+def _row(trend: SeriesTrend) -> dict[str, object]:
+    """Return a trend as JSON values."""
+    names = ("suite", "profile", "machine", "cell", "metric")
+    return {
+        **{name: getattr(trend.series, name) for name in names},
+        "state": trend.state.value,
+        "since": trend.since,
+        "reason": trend.reason,
+        "blocking": trend.blocking,
+    }
+
+
+def _status_lines(
+    found: Sequence[SeriesTrend], rows: Sequence[Mapping[str, object]]
+) -> Iterator[str]:
+    """Return a line for each series that moved, and one for all that a missed night silenced."""
+    for trend, row in zip(found, rows, strict=True):
+        if trend.state in SHORT:
+            continue
+        kind = "" if trend.blocking or trend.counts else " (advisory)"
+        where = " ".join(str(value) for value in list(row.values())[:5])
+        yield f"{trend.state.upper()}{kind} {where}: {trend.reason}"
+    lost = [row for row in rows if row["state"] == NO_DATA]
+    yield from (f"{NO_DATA.upper()} {text}" for text in silence_lines(lost))
+
+
+def _status_line(counts: Counter[TrendState], rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the counts; after a missed night with the command that measures."""
+    line = ", ".join(f"{counts[state]} {state.value}" for state in TrendState if counts[state])
+    lost = [row for row in rows if row["state"] == NO_DATA]
+    if len(lost) < 2:
+        return line or "no series"
+    first = lost[0]
+    command = f"voxgate check {first['suite']} --profile {first['profile']}"
+    return f"{line}; next: {command}   # on {first['machine']}"
 
 
 def _bring_in(
@@ -301,8 +324,7 @@ def _bring_in_one(
     found, today = _read(path, machine, baselines), now_utc_iso()
     for entry in found.entries:
         if isinstance(entry, ImportFault):
-            is_named = entry.where.startswith(str(path))
-            yield entry if is_named else replace(entry, where=f"{path}, {entry.where}")
+            yield entry if entry.file else replace(entry, where=f"{path}, {entry.where}")
             continue
         try:
             check_time(entry.created, today)
@@ -323,7 +345,9 @@ def _read(path: Path, machine: str | None, baselines: Path) -> detect.Found:
     """Read a file, or judge a run folder as `voxgate gate` does."""
     if not (path / "run.json").is_file():
         return detect.read(path, machine)
-    return detect.Found(entries=[workflow.entry_of(workflow.judge_run(path, baselines))])
+    judged = judge_folder(path, CheckInputs(baselines=baselines))
+    entry = entry_of_run(judged.run, judged.measurements, judged.judgement)
+    return detect.Found(entries=[entry])
 
 
 def _run_line(run: RunRow) -> str:

@@ -51,8 +51,8 @@ def _amend_cell(cell: CellVerdict, amendment: Amendment, folder: str, why: str) 
         return amended
     caused = any(new.verdict is verdict for old, new in pairs if old != new)
     reason = why if why and caused else explain.cell_reason(verdict, metrics, folder)
-    notes = cell.notes if verdict is Verdict.REGRESSED and not why else ""
-    return replace(amended, verdict=verdict, reason=phrases.joined(reason, notes), notes=notes)
+    kept = amended if verdict is Verdict.REGRESSED and not why else phrases.unexplained(amended)
+    return replace(kept, verdict=verdict, reason=phrases.joined(reason, kept.notes))
 
 
 def _worst_blocking(metrics: Iterable[MetricVerdict], default: Verdict | None = None) -> Verdict:
@@ -115,7 +115,8 @@ def _fail_if_base_failed(cell: CellVerdict, base: Run, head: Run) -> CellVerdict
     if failure is None or failure_of(cell.cell, head) is not None:
         return cell
     reason = f"BASE cannot run this cell: {failure}"
-    return replace(cell, verdict=Verdict.FAILED, reason=reason, metrics=(), notes="")
+    kept = phrases.unexplained(cell)
+    return replace(kept, verdict=Verdict.FAILED, reason=reason, metrics=())
 
 
 def add_unshared_cells(

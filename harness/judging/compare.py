@@ -18,10 +18,11 @@ from harness.judging.compare_speed import Pairing, Priors, compare_speed, pairin
 from harness.judging.shift import empty_comparison
 from harness.machine.checks.limits import NONE as NO_LIMIT
 from harness.machine.identity import comparable, unrecorded
+from harness.machine.profiles import name_of_changed
 from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import Run
-from harness.records.verdict import Comparison
+from harness.records.verdict import Comparison, Remark, RemarkKind
 
 ABSENT = Missing("no baseline", MissingKind.NO_BASELINE)
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""
@@ -36,15 +37,24 @@ GONE = Missing(
 """Stands where the baseline has an entry, and the run has no such metric."""
 
 
+Comparisons = Mapping[str, tuple[Comparison, ...]]
+"""By the slug of the cell."""
+
+
 def compare(
-    run: Run, measurements: Measurements, baseline: Baseline, *, paired: bool = False
-) -> dict[str, tuple[Comparison, ...]]:
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    *,
+    paired: bool = False,
+    speeds: Comparisons | None = None,
+) -> Comparisons:
     """
-    Compare every metric of every cell of the run that has measurements, without helpers. Returns
-    the comparisons by slug.
+    Compare every metric of every cell of the run that has measurements, without helpers.
 
     `paired` means that the baseline was measured in turns with the run: repeat i of both is one
-    round.
+    round. `speeds` are comparisons of speeds that were made before, from the same records; those of
+    the same value are returned as they are.
     """
     cells = [cell for cell in run.cells if cell.slug in measurements]
     pairings = {
@@ -56,7 +66,12 @@ def compare(
     priors = priors_of(list(pairings.values()), paired)
     return {
         cell.slug: _compare_cell(
-            run, cell, measurements[cell.slug], baseline, pairings[cell.slug], priors
+            run,
+            cell,
+            measurements[cell.slug],
+            baseline,
+            _speed_of(pairings.get(cell.slug, {}), priors),
+            {each.metric: each for each in (speeds or {}).get(cell.slug, ())},
         )
         for cell in cells
     }
@@ -71,21 +86,30 @@ def _compare_cell(
     cell: Cell,
     current: Sequence[Measurement],
     baseline: Baseline,
-    pairings: Mapping[str, Pairing],
-    priors: Mapping[str, Priors],
+    speeds: Mapping[str, tuple[Pairing, Priors]],
+    compared: Mapping[str, Comparison],
 ) -> tuple[Comparison, ...]:
     named = by_name(current)
     answer = []
     for measurement in current:
         if is_helper(measurement.metric):
             continue
+        known = compared.get(measurement.metric)
+        if known is not None and known.current == measurement.summary:
+            answer.append(known)
+            continue
         file = baseline.speed if is_speed(measurement.metric) else baseline.quality
         stored = _stored(file, cell)
         reasons = () if file is None or not stored else _incomparable(run, cell, file)
-        pairing = pairings.get(measurement.metric)
-        speed = None if pairing is None else (pairing, priors[measurement.metric])
+        speed = speeds.get(measurement.metric)
         answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, speed))
     return (*answer, *_gone(run, cell, named, baseline.quality))
+
+
+def _speed_of(
+    pairings: Mapping[str, Pairing], priors: Mapping[str, Priors]
+) -> dict[str, tuple[Pairing, Priors]]:
+    return {name: (pairing, priors[name]) for name, pairing in pairings.items()}
 
 
 def _gone(
@@ -141,7 +165,9 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
         if file.machine != machine_id(run) and comparable(file.environment, facts):
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
-            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now")
+            changed = name_of_changed(file.profile, run.profile)
+            told = f": the file of profile {changed} was changed" if changed else ""
+            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now{told}")
     return tuple(reasons)
 
 
@@ -150,10 +176,10 @@ def accept_speed(run: Run) -> str:
     return f'voxgate accept {shlex.quote(run.folder)} --only speed --why "..."'
 
 
-def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
+def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[Remark, ...]:
     """
-    Return, as one sentence, the machine limits that only one of run and speed baseline records,
-    being the older one.
+    Return a notice of the machine limits that only one of run and speed baseline records, being the
+    older one.
     """
     machine = run.environment.machine.facts
     if baseline.speed is None or not machine:
@@ -168,10 +194,11 @@ def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[str, ...]:
         f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of "
         "baseline and run only"
     )
-    return (
+    text = (
         f"{statement}, so speeds are compared as if it were the same; to hold them too: "
-        f"{accept_speed(run)}",
+        f"{accept_speed(run)}"
     )
+    return (Remark(kind=RemarkKind.UNRECORDED_LIMIT, facts=(text,)),)
 
 
 def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -20,7 +20,7 @@ from harness.judging.baseline import HEARD, Baseline
 from harness.judging.compare import changed_options
 from harness.records.measurement import Measurement, Missing, MissingKind
 from harness.records.run import HeardTexts
-from harness.records.verdict import Comparison, MetricVerdict, Verdict
+from harness.records.verdict import Comparison, MetricVerdict, Remark, RemarkKind, Verdict
 
 REASONS_SHOWN = 3
 NAMES_SHOWN = 8
@@ -154,24 +154,32 @@ def _prominence(metric: MetricVerdict) -> float:
     return abs(comparison.shift) / metric.limit
 
 
-def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> str:
-    """
-    Name the requests whose transcript differs from the baseline's, by the same recogniser; empty
-    where none does.
-    """
+def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> list[Remark]:
+    """Name the requests whose transcript differs from the baseline's, by the same recogniser."""
     stored = (
         baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
     )
     if not isinstance(stored, Mapping):
-        return ""
+        return []
     changed = []
     for request, now in texts.get(slug, {}).items():
         words_heard = stored.get(now.recogniser)
         before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
         if isinstance(before, str) and _words(before) != _words(now.text):
             changed.append(f'{request} heard before "{_short(before)}", now "{_short(now.text)}"')
-    more = f", and {len(changed) - TEXTS_SHOWN} more" if len(changed) > TEXTS_SHOWN else ""
-    return f"{', '.join(changed[:TEXTS_SHOWN])}{more}"
+    more = [f"and {len(changed) - TEXTS_SHOWN} more"] if len(changed) > TEXTS_SHOWN else []
+    return _remark(RemarkKind.HEARD, [*changed[:TEXTS_SHOWN], *more])
+
+
+def _remark(kind: RemarkKind, facts: Iterable[str]) -> list[Remark]:
+    """Return the remark as a list; an empty one where there is no fact."""
+    kept = tuple(filter(None, facts))
+    return [Remark(kind=kind, facts=kept)] if kept else []
+
+
+def stage_remark(text: str) -> list[Remark]:
+    """Return the remark on the stage that moved; none for an empty text."""
+    return _remark(RemarkKind.STAGE, [text])
 
 
 def _words(text: str) -> list[str]:
@@ -203,7 +211,7 @@ def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:
     }
 
 
-def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
+def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> list[Remark]:
     """
     Name the options whose effective value differs from the baseline's: a changed default explains a
     changed number.
@@ -212,7 +220,7 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
     stored = file.cells.get(slug, {}) if file is not None else {}
     before = stored.get("effective", {})
     if not before or not now:
-        return ""
+        return []
     new = set(now) - set(before)
     if len(new) <= REASONS_SHOWN:
         changed = changed_options(before, now)
@@ -221,7 +229,7 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> str:
             before, {name: value for name, value in now.items() if name not in new}
         )
         changed.append(f"{len(new)} options that the baseline does not tell")
-    return f"in effect: {', '.join(changed)}" if changed else ""
+    return _remark(RemarkKind.SETTINGS, changed)
 
 
 def baseline_name(baseline: Baseline) -> str:
@@ -246,7 +254,7 @@ def notices(
     comparisons: Sequence[Comparison],
     baseline: Baseline,
     reference: str,
-) -> tuple[str, ...]:
+) -> list[Remark]:
     """
     Return the notices on a cell about stages that are faster in isolation while the whole is not:
     against the baseline, and against the reference cell.
@@ -269,7 +277,7 @@ def notices(
     if slug != reference and reference in measurements:
         beside = by_name(measurements[reference])
         sentences += _useless(beside, now, _whole(beside, now), "the reference cell")
-    return tuple(sentences)
+    return [Remark(kind=RemarkKind.ISOLATED_STAGE, facts=(each,)) for each in sentences]
 
 
 def _useless(before: Named, now: Named, whole: statistics.Shift | None, against: str) -> list[str]:

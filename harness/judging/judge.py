@@ -19,7 +19,7 @@ from harness.analysis.stages import moved_stage, pair_stages
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, count_measured, identity, machine_id, revision
 from harness.judging.baseline_file import BaselineFile
-from harness.judging.compare import compare, unrecorded_limits
+from harness.judging.compare import Comparisons, compare, unrecorded_limits
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
@@ -31,8 +31,9 @@ from harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
     CellVerdict,
-    Comparison,
     MetricVerdict,
+    MetricVerdicts,
+    Remark,
     RunVerdict,
     Verdict,
 )
@@ -48,12 +49,38 @@ class _Evidence:
 
     run: Run
     measurements: Measurements
-    comparisons: Mapping[str, Sequence[Comparison]]
+    comparisons: Comparisons
     baseline: Baseline
     policy: Policy
+    speeds: MetricVerdicts
+    """What was decided before."""
     base: Run | None
     listener: str | None
     """The one reason why no cell of the run was transcribed; None where some were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSpeeds:
+    """
+    The speeds of a run, compared and decided: the half of a judgement that needs no score of its
+    audio.
+    """
+
+    comparisons: Comparisons
+    verdicts: MetricVerdicts
+
+
+def judge_speeds(
+    run: Run, measurements: Measurements, baseline: Baseline, policy: Policy
+) -> JudgedSpeeds:
+    """Decide on the speeds of every cell of a run."""
+    comparisons = {
+        slug: tuple(each for each in compared if is_speed(each.metric))
+        for slug, compared in compare(run, measurements, baseline).items()
+    }
+    evidence = _evidence(run, measurements, baseline, policy, comparisons)
+    verdicts = {cell.slug: tuple(_judge_metrics(cell, evidence)) for cell in run.cells}
+    return JudgedSpeeds(comparisons=comparisons, verdicts=verdicts)
 
 
 def judge(
@@ -65,28 +92,24 @@ def judge(
     *,
     paired: bool = False,
     base: Run | None = None,
+    speeds: JudgedSpeeds | None = None,
 ) -> RunVerdict:
     """
     Decide on a run: one verdict per metric, per cell, and for the whole.
 
     `cells` are those of the suite; None means the run's own and those that it notes as unmeasured.
     `paired` means that the baseline was measured in turns with the run. `base` is then that other
-    run, whose stages are matched iteration by iteration to name the stage that moved.
+    run, whose stages are matched iteration by iteration to name the stage that moved. `speeds` are
+    those that were judged before: of values that are still the same, nothing is judged again.
 
     Cells that only the baseline names are FAILED, cells that only the suite has are UNRESOLVED.
     """
     expected = {cell.slug: cell.label for cell in (run.cells if cells is None else cells)}
     expected |= run.unmeasured if cells is None else {}
-    comparisons = compare(run, measurements, baseline, paired=paired)
-    evidence = _Evidence(
-        run=run,
-        measurements=measurements,
-        comparisons=comparisons,
-        baseline=baseline,
-        policy=policy,
-        base=base,
-        listener=_absent_listener(comparisons),
-    )
+    known = None if speeds is None else speeds.comparisons
+    comparisons = compare(run, measurements, baseline, paired=paired, speeds=known)
+    decided = {} if speeds is None else speeds.verdicts
+    evidence = _evidence(run, measurements, baseline, policy, comparisons, decided, base)
     judged = [_judge_cell(cell, evidence) for cell in run.cells]
     judged += _not_measured(run, expected) + _stale(run, expected, baseline)
     judgement = RunVerdict(
@@ -102,6 +125,27 @@ def judge(
         line="",
     )
     return with_cells(judgement, judged, run.folder)
+
+
+def _evidence(
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    policy: Policy,
+    comparisons: Comparisons,
+    speeds: MetricVerdicts | None = None,
+    base: Run | None = None,
+) -> _Evidence:
+    return _Evidence(
+        run=run,
+        measurements=measurements,
+        comparisons=comparisons,
+        baseline=baseline,
+        policy=policy,
+        speeds=speeds or {},
+        base=base,
+        listener=_absent_listener(comparisons),
+    )
 
 
 def with_cells(
@@ -155,26 +199,24 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
         return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
     verdict = Verdict.worst(metric.verdict for metric in metrics if metric.blocking)
     reason = explain.cell_reason(verdict, metrics, run.folder)
-    notes = phrases.joined(*_notes(cell, metrics, evidence))
-    return replace(
-        _cell(cell, verdict, phrases.joined(reason, notes), metrics),
-        notes=notes,
-        notices=_notices(cell, evidence),
-    )
+    remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, evidence)]
+    judged = phrases.with_remarks(_cell(cell, verdict, reason, metrics), remarks)
+    return replace(judged, reason=phrases.joined(reason, judged.notes))
 
 
 def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     run, policy = evidence.run, evidence.policy
     limits = _with_evidence(policy) if takes_differ(run, cell.slug) else policy
+    decided = {each.comparison: each for each in evidence.speeds.get(cell.slug, ())}
     judged = [
-        decide(comparison, limits[comparison.metric], evidence.listener)
+        decided.get(comparison) or decide(comparison, limits[comparison.metric], evidence.listener)
         for comparison in evidence.comparisons.get(cell.slug, ())
         if comparison.metric in limits
     ]
     return _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
 
 
-def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
+def _notices(cell: Cell, evidence: _Evidence) -> tuple[Remark, ...]:
     """Return the remarks on a cell that change no verdict."""
     run, baseline = evidence.run, evidence.baseline
     compared = evidence.comparisons.get(cell.slug, ())
@@ -185,7 +227,9 @@ def _notices(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     )
 
 
-def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) -> tuple[str, ...]:
+def _explanations(
+    cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence
+) -> tuple[Remark, ...]:
     """Return what explains a cell's verdict: words heard, stage that moved, changed settings."""
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
@@ -197,9 +241,9 @@ def _notes(cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence) ->
         metric.verdict in HEARD_MATTERS and not is_speed(metric.metric) for metric in blocking
     )
     return (
-        explain.heard(cell.slug, run.heard, baseline) if doubtful else "",
-        _moved_stage(cell, evidence) if slower else "",
-        explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
+        *(explain.heard(cell.slug, run.heard, baseline) if doubtful else ()),
+        *(explain.stage_remark(_moved_stage(cell, evidence)) if slower else ()),
+        *explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     )
 
 
@@ -289,7 +333,7 @@ def _unfinished(cell: Cell, run: Run) -> str | None:
     )
 
 
-def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | None:
+def _absent_listener(comparisons: Comparisons) -> str | None:
     """
     Return the one reason why no cell has the transcripts that its baseline has; None if any has, or
     if the reasons differ.

@@ -5,9 +5,18 @@ Imports nothing but the records and the standard library, so that a job that onl
 request installs nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from harness.records.verdict import WORST_FIRST, Comparison, Verdict
+from harness.records.verdict import (
+    EXPLANATIONS,
+    WORST_FIRST,
+    CellVerdict,
+    Comparison,
+    Remark,
+    RemarkKind,
+    Verdict,
+)
 
 
 def size(comparison: Comparison) -> str:
@@ -60,6 +69,26 @@ def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> s
 def joined(*parts: str) -> str:
     """Return the parts that are not empty as one line, with semicolons between them."""
     return "; ".join(filter(None, parts))
+
+
+def remark_text(remark: Remark) -> str:
+    """Format a remark: `in effect: nfe_steps was 8, is 32`."""
+    lead = "in effect: " if remark.kind is RemarkKind.SETTINGS else ""
+    return f"{lead}{', '.join(remark.facts)}"
+
+
+def with_remarks(cell: CellVerdict, remarks: Iterable[Remark]) -> CellVerdict:
+    """Return the cell with other remarks, and the notes and notices that are their text."""
+    kept = tuple(remarks)
+    notes = [remark_text(remark) for remark in kept if remark.kind in EXPLANATIONS]
+    notices = [remark_text(remark) for remark in kept if remark.kind not in EXPLANATIONS]
+    return replace(cell, remarks=kept, notes=joined(*notes), notices=tuple(notices))
+
+
+def unexplained(cell: CellVerdict) -> CellVerdict:
+    """Return the cell without the remarks that explain its verdict, which is no more."""
+    kept = tuple(remark for remark in cell.remarks if remark.kind not in EXPLANATIONS)
+    return replace(cell, remarks=kept, notes="")
 
 
 def _signed(value: float, fine: bool) -> str:

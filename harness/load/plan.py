@@ -180,6 +180,7 @@ def speech_request(plan: LoadPlan, cell: Cell, request: Request, model: str) -> 
         streamed=not plan.whole,
         speed=None if speed is None else float(speed),
         seed=None if seed is None else int(seed),
+        byte_order=str(options.get("byte_order", "")),
     )
 
 

@@ -15,16 +15,29 @@ unlocked board, or from another mode, is another machine's number. So these prof
 measure where that is wrong, and mark what passes by itself. Of the Orin Nano's modes MAXN_SUPER is
 the fastest and draws enough to be slowed down by over-current events; 25W is the fastest without.
 The mode belongs to the machine's identity, so that baselines of different modes are never compared.
+
+A profile of another device is a TOML file (docs/profiles.md): a built-in profile as its base, and
+the differences. A file is data: it names no program, and only environment variables that change how
+a library computes. Its content is part of its name in every record (`orin-nx.1a2b3c4d`), so that
+runs under two contents of a file are runs under two profiles.
 """
 
+import hashlib
+import json
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated, Any
 
 from harness.errors import HarnessError
-from harness.machine.doctor import Action, Requirement
+from harness.machine.doctor import KNOBS, Action, Requirement, make_knob
 from harness.records.cell import Option
+from harness.records.codec import from_json
+from harness.records.constraints import Length, Range, TextPattern, Unique
+from harness.records.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +236,131 @@ PROFILES: Mapping[str, Callable[[], Profile]] = MappingProxyType(
 )
 
 
+SUFFIX = ".toml"
+"""Ends the path of a profile file; no name of a profile ends so."""
+DIGEST_CHARACTERS = 8
+VARIABLES = (
+    *("CUDA_DEVICE_MAX_CONNECTIONS", "CUDA_DEVICE_ORDER", "CUDA_MODULE_LOADING"),
+    *("CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE"),
+    *("PYTORCH_CUDA_ALLOC_CONF", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX"),
+    *("GOMP_CPU_AFFINITY", "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_DYNAMIC"),
+    *("OMP_DYNAMIC", "OMP_PLACES", "OMP_PROC_BIND", "OMP_WAIT_POLICY"),
+)
+"""
+Environment variables that a file may set. Others could load a library or a module (LD_PRELOAD,
+PYTHONPATH, CUDA_INJECTION64_PATH).
+"""
+WORKERS = Range(1, 64)
+Variable = Annotated[
+    str, TextPattern("|".join(VARIABLES), f"one that a profile may set: {', '.join(VARIABLES)}")
+]
+Line = TextPattern(r"[^\x00-\x1f\x7f]*", "one line of printable text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredKnob:
+    """An entry `[[require]]` of a profile file; it replaces the base's requirement on that knob."""
+
+    knob: str
+    want: Annotated[str, Length(0, 200), Line] = ""
+    action: Action = Action.MARK
+    known: bool = True
+
+    def __post_init__(self) -> None:
+        if self.knob not in KNOBS:
+            raise HarnessError(f"knob {self.knob!r} does not exist; known are {', '.join(KNOBS)}")
+        fault = make_knob(self.knob, self.want).fault_of_want()
+        if fault:
+            raise HarnessError(f"want of knob {self.knob} {fault}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFile:
+    """The content of a profile file; None leaves a setting to the base."""
+
+    name: Annotated[
+        str,
+        TextPattern(r"[a-z0-9][a-z0-9-]{0,59}", "a name of up to 60 small letters, digits and '-'"),
+    ]
+    about: Annotated[str, Length(1, 200), Line]
+    base: str
+    device: Annotated[str, TextPattern(r"cpu|cuda(:\d{1,2})?", "cpu, cuda or cuda:N")] | None = None
+    threads: Annotated[int, Range(1, 1024)] | None = None
+    pin: bool | None = None
+    workers_alive: Annotated[int, WORKERS] | None = None
+    workers_loading: Annotated[int, WORKERS] | None = None
+    env: Mapping[Variable, Annotated[str, Length(0, 200), Line]] = field(default_factory=dict)
+    require: Annotated[tuple[RequiredKnob, ...], Unique("knob")] = ()
+
+    def __post_init__(self) -> None:
+        if self.name in PROFILES:
+            raise HarnessError(f"name {self.name!r} is a built-in profile's; choose another")
+        if self.base not in PROFILES:
+            raise HarnessError(f"base {self.base!r} is none of {', '.join(PROFILES)}")
+
+
+def read_profile(path: Path) -> Profile:
+    """
+    Read a profile file. Raises HarnessError for a file that cannot be read, an unknown key, or a
+    value out of range or in another unit.
+    """
+    data = read_toml(path, "the profile")
+    file = from_json(ProfileFile, data, str(path))
+    base = PROFILES[file.base]()
+    threads = file.threads or int(base.defaults["threads"])
+    given: dict[str, Any] = {"pin": file.pin, "live": file.workers_alive}
+    given["loading"] = file.workers_loading
+    return replace(
+        base,
+        name=f"{file.name}.{_digest(data)}",
+        about=file.about,
+        defaults={"device": file.device or base.defaults["device"], "threads": threads},
+        env={**base.env, **threads_env(threads), **file.env},
+        requires=_required(base.requires, file.require),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def _required(
+    base: tuple[Requirement, ...], own: tuple[RequiredKnob, ...]
+) -> tuple[Requirement, ...]:
+    """Return the base's requirements, those of the same knob replaced, and the further ones."""
+    named = {each.knob: each for each in base}
+    for each in own:
+        named[each.knob] = Requirement(
+            knob=each.knob, action=each.action, want=each.want, known=each.known
+        )
+    return tuple(named.values())
+
+
+def _digest(data: Mapping[str, object]) -> str:
+    """Return a digest of what a file sets: neither comments nor `about` change it."""
+    settings = {name: value for name, value in data.items() if name != "about"}
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def name_of_changed(one: str, other: str) -> str:
+    """
+    Return the name of the profile file that two profiles are two contents of; empty where they are
+    not.
+    """
+    parts = [re.fullmatch(rf"(.+)\.[0-9a-f]{{{DIGEST_CHARACTERS}}}", name) for name in (one, other)]
+    names = {match[1] for match in parts if match is not None}
+    return names.pop() if all(parts) and len(names) == 1 and one != other else ""
+
+
 def get_profile(name: str = DEFAULT) -> Profile:
-    """Return a profile for this machine. Raises HarnessError for an unknown name."""
+    """
+    Return a profile for this machine, by its name, or by the path of a file if it ends in `.toml`.
+
+    Raises HarnessError for an unknown name, and as `read_profile` does.
+    """
+    if name.endswith(SUFFIX):
+        return read_profile(Path(name))
     if name not in PROFILES:
-        raise HarnessError(f"unknown profile {name!r}; known are {', '.join(PROFILES)}")
+        raise HarnessError(
+            f"unknown profile {name!r}; known are {', '.join(PROFILES)}, or give the path of a "
+            "file that ends in .toml"
+        )
     return PROFILES[name]()

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from harness.errors import HarnessError
 from harness.python310 import StrEnum
 from harness.records.codec import from_json, to_json
-from harness.records.constraints import OmitDefault
+from harness.records.constraints import Fallback, OmitDefault
 from harness.records.measurement import Better, Value
 
 SCHEMA_VERSION = 1
@@ -144,6 +144,43 @@ class MetricVerdict:
     """
 
 
+MetricVerdicts = Mapping[str, tuple[MetricVerdict, ...]]
+"""By the slug of the cell."""
+
+
+class RemarkKind(StrEnum):
+    """The subject of a remark. The first three explain a verdict, the others are notices."""
+
+    HEARD = "heard"
+    """Requests whose transcript changed."""
+    STAGE = "stage"
+    """The stage that moved most."""
+    SETTINGS = "settings"
+    """Options whose effective value changed."""
+    ISOLATED_STAGE = "isolated_stage"
+    """A stage that is faster in isolation while the whole is not."""
+    UNOBSERVED_OPTION = "unobserved_option"
+    """An option without any observed effect."""
+    TAKES_DIFFER = "takes_differ"
+    """The engine speaks otherwise each time."""
+    UNRECORDED_LIMIT = "unrecorded_limit"
+    """Machine limits that only one of run and baseline records."""
+    OTHER = "other"
+    """A kind that only a newer voxgate knows."""
+
+
+EXPLANATIONS = (RemarkKind.HEARD, RemarkKind.STAGE, RemarkKind.SETTINGS)
+"""The remarks that explain a verdict: a cell's `notes` are their text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One remark on a cell: its subject, and the facts as short texts for people."""
+
+    kind: Annotated[RemarkKind, Fallback(RemarkKind.OTHER)]
+    facts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellVerdict:
     """The decision on one cell; `reason` is one line for people, the decisive metric first."""
@@ -161,6 +198,11 @@ class CellVerdict:
     """
     What a reader should know and what decides nothing: a stage that is faster alone while the whole
     is not.
+    """
+    remarks: Annotated[tuple[Remark, ...], OmitDefault()] = ()
+    """
+    The records whose text `notes` and `notices` are; empty in documents of older versions. Code
+    reads these, people the texts.
     """
 
 
@@ -184,6 +226,11 @@ class RunVerdict:
     counts: Mapping[Verdict, int]
     """Number of cells by verdict."""
     cells: tuple[CellVerdict, ...]
+
+    @property
+    def metrics(self) -> MetricVerdicts:
+        """The verdicts on the metrics of each cell."""
+        return {cell.cell: cell.metrics for cell in self.cells}
 
 
 def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:

@@ -33,6 +33,8 @@ FIXED: Mapping[str, int] = MappingProxyType(
 )
 """Decimals where readers expect a fixed number of them."""
 MISSING = "missing"
+NO_DATA = "no data"
+"""State of a trend whose newest nights have no value."""
 
 
 def shown_unit(metric: str, unit: str) -> str:
@@ -99,6 +101,44 @@ def _decimals(metric: str, value: float) -> int:
     if size >= 99.95:  # what rounds to 100
         return 0
     return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3
+
+
+def flat_facts(facts: Mapping[str, object]) -> dict[str, str]:
+    """
+    Return nested facts as text, group by group.
+
+    >>> flat_facts({"machine": {"cores": 2, "gpus": []}})
+    {'machine · cores': '2', 'machine · gpus': 'none'}
+    """
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name} · {inner}": fact for inner, fact in flat_facts(value).items()}
+        else:
+            flat[str(name)] = fact_text(value)
+    return flat
+
+
+def fact_text(value: object) -> str:
+    """Return a fact as text; a list by its members."""
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
+
+
+def silence_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """
+    Return series without data as one line for each machine, profile and reason: a missed night
+    silences all of them. Rows are those of `voxgate history status --json`.
+    """
+    groups: dict[tuple[object, ...], list[Mapping[str, object]]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in ("machine", "profile", "reason"))
+        groups.setdefault(key, []).append(row)
+    lines = []
+    for (machine, profile, reason), held in groups.items():
+        suites = ", ".join(dict.fromkeys(str(row["suite"]) for row in held))
+        only = f"{held[0]['cell']} {held[0]['metric']}" if len(held) == 1 else f"{len(held)} series"
+        lines.append(f"{suites} {profile} {machine} {only}: {reason}")
+    return lines
 
 
 GAP = "  "

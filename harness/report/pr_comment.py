@@ -24,6 +24,7 @@ from harness.records.verdict import (
     WORST_FIRST,
     CellVerdict,
     Comparison,
+    RemarkKind,
     RunVerdict,
     Verdict,
     judgement_from_dict,
@@ -45,8 +46,6 @@ So many cells are named in the command that reproduces; where there are more, al
 again.
 """
 ACCEPTABLE = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NO_BASELINE, Verdict.INCOMPARABLE)
-SETTINGS = "in effect: "
-"""Before the settings that changed, in a cell's notes."""
 COMMIT, NAME, SLUG = (
     r"[0-9a-f]{12,64}",
     r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}",
@@ -149,13 +148,22 @@ def marker(suite: str) -> str:
     return f"<!-- voxgate: suite {suite} -->" if _fits(SLUG, suite) else MARKER
 
 
-def headline(document: object) -> tuple[int, str]:
-    """
-    Return the exit code, and the verdict in one plain line. Raises HarnessError if the document is
-    no judgement.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentVerdict:
+    """The verdict of a document, counted again from its cells."""
+
+    verdict: Verdict
+    exit_code: int
+    line: str
+    """The verdict in one plain line."""
+
+
+def headline(document: object) -> DocumentVerdict:
+    """Return the verdict of a document. Raises HarnessError if it is no judgement."""
     judgement = read(document).judgement
-    return judgement.exit_code, _line(judgement)
+    return DocumentVerdict(
+        verdict=judgement.verdict, exit_code=judgement.exit_code, line=_line(judgement)
+    )
 
 
 def _check(judgement: RunVerdict) -> None:
@@ -273,8 +281,10 @@ def _in_effect(checked: CheckedDocument) -> str:
     """
     lines = []
     for cell in checked.judgement.cells:
-        changed = cell.notes.partition(SETTINGS)[2]
-        options = [*checked.in_effect.get(cell.cell, ()), *([changed] if changed else [])]
+        changed = [
+            ", ".join(remark.facts) for remark in cell.remarks if remark.kind is RemarkKind.SETTINGS
+        ]
+        options = [*checked.in_effect.get(cell.cell, ()), *changed]
         lines += [f"- {_text(cell.label)}: {_text('; '.join(options))}"] if options else []
     return (
         f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}"
@@ -337,10 +347,10 @@ def _side(document: Mapping[str, Any], name: str) -> str:
     Return a revision as a word of a command; empty unless it is a commit, or the working tree.
     """
     side = (document.get("revisions") or {}).get(name) or {}
-    commit, label = str(side.get("commit", "")), str(side.get("label", ""))
+    commit = str(side.get("commit", ""))
     if not _fits(COMMIT, commit):
         return ""
-    return "." if " + " in label else commit[:12]
+    return "." if side.get("changed_files") else commit[:12]
 
 
 def _address(text: str) -> str:

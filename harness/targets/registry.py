@@ -8,7 +8,9 @@ engine.
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option
 from harness.targets.adapter import adapted, option_check_of
+from harness.targets.other_python.probe import check_there, environment_facts, options_of
 from harness.targets.protocol import Target
 from harness.targets.slowdown import slowed
 
@@ -84,31 +87,67 @@ def _check_complete(name: str, factory: Any) -> None:
         raise HarnessError(f"target {name!r} lacks {missing}; a target must have these methods")
 
 
-def check_cells(cells: Sequence[Cell]) -> None:
+def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
     """
-    Check the options of cells and of their requests by their targets. Raises HarnessError.
+    Check the options of cells and of their requests by their targets, each in its environment.
+
+    Returns the facts that the engines' own environments add to a toolchain. Raises HarnessError.
     """
-    for cell in cells:
-        extras = {tuple(request.options.items()) for request in cell.workload.requests}
-        for extra in sorted(extras, key=str):
-            check_options(cell.target, cell.pipeline, {**cell.options, **dict(extra)})
+    facts: dict[str, object] = {}
+    for target, environment in dict.fromkeys((cell.target, cell.environment) for cell in cells):
+        asked = options_of(
+            cell for cell in cells if (cell.target, cell.environment) == (target, environment)
+        )
+        if environment:
+            _check_elsewhere(target)
+            facts |= environment_facts(environment, check_there(target, environment, asked))
+            continue
+        for pipeline, options in asked:
+            check_options(target, pipeline, options)
+    return facts
+
+
+def _check_elsewhere(target: str) -> None:
+    if target in BUILT_IN:
+        raise HarnessError(
+            f"target {target!r} runs in voxgate's own environment; with environment= name a class "
+            "that is importable there: target='package.module:Class'"
+        )
 
 
 def _factory(name: str) -> Any:
     if name in BUILT_IN:
         return _imported(BUILT_IN[name])
     if ":" in name:
-        try:
-            return _imported(name)
-        except (ImportError, AttributeError) as error:
-            raise HarnessError(
-                f"target {name!r} cannot be imported: {error}; install its package, or set "
-                "PYTHONPATH"
-            ) from error
+        _look_in_project()
+        return _loaded(name, lambda: _imported(name))
     for point in entry_points(group=GROUP):
         if point.name == name:
-            return point.load()
+            return _loaded(name, point.load)
     raise _unknown(name)
+
+
+def _look_in_project() -> None:
+    """
+    Let modules of the working directory be imported, behind all others: as in a worker, under
+    pytest and in a comparison of revisions.
+    """
+    here = os.getcwd()  # noqa: PTH109 - a text, as the entries of sys.path are
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _loaded(name: str, load: Callable[[], Any]) -> Any:
+    """Import a stranger's target. Raises HarnessError for whatever its module raises."""
+    try:
+        return load()
+    except Exception as error:
+        known = isinstance(error, ImportError | AttributeError)
+        told = str(error) if known else f"{type(error).__name__}: {error}"
+        raise HarnessError(
+            f"target {name!r} cannot be imported: {' '.join(told.split())}; "
+            + ("install its package, or set PYTHONPATH" if known else "correct it")
+        ) from error
 
 
 def _imported(place: str) -> Any:

@@ -51,6 +51,8 @@ class FakeGitHub:
     """Method, path and token of every request."""
     broken: set[str] = field(default_factory=set)
     """Paths that answer 500."""
+    failing: list[int] = field(default_factory=list)
+    """Statuses of the webhook's next answers, in place of 200."""
     address: str = ""
     elsewhere: str = ""
     """The address of another host of its own, where archives lie."""
@@ -165,6 +167,8 @@ def reply(fake: FakeGitHub, request: BaseHTTPRequestHandler, body: Any) -> "Answ
     if path.startswith("/archive/"):
         run, name = path.removeprefix("/archive/").split("/", 1)
         return 200, fake.artifacts[int(run)][name]
+    if path == "/webhook" and fake.failing:
+        return fake.failing.pop(0), f"{fake.elsewhere}/webhook"
     if path == "/webhook":
         fake.posted.append(body)
         return 200, {}

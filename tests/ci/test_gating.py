@@ -11,6 +11,7 @@ import pytest
 
 from harness.ci import github
 from harness.ci.__main__ import main
+from harness.ci.gate import NO_VERDICT
 from harness.ci.github import GitHub
 from harness.errors import HarnessError
 from harness.report.pr_comment import MARKER, marker
@@ -330,7 +331,9 @@ def test_a_judgement_of_another_suite_than_its_artifact_is_none(fake: FakeGitHub
     )
     job(event())
     assert main(["comment"]) == 0
-    assert fake.comments[12][0]["body"].startswith(f"{marker('options')}\n\n**no verdict")
+    assert fake.comments[12][0]["body"].startswith(
+        f"{marker('options')}\n{NO_VERDICT}\n\n**no verdict"
+    )
     assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate/options")
 
 
@@ -349,7 +352,7 @@ def test_artifacts_whose_names_are_of_no_suite_are_passed_over(fake: FakeGitHub,
         fake.add_artifact(RUN, name, {"judgement.json": written("pass").encode()})
     job(event())
     assert main(["comment"]) == 0
-    assert fake.comments[12][0]["body"].startswith(f"{MARKER}\n\n**no verdict")
+    assert fake.comments[12][0]["body"].startswith(f"{MARKER}\n{NO_VERDICT}\n\n**no verdict")
     assert (status(fake)[0], fake.statuses[SHA][-1]["context"]) == ("failure", "voxgate")
     leave(fake, "pass")
     assert main(["comment"]) == 0

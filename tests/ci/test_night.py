@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from harness.ci import webhook
 from harness.ci.__main__ import main
 from harness.ci.nightly import Weight, findings, measure
+from harness.machine.profiles import get_profile
 from harness.report.format import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written
@@ -218,6 +220,202 @@ def test_a_webhook_that_fails_is_an_error_that_does_not_tell_its_address(
     assert fake.address not in said.err + said.out
     assert "hidden" not in said.err + said.out
     assert len(fake.issues) == 1
+
+
+@pytest.fixture
+def outside(fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
+    """A machine of cron, GitLab or Gitea: nothing of GitHub, and a webhook."""
+    for name in ("GITHUB_TOKEN", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VOXGATE_WEBHOOK", f"{fake.address}/webhook")
+    monkeypatch.setattr(webhook, "WAITS_S", (0.0, 0.0))
+    return fake
+
+
+def alone(night: Path, *more: str) -> int:
+    return main(["alert", "smoke", "--profile", PROFILE, "--folder", str(night), *more])
+
+
+def test_a_webhook_alone_is_told_once_of_what_lasts(
+    night: Path, outside: FakeGitHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = ("--state", str(tmp_path / "runs" / "night.json"))
+    assert (alone(night, *state), outside.posted) == (0, [])
+    put(night, status=[trend("worse")])
+    assert alone(night, *state) == 1
+    [sent] = outside.posted
+    assert sent["text"] == f"voxgate nightly {PROFILE}: 1 alarm (opened)"
+    assert sent["findings"][0]["next_step"] == "voxgate history status"
+    put(night, status=[trend("worse", "+6.4 %")])
+    assert (alone(night, *state), len(outside.posted)) == (1, 1)
+    put(night, status=[trend("worse"), trend("over budget")])
+    assert (alone(night, *state), outside.posted[-1]["change"]) == (1, "changed")
+    put(night, status=[])
+    assert (alone(night, *state), outside.posted[-1]["change"]) == (0, "closed")
+    assert (alone(night, *state), len(outside.posted)) == (0, 3)
+    assert outside.issues == [] and "127.0.0.1" not in "".join(capsys.readouterr())
+
+
+def test_without_a_state_every_bad_night_is_sent_and_without_a_webhook_the_code_tells(
+    night: Path, outside: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(night, status=[trend("worse")])
+    assert (alone(night), alone(night), len(outside.posted)) == (1, 1, 2)
+    monkeypatch.delenv("VOXGATE_WEBHOOK")
+    assert (alone(night), len(outside.posted)) == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', "[" * 5000, '{"x": [1]}'])
+def test_a_state_that_is_none_sends_everything_again(
+    night: Path, outside: FakeGitHub, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "state").write_text(text)
+    put(night, status=[trend("worse")])
+    for _ in range(2):
+        assert alone(night, "--state", str(tmp_path / "state")) == 1
+    assert len(outside.posted) == 1
+
+
+def test_a_webhook_that_fails_now_and_then_is_tried_again_and_what_was_not_sent_is_not_kept(
+    night: Path, outside: FakeGitHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = ("--state", str(tmp_path / "state"))
+    put(night, status=[trend("worse")])
+    outside.failing = [503, 429]
+    assert (alone(night, *state), len(outside.posted)) == (1, 1)
+    put(night, status=[trend("over budget")])
+    outside.failing = [500, 500, 500]
+    assert (alone(night, *state), len(outside.posted)) == (2, 1)
+    assert "the webhook answered 500" in capsys.readouterr().err
+    assert (alone(night, *state), len(outside.posted)) == (1, 2)
+    put(night, status=[])
+    outside.failing = [404]
+    tries = len(outside.seen)
+    assert (alone(night, *state), len(outside.seen)) == (2, tries + 1)
+
+
+def test_a_webhook_that_leads_elsewhere_is_not_followed(
+    night: Path, outside: FakeGitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(night, status=[trend("worse")])
+    outside.failing = [302]
+    assert alone(night) == 2
+    assert "the webhook answered 302" in capsys.readouterr().err
+    assert [path for _, path, _ in outside.seen] == ["/webhook"]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://127.0.0.1:1/T0/secret", "did not answer"),
+        ("https://hidden:secret/x", "did not answer"),
+        ("https://[secret/x", "has no address that can be called"),
+        ("http://example.org/secret", "does not begin with https://"),
+    ],
+)
+def test_no_error_tells_the_address(
+    night: Path,
+    outside: FakeGitHub,
+    address: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VOXGATE_WEBHOOK", address)
+    monkeypatch.setenv("VOXGATE_DEBUG", "1")
+    put(night, status=[trend("worse")])
+    assert alone(night) == 2
+    said = "".join(capsys.readouterr())
+    assert words in said and "secret" not in said.replace("correct the secret", ""), said
+
+
+def test_slack_and_teams_get_their_own_form_and_no_markup_of_a_finding(
+    night: Path, outside: FakeGitHub
+) -> None:
+    put(night, status=[trend("worse", "<!channel> [x](https://evil.example) & more")])
+    for form in ("slack", "teams"):
+        assert alone(night, "--webhook-form", form, "--log", "https://ci.example/9") == 1
+    slack, teams = outside.posted
+    assert list(slack) == ["text"]
+    head, finding, step = slack["text"].split("\n")
+    assert head == f"voxgate nightly {PROFILE}: 1 alarm (opened) https://ci.example/9"
+    assert "&lt;!channel&gt;" in finding and "&amp; more" in finding
+    assert step == "next: voxgate history status"
+    [attachment] = teams["attachments"]
+    card = attachment["content"]
+    assert (teams["type"], card["type"]) == ("message", "AdaptiveCard")
+    assert [block["type"] for block in card["body"]] == ["TextBlock"] * 3
+    assert "\\[x\\]" in card["body"][1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("https://hooks.slack.com/services/T/B/x", "slack"),
+        ("https://acme.webhook.office.com/webhookb2/x", "teams"),
+        ("https://prod-1.westeurope.logic.azure.com:443/workflows/x", "teams"),
+        ("https://hooks.slack.com.evil.example/x", "json"),
+        ("https://chat.example/hooks/x", "json"),
+        ("https://[x", "json"),
+    ],
+)
+def test_the_form_is_known_by_the_host(address: str, form: str) -> None:
+    assert webhook._form_of(address) == form
+
+
+def silent(count: int) -> list[dict[str, str]]:
+    """What the status tells of a missed night: every series is without data."""
+    rows = [
+        trend(
+            "no data", "no value for 1 night, since 2026-11-19: no run", suite=suite, cell=f"c{n}"
+        )
+        for suite in ("smoke", "options")
+        for n in range(count // 2)
+    ]
+    return [{**row, "since": "2026-11-19"} for row in rows]
+
+
+@pytest.mark.parametrize("what", ["unfit", "nothing ran", "nothing measured", "no files"])
+def test_a_missed_night_is_two_lines(
+    what: str, night: Path, outside: FakeGitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One headline and one next step, however many series are silent."""
+    for path in night.iterdir():
+        path.unlink()
+    put(night, **{"unfit": {"doctor": UNFIT}, "nothing measured": {"doctor": FIT}}.get(what, {}))
+    if what == "nothing measured":
+        put(night, doctor_after=FIT)
+    if what != "no files":
+        put(night, status=silent(104))
+    words = ["alert", "smoke", "options", "--profile", PROFILE, "--folder", str(night)]
+    assert main(words) == 3
+    head, step = capsys.readouterr().out.splitlines()
+    assert head.startswith("no data: ")
+    assert step.startswith("1 without data; next: ") and "voxgate" in step
+
+
+def test_series_without_data_are_one_finding_beside_a_night_that_was_measured(night: Path) -> None:
+    put(night, status=[*silent(104), trend("worse")])
+    rows = findings(night, ["smoke", "options"], PROFILE)
+    assert [(each.weight, each.what.split()[0]) for each in rows] == [
+        (Weight.NO_DATA, "options"),
+        (Weight.ALARM, "smoke"),
+        (Weight.NO_DATA, "series"),
+    ]
+    assert rows[-1].text == (
+        f"smoke, options {PROFILE} jetson-1 104 series: no value for 1 night, since 2026-11-19: "
+        "no run"
+    )
+
+
+def test_a_profile_file_s_trends_are_those_of_its_content(night: Path, outside: FakeGitHub) -> None:
+    file = night.parent / "mine.toml"
+    file.write_text('name = "mine"\nabout = "x"\nbase = "cpu"\n')
+    name = get_profile(str(file)).name
+    put(night, status=[trend("worse", profile=name), trend("worse", profile="mine.00000000")])
+    words = ["alert", "smoke", "--profile", str(file), "--folder", str(night)]
+    assert main(words) == 1
+    assert outside.posted[-1]["text"] == "voxgate nightly mine: 1 alarm (opened)"
 
 
 def test_every_suite_is_checked_whatever_becomes_of_the_others(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.history.importers.common import (
     FAULTS,
+    FileError,
     ImportFault,
     label_of,
     line,
@@ -92,12 +93,12 @@ def _entries(
 
 
 def _fault(path: Path, part: str, error: Exception) -> ImportFault:
-    reason = (
-        str(error) if isinstance(error, HarnessError) else f"is damaged ({error!r}); measure again"
-    )
-    return ImportFault(
-        where=f"{path}{part}", reason=reason.removeprefix(f"{path}: ").removeprefix(f"{path} ")
-    )
+    if isinstance(error, FileError):
+        reason = error.fault
+    else:
+        known = isinstance(error, HarnessError)
+        reason = str(error) if known else f"is damaged ({error!r}); measure again"
+    return ImportFault(where=f"{path}{part}", reason=reason, file=path)
 
 
 def _entry(

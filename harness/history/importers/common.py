@@ -45,18 +45,29 @@ class ImportFault:
 
     where: str
     reason: str
+    file: Path | None = None
+    """The file, where an import reads several: `where` begins with it."""
+
+
+class FileError(HarnessError):
+    """A file that cannot be read; `fault` is the text for those who name the file themselves."""
+
+    def __init__(self, message: str, fault: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 def read_text(path: Path) -> str:
     """Read a file. Raises HarnessError if it cannot be read or is no text."""
     try:
         if path.is_char_device():  # some never end
-            raise HarnessError(f"{path} is a device, and no file")
+            raise _unreadable(path, "is a device, and no file")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+        message = f"cannot read {path}: {error.strerror}"
+        raise FileError(message, f"cannot be read: {error.strerror}") from error
     except UnicodeError as error:
-        raise HarnessError(f"{path} is no text in UTF-8") from error
+        raise _unreadable(path, "is no text in UTF-8") from error
 
 
 def read_json(path: Path) -> Any:
@@ -65,9 +76,13 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(text)
     except HarnessError as error:
-        raise HarnessError(f"{path}: {error}") from error
+        raise FileError(f"{path}: {error}", str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise HarnessError(f"{path} is not valid JSON: {_one_line(error)}") from error
+        raise _unreadable(path, f"is not valid JSON: {_one_line(error)}") from error
+
+
+def _unreadable(path: Path, fault: str) -> FileError:
+    return FileError(f"{path} {fault}", fault)
 
 
 def parse_json(text: str) -> Any:

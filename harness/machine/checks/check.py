@@ -147,6 +147,10 @@ class Check(ABC):
     def __init__(self, want: str = "") -> None:
         self.want = want
 
+    def fault_of_want(self) -> str:
+        """Return why `want` cannot be meant; empty where it can. Most knobs take none."""
+        return "must be left out: this knob takes none" if self.want else ""
+
     @abstractmethod
     def read(self, tree: SystemRoot) -> Facts:
         """Read the facts of this moment; empty where the system does not tell."""
@@ -187,6 +191,30 @@ def table(facts: Facts, name: str) -> Mapping[str, object]:
     """Return a fact that is a table; empty if there is none."""
     value = facts.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def fault_of_pattern(want: str, what: str) -> str:
+    """
+    Return why a text is no pattern of a device's name; empty where it is.
+
+    Nothing of it repeats, so that no pattern of a stranger's file takes long to search for.
+    """
+    one = r"([A-Za-z0-9 ._:-]|\[[A-Za-z0-9]+\])+"
+    plain = re.fullmatch(rf"{one}(\|{one})*", want) is not None
+    return "" if plain else f"must be {what}, with | between several, not {want!r}"
+
+
+def fault_of_amount(want: str, unit: str, most: float) -> str:
+    """Return why a text is no number with that unit, above 0; empty where it is, or is empty."""
+    match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) {unit}", want)
+    if not want or (match is not None and 0.0 < float(match[1]) <= most):
+        return ""
+    return f"must be up to {most:g} {unit}, written like '300 {unit}', not {want!r}"
+
+
+def amount(want: str) -> float | None:
+    """Return the number of a text that `fault_of_amount` accepts; None for an empty one."""
+    return float(want.split()[0]) if want else None
 
 
 def growth(before: Facts, after: Facts, name: str) -> float | None:

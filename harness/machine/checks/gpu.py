@@ -22,6 +22,9 @@ from harness.machine.checks.check import (
     CheckResult,
     Facts,
     SystemRoot,
+    amount,
+    fault_of_amount,
+    fault_of_pattern,
     fit,
     growth,
     number,
@@ -37,10 +40,17 @@ Of its limit, that a GPU's clock must reach to count as held up: boost wanders b
 
 
 class Gpu(Check):
-    """Whether there is an NVIDIA GPU, and which; the one knob that reads for all of them."""
+    """
+    Whether there is an NVIDIA GPU, and which; the one knob that reads for all of them. `want`, if
+    any, is a pattern of the driver's name for it.
+    """
 
     expects = "an NVIDIA GPU with its driver"
     advice = "nvidia-smi    # and install the driver, or choose a profile for this machine"
+
+    def fault_of_want(self) -> str:
+        """Return why the pattern cannot be meant; empty where it can."""
+        return fault_of_pattern(self.want, "a GPU's name such as A10G") if self.want else ""
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the driver's own list, then what NVML tells of the first visible GPU."""
@@ -52,7 +62,10 @@ class Gpu(Check):
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Name it."""
         names = word(after, "gpu_names")
-        return unfit("no NVIDIA GPU") if names is None else fit(names)
+        if names is None:
+            return unfit("no NVIDIA GPU")
+        first = names.split(", ")[0]
+        return fit(names) if re.search(self.want, first) else unfit(f"{names}, not {self.want}")
 
 
 class _OfGpu(Check):
@@ -68,14 +81,23 @@ class _OfGpu(Check):
 
 
 class GpuClock(_OfGpu):
-    """Whether the clock stands at its limit."""
+    """
+    Whether the clock stands at its limit; `want`, if any, is the clock at which a person locked it,
+    in MHz.
+    """
 
-    expects = f"at least {REACHED_SHARE:.0%} of the highest clock"
+    expects = f"at least {REACHED_SHARE:.0%} of the highest clock, or of the profile's"
     advice = "sudo nvidia-smi --lock-gpu-clocks=tdp,tdp"
+
+    def fault_of_want(self) -> str:
+        """Return why the clock cannot be meant; empty where it can."""
+        return fault_of_amount(self.want, "MHz", 10_000.0)
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading; an idle GPU lowers its clock and says nothing about work."""
         now, limit = number(after, "gpu_clock_hz"), number(after, "gpu_clock_limit_hz")
+        wanted = amount(self.want)
+        limit = limit if wanted is None else wanted * 1e6
         if now is None or not limit:
             return self._why(after)
         figures = f"{now / 1e6:.0f} of {limit / 1e6:.0f} MHz"
@@ -87,14 +109,25 @@ class GpuClock(_OfGpu):
 
 
 class GpuPowerSensor(_OfGpu):
-    """Whether the power limit was lowered."""
+    """
+    Whether the power limit was lowered; `want`, if any, is the limit that a person set, in W.
+    """
 
-    expects = "the power limit that the board came with"
+    expects = "the power limit that the board came with, or the profile's"
     advice = "sudo nvidia-smi --power-limit=WATTS"
+
+    def fault_of_want(self) -> str:
+        """Return why the limit cannot be meant; empty where it can."""
+        return fault_of_amount(self.want, "W", 10_000.0)
 
     def expect(self, before: Facts, after: Facts) -> CheckResult:
         """Judge the later reading."""
         limit, default = number(after, "gpu_power_limit_w"), number(after, "gpu_power_default_w")
+        wanted = amount(self.want)
+        if limit is not None and wanted is not None:
+            shown = f"{limit:.0f} W, {wanted:.0f} W wanted"
+            command = f"sudo nvidia-smi --power-limit={wanted:.0f}"
+            return fit(shown) if abs(limit - wanted) < 1.0 else unfit(shown, command)
         if limit is None or default is None:
             return self._why(after)
         figures = f"{limit:.0f} of {default:.0f} W"
@@ -118,16 +151,14 @@ class GpuThrottling(_OfGpu):
         if "gpu_reasons" not in after:
             return self._why(after)
         bits = int(number(before, "gpu_reasons") or 0) | int(number(after, "gpu_reasons") or 0)
-        reasons = [name for bit, name in SLOWING.items() if bits & bit]
+        causes = [cause for bit, cause in SLOWING.items() if bits & bit]
+        reasons = [name + (f" ({by})" if by else "") for name, by in causes]
         grown = {
-            "heat": growth(before, after, "gpu_heat_events"),
-            "power cap": growth(before, after, "gpu_power_events"),
+            HEAT: growth(before, after, "gpu_heat_events"),
+            POWER_CAP: growth(before, after, "gpu_power_events"),
         }
-        reasons += [
-            name
-            for name, more in grown.items()
-            if more and not any(name in reason for reason in reasons)
-        ]
+        held = {name for name, _ in causes}
+        reasons += [name for name, more in grown.items() if more and name not in held]
         return unfit(f"held down by {', '.join(reasons)}") if reasons else fit("nothing")
 
 
@@ -161,18 +192,19 @@ class GpuPersistence(_OfGpu):
         return fit(mode) if mode == "on" else unfit(mode)
 
 
-SLOWING: Mapping[int, str] = MappingProxyType(
+HEAT, POWER_CAP = "heat", "power cap"
+SLOWING: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
-        0x04: "power cap",
-        0x08: "hardware slowdown",
-        0x20: "heat (software)",
-        0x40: "heat (hardware)",
-        0x80: "power brake",
+        0x04: (POWER_CAP, ""),
+        0x08: ("hardware slowdown", ""),
+        0x20: (HEAT, "software"),
+        0x40: (HEAT, "hardware"),
+        0x80: ("power brake", ""),
     }
 )
 """
-Bits of the reasons why clocks are held down (NVML API reference, clocks event reasons); idle and
-asked-for are no harm.
+Bits of the reasons why clocks are held down, with the cause and who acts on it (NVML API reference,
+clocks event reasons); idle and asked-for are no harm.
 """
 IDLE = 0x01
 DRIVER = "proc/driver/nvidia"

@@ -24,6 +24,7 @@ from harness.machine.checks.check import (
     CheckResult,
     Facts,
     SystemRoot,
+    fault_of_pattern,
     fit,
     number,
     table,
@@ -219,6 +220,12 @@ class PowerMode(Check):
     expects = "a power mode that the profile is for"
     advice = "sudo nvpmodel -q    # and choose one with sudo nvpmodel -m ID"
 
+    def fault_of_want(self) -> str:
+        """Return why the names cannot be meant; empty where they can."""
+        names = r"[A-Za-z0-9_.-]+(\|[A-Za-z0-9_.-]+)*"
+        example = "must be names of nvpmodel's modes with | between, such as 25W|MAXN_SUPER"
+        return "" if re.fullmatch(names, self.want) else f"{example}, not {self.want!r}"
+
     def read(self, tree: SystemRoot) -> Facts:
         """Read the mode, and the caps that it sets."""
         match = re.search(r"pmode:(\d+)", tree.text(STATUS) or "")
@@ -296,6 +303,10 @@ class Board(Check):
 
     expects = "the board that the profile is for"
     advice = "choose a profile for this machine: voxgate doctor --help"
+
+    def fault_of_want(self) -> str:
+        """Return why the pattern cannot be meant; empty where it can."""
+        return fault_of_pattern(self.want, "a part number such as p3767-000[01]")
 
     def read(self, tree: SystemRoot) -> Facts:
         """Read the model's name, and the names that tell its module."""

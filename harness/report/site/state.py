@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.history.trend import SeriesTrend, TrendState
+from harness.report.badges import Badge
 from harness.report.site import urls
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import ADVISORY, Badge, of_state, of_trend
+from harness.report.site.marks import ADVISORY, of_state, of_trend
 
 ORDER = tuple(TrendState)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
@@ -129,12 +130,14 @@ def _title(states: Sequence[CellState]) -> str:
     for state in states:
         if state.mark.word in by_word:
             by_word[state.mark.word].append(state)
-    parts = [_part(word, of_word) for word, of_word in by_word.items() if of_word]
-    if not any(by_word[word] for word in BAD):
+    found = [(word, of_word) for word, of_word in by_word.items() if of_word]
+    parts = [f"{_cells(of_word)} {_part(word, of_word)}" for word, of_word in found]
+    if any(by_word[word] for word in BAD):
+        count = _several(_cells(states), "cell")
+        parts[0] = f"{_cells(found[0][1])} of {count} {_part(*found[0])}"
+    else:
         parts.insert(0, _nothing(states))
-    first, _, remainder = "; ".join(parts).partition(" ")
-    count = _several(_cells(states), "cell")
-    return f"{first} of {count} {remainder}." if first.isdigit() else f"{first} {remainder}."
+    return f"{'; '.join(parts)}."
 
 
 def _nothing(states: Sequence[CellState]) -> str:
@@ -148,7 +151,7 @@ def _nothing(states: Sequence[CellState]) -> str:
 
 
 def _part(word: str, of_word: Sequence[CellState]) -> str:
-    """Count the cells in one state: `1 is worse since 2026-11-18`."""
+    """Return the state of several cells, as it follows their count: `is worse since 2026-11-18`."""
     days, cells = sorted({state.since for state in of_word if state.since}), _cells(of_word)
     verb = (
         ("has" if cells == 1 else "have")
@@ -164,7 +167,7 @@ def _part(word: str, of_word: Sequence[CellState]) -> str:
         if len(days) == 1
         else f" since {days[0]} (the latest {days[-1]})"
     )
-    return f"{cells} {verb} {word}{since}"
+    return f"{verb} {word}{since}"
 
 
 def _line(state: CellState) -> HeadLine:

@@ -31,6 +31,13 @@ LEAST_HZ, MOST_HZ = 4_000, 384_000
 Rates that a voice may have; beyond them a head is damaged, and every length that follows from it is
 wrong.
 """
+NOISE_STEP = 1.0
+"""
+Step from sample to sample, as a share of the mean magnitude, from which frames are noise: white
+noise has 1.33, speech a tenth of that.
+"""
+SWAPPED_FACTOR = 4.0
+"""Ratio of the steps, as read and in the other byte order, that shows swapped bytes."""
 FLAC_HEADS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 """The mark, and the STREAMINFO block of 34 bytes that always follows it."""
 
@@ -51,25 +58,36 @@ class AudioReader(Protocol):
         """Return the remaining samples. Raises FormatError where something is missing."""
 
 
-def make_reader(form: str, rate_hz: int, told_hz: int | None = None) -> AudioReader:
+def make_reader(
+    form: str, rate_hz: int, told_hz: int | None = None, byte_order: str = "little"
+) -> AudioReader:
     """
-    Return a reader for `wav`, `pcm` (whose rate must be known beforehand) or `flac`.
+    Return a reader for `wav`, `pcm` (whose rate and byte order, `little` or `big`, must be known
+    beforehand) or `flac`.
 
     `told_hz` is the rate in the server's headers, which a file must not contradict.
     """
     if form == "pcm":
-        return PcmReader(rate_hz)
+        return PcmReader(rate_hz, byte_order)
     return WavReader(told_hz) if form == "wav" else FlacReader(told_hz)
 
 
 class PcmReader:
-    """Frames of 16 bits, little endian, one channel."""
+    """
+    Frames of 16 bits, one channel.
 
-    def __init__(self, rate_hz: int) -> None:
+    Audio in the wrong byte order is loud noise, and in the right one it is not: that is an error,
+    and never measured as speech.
+    """
+
+    def __init__(self, rate_hz: int, byte_order: str = "little") -> None:
         self.rate_hz = rate_hz
+        self._byte_order = byte_order
         self._begin: bytes | None = b""
         """Held back until it is known to be no file; None from then on."""
-        self._frames = _Frames(code=PCM, bits=16, channels=1)
+        self._frames = _Frames(code=PCM, bits=16, channels=1, byte_order=byte_order)
+        self._magnitude, self._steps, self._swapped_steps = 0.0, 0.0, 0.0
+        """Of all samples; of the steps between them, as read and in the other byte order."""
 
     def feed(self, received: bytes) -> Audio:
         """Return all complete samples. Raises FormatError for any kind of file, and for text."""
@@ -78,15 +96,34 @@ class PcmReader:
             if len(self._begin) < bytes_to_tell(self._begin):
                 return np.empty(0, np.float32)
             received = self._checked()
-        return self._frames.feed(received)
+        return self._counted(self._frames.feed(received))
 
     def end(self) -> Audio:
-        """Return the samples held back of a very short response."""
+        """
+        Return the samples held back of a very short response. Raises FormatError where all samples
+        make sense in the other byte order alone.
+        """
         rest = (
-            np.empty(0, np.float32) if self._begin is None else self._frames.feed(self._checked())
+            np.empty(0, np.float32)
+            if self._begin is None
+            else self._counted(self._frames.feed(self._checked()))
         )
         self._frames.end()
+        noisy = self._steps > NOISE_STEP * self._magnitude
+        if noisy and self._steps > SWAPPED_FACTOR * self._swapped_steps:
+            other = "little" if self._byte_order == "big" else "big"
+            raise FormatError(
+                f"the audio is noise when read {self._byte_order}-endian and smooth when read "
+                f"{other}-endian; set the option byte_order={other!r}"
+            )
         return rest
+
+    def _counted(self, audio: Audio) -> Audio:
+        frames = np.rint(audio * 32768.0).astype(np.int16)
+        self._magnitude += float(np.abs(audio).sum()) * 32768.0
+        self._steps += _steps(frames)
+        self._swapped_steps += _steps(frames.byteswap())
+        return audio
 
     def _checked(self) -> bytes:
         begin, self._begin = self._begin or b"", None
@@ -94,6 +131,10 @@ class PcmReader:
         if named is not None:
             raise FormatError(f"the audio is not bare 16-bit PCM: {named} was sent")
         return begin
+
+
+def _steps(frames: NDArray[np.int16]) -> float:
+    return float(np.abs(np.diff(frames.astype(np.int32))).sum())
 
 
 class WavReader:
@@ -291,8 +332,10 @@ class _Frames:
     among them is no sound.
     """
 
-    def __init__(self, *, code: int, bits: int, channels: int) -> None:
-        self._type = np.dtype("<i2" if code == PCM else "<f4")
+    def __init__(self, *, code: int, bits: int, channels: int, byte_order: str = "little") -> None:
+        self._type = np.dtype("i2" if code == PCM else "f4").newbyteorder(
+            ">" if byte_order == "big" else "<"
+        )
         self._scale = 1.0 / 32768.0 if code == PCM else 1.0
         self._channels = channels
         self._size_bytes = channels * bits // 8

@@ -49,6 +49,8 @@ KINDS: Mapping[str, str] = {
     ),
 }
 """Subtype of `audio/...` -> the form it is."""
+ENDIANNESS: Mapping[str, str] = {"little-endian": "little", "big-endian": "big"}
+"""Value of the parameter `endianness`, which some services add to `audio/l16` -> byte order."""
 KBITS_PER_S: Mapping[tuple[bool, int], tuple[int, ...]] = {
     (True, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -75,6 +77,16 @@ class HeaderFormat:
     rate_hz: int | None = None
     channels: int | None = None
     bits: int | None = None
+    byte_order: str = ""
+    """`little` or `big`, where the headers tell it."""
+
+    @property
+    def pcm_order(self) -> str:
+        """
+        Return the byte order of bare PCM: as told; else the network's for `audio/L16`, by RFC 2586,
+        and little endian for everything else, as the speech API defines it.
+        """
+        return self.byte_order or ("big" if self.media == "audio/l16" else "little")
 
     @property
     def form(self) -> str | None:
@@ -112,6 +124,7 @@ def format_of_headers(headers: Mapping[str, str]) -> HeaderFormat:
         rate_hz=number("rate", "sample-rate", "samplerate", "sample_rate"),
         channels=number("channels"),
         bits=number("bits", "bit-depth", "bitdepth", "bits-per-sample", "bits_per_sample", "width"),
+        byte_order=ENDIANNESS.get(named.get("endianness", "").lower(), ""),
     )
 
 

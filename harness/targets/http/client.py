@@ -29,6 +29,8 @@ from harness.targets.http.audio_decoder import (
 from harness.targets.http.audio_format import HeaderFormat, format_of_headers
 
 FORMS = ("wav", "pcm", "flac")
+BYTE_ORDERS = ("little", "big")
+"""Of bare PCM."""
 API_RATE_HZ = 24_000
 """Of bare PCM, by the API's definition; a server that differs says so in its headers."""
 SHOWN_CHARACTERS = 200
@@ -64,6 +66,8 @@ class Ask:
     streamed: bool = True
     speed: float | None = None
     seed: int | None = None
+    byte_order: str = ""
+    """Of bare PCM, for a server that sends another than its headers say; never sent."""
 
     def body(self) -> dict[str, object]:
         """Return the JSON body of the request."""
@@ -143,7 +147,10 @@ class SpeechApi:
             if response.status_code != 200:
                 _check_status(response.status_code, response.headers, _content(response))
             announced = _check_type(response, ask.form)
-            reader = make_reader(ask.form, announced.rate_hz or API_RATE_HZ, announced.rate_hz)
+            order = ask.byte_order or announced.pcm_order
+            reader = make_reader(
+                ask.form, announced.rate_hz or API_RATE_HZ, announced.rate_hz, order
+            )
             heard = 0
             for piece in _pieces(response, reader):
                 heard += piece.audio.size

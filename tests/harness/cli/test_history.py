@@ -21,6 +21,7 @@ from harness.history.exporters.tables import TABLE
 from harness.history.importers.votes import SCHEMA as VOTES
 from harness.records.measurement import Missing
 from harness.runner.runner import Outcome
+from harness.scoring import kept_scores
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up, measured, output
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import nightly
@@ -37,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite, where no database is named."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -296,6 +297,22 @@ def test_an_acknowledgement_needs_a_reason_and_a_date(filled: Path, capsys: Capt
     assert "'monday' is no date" in output(capsys)[1]
     assert invoke(["history", "acknowledge", "smoke", "--since", "2198-01-01", "--why", "x"]) == 2
     assert "nothing is measured at 2198-01-01" in output(capsys)[1]
+
+
+def test_a_missed_night_is_two_lines_whatever_the_number_of_series(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"nfe-{n}" for n in range(40)]
+    with open_history(URL) as history:
+        for night in range(1, 15):
+            history.append(entry(night, *(cell(name, value()) for name in names)))
+    monkeypatch.setattr(history_cli, "now_utc_iso", lambda: "2026-11-05T09:00:00+00:00")
+    assert invoke(["history", "status"]) == 3
+    head, last = output(capsys)[0]
+    assert head.startswith("NO DATA smoke cpu-gate box-2c 40 series: no value for ")
+    assert last == "40 no data; next: voxgate check smoke --profile cpu-gate   # on box-2c"
+    assert invoke(["history", "status", "--json"]) == 3
+    assert len(json.loads("\n".join(output(capsys)[0]))) == 40
 
 
 def test_status_says_what_is_worse_and_what_is_silent(

@@ -10,7 +10,15 @@ from harness.judging.amend import (
 )
 from harness.judging.confirm import confirmed
 from harness.records.run import Failure, FailureKind
-from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, RunVerdict, Verdict
+from harness.records.verdict import (
+    CellVerdict,
+    Comparison,
+    MetricVerdict,
+    Remark,
+    RemarkKind,
+    RunVerdict,
+    Verdict,
+)
 from tests.harness.fake_runs import CELLS, make_run, steady
 
 COMPARISON = Comparison(
@@ -44,6 +52,7 @@ SLOW_CELL = CellVerdict(
     reason="latency_p50 +20.0 %; vocoder +31 % is 97 % of it",
     metrics=(SLOW,),
     notes="vocoder +31 % is 97 % of it",
+    remarks=(Remark(kind=RemarkKind.STAGE, facts=("vocoder +31 % is 97 % of it",)),),
 )
 
 
@@ -69,16 +78,17 @@ def test_the_worst_of_no_verdicts_is_unresolved() -> None:
 
 
 def test_a_suspect_that_was_not_measured_again_is_unresolved_without_its_notes() -> None:
-    judgement = confirmed(judgement_of(SLOW_CELL), judgement_of(), "runs/0001")
+    judgement = confirmed(judgement_of(SLOW_CELL), {}, "runs/0001")
     (cell,) = judgement.cells
     assert (cell.verdict, cell.notes, judgement.exit_code) == (Verdict.UNRESOLVED, "", 3)
+    assert cell.remarks == ()
     assert cell.reason == "latency_p50 +20.0 %, not confirmed: measured once only"
 
 
 def test_a_confirmed_suspect_keeps_its_notes() -> None:
     fresh = replace(SLOW, comparison=replace(COMPARISON, error=0.005, freedom=6.0))
     again = judgement_of(replace(SLOW_CELL, metrics=(fresh,)))
-    (cell,) = confirmed(judgement_of(SLOW_CELL), again, "runs/0001").cells
+    (cell,) = confirmed(judgement_of(SLOW_CELL), again.metrics, "runs/0001").cells
     assert (cell.verdict, cell.notes) == (Verdict.REGRESSED, SLOW_CELL.notes)
     assert cell.reason == (
         "latency_p50 +20.0 %, confirmed in fresh processes: +20.0 % [+19.0 +21.0]; "
@@ -90,13 +100,13 @@ def test_an_unfinished_cell_keeps_its_reason_when_a_suspect_is_not_confirmed() -
     unfinished = replace(
         SLOW_CELL, verdict=Verdict.UNRESOLVED, reason="repeat 2 did not finish", notes=""
     )
-    (cell,) = confirmed(judgement_of(unfinished), judgement_of(), "runs/0001").cells
+    (cell,) = confirmed(judgement_of(unfinished), {}, "runs/0001").cells
     assert (cell.verdict, cell.reason) == (Verdict.UNRESOLVED, "repeat 2 did not finish")
     assert cell.metrics[0].verdict is Verdict.UNRESOLVED
 
 
 def test_the_cause_of_the_amendment_is_the_reason_only_where_it_decides() -> None:
-    both = replace(SLOW_CELL, metrics=(SLOW, WORSE), notes="")
+    both = replace(SLOW_CELL, metrics=(SLOW, WORSE), notes="", remarks=())
     cells = invalidate_speed(judgement_of(SLOW_CELL, both), "the control moved", "runs/1").cells
     assert [cell.reason for cell in cells] == ["the control moved", "pesq -0.5"]
     assert [cell.verdict for cell in cells] == [Verdict.UNRESOLVED, Verdict.REGRESSED]
@@ -125,7 +135,7 @@ def test_metrics_with_one_cause_are_still_named_together_after_a_remark() -> Non
 
 
 def test_unshared_cells_are_added_and_the_line_asks_to_accept_nothing() -> None:
-    passed = replace(SLOW_CELL, verdict=Verdict.PASS, reason="", metrics=(), notes="")
+    passed = replace(SLOW_CELL, verdict=Verdict.PASS, reason="", metrics=(), notes="", remarks=())
     judgement = add_unshared_cells(
         judgement_of(passed), added=CELLS[:1], removed=(), changed={}, labels={}
     )
@@ -152,5 +162,6 @@ def test_a_cell_that_only_base_cannot_run_is_failed_by_name() -> None:
     judgement = judgement_of(SLOW_CELL)
     (cell,) = fail_where_base_failed(judgement, base, head).cells
     assert (cell.verdict, cell.metrics, cell.notes) == (Verdict.FAILED, (), "")
+    assert cell.remarks == ()
     assert cell.reason.startswith("BASE cannot run this cell: ")
     assert fail_where_base_failed(judgement, base, base).cells == judgement.cells

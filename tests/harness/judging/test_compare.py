@@ -253,3 +253,18 @@ def test_a_metric_that_the_run_measures_no_more_is_not_passed_over(tmp_path: Pat
         for each in compare(other, aggregate(other, make_scores(other)), baseline)["nfe-8"]
     }
     assert found["pesq"].incomparable == ("target fake in the baseline, other now",)
+
+
+def test_a_profile_file_that_was_changed_is_told_and_not_compared(tmp_path: Path) -> None:
+    """The content of a profile file is part of its name in run and baseline."""
+    old = accepted(tmp_path)
+    assert old.speed is not None
+    before = replace(old, speed=replace(old.speed, profile="orin-nx.1a2b3c4d"))
+    run = replace(good_run(), profile="orin-nx.5e6f7a8b")
+    found = compare(run, aggregate(run, make_scores(run)), before)
+    (rtf,) = [each for each in found["nfe-8"] if each.metric == "rtf"]
+    assert rtf.shift is None
+    assert (
+        "profile orin-nx.1a2b3c4d in the baseline, orin-nx.5e6f7a8b now: the file of profile "
+        "orin-nx was changed" in rtf.incomparable
+    )

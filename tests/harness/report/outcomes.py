@@ -37,7 +37,7 @@ EVIL = (
     "](https://evil.example) <img src=x onerror=alert(1)> @all #1 GH-2 `x` | a | b |\n\n# loud\n"
     "<!-- voxgate --> **b** $x$ www.evil.example \u202e$(rm -rf ~) ';\x1b[2J"
 )
-KEPT = ("verdict", "better", "against", "schema_version")
+KEPT = ("verdict", "better", "against", "schema_version", "kind")
 """Fields that decide how a document is read at all."""
 
 

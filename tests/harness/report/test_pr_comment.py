@@ -10,6 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from harness.errors import HarnessError
+from harness.records.verdict import Verdict
 from harness.report.format import LIMIT
 from harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 from tests.harness.report.making import passed, regressed
@@ -55,7 +56,9 @@ def test_the_verdict_is_counted_and_not_believed() -> None:
         "line": "PASS: 2 passed",
     }
     assert comment(told, PLACE) == drawn("regressed-speed")
-    assert headline(told) == (1, "REGRESSED: 1 regressed, 1 passed")
+    found = headline(told)
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    assert found.line == "REGRESSED: 1 regressed, 1 passed"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,27 @@ def test_a_commit_that_is_none_is_in_no_command() -> None:
 
 def test_the_working_tree_is_named_as_such() -> None:
     document = paired_document("pass")
-    document["revisions"]["head"]["label"] = "9bd41f0 + 2 files"
+    document["revisions"]["head"]["changed_files"] = 2
     assert "voxgate ab 3fa1c2e00000 . smoke" in comment(document, PLACE)
+
+
+def test_changed_settings_are_read_from_the_remarks_and_not_from_the_text() -> None:
+    document = paired_document("other-setting")
+    for cell in document["cells"]:
+        cell["notes"] = cell["reason"] = "reworded"
+        for remark in cell["remarks"]:
+            assert remark["kind"] == "settings"
+            remark["facts"] = ["depth was 8, is 7", "width was 3, is 4"]
+    assert "In effect, and not as asked or as before:\n\n- " in comment(document, PLACE)
+    assert ": depth was 8, is 7, width was 3, is 4\n" in comment(document, PLACE)
+
+
+def test_a_remark_of_a_newer_version_is_read_and_left_out() -> None:
+    document = paired_document("other-setting")
+    for cell in document["cells"]:
+        for remark in cell["remarks"]:
+            remark["kind"] = "moon_phase"
+    assert "In effect, and not" not in comment(document, PLACE)
 
 
 def test_many_changed_cells_are_reproduced_whole() -> None:

@@ -1,4 +1,6 @@
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,41 @@ def test_a_target_may_be_any_class_that_can_be_imported() -> None:
             HarnessError, match=r"cannot be imported: .*; install its package, or set PYTHONPATH"
         ):
             registry.make_target(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds a package, as the command `voxgate` finds it: not on the path."""
+    package = tmp_path / "unheard_of"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "target.py").write_text(
+        "from harness.targets.scripted import ScriptedTarget\nclass Mine(ScriptedTarget): ...\n"
+    )
+    (package / "broken.py").write_text("def (")
+    (package / "raising.py").write_text("raise ValueError('no\\nGPU')")
+    (tmp_path / "json.py").write_text("raise RuntimeError('taken for the library')")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "unheard_of"]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path
+
+
+def test_a_class_of_the_working_directory_needs_no_python_path(project: Path) -> None:
+    """As under pytest, and in a comparison of revisions; behind all installed packages."""
+    assert isinstance(registry.make_target("unheard_of.target:Mine"), ScriptedTarget)
+    assert sys.path[-1] == str(project)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [("broken", "SyntaxError: "), ("raising", "ValueError: no GPU; correct it")],
+)
+def test_a_target_whose_module_fails_is_one_line(project: Path, module: str, said: str) -> None:
+    with pytest.raises(HarnessError) as found:
+        registry.make_target(f"unheard_of.{module}:Mine")
+    assert said in str(found.value) and "\n" not in str(found.value)
 
 
 def test_the_package_that_a_target_measures_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.targets.http import audio_decoder
 from harness.targets.http.audio_decoder import FormatError, WavReader, make_reader
+from harness.targets.http.audio_format import format_of_headers
 from tests.harness.targets.speech_servers import RATE_HZ, tone, wav
 
 TONE = np.rint(tone(200) * 32768) / np.float32(32768)
@@ -232,3 +233,54 @@ def test_an_answer_that_does_not_end_is_broken_off(monkeypatch: pytest.MonkeyPat
     with pytest.raises(FormatError, match="has more than 1000 bytes"):
         for _ in range(3):
             reader.feed(bytes(400))
+
+
+@pytest.mark.parametrize(
+    ("headers", "order"),
+    [
+        ("audio/L16;rate=24000;channels=1", "big"),
+        ("audio/l16; rate=22050; endianness=little-endian", "little"),
+        ("audio/l16; endianness=big-endian", "big"),
+        ("audio/pcm;rate=24000", "little"),
+        ("application/octet-stream", "little"),
+        ("", "little"),
+    ],
+)
+def test_the_byte_order_of_bare_frames_is_told_or_that_of_the_media_type(
+    headers: str, order: str
+) -> None:
+    """RFC 2586: audio/L16 is in network byte order."""
+    assert format_of_headers({"content-type": headers}).pcm_order == order
+
+
+def frames_of(order: str) -> bytes:
+    """Speech-like frames, quiet and loud."""
+    swing = np.sin(np.arange(8000) / 9) * np.linspace(0.001, 0.9, 8000)
+    return np.rint(swing * 32767).astype(f"{'>' if order == 'big' else '<'}i2").tobytes()
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_frames_are_read_in_their_byte_order_and_never_as_noise(order: str) -> None:
+    right = make_reader("pcm", 24_000, None, order)
+    audio = right.feed(frames_of(order))
+    right.end()
+    assert float(np.abs(audio).max()) == pytest.approx(0.9, abs=0.01)
+    other = "big" if order == "little" else "little"
+    wrong = make_reader("pcm", 24_000, None, other)
+    wrong.feed(frames_of(order))
+    with pytest.raises(FormatError, match=f"set the option byte_order='{order}'"):
+        wrong.end()
+
+
+@pytest.mark.parametrize("what", ["8-bit sound", "noise", "silence", "clicks"])
+def test_odd_frames_in_the_right_byte_order_are_no_fault(what: str) -> None:
+    rng = np.random.default_rng(1)
+    frames = {
+        "8-bit sound": np.rint(100 * np.sin(np.arange(4000) / 9)) * 256,
+        "noise": rng.integers(-32768, 32767, 4000),
+        "silence": np.zeros(4000),
+        "clicks": np.where(np.arange(4000) % 50 == 0, 30_000, 0),
+    }[what]
+    reader = make_reader("pcm", 24_000)
+    reader.feed(frames.astype("<i2").tobytes())
+    reader.end()

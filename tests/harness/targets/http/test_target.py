@@ -141,6 +141,21 @@ def test_bare_frames_have_the_rate_that_the_headers_tell_or_the_apis(
         assert target.sample_rate_hz == rate_hz
 
 
+def test_l16_is_in_network_byte_order_unless_the_option_says_otherwise() -> None:
+    little = wav(tone())[44:]
+    big = np.frombuffer(little, "<i2").astype(">i2").tobytes()
+    for frames, options in ((big, {}), (little, {"byte_order": "little"})):
+        reply = Reply(headers={"Content-Type": "audio/L16; rate=22050"}, parts=(frames,))
+        with fake_server(reply) as fake:
+            audio = np.concatenate(heard(loaded(fake, form="pcm", **options)))
+            np.testing.assert_allclose(audio, tone(), atol=1e-4)
+            assert "byte_order" not in fake.asked[-1]
+    reply = Reply(headers={"Content-Type": "audio/L16"}, parts=(little,))
+    with fake_server(reply) as fake, pytest.raises(SpeechError, match="byte_order='little'") as it:
+        heard(loaded(fake, form="pcm"))
+    assert it.value.kind == "bad format"
+
+
 def voices(asked: dict[str, Any]) -> Reply:
     """An honest server: voice, seed and speed change the audio."""
     pitch = 5 + {"slt": 0, "rms": 1}.get(asked.get("voice", "slt"), 2) + asked.get("seed", 0) % 3
@@ -165,14 +180,18 @@ def seen(
 def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
     effects = seen(voices, voice="rms", speed=1.5, seed=4)
 
-    assert {name for name, effect in effects.items() if effect.holds} == {"voice", "speed", "seed"}
-    assert {name for name, effect in effects.items() if effect.why == "heard"} == {
+    assert {name for name, effect in effects.items() if effect.in_effect} == {
+        "voice",
+        "speed",
+        "seed",
+    }
+    assert {name for name, effect in effects.items() if effect.reason == "heard"} == {
         "voice",
         "speed",
         "seed",
     }
     assert (
-        effects["speaker"].holds is None
+        effects["speaker"].in_effect is None
         and effects["speed"].observed == "1.50 times as fast as speed 1"
     )
     assert "url" not in effects
@@ -191,7 +210,7 @@ def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
         **options,
     )
 
-    broken = [name for name, effect in effects.items() if effect.holds is False]
+    broken = [name for name, effect in effects.items() if effect.in_effect is False]
     assert broken == [option] if option in ("voice", "speaker") else option in broken
 
 
@@ -200,7 +219,7 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-    assert (effects["model"].holds, effects["model"].why) == (
+    assert (effects["model"].in_effect, effects["model"].reason) == (
         None,
         "tiny is listed, as the server tells",
     )
@@ -208,7 +227,7 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         (effect,) = [
             each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"
         ]
-    assert (effect.holds, effect.observed, effect.why) == (
+    assert (effect.in_effect, effect.observed, effect.reason) == (
         None,
         "not observable",
         "sent, and not refused",
@@ -222,8 +241,8 @@ def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() 
         return Reply(parts=(wav(tone(4410 + next(count))),))
 
     effects = seen(unseeded, voice="rms", seed=3)
-    assert {effects[name].holds for name in ("voice", "seed")} == {None}
-    assert effects["voice"].why == "the same request sounds otherwise each time"
+    assert {effects[name].in_effect for name in ("voice", "seed")} == {None}
+    assert effects["voice"].reason == "the same request sounds otherwise each time"
 
 
 def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> None:
@@ -233,20 +252,20 @@ def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> N
         soundfile.write(file, audio, RATE_HZ, format="WAV", subtype="FLOAT")
         return Reply(parts=(file.getvalue(),))
 
-    assert seen(almost, seed=3)["seed"].holds is False
+    assert seen(almost, seed=3)["seed"].in_effect is False
 
 
 def test_streaming_holds_only_where_several_pieces_came() -> None:
     body = wav(tone(), size=0xFFFFFFFF)
     may = threading.Event()
     apart = Reply(parts=(body[:4000], lambda: may.wait(0.05), body[4000:]))
-    assert seen(apart, streamed=True)["streamed"].holds is True
-    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].holds is None
-    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].holds is True
+    assert seen(apart, streamed=True)["streamed"].in_effect is True
+    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].in_effect is None
+    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].in_effect is True
 
 
 def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
-    assert not seen(voices, voice="nova")["voice"].holds
+    assert not seen(voices, voice="nova")["voice"].in_effect
 
 
 def test_a_server_without_a_list_of_models_is_asked_for_the_one_that_is_named() -> None:
@@ -405,6 +424,7 @@ def test_a_server_that_is_not_there_or_silent_is_named() -> None:
         ("speech", {"form": "flac"}, "cannot be streamed"),
         ("speech", {"timeout_s": 0}, "timeout_s cannot be 0"),
         ("speech", {"streamed": "yes"}, "streamed cannot be 'yes'"),
+        ("speech", {"byte_order": "middle"}, "byte_order cannot be 'middle'; choose from little"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(
@@ -466,7 +486,7 @@ def test_a_run_measures_it_in_worker_processes(
     for process in run.processes:
         assert process.effective["server.nfe_steps"] == 8 and process.effective["url"] == fake.url
         assert any(
-            effect.option == "speaker" and effect.why == "heard" for effect in process.effects
+            effect.option == "speaker" and effect.reason == "heard" for effect in process.effects
         )
         assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
         assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)
