@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from voxgate.engine import python310 as of_engine
+from voxgate.harness import python310
+from voxgate.harness.records.toml import parse_toml
 
-from engine import python310 as of_engine
-from harness import python310
-from harness.records.toml import parse_toml
 from tests.test_architecture import ROOT
 
 OLDEST = "3.10"

@@ -1,6 +1,6 @@
 """The closed choices of options, and the limits that several modules share. No torch."""
 
-from engine.python310 import StrEnum
+from voxgate.engine.python310 import StrEnum
 
 
 class Solver(StrEnum):
@@ -39,7 +39,7 @@ class Adaptive(StrEnum):
     PHONES = "phones"
     """
     Fewer for a short chunk: in proportion to its phones, never below half
-    (`engine.acoustic.solver.steps_for`).
+    (`voxgate.engine.acoustic.solver.steps_for`).
     """
 
 

@@ -9,8 +9,7 @@ import io
 import struct
 
 import numpy as np
-
-from engine.python310 import StrEnum
+from voxgate.engine.python310 import StrEnum
 
 UNKNOWN_BYTES = 0xFFFFFFFF
 HEADER_BYTES = 44

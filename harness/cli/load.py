@@ -10,17 +10,16 @@ import shutil
 from pathlib import Path
 
 import click
-
-from harness.cli.options import Amount, Count
-from harness.cli.output import INTERRUPTED, LOG_COLUMNS
-from harness.errors import RUNS, HarnessError
-from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
-from harness.load.records import HEADER, REPORT
-from harness.load.report import lines, report_of, report_to_dict
-from harness.load.run import run_load
-from harness.records.files import write_file
-from harness.runner.run_folder import next_run_folder
-from harness.targets.http.client import FORMS
+from voxgate.harness.cli.options import Amount, Count
+from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
+from voxgate.harness.load.records import HEADER, REPORT
+from voxgate.harness.load.report import lines, report_of, report_to_dict
+from voxgate.harness.load.run import run_load
+from voxgate.harness.records.files import write_file
+from voxgate.harness.runner.run_folder import next_run_folder
+from voxgate.harness.targets.http.client import FORMS
 
 LOADS = RUNS / "load"
 SERVER_OPTIONS = ("max_batch", "window_ms", "queue")

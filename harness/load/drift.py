@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.load.records import LoadPhase, LoadRecord, ResponseRecord
-from harness.python310 import StrEnum
+from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
+from voxgate.harness.python310 import StrEnum
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.python310 import StrEnum
-from harness.runner.json_files import read_json, write_json
-from harness.runner.process_files import WorkerLog
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import StrEnum
+from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.runner.process_files import WorkerLog
 
 
 class LoadPhase(StrEnum):

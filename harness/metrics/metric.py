@@ -10,9 +10,9 @@ cannot score.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.audio.recording import Recording
-from harness.python310 import StrEnum
-from harness.records.measurement import Metric, Value
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.python310 import StrEnum
+from voxgate.harness.records.measurement import Metric, Value
 
 
 class Need(StrEnum):

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from harness.records.measurement import Missing, how_to_install, not_installed
+from voxgate.harness.records.measurement import Missing, how_to_install, not_installed
 
 
 def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 if sys.version_info >= (3, 11):
     import tomllib

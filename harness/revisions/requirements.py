@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.toml import parse_toml
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.toml import parse_toml
 
 WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from harness.python310 import StrEnum
-from harness.records.verdict import MetricVerdict, Verdict
-from harness.selftest.specimens import EVERY, ONE, Kind
+from voxgate.harness.python310 import StrEnum
+from voxgate.harness.records.verdict import MetricVerdict, Verdict
+from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
 
 
 class Sight(StrEnum):

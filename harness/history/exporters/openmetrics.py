@@ -13,10 +13,10 @@ with its reason.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from harness.history.database import History
-from harness.history.exporters.tables import Choice
-from harness.history.records import RunRow
-from harness.python310 import parse_iso
+from voxgate.harness.history.database import History
+from voxgate.harness.history.exporters.tables import Choice
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.python310 import parse_iso
 
 UNITS = {
     "s": "seconds",

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.machine.clock import is_synchronized, now_utc_iso
-from harness.python310 import StrEnum
+from voxgate.harness.machine.clock import is_synchronized, now_utc_iso
+from voxgate.harness.python310 import StrEnum
 
 ROOT = Path("/")
 
