@@ -152,8 +152,8 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     )
     if other:
         raise HarnessError(
-            f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks with "
-            f"{', '.join(served_pipelines())}"
+            f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks "
+            f"with {', '.join(served_pipelines())}"
         )
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
