@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.files import inside, reason, write_atomic
 from voxgate.harness.records.run import Run
@@ -242,7 +243,7 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.audio_file is not None:
                 files.setdefault(
                     (iteration.cell, iteration.request),

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 import soundfile
+
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.run import Iteration, Run
@@ -25,7 +26,7 @@ LENGTH_SLACK_S = 0.01
 def check_audio(run: Run) -> None:
     """Raise HarnessError naming the first recording that differs from its iteration's digest."""
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.audio_file is not None:
                 _check(Path(run.folder) / iteration.audio_file, iteration)
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import click
+
 from voxgate.harness.cli.options import Amount, Count
 from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS
 from voxgate.harness.errors import RUNS, HarnessError

@@ -254,7 +254,7 @@ class ProcessRecord:
     effective: Mapping[str, Option | None]
     """Every option of the target as resolved, defaults included."""
     effects: tuple[OptionCheck, ...]
-    samples: tuple[Iteration, ...]
+    iterations: tuple[Iteration, ...]
     peak_rss_bytes: int | None
     peak_cuda_bytes: int | None
     energy: Energy | Missing | None = None

@@ -13,6 +13,12 @@ from typing import Any
 
 import httpx2
 import numpy as np
+
+from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
+from tests.fuzz import mutate
+from tests.fuzz.driver import FaultError, check_harmless
+from tests.harness.kill_accept import Trial
+from tests.harness.report.outcomes import written
 from voxgate.engine.config import FlowConfig
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.app import make_app
@@ -27,17 +33,11 @@ from voxgate.harness.report.pr_comment import CommentLinks, comment, headline
 from voxgate.harness.targets.http.client import (
     Ask,
     SpeechApi,
-    limits_told,
-    options_told,
-    voices_told,
+    reported_limits,
+    reported_options,
+    reported_voices,
 )
 from voxgate.harness.targets.http.target import chosen_model
-
-from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
-from tests.fuzz import mutate
-from tests.fuzz.driver import FaultError, check_harmless
-from tests.harness.kill_accept import Trial
-from tests.harness.report.outcomes import written
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "content-type": (
@@ -148,7 +148,8 @@ class Answers:
         cards = self._api.models()
         for card in cards:
             json.dumps(
-                [options_told(card), voices_told(card), limits_told(card)], allow_nan=False
+                [reported_options(card), reported_voices(card), reported_limits(card)],
+                allow_nan=False,
             ).encode()
         chosen_model("", cards)
 

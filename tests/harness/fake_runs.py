@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.judging.accept import accept
@@ -114,7 +115,7 @@ def process(
         cold=ColdStart(import_s=1.0, load_s=0.5, first_synthesis_s=0.2),
         effective=effective or {"nfe_steps": 8},
         effects=effects,
-        samples=samples,
+        iterations=samples,
         peak_rss_bytes=500_000_000,
         peak_cuda_bytes=None,
         failure=failure,

@@ -24,14 +24,13 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging import replace_folder
 from voxgate.harness.judging.accept import accept
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.records.run import ProcessRecord, Run
-
-from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 
 CHANGING = (
     "open",
@@ -68,9 +67,9 @@ def small(run: Run, requests: Sequence[str]) -> Run:
     def kept(process: ProcessRecord) -> ProcessRecord:
         samples = [
             each if each.request in requests else replace(each, audio_file=None)
-            for each in process.samples
+            for each in process.iterations
         ]
-        return replace(process, samples=tuple(samples))
+        return replace(process, iterations=tuple(samples))
 
     return with_audio(replace(run, processes=tuple(kept(process) for process in run.processes)))
 

@@ -25,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
+
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.policy import Policy, load_policy, shown_metrics
 from voxgate.harness.records.run import Phase, Run
@@ -274,7 +275,7 @@ def times_of(run: Run, slug: str) -> TimesByRound:
     return {
         process.repeat: [
             (iteration.request, iteration.wall_s)
-            for iteration in process.samples
+            for iteration in process.iterations
             if iteration.phase is Phase.MEASURED
         ]
         for process in run.processes

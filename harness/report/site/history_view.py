@@ -19,8 +19,8 @@ from voxgate.harness.history.records import Acknowledgement, CellRow, RunRow, Se
 from voxgate.harness.history.trend import SeriesTrend, trends
 from voxgate.harness.python310 import parse_iso
 from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.report.charts import Spark, sparkline
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.marks import Spark, sparkline
 
 if TYPE_CHECKING:
     import pandas as pd

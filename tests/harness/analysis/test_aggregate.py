@@ -4,14 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name, by_process
 from voxgate.harness.analysis.metric_rules import is_helper, is_known, is_speed
 from voxgate.harness.metrics.registry import full_version
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.run import AudioChunk, Energy, Failure, FailureKind, Run
-
-from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
 
@@ -117,7 +117,7 @@ def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
         processes=tuple(
             replace(
                 process,
-                samples=tuple(
+                iterations=tuple(
                     replace(
                         s,
                         disturbance={
@@ -125,7 +125,7 @@ def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
                             * (0.5 if (process.repeat, s.iteration) in hit else 0.001)
                         },
                     )
-                    for s in process.samples
+                    for s in process.iterations
                 ),
             )
             for process in run.processes
@@ -229,13 +229,13 @@ def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Meas
     processes = tuple(
         replace(
             process,
-            samples=tuple(
+            iterations=tuple(
                 replace(
                     s,
                     chunks=chunks,
                     first_audio_s=chunks[0].arrived_s if chunks else s.first_audio_s,
                 )
-                for s, chunks in zip(process.samples, told, strict=True)
+                for s, chunks in zip(process.iterations, told, strict=True)
             ),
         )
         for process in run.processes

@@ -4,6 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import good_run, make_run, steady
+from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 from voxgate.harness import statistics
 from voxgate.harness.records.run import Failure
 from voxgate.harness.records.verdict import Verdict
@@ -13,9 +16,6 @@ from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import page
 from voxgate.harness.report.tables import grouped_missing, rows
 from voxgate.harness.report.terminal import report_lines
-
-from tests.harness.fake_runs import good_run, make_run, steady
-from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 
 
 def reworded(of: Report) -> Report:
@@ -56,7 +56,7 @@ def test_a_speed_that_a_failed_process_lacks_is_explained_by_the_failure() -> No
     failure = Failure(kind="killed", reason="out of memory")
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.1)})
     dead = tuple(
-        replace(each, samples=(), failure=failure) if each.cell == "nfe-8" else each
+        replace(each, iterations=(), failure=failure) if each.cell == "nfe-8" else each
         for each in run.processes
     )
     of = contents(replace(run, processes=dead))

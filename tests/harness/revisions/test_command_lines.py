@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.records.run import Run
-from voxgate.harness.runner.run_folder import load_run
 
 from tests.harness.repository import Repository
 from tests.harness.targets.command.programs import HONEST, SPEECH
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Run
+from voxgate.harness.runner.run_folder import load_run
 
 SUITE = """
 from voxgate import Suite
@@ -50,7 +50,7 @@ def sides() -> tuple[Run, Run]:
 
 
 def audio(run: Run) -> set[str]:
-    return {sample.audio_sha256 for process in run.processes for sample in process.samples}
+    return {sample.audio_sha256 for process in run.processes for sample in process.iterations}
 
 
 def test_each_side_runs_the_program_of_its_own_tree(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing
@@ -21,8 +23,6 @@ from voxgate.harness.scoring.score_run import (
 from voxgate.harness.scoring.scorer import UtteranceScores
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import RecognizerOptions
-
-from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 
 
 def run_with_audio(tmp_path: Path):
@@ -112,7 +112,7 @@ def test_a_job_holds_all_that_the_run_offers(tmp_path: Path) -> None:
     workload = replace(run.cells[0].workload, requests=requests, voices={"slt": "voices/slt.flac"})
     cells = tuple(replace(cell, workload=workload) for cell in run.cells)
     processes = tuple(
-        replace(p, samples=tuple(replace(s, joins_s=(0.5,)) for s in p.samples))
+        replace(p, iterations=tuple(replace(s, joins_s=(0.5,)) for s in p.iterations))
         for p in run.processes
     )
     jobs = audio_jobs(replace(run, cells=cells, processes=processes), tmp_path / "golden")
@@ -184,7 +184,10 @@ def seedless(run: Run, slug: str) -> Run:
         return replace(sample, audio_file=path, audio_sha256="1") if other else sample
 
     return replace(
-        run, processes=tuple(replace(p, samples=tuple(map(told, p.samples))) for p in run.processes)
+        run,
+        processes=tuple(
+            replace(p, iterations=tuple(map(told, p.iterations))) for p in run.processes
+        ),
     )
 
 

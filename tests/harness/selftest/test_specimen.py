@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.harness.selftest.specimens import (
     EVERY,
     ONE,
@@ -13,8 +14,6 @@ from voxgate.harness.selftest.specimens import (
     sounds_of,
     with_specimens,
 )
-
-from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 BASE = CELLS[1].slug
@@ -55,7 +54,7 @@ def test_its_sounds_stand_in_place_of_those_of_its_base_and_the_rest_stays() -> 
     lengths = {
         s.request: s.audio_s
         for p in run.processes
-        for s in p.samples
+        for s in p.iterations
         if p.cell == f"{BASE}.specimen-0"
     }
     assert (lengths["u02"], lengths["u01"]) == (3.0, 2.0)

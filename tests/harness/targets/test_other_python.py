@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.harness.machine.test_process_guard import gone
+from tests.harness.targets.foreign_engine import install, make_environment
 from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
@@ -42,9 +45,6 @@ from voxgate.harness.targets.other_python.connection import (
 )
 from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.registry import check_cells
-
-from tests.harness.machine.test_process_guard import gone
-from tests.harness.targets.foreign_engine import install, make_environment
 
 Make = Callable[..., Suite]
 SHIM = sorted(Path(shim_parts.__file__).parent.glob("shim*.py"))
@@ -122,12 +122,12 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     _, here = measured(make_suite(target="mytts.bench:Scripted"), tmp_path / "here")
 
     assert [answer.get("done") for answer in answers] == [each["do"] for each in COMMANDS]
-    assert there.samples[2].audio_file is not None
+    assert there.iterations[2].audio_file is not None
     assert (there.peak_rss_bytes or 0) > 0
     memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
     assert replace(there, **memory) == replace(here, **memory)
     first, second = (
-        (tmp_path / side / str(there.samples[2].audio_file)).read_bytes()
+        (tmp_path / side / str(there.iterations[2].audio_file)).read_bytes()
         for side in ("there", "here")
     )
     assert first == second
@@ -135,7 +135,7 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
 
 def test_its_real_times_are_read_beside_the_engine(foreign: Make, tmp_path: Path) -> None:
     _, record = measured(foreign(), tmp_path / "run")
-    sample = record.samples[-1]
+    sample = record.iterations[-1]
     assert sample.wall_s >= 0.008, "two chunks of 4 ms"
     assert sample.first_audio_s <= sample.wall_s - 0.004
     assert sum(sample.stages_s.values()) <= sample.wall_s

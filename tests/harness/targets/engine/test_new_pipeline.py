@@ -7,6 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+
+from tests.harness.cli.test_main import WORKLOAD, made_up
+from tests.harness.in_process import ChildHere
+from tests.harness.targets.engine import tiny_pipeline
+from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 from voxgate.engine.config import option_spec
 from voxgate.engine.pipelines import registry as pipelines
 from voxgate.harness.cli.main import invoke
@@ -20,11 +25,6 @@ from voxgate.harness.scoring import kept_scores
 from voxgate.harness.targets.engine import observers
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.workflow import check_suite, judge_run
-
-from tests.harness.cli.test_main import WORKLOAD, made_up
-from tests.harness.in_process import ChildHere
-from tests.harness.targets.engine import tiny_pipeline
-from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 
 ROOT = Path(__file__).parents[4]
 SUITE = """\"\"\"Does it work?\"\"\"
@@ -85,8 +85,8 @@ def test_a_suite_of_it_runs_from_measuring_to_a_verdict(project: Path) -> None:
     assert Verdict.FAILED not in {cell.verdict for cell in judgement.cells}
     process = run.processes[0]
     assert process.failure is None
-    assert set(process.samples[-1].stages_s) == set(TinyPipeline.stages)
-    assert process.samples[-1].joins_s == (0.5,)
+    assert set(process.iterations[-1].stages_s) == set(TinyPipeline.stages)
+    assert process.iterations[-1].joins_s == (0.5,)
     assert [(each.option, each.in_effect) for each in process.effects] == [
         ("layers", True),
         ("pitch_hz", None),
