@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.test_architecture import ROOT
 from voxgate.engine import python310 as of_engine
 from voxgate.harness import python310
 from voxgate.harness.records.toml import parse_toml
-
-from tests.test_architecture import ROOT
 
 OLDEST = "3.10"
 VERMIN = "from vermin import main; main()"

@@ -9,6 +9,7 @@ import io
 import struct
 
 import numpy as np
+
 from voxgate.engine.python310 import StrEnum
 
 UNKNOWN_BYTES = 0xFFFFFFFF

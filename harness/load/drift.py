@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 from voxgate.harness.python310 import StrEnum
 

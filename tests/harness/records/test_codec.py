@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.codec import from_json, to_json

@@ -568,10 +568,10 @@ def test_selftest_slows_it_down_by_work_of_its_own(
     for name, value in order.env().items():
         monkeypatch.setenv(name, value)
     _, record = measured(foreign("Advancing"), tmp_path / "run")
-    sample = record.samples[-1]
+    last = record.iterations[-1]
     assert record.failure is None
-    assert sample.wall_s == pytest.approx(0.84)
-    assert {name: sample.stages_s[name] for name in stages} == pytest.approx(stages)
+    assert last.wall_s == pytest.approx(0.84)
+    assert {name: last.stages_s[name] for name in stages} == pytest.approx(stages)
     monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": units}))
     _, record = measured(foreign("Advancing"), tmp_path / "again")
     assert record.failure is not None
