@@ -607,10 +607,13 @@ def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_pa
     reason="needs a user who may make a namespace of processes",
 )
 def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
-    environment: Path, tmp_path: Path
+    environment: Path, tmp_path: Path, foreign: Make
 ) -> None:
     python = str(environment / "bin" / "python")
     words = ("unshare", "--pid", "--fork", "--mount-proc", python)
+    _, record = measured(foreign(environment=words), tmp_path / "run")
+    assert record.failure is None
+    assert record.iterations[-1].disturbance == {}, "not those of voxgate's own process"
     process = EngineProcess(find_environment(words), tmp_path / "stderr")
     inside = children(process._process.pid)
     assert process.facts.pid == 1 and process.pid is None
