@@ -213,13 +213,15 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
     from harness import workflow
     from harness.history.address import default_url
-    from harness.judging.speed_decision import CheckInputs
+    from harness.judging.judge_run import CheckInputs
     from harness.machine.git import trouble as refusal
+    from harness.records.files import short
+    from harness.report.page import write_page
     from harness.runner.progress import make_progress
     from harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 
     plan = RunPlan(
-        suite=str(workflow.short(path)),
+        suite=str(short(path)),
         profile=profile_of(config),
         only=slugs,
         repeats=config.getoption("voxgate_repeats"),
@@ -239,7 +241,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
             returncode=130,
         )
     contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
-    workflow.write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
+    write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
     trouble = workflow.remember(contents, default_url())
     if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
         reporter.write_line(f"voxgate: {trouble}")

@@ -13,6 +13,7 @@ import pytest
 import engine
 import harness
 from harness.compat import MOVED, RENAMED
+from harness.records.codec import from_json, to_json
 
 API = {
     "AudioMetric",
@@ -68,3 +69,25 @@ def test_suites_that_import_from_the_old_module_still_load():
         from harness.suite import Suite
 
     assert Suite is harness.Suite
+
+
+def test_the_old_keywords_and_attributes_of_an_option_check_warn_and_work():
+    now = harness.OptionCheck(
+        option="steps", requested=3, observed="3", in_effect=True, reason="counted"
+    )
+    with pytest.warns(DeprecationWarning, match=r"OptionCheck\.\w+ is now") as warned:
+        before = harness.OptionCheck(
+            option="steps", asked=3, observed="3", holds=True, why="counted"
+        )
+    assert before == now and len(warned) == 3
+    assert {each.filename for each in warned} == {__file__}
+    with pytest.warns(DeprecationWarning, match="OptionCheck.holds is now in_effect"):
+        assert now.holds is True
+
+
+def test_an_option_check_has_the_same_keys_in_files_as_ever():
+    check = harness.OptionCheck(
+        option="steps", requested=3, observed="3", in_effect=True, reason="counted"
+    )
+    data = {"option": "steps", "asked": 3, "observed": "3", "holds": True, "why": "counted"}
+    assert to_json(check) == data and from_json(harness.OptionCheck, data) == check

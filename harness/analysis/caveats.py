@@ -44,7 +44,7 @@ def _unobserved(run: Run, cell: Cell) -> list[Remark]:
     seen: set[str] = set()
     for process in run.processes:
         if process.cell == cell.slug:
-            seen |= {effect.option for effect in process.effects if effect.holds is not None}
+            seen |= {effect.option for effect in process.effects if effect.in_effect is not None}
     doubtful = [
         f"{name}={value}"
         for name, value in cell.options.items()

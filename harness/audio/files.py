@@ -5,15 +5,9 @@ Knows file formats, through libsndfile; does not resample, trim, level or judge.
 be used is a HarnessError that names it, so that a metric can turn it into one missing value. A
 file's header is believed only as far as its content bears it out: memory is allocated block by
 block, never for the length that a header claims.
-
-Also loads the audio of a run, and the golden audio, as small WAV files in memory, for pages to
-play. WAV, though FLAC is a third smaller: Chromium fails one seek in twenty in a short FLAC clip
-("demuxer seek failed"), and a page that keeps its position when the voice is switched seeks all the
-time. In WAV no seek failed.
 """
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -239,29 +233,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def clip_loader(run: Run, golden: Path, golden_name: str) -> Callable[[str, str], bytes | None]:
-    """
-    Return a function (slug, request id) -> bytes of a WAV file.
-
-    `golden_name` in place of a slug stands for the golden audio. The function returns None
-    where there is no readable audio: a page without a voice is still a page.
-    """
-    files = audio_files(run)
-
-    def load(slug: str, request: str) -> bytes | None:
-        try:
-            path = (
-                inside(golden, f"{request}.flac")
-                if slug == golden_name
-                else files.get((slug, request))
-            )
-        except HarnessError:
-            return None
-        return None if path is None or not path.is_file() else _wav(path)
-
-    return load
-
-
 def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
     Return the audio files of a run, (slug, request id) -> path, of the first process that kept
@@ -279,14 +250,3 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
                     inside(Path(run.folder), iteration.audio_file),
                 )
     return files
-
-
-def _wav(path: Path) -> bytes | None:
-    """Encode a file as 16-bit WAV, which every browser plays; frames beyond -1..1 are clipped."""
-    try:
-        samples, rate_hz = read_audio(path)
-    except HarnessError:
-        return None
-    out = io.BytesIO()
-    soundfile.write(out, samples, rate_hz, format="WAV", subtype="PCM_16")
-    return out.getvalue()

@@ -17,7 +17,6 @@ from typing import Literal
 
 import click
 
-from harness import workflow
 from harness.analysis.metric_rules import is_helper
 from harness.cli.options import Count, as_json
 from harness.cli.output import say_result
@@ -26,6 +25,7 @@ from harness.history.address import DEFAULT_URL, VARIABLE
 from harness.history.budget import unmatched
 from harness.history.database import History, open_existing, open_history
 from harness.history.dates import Believed, check_time, left_out_line, untrue
+from harness.history.entry import entry_of_run
 from harness.history.exporters import openmetrics, otava, tables
 from harness.history.exporters.tables import Choice, write_bytes
 from harness.history.importers import detect
@@ -34,7 +34,8 @@ from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
 from harness.history.renamed import renamed
 from harness.history.segments import concerns
 from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
-from harness.judging.speed_decision import BASELINES
+from harness.judging.baseline import BASELINES
+from harness.judging.judge_run import CheckInputs, judge_folder
 from harness.machine.clock import now_utc_iso
 from harness.report.format import NO_DATA, silence_lines
 
@@ -344,7 +345,9 @@ def _read(path: Path, machine: str | None, baselines: Path) -> detect.Found:
     """Read a file, or judge a run folder as `voxgate gate` does."""
     if not (path / "run.json").is_file():
         return detect.read(path, machine)
-    return detect.Found(entries=[workflow.entry_of(workflow.judge_run(path, baselines))])
+    judged = judge_folder(path, CheckInputs(baselines=baselines))
+    entry = entry_of_run(judged.run, judged.measurements, judged.judgement)
+    return detect.Found(entries=[entry])
 
 
 def _run_line(run: RunRow) -> str:

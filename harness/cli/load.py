@@ -11,10 +11,9 @@ from pathlib import Path
 
 import click
 
-from harness import workflow
 from harness.cli.options import Amount, Count
 from harness.cli.output import INTERRUPTED, LOG_COLUMNS
-from harness.errors import HarnessError
+from harness.errors import RUNS, HarnessError
 from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from harness.load.records import HEADER, REPORT
 from harness.load.report import lines, report_of, report_to_dict
@@ -23,7 +22,7 @@ from harness.records.files import write_file
 from harness.runner.run_folder import next_run_folder
 from harness.targets.http.client import FORMS
 
-LOADS = workflow.RUNS / "load"
+LOADS = RUNS / "load"
 SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from harness import workflow
 from harness.cli.options import Amount, Count, as_json, file, folder
 from harness.cli.options import profile as profile_option
 from harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from harness.machine import readiness
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import PROFILES
 from harness.records.run import OPENAI
@@ -38,7 +38,7 @@ def doctor(profile: str, as_json: bool) -> int:
     \b
     Example: voxgate doctor --profile jetson-agx-orin-maxn
     """
-    found = workflow.examine(profile)
+    found = readiness.examine(profile)
     if not as_json:
         for line in examination_lines(found):
             click.echo(line)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from harness.history.address import VARIABLE
-from harness.judging.speed_decision import BASELINES
+from harness.judging.baseline import BASELINES
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.records.run import MOST_ROUNDS
 from harness.report.junit import Files, check_files

@@ -19,6 +19,7 @@ from harness.records.measurement import value_to_json
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report
 from harness.report.terminal import print_report
+from harness.runner.progress import ScoreProgress
 from harness.runner.run_plan import RunPlan, command_line
 from harness.runner.runner import Outcome
 
@@ -74,7 +75,7 @@ def make_console(*, stderr: bool) -> Console:
     return Console(file=stream, width=width)
 
 
-def score_progress() -> workflow.ScoreProgress | None:
+def score_progress() -> ScoreProgress | None:
     """Return a progress counter for a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         return None

@@ -34,11 +34,13 @@ from harness.errors import HarnessError
 from harness.history.address import DEFAULT_URL
 from harness.judging.accept import BaselineChange, change_line
 from harness.judging.baseline import KINDS
-from harness.judging.speed_decision import CheckInputs
+from harness.judging.judge_run import CheckInputs
 from harness.records.verdict import judgement_to_dict
 from harness.report.junit import Files, document_of, write_files
 from harness.report.markdown import markdown
+from harness.report.page import write_page
 from harness.runner.progress import make_progress
+from harness.runner.run_folder import run_or_latest
 from harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
@@ -103,7 +105,7 @@ def gate(
     Example: voxgate gate runs/0042 --json verdict.json
     """
     check_json_file(json_file)
-    contents = workflow.judge_run(workflow.latest(run), baselines, policy, score_progress())
+    contents = workflow.judge_run(run_or_latest(run), baselines, policy, score_progress())
     if history is not None:
         remember(contents, history)
     if json_file not in (None, "-"):
@@ -149,7 +151,7 @@ def check(
         outcome.folder, baselines, progress=score_progress(), inputs=inputs
     )
     remember(contents, history)
-    page = workflow.write_page(contents, workflow.REPORTS / PAGE, baselines)
+    page = write_page(contents, workflow.REPORTS / PAGE, baselines)
     write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
@@ -252,14 +254,16 @@ def report(
             "--site shows the whole history; leave RUN and --markdown out, or leave --site out"
         )
     if site:
-        first = workflow.write_site(history, out or workflow.REPORTS / "site", baselines)
+        from harness.report.site.build import build_site_of
+
+        first = build_site_of(history, out or workflow.REPORTS / "site", baselines)
         say_result(as_json, {"page": str(first)}, f"site {first}")
         return 0
-    contents = workflow.judge_run(workflow.latest(run), baselines, policy, score_progress())
+    contents = workflow.judge_run(run_or_latest(run), baselines, policy, score_progress())
     if as_markdown:
         click.echo(markdown(contents), nl=False)
         return 0
-    page = workflow.write_page(contents, (out or workflow.REPORTS) / PAGE, baselines)
+    page = write_page(contents, (out or workflow.REPORTS) / PAGE, baselines)
     click.echo(f"report {page}", err=as_json)
     say_result(
         as_json,

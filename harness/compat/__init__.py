@@ -1,16 +1,19 @@
 """
-Old module names, importable for one release with a DeprecationWarning. Delete this folder with the
-next one.
+Old names that plug-ins use, of modules and of fields: they work for one release with a
+DeprecationWarning. Delete this folder with the next one.
 """
 
+import functools
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 MOVED = {
     "harness.cell": "harness.records.cell",
     "harness.measurement": "harness.records.measurement",
@@ -51,6 +54,46 @@ class _Moved(MetaPathFinder, Loader):
             return getattr(current, renamed.get(name, name))
 
         vars(module)["__getattr__"] = forward
+
+
+def renamed_fields(**new_names: str) -> Callable[[type[T]], type[T]]:
+    """
+    Return a decorator for a dataclass whose fields were renamed (old name -> new name): old
+    keywords and old attributes still work.
+    """
+
+    def decorate(kind: type[T]) -> type[T]:
+        created: Callable[..., None] = vars(kind)["__init__"]
+
+        @functools.wraps(created)
+        def create(self: T, **held: Any) -> None:
+            for old in new_names.keys() & held.keys():
+                _warn_renamed(kind, old, new_names[old])
+                held[new_names[old]] = held.pop(old)
+            created(self, **held)
+
+        vars_of = {old: _forwarded(kind, old, new) for old, new in new_names.items()}
+        for name, value in {"__init__": create, **vars_of}.items():
+            setattr(kind, name, value)
+        return kind
+
+    return decorate
+
+
+def _forwarded(kind: type, old: str, new: str) -> property:
+    def value(self: object) -> object:
+        _warn_renamed(kind, old, new)
+        return getattr(self, new)
+
+    return property(value)
+
+
+def _warn_renamed(kind: type, old: str, new: str) -> None:
+    warnings.warn(
+        f"{kind.__name__}.{old} is now {new}; the old name goes with the next release",
+        DeprecationWarning,
+        stacklevel=3,
+    )
 
 
 def install() -> None:

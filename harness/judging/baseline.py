@@ -41,6 +41,9 @@ HEARD = "heard"
 """Key in a cell of a quality baseline: recogniser -> request id -> transcript."""
 
 
+BASELINES = Path("baselines")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """The accepted measurements of a suite on one machine; either part may be absent."""

@@ -37,15 +37,24 @@ GONE = Missing(
 """Stands where the baseline has an entry, and the run has no such metric."""
 
 
+Comparisons = Mapping[str, tuple[Comparison, ...]]
+"""By the slug of the cell."""
+
+
 def compare(
-    run: Run, measurements: Measurements, baseline: Baseline, *, paired: bool = False
-) -> dict[str, tuple[Comparison, ...]]:
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    *,
+    paired: bool = False,
+    speeds: Comparisons | None = None,
+) -> Comparisons:
     """
-    Compare every metric of every cell of the run that has measurements, without helpers. Returns
-    the comparisons by slug.
+    Compare every metric of every cell of the run that has measurements, without helpers.
 
     `paired` means that the baseline was measured in turns with the run: repeat i of both is one
-    round.
+    round. `speeds` are comparisons of speeds that were made before, from the same records; those of
+    the same value are returned as they are.
     """
     cells = [cell for cell in run.cells if cell.slug in measurements]
     pairings = {
@@ -57,7 +66,12 @@ def compare(
     priors = priors_of(list(pairings.values()), paired)
     return {
         cell.slug: _compare_cell(
-            run, cell, measurements[cell.slug], baseline, pairings[cell.slug], priors
+            run,
+            cell,
+            measurements[cell.slug],
+            baseline,
+            _speed_of(pairings.get(cell.slug, {}), priors),
+            {each.metric: each for each in (speeds or {}).get(cell.slug, ())},
         )
         for cell in cells
     }
@@ -72,21 +86,30 @@ def _compare_cell(
     cell: Cell,
     current: Sequence[Measurement],
     baseline: Baseline,
-    pairings: Mapping[str, Pairing],
-    priors: Mapping[str, Priors],
+    speeds: Mapping[str, tuple[Pairing, Priors]],
+    compared: Mapping[str, Comparison],
 ) -> tuple[Comparison, ...]:
     named = by_name(current)
     answer = []
     for measurement in current:
         if is_helper(measurement.metric):
             continue
+        known = compared.get(measurement.metric)
+        if known is not None and known.current == measurement.summary:
+            answer.append(known)
+            continue
         file = baseline.speed if is_speed(measurement.metric) else baseline.quality
         stored = _stored(file, cell)
         reasons = () if file is None or not stored else _incomparable(run, cell, file)
-        pairing = pairings.get(measurement.metric)
-        speed = None if pairing is None else (pairing, priors[measurement.metric])
+        speed = speeds.get(measurement.metric)
         answer.append(_compare_metric(cell.slug, measurement.metric, stored, named, reasons, speed))
     return (*answer, *_gone(run, cell, named, baseline.quality))
+
+
+def _speed_of(
+    pairings: Mapping[str, Pairing], priors: Mapping[str, Priors]
+) -> dict[str, tuple[Pairing, Priors]]:
+    return {name: (pairing, priors[name]) for name, pairing in pairings.items()}
 
 
 def _gone(

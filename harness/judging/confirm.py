@@ -6,7 +6,6 @@ A speed regression counts only if processes measured after it show it again. Dec
 `decide.py`; measures nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from harness import statistics
@@ -14,7 +13,7 @@ from harness.analysis.metric_rules import is_speed
 from harness.judging import phrases
 from harness.judging.amend import amend_verdicts
 from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from harness.records.verdict import MetricVerdict, MetricVerdicts, RunVerdict, Verdict
 
 FALSE_SHARE = 0.05
 """
@@ -26,33 +25,33 @@ MetricKey = tuple[str, str]
 """Slug of a cell, name of a metric."""
 
 
-def undecided(judgement: RunVerdict) -> frozenset[str]:
+def undecided(speeds: MetricVerdicts) -> frozenset[str]:
     """
     Return the slugs of the cells that more rounds could decide: those with a blocking speed that
     has a baseline and is UNRESOLVED.
     """
-    return frozenset(cell.cell for cell in judgement.cells if any(map(_decidable, cell.metrics)))
+    return frozenset(slug for slug, metrics in speeds.items() if any(map(_decidable, metrics)))
 
 
-def suspects(judgement: RunVerdict) -> frozenset[str]:
+def suspects(speeds: MetricVerdicts) -> frozenset[str]:
     """
     Return the slugs of the cells whose speed is REGRESSED so far, to be measured again before that
     is reported.
     """
-    return frozenset(cell.cell for cell in judgement.cells if any(map(_suspicious, cell.metrics)))
+    return frozenset(slug for slug, metrics in speeds.items() if any(map(_suspicious, metrics)))
 
 
-def confirmed(first: RunVerdict, second: RunVerdict, folder: str) -> RunVerdict:
+def confirmed(first: RunVerdict, second: MetricVerdicts, folder: str) -> RunVerdict:
     """
-    Return the first judgement with its suspects decided by a second one on fresh processes.
+    Return the first judgement with its suspects decided by the verdicts on fresh processes.
 
     A suspect speed stays REGRESSED if the fresh processes show the size again, and proof that
     stands when as many suspects were tried: Benjamini-Hochberg over all of them. Else the fresh
     processes' own verdict counts, where it is PASS, and UNRESOLVED if it is not. Only fresh data
     count, because the first were selected for looking slow.
     """
-    fresh = _by_key(second.cells)
-    tried = [key for key, metric in _by_key(first.cells).items() if _suspicious(metric)]
+    fresh = _by_key(second)
+    tried = [key for key, metric in _by_key(first.metrics).items() if _suspicious(metric)]
     p_values = [_p_value(fresh[key]) if key in fresh else 1.0 for key in tried]
     proven = dict(zip(tried, statistics.benjamini_hochberg(p_values, FALSE_SHARE), strict=True))
 
@@ -63,8 +62,10 @@ def confirmed(first: RunVerdict, second: RunVerdict, folder: str) -> RunVerdict:
     return amend_verdicts(first, confirm, folder)
 
 
-def _by_key(cells: tuple[CellVerdict, ...]) -> Mapping[MetricKey, MetricVerdict]:
-    return {(cell.cell, metric.metric): metric for cell in cells for metric in cell.metrics}
+def _by_key(verdicts: MetricVerdicts) -> dict[MetricKey, MetricVerdict]:
+    return {
+        (slug, metric.metric): metric for slug, metrics in verdicts.items() for metric in metrics
+    }
 
 
 def _confirm(first: MetricVerdict, fresh: MetricVerdict | None, proven: bool) -> MetricVerdict:

@@ -19,7 +19,7 @@ from harness.analysis.stages import moved_stage, pair_stages
 from harness.judging import explain, phrases
 from harness.judging.baseline import Baseline, count_measured, identity, machine_id, revision
 from harness.judging.baseline_file import BaselineFile
-from harness.judging.compare import compare, unrecorded_limits
+from harness.judging.compare import Comparisons, compare, unrecorded_limits
 from harness.judging.decide import decide
 from harness.judging.policy import Policy
 from harness.machine.quietness import Disturbed, disturbed
@@ -31,8 +31,8 @@ from harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
     CellVerdict,
-    Comparison,
     MetricVerdict,
+    MetricVerdicts,
     Remark,
     RunVerdict,
     Verdict,
@@ -49,12 +49,38 @@ class _Evidence:
 
     run: Run
     measurements: Measurements
-    comparisons: Mapping[str, Sequence[Comparison]]
+    comparisons: Comparisons
     baseline: Baseline
     policy: Policy
+    speeds: MetricVerdicts
+    """What was decided before."""
     base: Run | None
     listener: str | None
     """The one reason why no cell of the run was transcribed; None where some were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSpeeds:
+    """
+    The speeds of a run, compared and decided: the half of a judgement that needs no score of its
+    audio.
+    """
+
+    comparisons: Comparisons
+    verdicts: MetricVerdicts
+
+
+def judge_speeds(
+    run: Run, measurements: Measurements, baseline: Baseline, policy: Policy
+) -> JudgedSpeeds:
+    """Decide on the speeds of every cell of a run."""
+    comparisons = {
+        slug: tuple(each for each in compared if is_speed(each.metric))
+        for slug, compared in compare(run, measurements, baseline).items()
+    }
+    evidence = _evidence(run, measurements, baseline, policy, comparisons)
+    verdicts = {cell.slug: tuple(_judge_metrics(cell, evidence)) for cell in run.cells}
+    return JudgedSpeeds(comparisons=comparisons, verdicts=verdicts)
 
 
 def judge(
@@ -66,28 +92,24 @@ def judge(
     *,
     paired: bool = False,
     base: Run | None = None,
+    speeds: JudgedSpeeds | None = None,
 ) -> RunVerdict:
     """
     Decide on a run: one verdict per metric, per cell, and for the whole.
 
     `cells` are those of the suite; None means the run's own and those that it notes as unmeasured.
     `paired` means that the baseline was measured in turns with the run. `base` is then that other
-    run, whose stages are matched iteration by iteration to name the stage that moved.
+    run, whose stages are matched iteration by iteration to name the stage that moved. `speeds` are
+    those that were judged before: of values that are still the same, nothing is judged again.
 
     Cells that only the baseline names are FAILED, cells that only the suite has are UNRESOLVED.
     """
     expected = {cell.slug: cell.label for cell in (run.cells if cells is None else cells)}
     expected |= run.unmeasured if cells is None else {}
-    comparisons = compare(run, measurements, baseline, paired=paired)
-    evidence = _Evidence(
-        run=run,
-        measurements=measurements,
-        comparisons=comparisons,
-        baseline=baseline,
-        policy=policy,
-        base=base,
-        listener=_absent_listener(comparisons),
-    )
+    known = None if speeds is None else speeds.comparisons
+    comparisons = compare(run, measurements, baseline, paired=paired, speeds=known)
+    decided = {} if speeds is None else speeds.verdicts
+    evidence = _evidence(run, measurements, baseline, policy, comparisons, decided, base)
     judged = [_judge_cell(cell, evidence) for cell in run.cells]
     judged += _not_measured(run, expected) + _stale(run, expected, baseline)
     judgement = RunVerdict(
@@ -103,6 +125,27 @@ def judge(
         line="",
     )
     return with_cells(judgement, judged, run.folder)
+
+
+def _evidence(
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    policy: Policy,
+    comparisons: Comparisons,
+    speeds: MetricVerdicts | None = None,
+    base: Run | None = None,
+) -> _Evidence:
+    return _Evidence(
+        run=run,
+        measurements=measurements,
+        comparisons=comparisons,
+        baseline=baseline,
+        policy=policy,
+        speeds=speeds or {},
+        base=base,
+        listener=_absent_listener(comparisons),
+    )
 
 
 def with_cells(
@@ -164,8 +207,9 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
 def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     run, policy = evidence.run, evidence.policy
     limits = _with_evidence(policy) if takes_differ(run, cell.slug) else policy
+    decided = {each.comparison: each for each in evidence.speeds.get(cell.slug, ())}
     judged = [
-        decide(comparison, limits[comparison.metric], evidence.listener)
+        decided.get(comparison) or decide(comparison, limits[comparison.metric], evidence.listener)
         for comparison in evidence.comparisons.get(cell.slug, ())
         if comparison.metric in limits
     ]
@@ -289,7 +333,7 @@ def _unfinished(cell: Cell, run: Run) -> str | None:
     )
 
 
-def _absent_listener(comparisons: Mapping[str, Sequence[Comparison]]) -> str | None:
+def _absent_listener(comparisons: Comparisons) -> str | None:
     """
     Return the one reason why no cell has the transcripts that its baseline has; None if any has, or
     if the reasons differ.

@@ -11,7 +11,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
+from harness.metrics.registry import known_metrics
 from harness.records.toml import read_toml
 from harness.records.verdict import Limit
 
@@ -56,6 +58,22 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
         return {}
     lines = _decoded(path).get("imported", {})
     return {metric: _imported(path, metric, row) for metric, row in lines.items()}
+
+
+def limits_of(baselines: Path, file: Path | None = None) -> Policy:
+    """
+    Load the policy beside the baselines, or a file over the default one.
+
+    Raises HarnessError for a file that cannot be read, or a metric that nobody knows.
+    """
+    if file is None:
+        return load_policy(baselines, shown_metrics())
+    return {**read_policy(DEFAULT, shown_metrics()), **read_policy(file, shown_metrics())}
+
+
+def shown_metrics() -> tuple[str, ...]:
+    """Return the names of the metrics that a policy may limit."""
+    return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))
 
 
 def read_policy(path: Path, metric_names: Collection[str]) -> dict[str, Limit]:

@@ -52,7 +52,7 @@ class LoadContext:
     say: Say
 
     @property
-    def asked(self) -> dict[str, Option]:
+    def requested(self) -> dict[str, Option]:
         """The options that a server of ours must run with."""
         return {**self.profile.defaults, **self.cell.options}
 
@@ -97,7 +97,7 @@ def _server(place: LoadContext, url: str | None) -> Iterator[Server]:
     if url is not None:
         yield Server(url=url)
         return
-    arguments = serve_arguments({**place.asked, **place.plan.server})
+    arguments = serve_arguments({**place.requested, **place.plan.server})
     cpus = allowed_cpus()
     apart = place.profile.pin and len(cpus) > 1
     log = place.folder / f"{place.cell.slug}.server.log"
@@ -157,7 +157,7 @@ def _check_model(place: LoadContext, server: Server, api: SpeechApi) -> str:
     place.log.server({**facts, "told": reported, "limits": limits_told(card)})
     if place.cell.target == "engine":
         # a server elsewhere has its own threads
-        requested = place.asked if server.pid is not None else place.cell.options
+        requested = place.requested if server.pid is not None else place.cell.options
         broken = unmet_options(requested, reported)
         if broken:
             raise HarnessError(f"not in effect, as the server itself tells: {'; '.join(broken)}")

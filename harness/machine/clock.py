@@ -120,6 +120,11 @@ def now_utc_iso() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def unix_s() -> float:
+    """Return the time as file systems keep it: seconds since 1970."""
+    return time.time()
+
+
 def is_synchronized() -> bool | None:
     """
     Whether the kernel says that a time server holds the clock right (adjtimex(2)); None where it

@@ -48,9 +48,13 @@ is none.
 """
 
 
-def environment() -> RunEnvironment:
-    """Return machine, toolchain and a first snapshot, as a run's header keeps them."""
-    facts = {"machine": machine(), "toolchain": toolchain(), "before": load_snapshot()}
+def environment(engine: Mapping[str, object] | None = None) -> RunEnvironment:
+    """
+    Return machine, toolchain and a first snapshot, as a run's header keeps them; `engine` are the
+    facts of the engine's own environment.
+    """
+    tools = {**toolchain(), **(engine or {})}
+    facts = {"machine": machine(), "toolchain": tools, "before": load_snapshot()}
     return environment_from_json(facts)
 
 

@@ -2,11 +2,11 @@
 Disturbance of single iterations as the kernel reports it: readings around the timed interval, and
 the rule for their significance.
 
-Read from /proc: the time that a thread of ours waited in the queue for a CPU (schedstat, which
-includes a container's quota and the competition of others), CPU time that the host of a virtual
-machine took (steal), page faults that went to disk, and involuntary switches, which are kept and
-not judged: their cost is in the time of waiting. An entry that the system does not provide is
-absent. Knows no state of the machine and no verdict.
+Read from /proc: the time that a thread of the engine's process waited in the queue for a CPU
+(schedstat, which includes a container's quota and the competition of others), CPU time that the
+host of a virtual machine took (steal), page faults that went to disk, and involuntary switches,
+which are kept and not judged: their cost is in the time of waiting. An entry that the system does
+not provide is absent. Knows no state of the machine and no verdict.
 """
 
 import os
@@ -46,8 +46,11 @@ class _Counters:
 class DisturbanceWatch:
     """Reads the counters before and after an iteration: `start`, the iteration, `stop`."""
 
-    def __init__(self, root: Path = Path("/"), cpu: int | None = None) -> None:
+    def __init__(
+        self, root: Path = Path("/"), cpu: int | None = None, pid: int | None = None
+    ) -> None:
         self._root = root
+        self._process = f"proc/{'self' if pid is None else pid}"
         self._cpu = cpu
         """The CPU that is measured on; None where all may be used."""
         self._before: _Counters | None = None
@@ -76,15 +79,15 @@ class DisturbanceWatch:
         return growths
 
     def _read(self) -> _Counters:
-        threads = [path.name for path in (self._root / "proc/self/task").glob("*")]
+        threads = [path.name for path in (self._root / self._process / "task").glob("*")]
         waits = {
-            thread: re.match(r"\d+ (\d+)", self._text(f"proc/self/task/{thread}/schedstat"))
+            thread: re.match(r"\d+ (\d+)", self._text(f"{self._process}/task/{thread}/schedstat"))
             for thread in threads
         }
         switches = {
             thread: re.search(
                 r"^nonvoluntary_ctxt_switches:\s+(\d+)",
-                self._text(f"proc/self/task/{thread}/status"),
+                self._text(f"{self._process}/task/{thread}/status"),
                 re.MULTILINE,
             )
             for thread in threads
@@ -92,7 +95,7 @@ class DisturbanceWatch:
         stolen = re.findall(
             r"^cpu(\d+)(?: \d+){7} (\d+)", self._text("proc/stat"), flags=re.MULTILINE
         )
-        fields = self._text("proc/self/stat").rpartition(")")[2].split()
+        fields = self._text(f"{self._process}/stat").rpartition(")")[2].split()
         return _Counters(
             waited_ns={name: int(match.group(1)) for name, match in waits.items() if match},
             preempted={name: int(match.group(1)) for name, match in switches.items() if match},

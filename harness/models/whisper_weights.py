@@ -22,12 +22,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.records.cell import ENGLISH
-from harness.records.files import reason, write_atomic
+from harness.records.files import file_sha256, files_sha256, reason, write_atomic
 from harness.records.measurement import Missing
 
 OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,21 +142,6 @@ def packaged_paths(size: PublishedSize = TINY_EN) -> tuple[Path, ...]:
 def packaged_path() -> Path | None:
     """Return the one file of tiny.en inside its package; None if not installed."""
     return next(iter(packaged_paths(TINY_EN)), None)
-
-
-def files_sha256(*paths: Path) -> str:
-    """Return the SHA-256 of the files' bytes one after the other, in hex."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of the file's bytes, in hex."""
-    return files_sha256(path)
 
 
 def _inside(package: str, file: str) -> Path | None:

@@ -101,6 +101,11 @@ class Cell:
     workload: Workload
     axes: Mapping[Name, Option]
     fixed: Mapping[Name, Option] = field(default_factory=dict)
+    environment: Annotated[tuple[str, ...], OmitDefault()] = ()
+    """
+    Environment of the engine, as the suite names it; empty for voxgate's own. No part of the
+    digest: the same request may be measured in another environment.
+    """
 
     @property
     def options(self) -> dict[str, Option]:

@@ -7,6 +7,7 @@ reader, a crash and a full disk see the old file or the new one, and two writers
 disturb each other. Knows no format and no folder.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from harness.errors import HarnessError
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Of a file or folder that is named after something read from a file."""
 DEVICES = ("/dev/", "/proc/")
+BLOCK_BYTES = 1 << 20
 KEPT_OF_NAME = 40
 """
 Characters of a file's name in its draft's name, so that a long name stays below the limit of file
@@ -203,3 +205,24 @@ def _write_new(path: Path, data: bytes, mode: int | None, *, durable: bool = Tru
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def files_sha256(*paths: Path) -> str:
+    """Return the SHA-256 of the files' bytes one after the other, in hex."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hex."""
+    return files_sha256(path)
+
+
+def short(path: Path) -> Path:
+    """Return a path relative to the working directory where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

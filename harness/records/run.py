@@ -11,12 +11,22 @@ tell.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from harness.records.cell import Cell, Option
-from harness.records.constraints import NON_EMPTY, Fallback, OmitDefault, Range, Row, TextPattern
+from harness import compat
+from harness.records.cell import Cell, Name, Option
+from harness.records.constraints import (
+    NON_EMPTY,
+    Fallback,
+    Key,
+    OmitDefault,
+    Range,
+    Row,
+    TextPattern,
+    Unique,
+)
 from harness.records.environment import RunEnvironment
 from harness.records.measurement import Missing
 
@@ -107,18 +117,25 @@ UNSEEN = "not observable"
 """The observed value of an option that cannot be observed."""
 
 
+@compat.renamed_fields(asked="requested", holds="in_effect", why="reason")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionCheck:
-    """One option: the requested value, the observed one, and whether they agree."""
+    """
+    One option: the requested value, the observed one, and whether the request is in effect.
+
+    The keys of a file are `asked`, `holds` and `why`, as they have always been; the keywords of
+    these names work for one release more.
+    """
 
     option: str
-    asked: Option | None
+    requested: Annotated[Option | None, Key("asked")]
     observed: str
-    holds: bool | None
+    in_effect: Annotated[bool | None, Key("holds")]
     """
     None where nothing of it could be observed: then nothing spoke against it, and nothing for it.
     """
-    why: str
+    reason: Annotated[str, Key("why")]
+    """How it was observed."""
 
 
 class FailureKind(StrEnum):
@@ -262,37 +279,54 @@ HeardTexts = Mapping[str, Mapping[str, HeardText]]
 """Slug -> request id -> transcript; without requests that were not transcribed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A whole run folder, read."""
+WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
 
-    schema_version: int
-    suite: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Request of a run and where it began: the facts that header and run share."""
+
+    suite: Name
     question: str
     reference: str
     """Slug of the reference cell."""
-    cells: tuple[Cell, ...]
+    cells: Annotated[tuple[Cell, ...], Unique("slug")]
+    """None where two revisions have no cell in common."""
     excluded: Mapping[str, str]
     """Cells that the suite leaves out, by label, with the reason."""
-    profile: str
+    profile: Name
     environment: RunEnvironment
     created: str
     """ISO 8601, UTC."""
-    processes: tuple[ProcessRecord, ...]
-    folder: str
-    complete: bool
     metrics: tuple[str, ...] | None = None
     """What the suite wants scored; None for all that apply."""
     conditions: tuple[str, ...] = ()
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
-    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
-    workload: str = ""
+    workload: Annotated[
+        str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
+    ] = ""
     """
     Path of the workload in the project; empty where it came with this package, or from elsewhere.
     """
+
+
+def spec_fields(record: RunSpec) -> dict[str, Any]:
+    """Return the fields of `RunSpec` by name, to make another record of the same run."""
+    return {each.name: getattr(record, each.name) for each in fields(RunSpec)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(RunSpec):
+    """A whole run folder, read."""
+
+    schema_version: int
+    processes: tuple[ProcessRecord, ...]
+    folder: str
+    complete: bool
     heard: HeardTexts = field(default_factory=dict)
     """As of the last scoring; empty before."""
 
@@ -308,9 +342,9 @@ def failure_of(cell: str, run: Run) -> str | None:
         if process.failure is not None:
             return f"{process.failure.kind}: {process.failure.reason}"
         for effect in process.effects:
-            if effect.holds is False:
+            if effect.in_effect is False:
                 return (
-                    f"not in effect: asked for {effect.option}={effect.asked}, observed "
-                    f"{effect.observed}: {effect.why}"
+                    f"not in effect: asked for {effect.option}={effect.requested}, observed "
+                    f"{effect.observed}: {effect.reason}"
                 )
     return None

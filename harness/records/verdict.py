@@ -144,6 +144,10 @@ class MetricVerdict:
     """
 
 
+MetricVerdicts = Mapping[str, tuple[MetricVerdict, ...]]
+"""By the slug of the cell."""
+
+
 class RemarkKind(StrEnum):
     """The subject of a remark. The first three explain a verdict, the others are notices."""
 
@@ -222,6 +226,11 @@ class RunVerdict:
     counts: Mapping[Verdict, int]
     """Number of cells by verdict."""
     cells: tuple[CellVerdict, ...]
+
+    @property
+    def metrics(self) -> MetricVerdicts:
+        """The verdicts on the metrics of each cell."""
+        return {cell.cell: cell.metrics for cell in self.cells}
 
 
 def judgement_to_dict(judgement: RunVerdict) -> dict[str, Any]:

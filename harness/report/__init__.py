@@ -4,12 +4,17 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
     contents.py     the record that all renderers draw from; the only file that computes
     format.py       numbers with units and digits, plain columns, text from outside made harmless
     tables.py       rows of the main table and of stages, lines on energy, floor and gain
+    terminal.py, markdown.py
     pr_comment.py   the comment on a pull request, from a judgement's JSON
     junit.py        JUnit XML, and the files that a command was asked for
-    charts.py       charts of the page
-    terminal.py, markdown.py, page.py (with templates/)
-    site/           the trend site
-    listening/      pages to listen to
+    badges.py       a verdict as word, colour and sign, and its meaning
+    charts.py       speed against quality, as pictures, words and a table
+    html.py         templates, and how a page carries style and script: by links, or within it
+    run_page.py     the page of one run: its record, its view, the list of its sections
+    page.py         the record of a judged run, and its page that stands alone
+    site/           the trend site; `site/run_view.py` fills the record of a run from the history
+    listening/      the player, the listening page and the blind test
+    templates/      every page, one stylesheet, and the scripts
 
 Nothing here opens a run folder or decides anything.
 """

@@ -16,17 +16,16 @@ from harness.records.cell import Cell
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import OptionCheck, Phase, Run
 from harness.records.verdict import RunVerdict
+from harness.runner.recordings import Take
 from harness.scoring.asr_floor import Floor, floor_for_workload
 
-GOLDEN = "golden"
-"""In place of a cell's slug: the accepted audio."""
 PLOTTED = ("pesq", "wer")
 """Metrics that are drawn against speed."""
 RATES = ("wer", "cer")
 """Metrics that have a floor."""
 
-AudioLoader = Callable[[str, str], bytes | None]
-"""(slug or GOLDEN, request id) -> the bytes of a WAV file, or None where there is none."""
+TakesOf = Callable[[str], Sequence[Take]]
+"""Request id -> the recordings of that utterance, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +135,20 @@ def differences(run: Run, slug: str) -> tuple[OptionDifference, ...]:
         return ()
     unlike = {
         check.option: OptionDifference(
-            option=check.option, requested=check.asked, effective=check.observed, reason=check.why
+            option=check.option,
+            requested=check.requested,
+            effective=check.observed,
+            reason=check.reason,
         )
         for check in effects_of(run, slug)
-        if check.holds is False
+        if check.in_effect is False
     }
     effective = effective_of(run, slug)
-    for name, asked in cell.options.items():
-        if name in effective and effective[name] != asked and name not in unlike:
-            unlike[name] = OptionDifference(option=name, requested=asked, effective=effective[name])
+    for name, requested in cell.options.items():
+        if name in effective and effective[name] != requested and name not in unlike:
+            unlike[name] = OptionDifference(
+                option=name, requested=requested, effective=effective[name]
+            )
     return tuple(unlike.values())
 
 
@@ -153,7 +157,7 @@ def failed_option(run: Run, slug: str) -> str:
     for process in run.processes:
         if process.cell == slug and process.failure is not None:
             return ""
-        failed = [check.option for check in process.effects if check.holds is False]
+        failed = [check.option for check in process.effects if check.in_effect is False]
         if process.cell == slug and failed:
             return failed[0]
     return ""

@@ -103,6 +103,27 @@ def _decimals(metric: str, value: float) -> int:
     return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3
 
 
+def flat_facts(facts: Mapping[str, object]) -> dict[str, str]:
+    """
+    Return nested facts as text, group by group.
+
+    >>> flat_facts({"machine": {"cores": 2, "gpus": []}})
+    {'machine · cores': '2', 'machine · gpus': 'none'}
+    """
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name} · {inner}": fact for inner, fact in flat_facts(value).items()}
+        else:
+            flat[str(name)] = fact_text(value)
+    return flat
+
+
+def fact_text(value: object) -> str:
+    """Return a fact as text; a list by its members."""
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
+
+
 def silence_lines(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """
     Return series without data as one line for each machine, profile and reason: a missed night

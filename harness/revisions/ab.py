@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.grouping import Measurements
+from harness.errors import RUNS
 from harness.judging.confirm import suspects
-from harness.machine.clock import now_utc_iso
 from harness.machine.git import Revision, resolve
-from harness.machine.identity import environment
 from harness.records.cell import Cell
+from harness.records.files import short
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report, all_differences, build_report
+from harness.report.page import write_page
 from harness.revisions.ab_plan import (
     ABPlan,
     Match,
@@ -48,10 +49,10 @@ from harness.revisions.paired_run import (
     measure_pair,
     split_workload,
 )
-from harness.runner.progress import Progress
+from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
+from harness.runner.progress import Progress, ScoreProgress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_header import RunHeader
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, RUNS, ScoreProgress, short, write_page
+from harness.runner.run_header import header_of_suite
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""
@@ -122,7 +123,7 @@ def measure_match(
     cells = match.suite_diff.cells
     pair = make_pair_plan(match, plan, cells, plan.rounds, energy=energy, stages=True)
     measure_pair(pair, folder, extra_rounds_until(undecided, folder, budget, FIRST_SHARE), progress)
-    suspicious = suspects(judge_speed(load_sides(folder), match.policy))
+    suspicious = suspects(judge_speed(load_sides(folder), match.policy).metrics)
     if suspicious:
         budget.lap()
         again = [cell for cell in cells if cell.slug in suspicious]
@@ -143,21 +144,14 @@ def make_pair_plan(
 ) -> PairPlan:
     """Return the plan that measures some cells of both sides in turns, for so many rounds."""
     shared = match.suite_diff
-    whole = RunHeader(
-        suite=shared.suite.name,
-        question=shared.suite.question,
+    whole = header_of_suite(
+        shared.suite,
+        cells,
         reference=shared.reference,
-        cells=tuple(cells),
         excluded=shared.excluded,
         profile=match.profile.name,
-        environment=environment(),
-        created=now_utc_iso(),
         repeats=rounds,
-        iterations=shared.suite.iterations if plan.iterations is None else plan.iterations,
-        min_time_s=shared.suite.min_time_s,
-        metrics=None if shared.suite.metrics is None else tuple(shared.suite.metrics),
-        conditions=tuple(shared.suite.conditions),
-        judge=shared.suite.judge,
+        iterations=plan.iterations,
         command=command_line(plan, "ab"),
     )
     return PairPlan(

@@ -11,20 +11,21 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, read_policy
-from harness.judging.speed_decision import shown_metrics
+from harness.judging.policy import Policy, read_policy, shown_metrics
 from harness.machine.git import NOW, Revision
 from harness.machine.identity import changed_tools
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
+from harness.machine.readiness import ready_profile
 from harness.metrics.registry import check_selection
+from harness.records.files import short
 from harness.revisions.checkout import Checkout, WorktreeManager
+from harness.revisions.engine_environments import EngineNeed, engine_need
 from harness.revisions.suite_diff import SuiteDiff, diff_suites
 from harness.runner.resume import SessionSpec
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.transcription import check_engine
 from harness.targets.registry import package_of
-from harness.workflow import ready_profile, short
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
@@ -101,18 +102,25 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     packages = sorted(
         {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}
     )
-    sides = [_checkout_side(shop, *side, packages) for side in (("BASE", base), ("HEAD", head))]
+    engine = engine_need(shared.cells)
+    sides = [
+        _checkout_side(shop, *side, packages, engine) for side in (("BASE", base), ("HEAD", head))
+    ]
     return Match(
         base=sides[0], head=sides[1], suite_diff=shared, policy=policy_of(trees[0]), profile=profile
     )
 
 
 def _checkout_side(
-    shop: WorktreeManager, name: str, revision: Revision, packages: Sequence[str]
+    shop: WorktreeManager,
+    name: str,
+    revision: Revision,
+    packages: Sequence[str],
+    engine: EngineNeed | None,
 ) -> Checkout:
     """Make a side ready. Raises HarnessError that names the side."""
     try:
-        return shop.checkout(revision, packages)
+        return shop.checkout(revision, packages, engine)
     except HarnessError as error:
         raise HarnessError(f"{name} cannot be measured: {error}") from error
 

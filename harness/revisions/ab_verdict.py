@@ -34,9 +34,10 @@ from harness.revisions.paired_run import (
 )
 from harness.revisions.suite_diff import SuiteDiff
 from harness.runner import run_folder
-from harness.scoring.provenance import keep_scores, records_digest, stamp_of
+from harness.runner.confirming import CONFIRM
+from harness.runner.progress import ScoreProgress
+from harness.scoring.kept_scores import keep_scores, stamp_of
 from harness.scoring.score_run import score_run
-from harness.workflow import CONFIRM, ScoreProgress
 
 NOWHERE = Path("none")
 """In place of BASE's golden audio, which it has not: no such folder exists."""
@@ -69,7 +70,7 @@ def judge_pair(
     judgement = block_on_gaps(judgement, policy, str(folder))
     if is_measured(folder / CONFIRM):
         again = judge_speed(load_sides(folder / CONFIRM), policy)
-        judgement = confirmed(judgement, again, str(folder))
+        judgement = confirmed(judgement, again.metrics, str(folder))
     control = _control(folder, policy)
     if control.trouble:
         judgement = invalidate_speed(judgement, control.trouble, str(folder))
@@ -95,7 +96,7 @@ def undecided_cells(sides: PairedRuns, policy: Policy) -> Collection[str]:
     """Return the cells that more rounds could decide, and those without any times."""
     judgement = judge_speed(sides, policy)
     untimed = {cell.cell for cell in judgement.cells if _is_untimed(cell, policy)}
-    return undecided(judgement) | untimed
+    return undecided(judgement.metrics) | untimed
 
 
 def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
@@ -107,7 +108,7 @@ def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measur
 
 def _keep(side: Run, measurements: Measurements, golden: Path) -> None:
     folder = Path(side.folder)
-    keep_scores(folder, measurements, stamp_of(side, golden, records_digest(folder)))
+    keep_scores(folder, measurements, stamp_of(side, golden, run_folder.records_digest(folder)))
 
 
 def _with_transcripts(run: Run) -> Run:

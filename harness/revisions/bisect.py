@@ -23,14 +23,14 @@ from harness.analysis.aggregate import aggregate
 from harness.analysis.grouping import Measurements
 from harness.analysis.metric_rules import ENERGY
 from harness.analysis.stages import moved_stage, pair_stages
-from harness.errors import HarnessError
+from harness.errors import RUNS, HarnessError
 from harness.judging import phrases
 from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
 from harness.judging.compare import compare
 from harness.judging.decide import decide
-from harness.judging.policy import Policy
-from harness.judging.speed_decision import shown_metrics
+from harness.judging.policy import Policy, shown_metrics
 from harness.machine.git import Commit, Revision, between, describe, resolve
+from harness.records.files import short
 from harness.records.run import Run, failure_of
 from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
 from harness.revisions.ab import judge_match, make_pair_plan, measure_match
@@ -53,6 +53,7 @@ from harness.revisions.bisect_result import (
 )
 from harness.revisions.bisect_target import choose_targets, undecided_families
 from harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from harness.revisions.engine_environments import engine_need
 from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
     PairedRuns,
@@ -63,9 +64,8 @@ from harness.revisions.paired_run import (
     measure_pair,
     without_control,
 )
-from harness.runner.progress import Progress
+from harness.runner.progress import Progress, ScoreProgress
 from harness.runner.resume import begin, continued_by, job_folder
-from harness.workflow import RUNS, ScoreProgress, short
 
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""
@@ -152,9 +152,10 @@ def _search(
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
     packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
+    engine = engine_need(match.suite_diff.cells)
 
     def checkout(commit: str) -> Checkout:
-        return shop.checkout(Revision(name=commit, commit=commit), packages)
+        return shop.checkout(Revision(name=commit, commit=commit), packages, engine)
 
     ends = _ends(match, job, energy=metric == ENERGY)
     aims = choose_targets(ends, cell, metric, match.suite_diff.reference)

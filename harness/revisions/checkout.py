@@ -22,7 +22,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,9 +30,16 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.machine.git import Revision, git, top_of
+from harness.machine.identity import toolchain
 from harness.records.files import write_atomic
 from harness.revisions.build_recipe import recipe
 from harness.revisions.commands import run
+from harness.revisions.engine_environments import (
+    EngineNeed,
+    engine_paths,
+    side_engine,
+    with_engine_project,
+)
 from harness.revisions.environments import (
     Environment,
     EnvironmentBase,
@@ -42,10 +49,12 @@ from harness.revisions.environments import (
     with_dependencies,
     with_project,
 )
-from harness.revisions.left_out import check_pointers, fill
+from harness.revisions.kept_environments import prune
+from harness.revisions.left_out import check_pointers, file_stats, fill, take_changes
 from harness.revisions.requirements import required, unmet
 from harness.runner.opened_files import Territory, environments
 from harness.runner.worker_process import PythonEnv, path_variables
+from harness.targets.other_python.probe import check_there, environment_facts
 
 CACHE = ".voxgate"
 NAME_LENGTH = 12
@@ -78,12 +87,17 @@ class WorktreeManager:
     The worktrees of one job; `workshop()` makes and clears it. Each revision is made ready once.
     """
 
-    def __init__(self, project: Path, top: Path, job: Path, log: Log) -> None:
+    def __init__(
+        self, project: Path, top: Path, job: Path, log: Log, held: ExitStack | None = None
+    ) -> None:
         self._project = project
         self._top = top
         self._job = job
         self._ground = EnvironmentBase(
-            environments=top / CACHE / "environments", project=_worktrees(top), log=log
+            environments=top / CACHE / "environments",
+            project=_worktrees(top),
+            log=log,
+            held=held or ExitStack(),
         )
         self._measuring = job / "measuring-harness"
         self._trees: dict[str, Path] = {}
@@ -102,14 +116,19 @@ class WorktreeManager:
             self._trees[name] = self._files(revision, name)
         return self._trees[name]
 
-    def checkout(self, revision: Revision, packages: Sequence[str]) -> Checkout:
+    def checkout(
+        self, revision: Revision, packages: Sequence[str], engine: EngineNeed | None = None
+    ) -> Checkout:
         """
-        Make a revision ready; a worker of it will import `packages` from it, which is tried.
+        Make a revision ready; a worker of it will import `packages` from it, which is tried: the
+        worker itself, or its `engine` in the environment that the suite names.
 
         Raises HarnessError if it cannot be checked out or built, its environment neither, or a
         package comes from elsewhere.
         """
         tree = self.tree(revision)
+        if str(tree) not in self._ready and engine is not None:
+            self._ready[str(tree)] = self._with_engine(revision, tree, packages, engine)
         if str(tree) not in self._ready:
             made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
@@ -130,6 +149,37 @@ class WorktreeManager:
             )
             self._ready[str(tree)] = replace(ready, toolchain=_proven(ready, packages, made.first))
         return self._ready[str(tree)]
+
+    def _with_engine(
+        self, revision: Revision, tree: Path, packages: Sequence[str], need: EngineNeed
+    ) -> Checkout:
+        """Make a revision ready whose engine runs in an environment of its own."""
+        how, label = recipe(tree), revision.label
+        side = side_engine(self._ground, need, self._project, tree, label)
+        if how.build or how.is_installed:
+            where = partial(self._source, revision, tree)
+            state = self._state(revision)
+            side = with_engine_project(self._ground, how, tree, where, state, label, side)
+        source_folder = [tree / "src"] if (tree / "src").is_dir() else []
+        engine = engine_paths(side.launch, [*side.first, *source_folder, tree])
+        told = check_there(need.target, need.words, need.asked, engine, packages, tree)
+        _check_origins(label, told.origins, (tree, *side.first))
+        made = Environment()
+        launch = PythonEnv(
+            paths=(self._measuring,),
+            env={"PWD": str(tree)},
+            folder=tree,
+            territory=self._territory(revision, tree, made, side.own),
+            engine=engine,
+        )
+        return Checkout(
+            revision=revision,
+            tree=tree,
+            launch=launch,
+            environment=side.words,
+            toolchain={**toolchain(tree), **environment_facts(need.words, told)},
+            shared=self._shared[str(tree)],
+        )
 
     def _files(self, revision: Revision, name: str) -> Path:
         folder, inside = self._job / "trees" / name, self._project.relative_to(self._top)
@@ -196,7 +246,7 @@ class WorktreeManager:
         folder = self._job / "sources"
         git(self._top, "worktree", "add", "--detach", "--force", str(folder), revision.commit)
         fill(folder, self._top, revision.label)
-        _take_changes(self._top, folder)
+        take_changes(self._top, folder)
         return folder / self._project.relative_to(self._top)
 
     def _state(self, revision: Revision) -> str:
@@ -209,11 +259,14 @@ class WorktreeManager:
         if not revision.is_now:
             return f"{stored} {inside}"
         looks = [
-            (name, stat.st_mode, stat.st_size, stat.st_mtime_ns) for name, stat in _stats(self._top)
+            (name, stat.st_mode, stat.st_size, stat.st_mtime_ns)
+            for name, stat in file_stats(self._top)
         ]
         return f"{stored} {inside} {hashlib.sha256(repr(looks).encode()).hexdigest()}"
 
-    def _territory(self, revision: Revision, tree: Path, made: Environment) -> Territory:
+    def _territory(
+        self, revision: Revision, tree: Path, made: Environment, more: Sequence[Path] = ()
+    ) -> Territory:
         """
         Return the folders whose files a worker of a revision may use: its tree's, and its
         environment's.
@@ -232,6 +285,7 @@ class WorktreeManager:
             self._measuring,
             *environments(),
             *([made.folder] if made.folder is not None else []),
+            *more,
         )
         return Territory(project=(*self._ground.project, self._top / CACHE), own=own)
 
@@ -247,6 +301,8 @@ def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeMa
         with (cache / "lock").open("w") as door:
             fcntl.flock(door, fcntl.LOCK_EX)
             _clear_stale(top, cache)
+            for old in prune(cache / "environments"):
+                log(f"removed {old}, which nobody used for long")
             job = Path(tempfile.mkdtemp(prefix="job-", dir=cache))
             lock = (job / "lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -255,7 +311,8 @@ def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeMa
             f"cannot make worktrees in {cache}: {error.strerror}; make it writable or make room"
         ) from error
     try:
-        yield WorktreeManager(project, top, job, log)
+        with ExitStack() as held:
+            yield WorktreeManager(project, top, job, log, held)
     finally:
         _clear(top, job)
         lock.close()
@@ -278,21 +335,24 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
     env = {**os.environ, **path_variables(launch), **launch.env}
     what = f"the environment of {label} ({made.environment}) cannot run the harness"
     answer: dict[str, Any] = json.loads(run(command, what, cwd=made.tree, env=env).splitlines()[-1])
-    for name, place in answer["packages"].items():
-        if place is None or not any(
-            Path(place).is_relative_to(root.resolve()) for root in (made.tree, *built)
-        ):
-            raise HarnessError(
-                f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
-                "from its own files; the target's package must lie in the repository, at its top "
-                "or in src/, or be installed by its build"
-            )
+    _check_origins(label, answer["packages"], (made.tree, *built))
     if answer["unmet"]:
         raise HarnessError(
             f"{label} requires {', '.join(answer['unmet'])} in its environment "
             f"({made.environment}); install that, or correct the requirement"
         )
     return dict(answer["toolchain"])
+
+
+def _check_origins(label: str, packages: Mapping[str, str | None], roots: Sequence[Path]) -> None:
+    """Raise HarnessError unless packages come from a revision's own folders."""
+    for name, place in packages.items():
+        if place is None or not any(Path(place).is_relative_to(root.resolve()) for root in roots):
+            raise HarnessError(
+                f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
+                "from its own files; the target's package must lie in the repository, at its top "
+                "or in src/, or be installed by its build"
+            )
 
 
 def _worktrees(top: Path) -> tuple[Path, ...]:
@@ -304,34 +364,6 @@ def _worktrees(top: Path) -> tuple[Path, ...]:
         if line.startswith("worktree ")
     ]
     return (top, *(folder for folder in folders if not folder.is_relative_to(top)))
-
-
-def _stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (name, stat) of the files of a working tree that git would add, in order."""
-    names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in sorted(set(names)):
-        if name and ((top / name).is_symlink() or (top / name).exists()):
-            yield name, (top / name).lstat()
-
-
-def _take_changes(top: Path, folder: Path) -> None:
-    """
-    Copy the state of the working tree into a worktree: every file that git would add, and no
-    deleted one.
-    """
-    present = {name for name, _ in _stats(top)}
-    for name in git(folder, "ls-files", "-z").split("\0"):
-        if name and name not in present:
-            (folder / name).unlink(missing_ok=True)
-    for name in present:
-        source, place = top / name, folder / name
-        if source.is_dir() and not source.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(source, place, symlinks=True, ignore=shutil.ignore_patterns(".git"))
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        shutil.copy2(source, place, follow_symlinks=False)
 
 
 def _clear_stale(top: Path, cache: Path) -> None:

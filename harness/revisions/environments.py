@@ -20,15 +20,14 @@ No shell is involved. Knows environments; whose files a worker uses in the end i
 `runner/opened_files.py` to prove.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -37,6 +36,7 @@ from typing import Any
 
 from harness.revisions.build_recipe import Recipe
 from harness.revisions.commands import run
+from harness.revisions.kept_environments import unless_ready
 from harness.revisions.lent_packages import lent_paths, site_packages
 from harness.revisions.requirements import (
     WORKER,
@@ -80,6 +80,8 @@ class EnvironmentBase:
     environments: Path
     project: tuple[Path, ...]
     log: Log
+    held: ExitStack
+    """The locks of the environments that the job uses; closed when it ends."""
 
 
 def dependencies(tree: Path) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def with_dependencies(ground: EnvironmentBase, tree: Path, label: str, why: str)
     check_python(tree)
     folder = ground.environments / _digest("dependencies", needs, _installed())
     made = Environment(python=str(folder / "bin" / "python"), folder=folder)
-    with _unless_ready(folder) as is_ready:
+    with unless_ready(folder, ground.held) as is_ready:
         if not is_ready:
             ground.log(f"{label} {why}; building its environment in {folder}")
             _begin(folder, ground, label)
@@ -147,32 +149,20 @@ def with_project(
     made = Environment(
         python=str(folder / "bin" / "python"), first=site_packages(folder), folder=folder
     )
-    with _unless_ready(folder) as is_ready:
+    with unless_ready(folder, ground.held) as is_ready:
         if not is_ready:
             ground.log(f"{label} is built for its side, in {folder}")
             _begin(folder, ground, label, base)
-            _install(made, how, source(), label)
+            install(made, how, source(), label)
     return made
 
 
-@contextmanager
-def _unless_ready(folder: Path) -> Iterator[bool]:
-    """
-    Keep other jobs from building the same environment; tells whether it is there, and marks it as
-    ready in the end.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        is_ready = (folder / "ready").exists()
-        yield is_ready
-        (folder / "ready").touch()
-
-
-def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
+def install(
+    made: Environment, how: Recipe, source: Path, label: str, *, isolated: bool = False
+) -> None:
     """
     Install a project by its own commands, or with pip: with its dependencies only if they are not
-    known before.
+    known before. `isolated` builds with packages of pip's own choice, whatever is installed.
     """
     env = {**os.environ, "PATH": made.path, "VIRTUAL_ENV": str(made.folder), "PWD": str(source)}
     for command in how.install:
@@ -187,8 +177,8 @@ def _install(made: Environment, how: Recipe, source: Path, label: str) -> None:
         no_dependencies = (
             ["--no-deps"] if "dependencies" in read_project(source).get("project", {}) else []
         )
-        isolated = [] if unmet(build_requirements(source)) else ["--no-build-isolation"]
-        _pip(made, [*_constraints(source), *no_dependencies, *isolated, "."], source, _what(label))
+        alone = [] if isolated or unmet(build_requirements(source)) else ["--no-build-isolation"]
+        _pip(made, [*_constraints(source), *no_dependencies, *alone, "."], source, _what(label))
 
 
 def _with_python(command: Sequence[str], made: Environment) -> list[str]:

@@ -7,6 +7,7 @@ error names the missing ones. Submodules become shared clones, LFS files copies;
 with the worktree.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -194,3 +195,31 @@ def _names_storage(entry: str) -> bool:
 
 def _is_whole(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
+
+
+def file_stats(top: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield (name, stat) of the files of a working tree that git would add, in order."""
+    names = git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in sorted(set(names)):
+        if name and ((top / name).is_symlink() or (top / name).exists()):
+            yield name, (top / name).lstat()
+
+
+def take_changes(top: Path, folder: Path) -> None:
+    """
+    Copy the state of the working tree into a worktree: every file that git would add, and no
+    deleted one.
+    """
+    present = {name for name, _ in file_stats(top)}
+    for name in git(folder, "ls-files", "-z").split("\0"):
+        if name and name not in present:
+            (folder / name).unlink(missing_ok=True)
+    for name in present:
+        source, place = top / name, folder / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(source, place, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        shutil.copy2(source, place, follow_symlinks=False)

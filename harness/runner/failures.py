@@ -15,6 +15,7 @@ from harness.records.run import (
 from harness.runner.opened_files import ForeignFilesError
 from harness.runner.process_files import has_no_room
 from harness.targets.http.client import SpeechError
+from harness.targets.other_python.connection import EngineAbroadError
 
 
 class UnwritableError(Exception):
@@ -35,6 +36,8 @@ def classify(error: Exception) -> Failure:
         return Failure(kind=FailureKind.NOT_IN_EFFECT, reason=str(error))
     if isinstance(error, ForeignFilesError):
         return Failure(kind=FailureKind.FOREIGN_FILES, reason=str(error))
+    if isinstance(error, EngineAbroadError):
+        return error.failure
     if isinstance(error, SpeechError):
         return Failure(kind=error.kind, reason=str(error))
     if isinstance(error, HarnessError):

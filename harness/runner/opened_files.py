@@ -106,16 +106,7 @@ class Opened:
         """
         used = {*self._paths, *_imported(), *_mapped(), *_of_programs()}
         fresh, self._known = used - self._known, used
-        foreign = territory.foreign(
-            fresh, (*more, *environments(), Path(__file__).resolve().parents[1])
-        )
-        if foreign:
-            rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
-            raise ForeignFilesError(
-                f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of "
-                "the revision that is measured; name files relative to the project's folder and "
-                "commit them, or keep them outside of the repository"
-            )
+        check_files(fresh, territory, (*more, *environments(), Path(__file__).resolve().parents[1]))
         return len(used)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -125,11 +116,37 @@ class Opened:
                 self._paths.update(os.path.abspath(path) for path in reader(arguments))  # noqa: PTH100 - as it is named
 
 
+def check_files(paths: Iterable[str], territory: Territory, more: Iterable[Path]) -> int:
+    """
+    Return how many files were used. Raises ForeignFilesError, naming files, if one is the project's
+    but not the side's.
+    """
+    used = list(paths)
+    foreign = territory.foreign(used, more)
+    if foreign:
+        rest = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        raise ForeignFilesError(
+            f"used {', '.join(foreign[:SHOWN])}{rest}, which lies in the project but is not of "
+            "the revision that is measured; name files relative to the project's folder and "
+            "commit them, or keep them outside of the repository"
+        )
+    return len(used)
+
+
 def environments() -> tuple[Path, ...]:
     """Return the folders of installed packages and programs that this interpreter uses."""
-    prefixes = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
-    parts = [Path(prefix, part) for prefix in prefixes for part in PARTS_OF_AN_ENVIRONMENT]
-    return (*parts, *(Path(entry) for entry in sys.path if Path(entry).name in LIBRARIES))
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    return (
+        *parts_of_environments(prefixes),
+        *(Path(entry) for entry in sys.path if Path(entry).name in LIBRARIES),
+    )
+
+
+def parts_of_environments(prefixes: Iterable[str]) -> tuple[Path, ...]:
+    """Return the folders of packages and programs below the prefixes of an interpreter."""
+    return tuple(
+        Path(prefix, part) for prefix in dict.fromkeys(prefixes) for part in PARTS_OF_AN_ENVIRONMENT
+    )
 
 
 def territory_to_json(territory: Territory) -> dict[str, list[str]]:

@@ -16,6 +16,8 @@ from rich.progress import Progress as RichBar
 from harness.machine.clock import Clock, WallClock
 
 PLAIN_EVERY_S = 10.0
+ScoreProgress = Callable[[int, int], None]
+"""Called with (scores done, scores to compute)."""
 
 
 class Progress(Protocol):

@@ -71,17 +71,31 @@ class Recordings:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The cells of the run, the reference first."""
-        run = self.current.run
-        return tuple(sorted(run.cells, key=lambda cell: cell.slug != run.reference))
+        return cells_of(self.current.run)
 
     @property
     def requests(self) -> tuple[Request, ...]:
         """Every utterance of the run, in the order of the workload."""
-        return tuple(
-            {
-                request.id: request for cell in self.cells for request in cell.workload.requests
-            }.values()
-        )
+        return requests_of(self.current.run)
+
+
+def cells_of(run: Run) -> tuple[Cell, ...]:
+    """Return the cells of a run, the reference first."""
+    return tuple(sorted(run.cells, key=lambda cell: cell.slug != run.reference))
+
+
+def requests_of(run: Run) -> tuple[Request, ...]:
+    """Return every utterance of a run, in the order of the workload."""
+    every = (request for cell in cells_of(run) for request in cell.workload.requests)
+    return tuple({request.id: request for request in every}.values())
+
+
+def recordings_of(run: Run, golden: Path) -> Recordings:
+    """
+    Return the recordings of a run alone. Raises HarnessError for audio outside the run's folder.
+    """
+    current = Kept(run=run, files=audio_files(run))
+    return Recordings(current=current, previous=None, golden=golden)
 
 
 def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Recordings:

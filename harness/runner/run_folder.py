@@ -24,18 +24,20 @@ Create, read and complete a run folder. Computes nothing and starts no process.
 in `records/run.py`.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from harness.errors import HarnessError
+from harness.errors import RUNS, HarnessError
 from harness.records.cell import Cell
 from harness.records.codec import from_json, to_json
 from harness.records.constraints import Range
 from harness.records.contained_files import check_tree
 from harness.records.environment import environment_from_json, facts_of
-from harness.records.files import write_atomic
+from harness.records.files import file_sha256, write_atomic
 from harness.records.measurement import (
     Measurement,
     measurement_from_dict,
@@ -48,12 +50,15 @@ from harness.records.run import (
     Phase,
     ProcessRecord,
     Run,
+    spec_fields,
 )
 from harness.runner.json_files import read_json, write_json
-from harness.runner.process_files import begun_processes, load_process
+from harness.runner.process_files import begun_processes, load_process, slug_of
 from harness.runner.run_header import RunHeader, header_from_json
 
 TRANSCRIPTS = "transcripts.json"
+DIGEST_DIGITS = 16
+"""Of the digests that identify records and audio."""
 
 OWN_PARTS = ("complete", "processes", "audio", "voices", "confirm")
 
@@ -74,6 +79,13 @@ def latest_run_folder(root: Path) -> Path:
     if not folders:
         raise HarnessError(f"no run below {root}; measure one with `voxgate run SUITE`")
     return max(folders, key=lambda path: int(path.name))
+
+
+def run_or_latest(folder: Path | None) -> Path:
+    """
+    Return the folder, or the latest run where none is named. Raises HarnessError without a run.
+    """
+    return folder if folder is not None else latest_run_folder(RUNS)
 
 
 def create_run(folder: Path, header: RunHeader) -> None:
@@ -156,23 +168,11 @@ def load_run(folder: Path) -> Run:
             {**facts_of(environment), **closing}, f"{complete}: environment"
         )
     return Run(
+        **{**spec_fields(header), "environment": environment},
         schema_version=SCHEMA_VERSION,
-        suite=header.suite,
-        question=header.question,
-        reference=header.reference,
-        cells=header.cells,
-        excluded=header.excluded,
-        profile=header.profile,
-        environment=environment,
-        created=header.created,
         processes=_processes(folder, header),
         folder=str(folder),
         complete=complete.exists(),
-        metrics=header.metrics,
-        conditions=header.conditions,
-        judge=header.judge,
-        unmeasured=header.unmeasured,
-        workload=header.workload,
         heard=load_transcripts(folder),
     )
 
@@ -193,6 +193,30 @@ def put_folder_away(folder: Path) -> None:
     """Rename a folder, so that it is no longer read."""
     number = len(list(folder.parent.glob(f"{folder.name}.old*"))) + 1
     folder.rename(folder.with_name(f"{folder.name}.old{number}"))
+
+
+def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
+    """
+    Return a digest of the request files and the processes' records; with `slugs`, of these
+    cells.
+    """
+    logs = sorted((folder / "processes").glob("*.jsonl*"))
+    kept = [log for log in logs if slugs is None or slug_of(log) in slugs]
+    return files_digest((folder / "run.json", *kept), "measure again")
+
+
+def files_digest(files: Iterable[Path], remedy: str) -> str:
+    """
+    Return a digest of files' names and bytes; a stranger's name may be no text. Raises HarnessError
+    with the remedy for a file that cannot be read.
+    """
+    whole = hashlib.sha256()
+    try:
+        for file in files:
+            whole.update(os.fsencode(file.name) + f" {file_sha256(file)}\n".encode())
+    except OSError as error:
+        raise HarnessError(f"cannot read {error.filename}: {error.strerror}; {remedy}") from error
+    return whole.hexdigest()[:DIGEST_DIGITS]
 
 
 def save_measurements(folder: Path, measurements: Mapping[str, Sequence[Measurement]]) -> None:

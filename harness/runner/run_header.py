@@ -3,39 +3,27 @@ The header of a run: everything that is known before its first process.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from harness.errors import HarnessError
-from harness.records.cell import Cell, Name
+from harness.machine.clock import now_utc_iso
+from harness.machine.identity import environment
+from harness.records.cell import Cell
 from harness.records.codec import from_json
-from harness.records.constraints import OmitDefault, Range, TextPattern, Unique
-from harness.records.environment import RunEnvironment
-from harness.records.run import (
-    MOST_ROUNDS,
-    OPENAI,
-)
+from harness.records.constraints import Range
+from harness.records.run import MOST_ROUNDS, RunSpec
+from harness.suite.suite import Suite
 
 VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
 
-WORKLOAD = r"([A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*\.toml"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunHeader:
+class RunHeader(RunSpec):
     """Request and environment of a run: everything that is known before its first process."""
 
-    suite: Name
-    question: str
-    reference: str
-    cells: Annotated[tuple[Cell, ...], Unique("slug")]
-    """None where two revisions have no cell in common."""
-    excluded: Mapping[str, str]
-    profile: Name
-    environment: RunEnvironment
-    created: str
     repeats: Annotated[int, Range(1, MOST_ROUNDS)]
     iterations: Annotated[int, Range(1)]
     command: str
@@ -44,21 +32,10 @@ class RunHeader:
     The least that a process measures; what is missing then is filled with whole passes through the
     workload.
     """
-    metrics: tuple[str, ...] | None = None
-    conditions: tuple[str, ...] = ()
     parts: Annotated[int, Range(1)] = 1
     """
     Into how many the workload is cut; each round speaks one, in turn. 1: every round speaks all of
     it.
-    """
-    judge: str = OPENAI
-    unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
-    """Cells of the suite that this run was not asked for: slug -> label."""
-    workload: Annotated[
-        str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
-    ] = ""
-    """
-    Path of the workload in the project; empty where it came with this package, or from elsewhere.
     """
 
     def spoken(self, cell: Cell, repeat: int) -> tuple[str, ...]:
@@ -66,6 +43,41 @@ class RunHeader:
         return tuple(request.id for request in cell.workload.requests)[
             repeat % self.parts :: self.parts
         ]
+
+
+def header_of_suite(
+    suite: Suite,
+    cells: Sequence[Cell],
+    *,
+    reference: str,
+    excluded: Mapping[str, str],
+    profile: str,
+    repeats: int | None,
+    iterations: int | None,
+    command: str,
+    engine: Mapping[str, object] | None = None,
+) -> RunHeader:
+    """
+    Return the header of a run that begins now; None for `repeats` and `iterations` takes the
+    suite's. `engine` are the facts of the engine's own environment.
+    """
+    return RunHeader(
+        suite=suite.name,
+        question=suite.question,
+        reference=reference,
+        cells=tuple(cells),
+        excluded=excluded,
+        profile=profile,
+        environment=environment(engine),
+        created=now_utc_iso(),
+        repeats=suite.repeats if repeats is None else repeats,
+        iterations=suite.iterations if iterations is None else iterations,
+        min_time_s=suite.min_time_s,
+        command=command,
+        metrics=None if suite.metrics is None else tuple(suite.metrics),
+        conditions=tuple(suite.conditions),
+        judge=suite.judge,
+    )
 
 
 def header_from_json(data: Mapping[str, Any]) -> RunHeader:

@@ -1,13 +1,20 @@
 """
-One run as a person asked for it, and the command line that repeats or continues it.
+One run as a person asked for it: measure it, and the command line that repeats or continues it.
 """
 
 import shlex
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import RUNS
 from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.runner.runner import TIMEOUT_S
+from harness.machine.readiness import ready_profile
+from harness.runner.progress import Progress
+from harness.runner.run_folder import latest_run_folder, next_run_folder
+from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
+from harness.suite.selection import select_cells
+from harness.suite.suite import Suite
 
 BUDGET_S = 90.0
 
@@ -27,6 +34,42 @@ class RunPlan:
     timeout_s: float = TIMEOUT_S
     budget_s: float = BUDGET_S
     """Seconds for undecided cells after the planned rounds, and as many again for suspects."""
+
+
+def measure(
+    plan: RunPlan,
+    suite: Suite,
+    verb: str,
+    more: Callable[[Path], Collection[str]] | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """
+    Measure a plan's cells into its run folder; `more` is asked after the planned rounds which cells
+    need another one.
+
+    Raises HarnessError for patterns that match no cell, for a machine that is unfit for
+    the profile, and as `run_suite` does.
+    """
+    folder = _folder(plan)
+    return run_suite(
+        suite,
+        select_cells(suite.expand(), plan.only),
+        ready_profile(plan.profile),
+        folder,
+        repeats=plan.repeats,
+        iterations=plan.iterations,
+        timeout_s=plan.timeout_s,
+        resume=plan.resume,
+        progress=progress,
+        command=command_line(plan, verb),
+        more=None if more is None else lambda rounds: more(folder),
+    )
+
+
+def _folder(plan: RunPlan) -> Path:
+    if plan.out is not None:
+        return plan.out
+    return latest_run_folder(RUNS) if plan.resume else next_run_folder(RUNS)
 
 
 def command_line(plan: RunPlan, verb: str, folder: Path | None = None) -> str:

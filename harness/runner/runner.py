@@ -23,18 +23,18 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.machine.checks.check import here
 from harness.machine.clock import now_utc_iso
-from harness.machine.identity import environment, load_snapshot
+from harness.machine.identity import load_snapshot
 from harness.machine.power_meter import device_of, find_meter
 from harness.machine.profiles import Profile
 from harness.records.cell import Cell
 from harness.records.measurement import Missing
-from harness.records.run import Failure
-from harness.runner import process_files, run_folder, run_header
+from harness.records.run import WORKLOAD, Failure
+from harness.runner import process_files, run_folder
 from harness.runner.interleaving import batches
 from harness.runner.progress import Progress, Silent
 from harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
 from harness.runner.round import DiskFullError, Round, Variant
-from harness.runner.run_header import RunHeader
+from harness.runner.run_header import RunHeader, header_of_suite
 from harness.runner.work_queue import CellKey, WorkQueue
 from harness.runner.worker_pool import WorkerPool, live_limit
 from harness.suite.suite import Suite
@@ -154,30 +154,24 @@ def make_header(
     command: str,
 ) -> RunHeader:
     """Return the header of a run. Raises HarnessError for options that the target does not know."""
-    check_cells(cells)
+    engine_facts = check_cells(cells)
     expansion = suite.expand()
-    return RunHeader(
-        suite=suite.name,
-        question=suite.question,
+    header = header_of_suite(
+        suite,
+        cells,
         reference=expansion.reference,
-        cells=tuple(cells),
         excluded=expansion.excluded,
         profile=profile.name,
-        environment=environment(),
-        created=now_utc_iso(),
-        repeats=suite.repeats if repeats is None else repeats,
-        iterations=suite.iterations if iterations is None else iterations,
-        min_time_s=suite.min_time_s,
+        repeats=repeats,
+        iterations=iterations,
+        engine=engine_facts,
         command=command,
-        metrics=None if suite.metrics is None else tuple(suite.metrics),
-        conditions=tuple(suite.conditions),
-        judge=suite.judge,
-        unmeasured={
-            cell.slug: cell.label
-            for cell in expansion.cells
-            if cell.slug not in {cell.slug for cell in cells}
-        },
-        workload=suite.workload if re.fullmatch(run_header.WORKLOAD, suite.workload) else "",
+    )
+    chosen = {cell.slug for cell in cells}
+    return replace(
+        header,
+        unmeasured={c.slug: c.label for c in expansion.cells if c.slug not in chosen},
+        workload=suite.workload if re.fullmatch(WORKLOAD, suite.workload) else "",
     )
 
 

@@ -3,7 +3,7 @@ Time one synthesis, with the garbage collector out of the way.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,12 +43,35 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
             arrived_s.append(clock.seconds() - start_s)
             chunks.append(chunk)
     wall_s = clock.seconds() - start_s
+    return timing_of(
+        request,
+        chunks,
+        arrived_s,
+        wall_s=wall_s,
+        stages_s=watch.stages_s,
+        rate_hz=target.sample_rate_hz,
+    )
+
+
+def timing_of(
+    request: Request,
+    chunks: Sequence[np.ndarray],
+    arrived_s: Sequence[float],
+    *,
+    wall_s: float,
+    stages_s: Mapping[str, float],
+    rate_hz: int,
+) -> Timing:
+    """
+    Return one synthesis of its chunks and their times. Raises ValueError if it returns no audio or
+    NaN.
+    """
     audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
     if not audio.size:
         raise ValueError(f"request {request.id} gave no audio")
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
-    lengths_s = (len(chunk) / target.sample_rate_hz for chunk in chunks)
+    lengths_s = (len(chunk) / rate_hz for chunk in chunks)
     pieces = tuple(
         AudioChunk(arrived_s=at_s, audio_s=length_s)
         for at_s, length_s in zip(arrived_s, lengths_s, strict=True)
@@ -57,7 +80,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         audio=audio,
         wall_s=wall_s,
         first_audio_s=arrived_s[0],
-        stages_s=watch.stages_s,
+        stages_s=stages_s,
         chunks=pieces,
     )
 

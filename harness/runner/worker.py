@@ -26,14 +26,12 @@ files it opened were its own.
 """
 
 import hashlib
-import importlib
 import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +41,7 @@ import numpy as np
 from harness.audio.files import read_audio, same_audio, wav_bytes
 from harness.errors import HarnessError
 from harness.machine.checks.check import SystemRoot, here
-from harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
+from harness.machine.clock import WallClock
 from harness.machine.interference import DisturbanceWatch
 from harness.machine.power_meter import device_of, find_meter, measure_energy
 from harness.records.cell import Option, Request
@@ -59,15 +57,12 @@ from harness.records.run import (
     Phase,
     StageProfile,
 )
+from harness.runner.engine_side import engine_side
 from harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
-from harness.runner.opened_files import Opened
 from harness.runner.process_files import WorkerLog
-from harness.runner.stage_profile import profile_stages
-from harness.runner.timing import Timing, freeze_gc, joins_of, no_garbage_collection, time_synthesis
+from harness.runner.timing import Timing, freeze_gc, no_garbage_collection
 from harness.runner.worker_output import claim_stdout
 from harness.runner.worker_request import WorkerRequest, read_job
-from harness.targets.protocol import Target
-from harness.targets.registry import make_target
 
 Record = dict[str, object]
 
@@ -87,12 +82,14 @@ class Worker:
             request.id: request for request in job.cell.workload.requests
         }
         self._heard = dict(job.known)
-        self._opened: Opened | None = None
-        if job.territory is not None:
-            self._opened = Opened()
-            self._opened.start()
-        self._target: Target | None = None
-        self._clock: Clock = WallClock()
+        self._engine = engine_side(
+            job.cell,
+            job.defaults,
+            launch=job.engine,
+            stderr=job.log.with_name(f"{job.log.stem}.stderr"),
+            cpus=job.cpus,
+            listen=job.territory is not None,
+        )
         # several wait for each other anyway
         alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)
         self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
@@ -133,30 +130,21 @@ class Worker:
             self._log.append(record)
 
     def _load(self, command: Mapping[str, Any]) -> Record:
-        start_s = self._clock.seconds()
-        target = make_target(self._job.cell.target)
-        for module in target.imports_for(self._job.cell):
-            importlib.import_module(module)
-        import_s = self._age_s + self._clock.seconds() - start_s
-        # a scripted target says how long it takes
-        own = target.clock
-        if own is not None:
-            self._clock, import_s = own, own.process_age_s()
+        times = self._engine.load(self._age_s)
+        if self._engine.virtual:
             self._watch = None  # what real time was lost has no share in a time that is told
-        start_s = self._clock.seconds()
-        target.load(self._job.cell, self._job.defaults)
-        load_s = self._clock.seconds() - start_s
-        self._target = target
-        times = {"import_s": import_s, "load_s": load_s, "alone": bool(command["alone"])}
-        self._note({"kind": "loaded", **times, "effective": dict(target.effective())})
+        elif self._watch is not None and self._engine.pid is not None:
+            self._watch = DisturbanceWatch(cpu=self._job.cpu, pid=self._engine.pid)
+        told = {"import_s": times.import_s, "load_s": times.load_s, "alone": bool(command["alone"])}
+        self._note({"kind": "loaded", **told, "effective": dict(self._engine.effective())})
         freeze_gc()
         return {}
 
     def _iterate(self, command: Mapping[str, Any]) -> Record:
-        target, request = self._loaded(), self._requests[command["request"]]
+        request = self._requests[command["request"]]
         with no_garbage_collection():
-            timing = self._time(target, request)
-        settled = target.settled()
+            timing = self._time(request)
+        settled = self._engine.settled()
         phase = Phase(command["phase"])
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
@@ -165,15 +153,15 @@ class Worker:
             self._prove()
         return {"wall_s": timing.wall_s, "settled": settled}
 
-    def _time(self, target: Target, request: Request) -> Timing:
+    def _time(self, request: Request) -> Timing:
         """
         Time one synthesis, with what disturbed it; the kernel's counters are read outside of the
         timed interval.
         """
         if self._watch is None:
-            return time_synthesis(target, request, self._clock)
+            return self._engine.synthesize(request)
         self._watch.start()
-        timing = time_synthesis(target, request, self._clock)
+        timing = self._engine.synthesize(request)
         return replace(timing, disturbance=self._watch.stop())
 
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
@@ -189,13 +177,13 @@ class Worker:
             phase=phase,
             request=request.id,
             wall_s=timing.wall_s,
-            audio_s=len(timing.audio) / self._loaded().sample_rate_hz,
+            audio_s=len(timing.audio) / self._engine.sample_rate_hz,
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
             audio_file=audio_file,
             disturbance=timing.disturbance,
-            joins_s=joins_of(self._loaded()),
+            joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
         )
         self._note({"kind": "sample", "sample": to_json(sample)})
@@ -236,30 +224,28 @@ class Worker:
         Return the seed that was asked for or that the engine tells of; None where there is none to
         keep a promise about.
         """
-        return {**self._loaded().effective(), **self._job.cell.options, **request.options}.get(
-            "seed"
-        )
+        return {**self._engine.effective(), **self._job.cell.options, **request.options}.get("seed")
 
     def _keep(self, name: str, audio: np.ndarray) -> str:
         """Write the audio; give its path inside the run folder. Whole or not at all."""
         path = self._job.folder / name
-        content = wav_bytes(audio, self._loaded().sample_rate_hz, name)
+        content = wav_bytes(audio, self._engine.sample_rate_hz, name)
         with writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content)
         return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
-        self._require_in_effect(self._loaded().observe(self._requests[command["request"]]))
+        self._require_in_effect(self._engine.observe(self._requests[command["request"]]))
         return {}
 
     def _require_in_effect(self, effects: tuple[OptionCheck, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
         self._note({"kind": "effects", "effects": [to_json(effect) for effect in effects]})
         broken = [
-            f"asked for {e.option}={e.asked}, in effect {e.observed}: {e.why}"
+            f"asked for {e.option}={e.requested}, in effect {e.observed}: {e.reason}"
             for e in effects
-            if e.holds is False
+            if e.in_effect is False
         ]
         if broken:
             raise NotInEffectError("; ".join(broken))
@@ -270,13 +256,10 @@ class Worker:
         will be compiled.
         """
         self._prove()
-        if self._opened is not None:
-            self._opened.stop()
-        freeze_gc()
+        self._engine.stop_listening()
+        self._engine.freeze()
         if self._job.cpu is not None:
-            for thread in Path("/proc/self/task").iterdir():
-                with suppress(ProcessLookupError):  # it may have ended meanwhile
-                    os.sched_setaffinity(int(thread.name), {self._job.cpu})
+            self._engine.pin(self._job.cpu)
         return {}
 
     def _energy(self, _command: Mapping[str, Any]) -> Record:
@@ -285,19 +268,17 @@ class Worker:
 
     def _weighed(self) -> Energy | Missing:
         """Measure the energy of the process; in virtual time, power has no meaning."""
-        if not isinstance(self._clock, WallClock):
+        if self._engine.virtual:
             return Missing("no power: the target tells its own time")
         meter = find_meter(self._tree, device_of(self._job.cell, self._job.defaults))
         return meter if isinstance(meter, Missing) else measure_energy(meter, self._speak)
 
     def _speak(self) -> float:
         """Speak the whole workload once; gives its seconds of audio."""
-        target = self._loaded()
         frames = [
-            len(time_synthesis(target, request, self._clock).audio)
-            for request in self._requests.values()
+            len(self._engine.synthesize(request).audio) for request in self._requests.values()
         ]
-        return sum(frames) / target.sample_rate_hz
+        return sum(frames) / self._engine.sample_rate_hz
 
     def _stages(self, command: Mapping[str, Any]) -> Record:
         profile = self._staged(self._requests[command["request"]])
@@ -307,8 +288,7 @@ class Worker:
     def _staged(self, request: Request) -> StageProfile | Missing:
         """Profile the stages; a failure of the profile leaves the measurements intact."""
         try:
-            with no_garbage_collection():
-                return profile_stages(self._loaded(), request, self._clock)
+            return self._engine.profile(request)
         except Exception as error:
             if classify(error).kind is FailureKind.DISK:
                 raise
@@ -317,29 +297,23 @@ class Worker:
 
     def _finish(self, _command: Mapping[str, Any]) -> Record:
         self._prove()
-        elsewhere = self._loaded().elsewhere
-        peaks = {
-            "peak_rss_bytes": None if elsewhere else peak_rss_bytes(),
-            "peak_cuda_bytes": peak_cuda_bytes(),
-        }
-        self._note({"kind": "finished", **peaks})
+        self._note({"kind": "finished", **self._engine.peaks()})
+        self._engine.end()
         return {}
 
     def _prove(self) -> None:
         """Record that all files were the side's own. Raises ForeignFilesError if not."""
-        if self._opened is not None and self._job.territory is not None:
-            count = self._opened.check(self._job.territory, [self._job.folder])
+        if self._job.territory is not None:
+            count = self._engine.check_files(self._job.territory, [self._job.folder])
             self._log.append({"kind": "proof", "files": count})
-
-    def _loaded(self) -> Target:
-        assert self._target is not None, "the parent must send load first"
-        return self._target
 
 
 def changed_audio(request: Request, seed: Option) -> OptionCheck:
     """Return the broken promise of a seed."""
     why = f"the same seed gave different audio for request {request.id}"
-    return OptionCheck(option="seed", asked=seed, observed="other audio", holds=False, why=why)
+    return OptionCheck(
+        option="seed", requested=seed, observed="other audio", in_effect=False, reason=why
+    )
 
 
 def is_same(audio: np.ndarray, path: Path) -> bool:

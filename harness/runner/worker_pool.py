@@ -17,6 +17,7 @@ import psutil
 
 from harness.machine.profiles import Profile, allowed_cpus
 from harness.records.cell import Cell, cell_to_json
+from harness.records.codec import to_json
 from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import process_files
 from harness.runner.opened_files import territory_to_json
@@ -83,6 +84,7 @@ class WorkerPool:
             "territory": None
             if post.launch.territory is None
             else territory_to_json(post.launch.territory),
+            "engine": None if post.launch.engine is None else to_json(post.launch.engine),
         }
         with self._lock:
             if self.stopping:

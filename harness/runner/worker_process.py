@@ -23,6 +23,7 @@ from harness.records.codec import from_json
 from harness.records.run import Failure, FailureKind
 from harness.runner.json_files import write_json
 from harness.runner.opened_files import Territory
+from harness.targets.other_python.connection import EngineLaunch
 
 GRACE_S = 10.0
 """How long a worker may take to end after its last answer."""
@@ -51,6 +52,8 @@ class PythonEnv:
     """In which it works; None for that of this process."""
     territory: Territory | None = None
     """Whose files it must use, and prove it; None where there are no sides."""
+    engine: EngineLaunch | None = None
+    """The engine's own environment in this revision; None for the one that the cell names."""
 
 
 CURRENT_ENV = PythonEnv()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.records.cell import Cell, Option, cell_from_json
+from harness.records.codec import from_json
 from harness.runner.opened_files import Territory, territory_from_json
+from harness.targets.other_python.connection import EngineLaunch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class WorkerRequest:
     """How many samples an interrupted process left for this repeat."""
     territory: Territory | None = None
     """Files that the worker must use; None where they are not checked."""
+    engine: EngineLaunch | None = None
+    """The environment of the engine of a revision; None for the one that the cell names."""
 
 
 def read_job(path: Path) -> WorkerRequest:
@@ -48,4 +52,7 @@ def read_job(path: Path) -> WorkerRequest:
         known=data["known"],
         iterations_before=data["iterations_before"],
         territory=None if data.get("territory") is None else territory_from_json(data["territory"]),
+        engine=None
+        if data.get("engine") is None
+        else from_json(EngineLaunch, data["engine"], "engine"),
     )

@@ -44,10 +44,11 @@ from harness.records.codec import from_json
 from harness.records.constraints import NON_EMPTY, Range
 from harness.records.files import write_file
 from harness.records.measurement import Measurement, MetricVersion, Missing
-from harness.records.run import OPENAI
+from harness.records.run import OPENAI, Run
 from harness.records.strict_json import parse_json
+from harness.runner.progress import ScoreProgress
 from harness.scoring.score_run import default_cache_dir, versions_of
-from harness.scoring.scorer import Progress, UtteranceScores, score_quality
+from harness.scoring.scorer import UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import RecognizerOptions
 from harness.statistics import Shift
@@ -117,6 +118,14 @@ def rate_of(floor: Floor, metric: str) -> Shift:
         [count.rate for count in counts],
         [float(count.reference_words) for count in counts],
     )
+
+
+def floor_of_run(run: Run) -> Floor | None:
+    """
+    Return the floor of a run's workload: beside its file in the project, else among the workloads
+    of this package.
+    """
+    return load_floor(floor_path(run.workload or run.cells[0].workload.name))
 
 
 def floor_for_workload(
@@ -247,7 +256,7 @@ def make_floor(
     name: str,
     recordings: Path | None = None,
     speaker: str | None = None,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
     judge: str = OPENAI,
 ) -> tuple[Path, Floor]:
     """
@@ -321,7 +330,7 @@ def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
 
 
 def _scored(
-    workload: Workload, files: Mapping[str, Path], progress: Progress | None, judge: str
+    workload: Workload, files: Mapping[str, Path], progress: ScoreProgress | None, judge: str
 ) -> dict[str, UtteranceScores]:
     jobs = [
         AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)

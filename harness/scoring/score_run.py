@@ -15,12 +15,12 @@ from harness.analysis.caveats import takes_differ
 from harness.metrics.metric import Need
 from harness.metrics.registry import GOLDEN, entry, select_metrics
 from harness.metrics.word_errors import ErrorCounts
-from harness.models.whisper_weights import files_sha256
 from harness.records.cell import Cell, Request
-from harness.records.files import inside
+from harness.records.files import files_sha256, inside
 from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
 from harness.records.run import HeardText, HeardTexts, Iteration, Run
-from harness.scoring.scorer import Progress, UtteranceScores, score_quality
+from harness.runner.progress import ScoreProgress
+from harness.scoring.scorer import UtteranceScores, score_quality
 from harness.scoring.tasks import AudioJob
 from harness.scoring.transcription import RecognizerOptions
 
@@ -55,7 +55,7 @@ def score_run(
     *,
     cache_dir: Path | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> RunScores:
     """
     Score all audio of a run against its reference cell's and against the golden audio in

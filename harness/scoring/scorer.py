@@ -6,7 +6,7 @@ each remaining one exactly once, however many cells made the same audio. Knows t
 work; metrics, processes and the cache are their modules' business.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,15 +15,14 @@ from typing import Any
 from harness.audio.files import promised_duration_s
 from harness.metrics.registry import entry, full_version, select_metrics, version_of
 from harness.metrics.word_errors import ErrorCounts
-from harness.models.whisper_weights import file_sha256
+from harness.records.files import file_sha256
 from harness.records.measurement import Missing, Value, value_from_json, value_to_json
+from harness.runner.progress import ScoreProgress
 from harness.scoring.cache import ScoreCache
 from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
 from harness.scoring.task import AudioTask, Uncacheable, compute
 from harness.scoring.tasks import AudioJob, share_reference, task_key, tasks_of
 from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionPlan
-
-Progress = Callable[[int, int], None]  # (scores done, scores to compute)
 
 LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
 """
@@ -62,7 +61,7 @@ def score_quality(
     judge: RecognizerOptions | None = None,
     metrics: Collection[str] | None = None,
     workers: int = 2,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> dict[str, UtteranceScores]:
     """
     Score every job; return the scores by the job's key.
@@ -103,7 +102,7 @@ class _Work:
         tasks: Mapping[str, AudioTask],
         transcription: TranscriptionPlan,
         cache: ScoreCache,
-        progress: Progress | None,
+        progress: ScoreProgress | None,
     ) -> None:
         self.cache, self._transcription, self._progress = cache, transcription, progress
         cached = cache.get([*tasks, *transcription.files])

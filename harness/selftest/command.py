@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.runner.progress import Progress
+from harness.runner.progress import Progress, ScoreProgress
 from harness.selftest import render_quality, render_speed
 from harness.selftest.draw_quality import check_picture, write_picture
 from harness.selftest.quality import quality_selftest
 from harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
-from harness.workflow import ScoreProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

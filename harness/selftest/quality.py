@@ -16,16 +16,15 @@ from pathlib import Path
 from harness.analysis.aggregate import aggregate
 from harness.analysis.metric_rules import is_speed
 from harness.errors import HarnessError
-from harness.judging.baseline import machine_id, of_run, revision
+from harness.judging.baseline import BASELINES, machine_id, of_run, revision
 from harness.judging.judge import judge
-from harness.judging.policy import Policy, load_policy
-from harness.judging.speed_decision import BASELINES, shown_metrics
+from harness.judging.policy import Policy, limits_of
 from harness.machine.profiles import get_profile
 from harness.metrics import registry
 from harness.records.cell import Cell
 from harness.records.run import Run
 from harness.records.verdict import MetricVerdict
-from harness.runner.progress import Progress
+from harness.runner.progress import Progress, ScoreProgress
 from harness.scoring.score_run import RunScores, score_run
 from harness.selftest.fault_effects import SpokenUtterance
 from harness.selftest.faults import FAULTS, Fault
@@ -60,7 +59,6 @@ from harness.selftest.speech_sources import (
 )
 from harness.selftest.speed import SelftestPlan, folder_of
 from harness.suite.suite import Suite, load_suite
-from harness.workflow import ScoreProgress
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]
@@ -78,7 +76,7 @@ def quality_selftest(
     Raises HarnessError for anything that cannot be meant, a folder that is in use, and as
     `score_quality` does.
     """
-    policy, folder = load_policy(baselines, shown_metrics()), folder_of(question)
+    policy, folder = limits_of(baselines), folder_of(question)
     suite, profile = load_suite(question.suite), get_profile(question.profile)
     columns = columns_of(policy, suite)
     if question.recordings is not None:

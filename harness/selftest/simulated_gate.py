@@ -19,7 +19,7 @@ from harness.metrics.registry import metric
 from harness.records.measurement import Measurement
 from harness.records.run import Run
 from harness.records.verdict import Comparison, RunVerdict, Verdict
-from harness.workflow import CONFIRM_ROUNDS
+from harness.runner.confirming import CONFIRM_ROUNDS
 
 FIRST_ROUNDS = CONFIRM_ROUNDS
 MOST_ROUNDS = 8
@@ -92,14 +92,14 @@ class Gate:
             base, head, {slug: rounds[slug][: most[slug]] for slug in rounds}
         )
         last, fresh = first, dict[str, Rounds]()
-        if suspicious := suspects(first):
+        if suspicious := suspects(first.metrics):
             unseen = {
                 slug: rounds[slug][len(used[slug]) :][: most[slug]]
                 for slug in rounds
                 if slug in suspicious
             }
             second, fresh = self._look_until_decided(base, head, unseen)
-            last = confirmed(first, second, "")
+            last = confirmed(first, second.metrics, "")
         early = {cell.cell: cell for cell in first.cells}
         late = {cell.cell: cell for cell in last.cells}
         return [
@@ -146,7 +146,9 @@ class Gate:
         used = {slug: numbers[:FIRST_ROUNDS] for slug, numbers in rounds.items()}
         while True:
             judgement = self.look(base, head, used)
-            growing = [slug for slug in undecided(judgement) if len(used[slug]) < len(rounds[slug])]
+            growing = [
+                slug for slug in undecided(judgement.metrics) if len(used[slug]) < len(rounds[slug])
+            ]
             if not growing:
                 return judgement, used
             used |= {slug: rounds[slug][: len(used[slug]) + 1] for slug in growing}

@@ -8,11 +8,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.judging.baseline import machine_id, revision
+from harness.errors import RUNS, HarnessError
+from harness.judging.baseline import BASELINES, machine_id, revision
 from harness.judging.compare_speed import MATCHED
-from harness.judging.policy import Policy, load_policy
-from harness.judging.speed_decision import BASELINES, shown_metrics
+from harness.judging.policy import Policy, limits_of
 from harness.machine.clock import WallClock
 from harness.machine.profiles import get_profile
 from harness.machine.quietness import fitness
@@ -35,7 +34,6 @@ from harness.selftest.speed_run import Recorded, measure_sides
 from harness.selftest.trials import all_trials
 from harness.suite.selection import matching_cells
 from harness.suite.suite import load_suite
-from harness.workflow import RUNS
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05
@@ -80,7 +78,7 @@ def speed_selftest(
     """
     clock = WallClock()
     began_s, budget_s = clock.seconds(), question.minutes * 60.0
-    policy = load_policy(baselines, shown_metrics())
+    policy = limits_of(baselines)
     folder = folder_of(question)
     setup = _setup(question, folder, budget_s, progress)
     if setup is None:

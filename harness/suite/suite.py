@@ -48,8 +48,10 @@ class Suite:
     workload that each of them measures; a process that has measured for less than `min_time_s` then
     adds whole passes. `metrics` chooses what is scored of the audio, by name (all that apply, if
     not given); `conditions` such as "telephone" have it scored once more as it is heard that way;
-    `judge` names who writes down what is said. Speeds are always measured. `name` and `question`
-    come from the file (`load_suite`).
+    `judge` names who writes down what is said. `environment` is where a Python target runs, if that
+    is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
+    or the words that start an interpreter. Speeds are always measured. `name` and `question` come
+    from the file (`load_suite`).
 
     Raises HarnessError for everything that cannot be meant.
     """
@@ -63,6 +65,7 @@ class Suite:
     without: Mapping[str, Option] | Sequence[Mapping[str, Option]] = ()
     because: str = ""
     target: str = "engine"
+    environment: str | Sequence[str] = ()
     repeats: int = 3
     iterations: int = 1
     min_time_s: float = 0.0
@@ -134,6 +137,7 @@ class Suite:
             workload=workload,
             axes=dict(values),
             fixed=dict(self.fixed),
+            environment=_words(self.environment),
         )
 
     def _reference(self, cells: tuple[Cell, ...]) -> str:
@@ -213,6 +217,13 @@ def _what(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _words(environment: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the words of an environment; a folder or a name is one, and none is voxgate's own."""
+    if isinstance(environment, str):
+        return (environment,) if environment else ()
+    return tuple(environment)
+
+
 def _product(axes: Mapping[str, Sequence[Option]]) -> list[dict[str, Option]]:
     if not axes:
         return []
@@ -269,6 +280,13 @@ def _check_shapes(suite: Suite) -> None:
             raise HarnessError(
                 f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
             )
+    if not isinstance(suite.environment, str) and not (
+        _is_list(suite.environment, str) and all(suite.environment)
+    ):
+        raise HarnessError(
+            "environment must be a folder, a name, or a list of words that starts Python, not "
+            f"{suite.environment!r}"
+        )
     without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
     for what, tables in (("cells", suite.cells), ("without", without)):
         if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):

@@ -18,6 +18,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option
 from harness.targets.adapter import adapted, option_check_of
+from harness.targets.other_python.probe import check_there, environment_facts, options_of
 from harness.targets.protocol import Target
 from harness.targets.slowdown import slowed
 
@@ -86,14 +87,32 @@ def _check_complete(name: str, factory: Any) -> None:
         raise HarnessError(f"target {name!r} lacks {missing}; a target must have these methods")
 
 
-def check_cells(cells: Sequence[Cell]) -> None:
+def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
     """
-    Check the options of cells and of their requests by their targets. Raises HarnessError.
+    Check the options of cells and of their requests by their targets, each in its environment.
+
+    Returns the facts that the engines' own environments add to a toolchain. Raises HarnessError.
     """
-    for cell in cells:
-        extras = {tuple(request.options.items()) for request in cell.workload.requests}
-        for extra in sorted(extras, key=str):
-            check_options(cell.target, cell.pipeline, {**cell.options, **dict(extra)})
+    facts: dict[str, object] = {}
+    for target, environment in dict.fromkeys((cell.target, cell.environment) for cell in cells):
+        asked = options_of(
+            cell for cell in cells if (cell.target, cell.environment) == (target, environment)
+        )
+        if environment:
+            _check_elsewhere(target)
+            facts |= environment_facts(environment, check_there(target, environment, asked))
+            continue
+        for pipeline, options in asked:
+            check_options(target, pipeline, options)
+    return facts
+
+
+def _check_elsewhere(target: str) -> None:
+    if target in BUILT_IN:
+        raise HarnessError(
+            f"target {target!r} runs in voxgate's own environment; with environment= name a class "
+            "that is importable there: target='package.module:Class'"
+        )
 
 
 def _factory(name: str) -> Any:

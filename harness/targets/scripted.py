@@ -85,7 +85,7 @@ class ScriptedTarget(Target):
         self.clock = VirtualClock()
         """The worker reads it in place of the real one."""
         self._options: dict[str, Any] = {}
-        self._asked: dict[str, Option] = {}
+        self._requested: dict[str, Option] = {}
         self._script: dict[str, Any] = {}
         self._count = 0
 
@@ -107,7 +107,7 @@ class ScriptedTarget(Target):
         """Read the options and the script; refuse if they say so."""
         script = _read_script()
         self._script = {**script.get("*", {}), **script.get(cell.slug, {})}
-        self._asked = dict(cell.options)
+        self._requested = dict(cell.options)
         self._options = {**DEFAULTS, **defaults, **cell.options, **self._script.get("options", {})}
         if "fault" in self._script:
             self._options["fault"] = self._script["fault"]
@@ -150,17 +150,17 @@ class ScriptedTarget(Target):
         lies: Mapping[str, str] = self._script.get("observed", {})
         unseen: Sequence[str] = self._script.get("unobserved", ())
         seen = {
-            name: lies.get(name, str(value)) for name, value in self._asked.items()
+            name: lies.get(name, str(value)) for name, value in self._requested.items()
         } | dict.fromkeys(unseen, UNSEEN)
         return tuple(
             OptionCheck(
                 option=name,
-                asked=asked,
+                requested=requested,
                 observed=seen[name],
-                holds=None if name in unseen else name not in lies,
-                why="as scripted",
+                in_effect=None if name in unseen else name not in lies,
+                reason="as scripted",
             )
-            for name, asked in self._asked.items()
+            for name, requested in self._requested.items()
         )
 
     def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
@@ -192,7 +192,7 @@ class ScriptedTarget(Target):
         )
 
     def _is_seedless(self) -> bool:
-        return bool(self._script.get("seedless")) and "seed" not in self._asked
+        return bool(self._script.get("seedless")) and "seed" not in self._requested
 
     def _stages_s(self, options: Mapping[str, Any], request: Request) -> dict[str, float]:
         whole_s = options["latency_ms"] / 1000 * (10 if self._count < options["compile"] else 1)

@@ -39,16 +39,17 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
-    from harness import workflow
     from harness.judging import accept
     from harness.revisions import ab, ab_plan, ab_verdict, paired_run
+    from harness.runner import confirming
+    from harness.scoring import kept_scores
     from tests.harness.repository import listen
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
     from harness.cli import main as cli
 
-    ab_verdict.score_run = workflow.score_run = listen
-    ab.CONFIRM_ROUNDS = workflow.CONFIRM_ROUNDS = 2
+    ab_verdict.score_run = kept_scores.score_run = listen
+    ab.CONFIRM_ROUNDS = confirming.CONFIRM_ROUNDS = 2
     paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]

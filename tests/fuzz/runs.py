@@ -10,11 +10,14 @@ from pathlib import Path
 from unittest import mock
 
 from harness import workflow
+from harness.judging.judge_run import scored_run
 from harness.records.run import HeardText
 from harness.report.junit import junit
 from harness.report.markdown import markdown
+from harness.report.page import write_page
 from harness.report.terminal import report_lines
 from harness.runner import run_folder
+from harness.scoring import kept_scores
 from tests.fuzz import mutate
 from tests.fuzz.driver import check_harmless
 from tests.harness.cli.test_main import made_up
@@ -32,8 +35,8 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self._baselines = folder / "baselines"
         self._whole = make_run(folder / "whole" / "0001")
-        with mock.patch.object(workflow, "score_run", made_up):
-            workflow.score(self._whole, self._baselines)
+        with mock.patch.object(kept_scores, "score_run", made_up):
+            scored_run(self._whole, self._baselines)
         run_folder.save_transcripts(
             self._whole, {"steps-8": {"r1": HeardText(text="Text r1.", recogniser="tiny.en")}}
         )
@@ -83,12 +86,12 @@ class Runs:
         )
 
     def _judge(self) -> None:
-        with mock.patch.object(workflow, "score_run", made_up):
+        with mock.patch.object(kept_scores, "score_run", made_up):
             contents = workflow.judge_run(self._run, self._baselines)
         for text in (junit(contents.judgement), markdown(contents)):
             check_harmless(text, mutate.CANARIES)
         report_lines(contents, 100)
-        page = workflow.write_page(contents, self._run.parent / "page.html", self._baselines)
+        page = write_page(contents, self._run.parent / "page.html", self._baselines)
         check_harmless(page.read_text(encoding="utf-8"), mutate.CANARIES)
 
 

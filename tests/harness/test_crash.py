@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import workflow
 from harness.cli import main
 from harness.cli.main import invoke
 from harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
+from harness.machine import readiness
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_an_accident_is_code_2_with_one_line_and_a_file_with_the_traceback(
     def accident(_: object) -> None:
         raise ACCIDENTS[name]
 
-    monkeypatch.setattr(workflow, "examine", accident)
+    monkeypatch.setattr(readiness, "examine", accident)
     assert invoke(["doctor"]) == 2
     err = capsys.readouterr().err
     assert (
@@ -91,7 +91,7 @@ def test_where_no_file_can_be_written_the_line_says_so(
 def test_whoever_looks_for_the_fault_gets_the_exception(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflow, "examine", lambda _: 1 // 0)
+    monkeypatch.setattr(readiness, "examine", lambda _: 1 // 0)
     if way == "environment":
         monkeypatch.setenv(DEBUG, "1")
     with pytest.raises(ZeroDivisionError):

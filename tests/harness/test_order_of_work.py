@@ -21,14 +21,24 @@ from harness.cli.main import invoke
 from harness.history.database import open_history
 from harness.judging.baseline import load_baseline, machine_id
 from harness.judging.baseline_file import BaselineFile
-from harness.judging.speed_decision import SpeedDecision
+from harness.judging.judge_run import SpeedDecision
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
-from harness.runner import process_files, run_folder, worker, worker_pool
+from harness.runner import (
+    confirming,
+    engine_side,
+    process_files,
+    run_folder,
+    run_plan,
+    worker,
+    worker_pool,
+)
+from harness.runner.confirming import CONFIRM
 from harness.runner.run_plan import RunPlan
-from harness.scoring.provenance import FILE
+from harness.scoring import kept_scores
+from harness.scoring.kept_scores import FILE
 from harness.scoring.score_run import RunScores
-from harness.workflow import CONFIRM, check_suite, judge_run
+from harness.workflow import check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
 
@@ -67,13 +77,14 @@ def heard(run: Run, golden: Path, **_: object) -> RunScores:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite; workers run in this process, and collect no garbage."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", heard)
-    for name in ("get_profile", "ready_profile"):
-        monkeypatch.setattr(workflow, name, lambda _: ALONE)
+    monkeypatch.setattr(kept_scores, "score_run", heard)
+    monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
+    monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Stopped)
-    monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
-    monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
+    for module in (worker, engine_side):
+        monkeypatch.setattr(module, "no_garbage_collection", nullcontext)
+        monkeypatch.setattr(module, "freeze_gc", lambda: None)
+    monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     monkeypatch.setattr(Stopped, "left", 10**9)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE.replace("iterations=12", "iterations=2"))
@@ -212,7 +223,7 @@ def test_audio_that_changed_is_scored_anew_and_records_without_audio_are_refused
 ) -> None:
     calls: list[Path] = []
     monkeypatch.setattr(
-        workflow,
+        kept_scores,
         "score_run",
         lambda run, golden, **more: calls.append(golden) or heard(run, golden),
     )
@@ -251,13 +262,13 @@ def test_a_second_look_at_other_records_counts_no_more(
 ) -> None:
     """A run that was confirmed as quick, and then went on with a slow engine, is slow."""
     plan = RunPlan(suite="two", out=RUN, budget_s=0.0)
-    again = workflow._measure_again
+    again = workflow.measure_again
 
     def calmer(*arguments: Any) -> Any:
         script({})
         return again(*arguments)
 
-    monkeypatch.setattr(workflow, "_measure_again", calmer)
+    monkeypatch.setattr(workflow, "measure_again", calmer)
     script({"steps-4": {"slower": 1.3}})
     check_suite(plan, Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.PASS, (
@@ -267,7 +278,7 @@ def test_a_second_look_at_other_records_counts_no_more(
     script({"steps-4": {"slower": 1.4}})
     measure(monkeypatch)
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
-    monkeypatch.setattr(workflow, "_measure_again", again)
+    monkeypatch.setattr(workflow, "measure_again", again)
     check_suite(RunPlan(suite="two", out=RUN, budget_s=0.0, resume=True), Path("straight"))
     assert judge_run(RUN, Path("straight")).judgement.verdict is Verdict.REGRESSED
     assert (RUN / f"{CONFIRM}.old1" / "run.json").exists()

@@ -18,7 +18,9 @@ from harness.cli.main import invoke
 from harness.history.address import DEFAULT_URL
 from harness.history.database import open_history
 from harness.pytest_plugin import DEFINES_SUITE, Replay
+from harness.runner import run_plan
 from harness.runner.runner import Outcome
+from harness.scoring import kept_scores
 from harness.targets.scripted import SCRIPT
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
@@ -35,7 +37,7 @@ class Project:
         (self.folder / "suites").mkdir()
         self.write(SUITE)
         (self.folder / "two.toml").write_text(WORKLOAD)
-        monkeypatch.setattr(workflow, "score_run", made_up)
+        monkeypatch.setattr(kept_scores, "score_run", made_up)
 
     def write(self, suite: str) -> None:
         (self.folder / "suites" / "two.py").write_text(suite)
@@ -187,7 +189,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
     outcome = Outcome(
         folder=project.folder / "runs/0001", complete=False, interrupted=True, failures={}
     )
-    monkeypatch.setattr(workflow, "run_suite", lambda *_, **__: outcome)
+    monkeypatch.setattr(run_plan, "run_suite", lambda *_, **__: outcome)
     code, text = project.test("-k", "steps-8")
     assert code == 130
     assert (

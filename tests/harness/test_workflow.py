@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 from harness import workflow
+from harness.analysis.metric_rules import ENERGY
 from harness.cli.main import invoke
-from harness.judging import speed_decision
-from harness.records.verdict import CellVerdict, Verdict
+from harness.judging import compare as compare_module
+from harness.judging import judge as judge_module
+from harness.judging import judge_run as judge_run_module
+from harness.records.measurement import Measurement
+from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from harness.runner import process_files, run_folder
+from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
 from harness.runner.run_plan import RunPlan
-from harness.workflow import CONFIRM, CONFIRM_ROUNDS, check_suite, judge_run
+from harness.scoring import kept_scores
+from harness.workflow import check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
@@ -27,7 +33,7 @@ SLOW = {"steps-4": {"slower": 1.1, "stage": "vocoder"}}
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite and its baseline."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -79,13 +85,13 @@ def test_a_suspect_is_measured_again_and_confirmed(project: Path, script: Script
 def test_a_suspect_that_was_only_unlucky_passes_and_says_so(
     project: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure_again = workflow._measure_again
+    measure_again = workflow.measure_again
 
     def calmer(*arguments: Any) -> Any:
         script({})
         return measure_again(*arguments)
 
-    monkeypatch.setattr(workflow, "_measure_again", calmer)
+    monkeypatch.setattr(workflow, "measure_again", calmer)
     script(SLOW)
     outcome = check_suite(RunPlan(suite="two", iterations=3))
     cell = cell_of(outcome.folder)
@@ -105,25 +111,47 @@ def test_gate_alone_judges_what_it_finds(project: Path, script: Script) -> None:
 def counted(name: str, of: Callable[..., Any], counts: Counter[str]) -> Callable[..., Any]:
     """Wrap a function so that its calls are counted."""
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         counts[name] += 1
-        return of(*arguments)
+        return of(*arguments, **named)
 
     return call
 
 
-def test_a_green_check_loads_suite_policy_and_baseline_once_and_judges_speed_once(
+def test_a_green_check_loads_everything_once_and_judges_once(
     project: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`judge` runs twice: for the speeds, which decide on further rounds, and for the whole."""
+    """The speeds, which decide on further rounds, are not judged again with the whole."""
     counts = Counter[str]()
     for module, names in (
-        (speed_decision, ("load_suite", "limits_of", "baseline_of", "judge")),
-        (workflow, ("judge",)),
+        (judge_run_module, ("load_suite", "baseline_of", "judge_speeds", "judge")),
+        (judge_run_module, ("limits_of",)),
         (process_files, ("process_of",)),
     ):
         for name in names:
             monkeypatch.setattr(module, name, counted(name, getattr(module, name), counts))
+    decided = Counter[tuple[str, str]]()
+
+    def decide(comparison: Comparison, *more: Any) -> MetricVerdict:
+        decided[comparison.cell, comparison.metric] += 1
+        return decide_one(comparison, *more)
+
+    decide_one = judge_module.decide
+    monkeypatch.setattr(judge_module, "decide", decide)
+    compared = Counter[tuple[str, str]]()
+
+    def compare_speed(cell: str, now: Measurement, *more: Any) -> Comparison:
+        compared[cell, now.metric] += 1
+        return compare_one(cell, now, *more)
+
+    compare_one = compare_module.compare_speed
+    monkeypatch.setattr(compare_module, "compare_speed", compare_speed)
     assert invoke(["check", "two", "--iterations", "3"]) == 0
     assert counts.pop("process_of") == len(list(Path("runs/0002/processes").glob("*.jsonl")))
-    assert counts == {"load_suite": 1, "limits_of": 1, "baseline_of": 1, "judge": 2}
+    once = ("load_suite", "limits_of", "baseline_of", "judge_speeds", "judge")
+    assert counts == dict.fromkeys(once, 1)
+    # why no energy was measured is known only when the run is complete
+    twice = {metric for (_, metric), count in decided.items() if count > 1}
+    assert twice <= {ENERGY} and ("steps-4", "rtf") in decided and ("steps-4", "wer") in decided
+    assert {metric for (_, metric), count in compared.items() if count > 1} <= {ENERGY}
+    assert ("steps-4", "rtf") in compared

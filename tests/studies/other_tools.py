@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
 
-from harness.judging.policy import Policy, load_policy
-from harness.judging.speed_decision import BASELINES, shown_metrics
+from harness.judging.baseline import BASELINES
+from harness.judging.policy import Policy, load_policy, shown_metrics
 from harness.records.run import Phase, Run
 from harness.records.verdict import Verdict
 from harness.runner import run_folder

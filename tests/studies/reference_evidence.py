@@ -27,9 +27,10 @@ from engine.layers.mel import HOP
 from engine.pipelines.flow import FlowPipeline
 from engine.pipelines.voice_prompt import encode
 from engine.text.frontend import phonemise
-from harness import workflow as stages
 from harness.audio.files import read_audio, write_flac, write_wav
 from harness.audio.recording import read_recording
+from harness.judging.baseline import BASELINES
+from harness.judging.judge_run import scored_run
 from harness.metrics.metric import MetricInput
 from harness.metrics.prompt_leakage import prompt_leakage_s
 from harness.metrics.prosody import pitch_median
@@ -71,7 +72,7 @@ def lengths(folder: Path) -> Iterator[str]:
             check=True,
             stdout=2,
         )
-    stages.score(run)
+    scored_run(run, BASELINES)
     titles = (
         "reference",
         "its pitch, Hz",

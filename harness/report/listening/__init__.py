@@ -2,7 +2,8 @@
 Pages to listen to a run: every take of every utterance, and a blind test (ABX).
 
 Static files that work from a disk and from any web server. `page.py` and `abx.py` write one page
-each; the other files hold their parts. Judges nothing.
+each; `player.py` is the player of the listening page and of the page of a run; the other files hold
+their parts. Judges nothing.
 """
 
 from harness.report.listening.abx import abx_page

@@ -12,8 +12,9 @@ from pathlib import Path
 from harness.history.records import RunRow
 from harness.records.files import write_file
 from harness.records.measurement import Missing
-from harness.report.listening.assets import AssetFolder, minute, render
-from harness.report.listening.recordings import RunRecordings, Runs, load_recordings
+from harness.report.html import standalone
+from harness.report.listening.assets import AssetFolder
+from harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
 from harness.report.listening.utterance import UtteranceVoices, utterance
 from harness.runner.recordings import When, takes
 
@@ -90,7 +91,7 @@ def write_test(
         return Missing("no two takes of an utterance differ")
     data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
     scripts = ("deck.js", "binomial.js", "abx.js")
-    text = render("abx.html", scripts, run=heard.run, data=data, pairs=pairs)
+    text = standalone("abx.html", scripts, loads_assets=True, run=heard.run, data=data, pairs=pairs)
     write_file(
         out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False
     )

@@ -1,28 +1,28 @@
 """
-The files beside a page, and the page itself as text and file.
+The sounds and pictures of a player: files beside its page, or bytes within it.
 
-Sounds and pictures are named by a hash of their content, so that no name reveals the voice. An
-asset is a script with one call that passes base64: the only kind of file that a page can read from
-a disk as well as from a web server.
-
-A page holds its styles and scripts, each named by its hash in the content security policy. Every
-text is escaped by the template engine. The script may load further ones (the assets) by
-`strict-dynamic`; markup may not, so that a hostile text that became markup could still run and load
-nothing.
+They are named by a hash of their content, so that no name reveals the voice. A file is a script
+with one call that passes base64: the only kind of file that a page can read from a disk as well as
+from a web server. `deck.js` reads both kinds.
 """
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import Protocol
 
 from harness.records.files import write_file
-from harness.report.page import TEMPLATES as SHARED
 
 FOLDER = "audio"
 """Below the folder of the pages; `deck.js` has the same word."""
+
+
+class Assets(Protocol):
+    """Where sounds and pictures are kept."""
+
+    def put(self, data: bytes) -> str:
+        """Keep a file's bytes; return its id."""
 
 
 class AssetFolder:
@@ -37,8 +37,8 @@ class AssetFolder:
         self.size_bytes = 0
 
     def put(self, data: bytes) -> str:
-        """Keep a file's bytes; gives its id. Raises HarnessError if it cannot be written."""
-        name = hashlib.sha256(data).hexdigest()[:16]
+        """Keep a file's bytes; return its id. Raises HarnessError if it cannot be written."""
+        name = _id(data)
         if name not in self._ids:
             self._ids.add(name)
             self.size_bytes += self._write(name, data)
@@ -55,43 +55,40 @@ class AssetFolder:
         return len(text)
 
 
-TEMPLATES = Path(__file__).with_name("templates")
-STYLES = (SHARED / "page.css", TEMPLATES / "voices.css")
-"""The look of all pages, and what these add to it."""
+class EmbeddedAssets:
+    """
+    Sounds and pictures that a page holds itself, up to `budget_bytes`. What was put since the last
+    `settle` is dropped as one where it is too much.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._kept: dict[str, bytes] = {}
+        self._fresh: dict[str, bytes] = {}
+
+    @property
+    def fits(self) -> bool:
+        """Whether all that was put is within the budget."""
+        return sum(map(len, {**self._kept, **self._fresh}.values())) <= self._budget_bytes
+
+    def put(self, data: bytes) -> str:
+        """Keep a file's bytes; return its id."""
+        name = _id(data)
+        self._fresh[name] = data
+        return name
+
+    def settle(self) -> bool:
+        """Keep what was put where it fits, or else drop it; return whether it fits."""
+        fits = self.fits
+        if fits:
+            self._kept |= self._fresh
+        self._fresh = {}
+        return fits
+
+    def as_base64(self) -> Mapping[str, str]:
+        """Return what is kept: id -> base64."""
+        return {name: base64.b64encode(data).decode() for name, data in self._kept.items()}
 
 
-def render(template: str, scripts: Sequence[str], **values: object) -> str:
-    """Fill a template; it finds its policy, style and script as `csp`, `style` and `script`."""
-    style = "".join(path.read_text(encoding="utf-8") for path in STYLES)
-    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
-        csp=_policy(style, script), style=style, script=script, **values
-    )
-
-
-def png_uri(data: bytes) -> str:
-    """Return a picture as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
-
-
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)} "
-        "'strict-dynamic'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def minute(created: str) -> str:
-    """Shorten an ISO time in UTC: `2026-11-21 10:44 UTC`."""
-    return f"{created[:16].replace('T', ' ')} UTC"
+def _id(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -22,7 +22,7 @@ from harness.metrics.clicks import click_times_s
 from harness.metrics.dropouts import dropout_times_s
 from harness.metrics.repetition import repeat_times_s
 from harness.records.measurement import Missing
-from harness.report.listening.assets import AssetFolder
+from harness.report.listening.assets import Assets
 from harness.report.listening.spectrogram import (
     SpectrogramDifference,
     Table,
@@ -135,7 +135,7 @@ class View:
         return (voice.when, voice.cell) == (when, cell)
 
 
-def view(utterance: UtteranceVoices, reference: str, assets: AssetFolder) -> View:
+def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
     """
     Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
     """
@@ -202,7 +202,7 @@ def _contrasts(
     reference: str,
     tables: Sequence[Table | None],
     loudest_db: float,
-    assets: AssetFolder,
+    assets: Assets,
 ) -> tuple[Contrast, ...]:
     """
     Hold a current voice against the previous one, and against the golden one or, in other cells,
@@ -226,7 +226,7 @@ def _contrast(
     rival: int,
     tables: Sequence[Table | None],
     loudest_db: float,
-    assets: AssetFolder,
+    assets: Assets,
 ) -> Contrast:
     old, new = tables[rival], tables[index]
     assert old is not None and new is not None, "voices that are found have sound"
@@ -238,7 +238,7 @@ def _contrast(
     return _drawn(unlike, rival, assets)
 
 
-def _drawn(unlike: SpectrogramDifference, rival: int, assets: AssetFolder) -> Contrast:
+def _drawn(unlike: SpectrogramDifference, rival: int, assets: Assets) -> Contrast:
     return Contrast(
         against=rival,
         same=False,

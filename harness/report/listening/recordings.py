@@ -74,3 +74,8 @@ def previous(history: Runs, run: RunRow) -> RunRow | None:
 
 def _is_there(run: RunRow) -> bool:
     return bool(run.folder) and (Path(run.folder) / "run.json").is_file()
+
+
+def minute(created: str) -> str:
+    """Shorten an ISO time in UTC: `2026-11-21 10:44 UTC`."""
+    return f"{created[:16].replace('T', ' ')} UTC"

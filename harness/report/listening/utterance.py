@@ -16,9 +16,11 @@ import soundfile
 from harness.audio.activity import active_level_db
 from harness.records.cell import Request
 from harness.records.measurement import Missing, Value
-from harness.report.listening.assets import AssetFolder
+from harness.report.listening.assets import Assets
 from harness.runner.recordings import KeptAudio, Take, When
 
+FLAC_ANY_BELOW_HZ, FLAC_HIGHEST_HZ = 2**16, 655_350
+"""FLAC knows every rate below the first, and every tenth one up to the second."""
 MOST_DB = 12.0
 """
 Takes that differ by more are not two versions of one voice: something is broken, and should be
@@ -131,11 +133,11 @@ class UtteranceVoices:
         return first[one] == first[second]
 
 
-def _put(sound: KeptAudio | None, assets: AssetFolder) -> str:
+def _put(sound: KeptAudio | None, assets: Assets) -> str:
     return "" if sound is None else assets.put(encoded(sound))
 
 
-def utterance(request: Request, takes: Sequence[Take], assets: AssetFolder) -> UtteranceVoices:
+def utterance(request: Request, takes: Sequence[Take], assets: Assets) -> UtteranceVoices:
     """
     Write the clips of an utterance as assets, and match their levels. Raises HarnessError if that
     fails.
@@ -163,11 +165,13 @@ def utterance(request: Request, takes: Sequence[Take], assets: AssetFolder) -> U
 
 def encoded(sound: KeptAudio) -> bytes:
     """
-    Return a sound as a 16-bit FLAC file, which every browser decodes; samples beyond -1..1 are
-    clipped.
+    Return a sound as a 16-bit FLAC file, which every browser decodes, or as WAV where FLAC does not
+    know its rate; samples beyond -1..1 are clipped.
     """
-    out = io.BytesIO()
-    soundfile.write(out, sound.frames, sound.rate_hz, format="FLAC", subtype="PCM_16")
+    out, rate_hz = io.BytesIO(), sound.rate_hz
+    known = rate_hz < FLAC_ANY_BELOW_HZ or (rate_hz <= FLAC_HIGHEST_HZ and rate_hz % 10 == 0)
+    kind = "FLAC" if known else "WAV"
+    soundfile.write(out, sound.frames, rate_hz, format=kind, subtype="PCM_16")
     return out.getvalue()
 
 

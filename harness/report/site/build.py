@@ -19,23 +19,35 @@ from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.analysis.metric_rules import is_helper
 from harness.errors import HarnessError
-from harness.history.database import History
+from harness.history.database import History, open_existing
 from harness.history.records import RunRow
-from harness.judging.policy import Policy, load_policy
-from harness.metrics.registry import known_metrics
+from harness.judging.policy import Policy, limits_of
+from harness.machine.clock import now_utc_iso
+from harness.report.badges import MEANINGS
 from harness.report.listening import listening_page
+from harness.report.run_page import run_page
+from harness.report.site import urls
 from harness.report.site.cell_page import write_cells
-from harness.report.site.charts import drawings
 from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, LoadedHistory, make_book, read_trends
+from harness.report.site.history_view import (
+    Book,
+    LoadedHistory,
+    RunAxis,
+    make_book,
+    read_trends,
+)
 from harness.report.site.overview_page import Listen, write_overview
 from harness.report.site.run_data import CHUNK, list_script, run_scripts
-from harness.report.site.run_page import meanings, write_latest_runs
-from harness.report.site.run_view import judgement, measurements
+from harness.report.site.run_view import drawings, judgement, measurements, record
 from harness.report.site.state import cell_states
 from harness.report.site.suite_page import write_suites
+
+
+def build_site_of(url: str, out: Path, baselines: Path) -> Path:
+    """Write the site of the history at a URL, as of today. Raises HarnessError as `build_site`."""
+    with open_existing(url) as history:
+        return build_site(history, out, baselines, now_utc_iso()[:10])
 
 
 def build_site(history: History, out: Path, baselines: Path, today: str) -> Path:
@@ -53,9 +65,7 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policy = load_policy(
-        baselines, [metric.name for metric in known_metrics() if not is_helper(metric.name)]
-    )
+    policy = limits_of(baselines)
     with Folder(out, today) as folder:
         with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
             listen = _listen(
@@ -65,7 +75,8 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
             write_overview(folder, read, cell_states(read), listen)
             write_suites(folder, read, policy, listen)
             write_cells(folder, read)
-            write_latest_runs(folder, read, listen)
+            for place in read.places:
+                _write_run(folder, read, place, policy, listen)
         return folder.done()
 
 
@@ -91,6 +102,13 @@ def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None
         judged, measured = judgement(book, place, last, policy), measurements(place, last)
         for address, content in drawings(judged, measured, place.file_name):
             folder.file(address, content)
+
+
+def _write_run(folder: Folder, book: Book, place: RunAxis, policy: Policy, listen: Listen) -> None:
+    """Write the page of the latest run of a place."""
+    run = place.runs[-1]
+    shown = run_page(record(book, place, policy, listen.get(run.id, ())))
+    folder.page(urls.run_page(run.id), "run.html", page=shown)
 
 
 def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
@@ -167,7 +185,7 @@ def write_scripted(folder: Folder, book: Book) -> None:
     carried = {
         "chunk": CHUNK,
         "chunks": sorted({run.id // CHUNK for run in book.runs}),
-        "meaning": meanings(),
+        "meaning": dict(MEANINGS),
     }
     folder.page("run.html", "any_run.html", carried=carried)
     folder.page("compare.html", "compare.html", carried=carried)

@@ -16,11 +16,12 @@ from harness.history.budget import Budget, shift_text
 from harness.history.change_points import ChangePoint
 from harness.history.records import Series
 from harness.history.trend import SeriesTrend
+from harness.report.badges import Badge
 from harness.report.format import SECONDS, shown, shown_scale, shown_unit
 from harness.report.site import urls
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import Badge, Spark, of_trend
+from harness.report.site.marks import Spark, of_trend
 from harness.report.site.run_data import metric_facts
 from harness.report.site.run_view import RunLink, run_links
 from harness.report.site.state import QUIET, CellState, cell_state, worst

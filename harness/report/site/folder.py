@@ -1,40 +1,28 @@
 """
-The folder of the site: filled templates, copied assets and the content security policy.
+The folder of the site: filled templates and copied assets.
 
 The whole is replaced at once, so that nobody ever reads half a site.
 """
 
 import importlib.util
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Self
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from harness.errors import HarnessError
 from harness.judging.replace_folder import drafted, put_folder
 from harness.records.files import inside, reason, write_file
-from harness.report.page import TEMPLATES as SHARED
+from harness.report.html import STYLE, TEMPLATES, templates
 
-TEMPLATES = Path(__file__).with_name("templates")
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
 LIBRARY = ("uPlot.iife.js", "uPlot.min.css")
 """
 uPlot, out of the installed package `uplot-python`: the smallest and quickest library of those that
 were measured (docs/evidence/site-scale.md), and one that needs neither eval nor inline styles.
 """
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri "
-    "'none'; form-action 'none'"
-)
-"""
-A page may load the files beside it and nothing else; no script and no style stands in a page
-(`data:` is the empty icon).
-"""
 ADVICE = "choose another --out, or make room"
-OURS = "assets/voxgate.css"
+OURS = f"assets/{STYLE}"
 """What tells that a folder is a site, and may be replaced by a newer one."""
 
 
@@ -44,14 +32,7 @@ class Folder:
     def __init__(self, out: Path, today: str) -> None:
         self.out = out
         self._place = out.resolve()
-        self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals = {"csp": POLICY, "today": today}
+        self._templates = templates(today=today)
         library()
         try:
             if out.exists() and (
@@ -100,9 +81,8 @@ class Folder:
         os.close(self._lock)
 
     def _assets(self) -> None:
-        self.file(OURS, stylesheet())
         for source in (
-            *(TEMPLATES / name for name in SCRIPTS),
+            *(TEMPLATES / name for name in (STYLE, *SCRIPTS)),
             *(library() / name for name in LIBRARY),
         ):
             self.file(f"assets/{source.name}", source.read_bytes())
@@ -121,22 +101,3 @@ def library() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise HarnessError("the site's charts need uPlot; pip install 'voxgate[site]'")
     return Path(spec.submodule_search_locations[0]) / "static"
-
-
-def stylesheet() -> str:
-    """
-    Return the shared style and the site's own.
-
-    Paper gets the light colours whatever the screen has: through `data-print` too, for charts,
-    which are drawn again before the page is laid out for paper.
-    """
-    shared, own = (
-        (folder / name).read_text(encoding="utf-8")
-        for folder, name in ((SHARED, "page.css"), (TEMPLATES, "site.css"))
-    )
-    light = re.search(r":root (\{.*?\})", shared, flags=re.DOTALL)
-    assert light is not None, "page.css begins with its colours"
-    return (
-        f"{shared}{own}:root[data-print] {light.group(1)}\n@media print {{ :root {light.group(1)} "
-        f"}}\n"
-    )

@@ -1,6 +1,5 @@
 """
-Badges of states and verdicts (a word, a colour, and a sign for those who see no colour), and
-sparklines.
+Badges of the states of trends, and sparklines.
 
 A sparkline is the path of an SVG of 100 x 24, which its page scales.
 """
@@ -12,11 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.history.trend import SeriesTrend, TrendState
-from harness.records.verdict import Verdict
-from harness.report.charts import kind
+from harness.report.badges import Badge
 
-SIGNS = {"good": "●", "open": "◆", "bad": "✖"}
-"""The shapes that the pictures use."""
 STATES: Mapping[str, str] = {
     TrendState.WORSE: "bad",
     TrendState.OVER_BUDGET: "bad",
@@ -28,20 +24,6 @@ STATES: Mapping[str, str] = {
 """What a trend may be, the most urgent first, and its kind of colour."""
 
 ADVISORY = "(advisory)"
-VERDICTS = tuple(verdict.value for verdict in Verdict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
-    """`kind` is `good`, `open` or `bad`."""
-
-    word: str
-    kind: str
-
-    @property
-    def sign(self) -> str:
-        """The shape that carries the same meaning as the colour."""
-        return SIGNS[self.kind]
 
 
 def of_state(state: str) -> Badge:
@@ -60,13 +42,6 @@ def of_trend(trend: SeriesTrend) -> Badge:
         if mark.kind != "bad" or trend.counts
         else Badge(word=f"{mark.word} {ADVISORY}", kind="open")
     )
-
-
-def of_verdict(verdict: str | None) -> Badge:
-    """Mark a verdict; a run that nobody judged has none."""
-    if verdict is None:
-        return Badge(word="not judged", kind="open")
-    return Badge(word=verdict, kind=kind(Verdict(verdict)) if verdict in VERDICTS else "open")
 
 
 LAST = 60

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.history.records import RunRow
+from harness.report.badges import Badge
 from harness.report.site import urls
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, RunAxis
-from harness.report.site.marks import Badge, Spark
+from harness.report.site.marks import Spark
 from harness.report.site.run_view import RunLink, run_links
 from harness.report.site.state import CellState, headline
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from harness.history.records import CellRow, RunRow
 from harness.records.measurement import SNR_CEILING_DB
-from harness.report.format import FIXED, shown_scale, shown_unit
+from harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit
 from harness.report.site import urls
 from harness.report.site.history_view import Book, RunAxis
-from harness.report.site.run_view import facts, text
 from harness.report.site.urls import data_script
 from harness.report.tables import COLUMNS
 
@@ -65,7 +64,7 @@ def _place(place: RunAxis) -> dict[str, object]:
 
 
 def _check(check: Mapping[str, object]) -> dict[str, object]:
-    return {name: value if name == "holds" else text(value) for name, value in check.items()}
+    return {name: value if name == "holds" else fact_text(value) for name, value in check.items()}
 
 
 def metric_facts(metric: str, unit: str) -> dict[str, object]:
@@ -166,7 +165,7 @@ def _run(book: Book, run: RunRow, paged: Collection[tuple[str, str]]) -> dict[st
         **{name: getattr(run, name) for name in names},
         "question": run.question,
         "complete": run.complete,
-        "environment": facts(run.environment),
+        "environment": flat_facts(run.environment),
         "cells": [
             _cell(cell, run.suite, (run.suite, cell.cell) in paged) for cell in book.cells[run.id]
         ],
@@ -180,7 +179,7 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
         "page": urls.cell_page(suite, cell.cell) if has_page else None,
         "verdict": cell.verdict,
         "reason": cell.reason,
-        "config": {name: text(value) for name, value in cell.config.items()},
-        "effective": {name: text(value) for name, value in cell.effective.items()},
+        "config": {name: fact_text(value) for name, value in cell.config.items()},
+        "effective": {name: fact_text(value) for name, value in cell.effective.items()},
         "effects": [_check(check) for check in cell.effects],
     }

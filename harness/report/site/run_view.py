@@ -1,21 +1,36 @@
 """
-One run of the history as measurements and verdicts again, for the functions of the single run's
-page.
+One run of the history as measurements and verdicts again, as the record that the page of a run
+shows, and as a row of a list.
 
-Also a run as a row of a list, with its page, and an environment as a flat list of facts, so that
-two can be compared. Knows no fact by name.
+Only the latest run of a place has a page that needs no script; `templates/run.js` lays out any
+other one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 from harness.history.records import CellRow, RunRow
 from harness.judging.policy import Policy
+from harness.judging.tradeoff import fastest_passing
+from harness.machine.quietness import MachineState, state_between
 from harness.records.measurement import Measurement
 from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from harness.report.badges import VERDICTS, Badge, of_verdict
+from harness.report.charts import ChartImage, both_themes, chart_image
+from harness.report.contents import tradeoffs_of
+from harness.report.format import fact_text, flat_facts, shown_unit
+from harness.report.run_page import (
+    CheckLine,
+    JudgedMeasurement,
+    RecordedCell,
+    RunBefore,
+    RunRecord,
+)
 from harness.report.site import urls
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import VERDICTS, Badge, of_verdict
+from harness.report.tables import COLUMNS, TableColumn
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
@@ -121,28 +136,15 @@ def when(created: str) -> str:
     return created[:16].replace("T", " ")
 
 
+WIDEST = 8
+"""Metrics in a table whose suite knows none of the usual ones (imported from other tools)."""
+Measured = Mapping[str, Sequence[Measurement]]
 UNKNOWN = "unknown"
 STEADY = ("machine", "toolchain")
 """
 The groups that stay the same between two runs unless somebody changes something; the others say how
 busy it was.
 """
-
-
-def facts(environment: Mapping[str, object]) -> dict[str, str]:
-    """Return every fact as text: `machine · cores` -> `2`."""
-    flat: dict[str, str] = {}
-    for name, value in environment.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name} · {inner}": fact for inner, fact in facts(value).items()}
-        else:
-            flat[str(name)] = text(value)
-    return flat
-
-
-def text(value: object) -> str:
-    """Return a value as text."""
-    return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def changed(
@@ -159,4 +161,133 @@ def changed(
 
 
 def _steady_facts(environment: Mapping[str, object]) -> dict[str, str]:
-    return facts({group: environment.get(group, {}) for group in STEADY})
+    return flat_facts({group: environment.get(group, {}) for group in STEADY})
+
+
+def record(
+    book: Book, place: RunAxis, policy: Policy, links: Sequence[tuple[str, str]]
+) -> RunRecord:
+    """Return the record of the latest run of a place."""
+    last = len(place.runs) - 1
+    run, before = place.runs[last], place.runs[last - 1] if last else None
+    judged, measured = judgement(book, place, last, policy), measurements(place, last)
+    return RunRecord(
+        title=f"Run {run.id}: {of_verdict(run.verdict).word.replace('_', ' ')} {run.suite}",
+        suite=run.suite,
+        profile=run.profile,
+        machine=run.machine,
+        state=_state(run.environment),
+        verdict=run.verdict,
+        question=run.question,
+        line=run.line,
+        head=run.head,
+        created=run.created,
+        baseline=run.baseline,
+        run=f"{run.folder or run.source}{'' if run.complete else ', not complete'}",
+        columns=columns(place),
+        cells=tuple(_recorded(book, place, row) for row in book.cells[run.id]),
+        fastest=fastest_passing(judged, measured, None),
+        gain="",
+        charts=charts_of(judged, measured, place.file_name),
+        environment=flat_facts(run.environment),
+        before=_before(before, run) if before else None,
+        trail=(
+            ("overview", "index.html"),
+            (run.suite, urls.suite_page(run.suite)),
+            (f"run {run.id}", ""),
+        ),
+        links=(*links, ("Environment against another run", _compare(before, run))),
+    )
+
+
+def _recorded(book: Book, place: RunAxis, row: CellRow) -> RecordedCell:
+    lines = place.lines.get(row.cell, ())
+    mark = of_verdict(row.verdict)
+    return RecordedCell(
+        label=row.label,
+        verdict=row.verdict,
+        reasons=() if mark.kind == "good" or not row.reason else (row.reason,),
+        measured=tuple(_judged_at(book, lines, len(place.runs) - 1)),
+        requested=row.config,
+        effective=row.effective,
+        checks=tuple(map(_check, row.effects)),
+        address=urls.cell_page(place.suite, row.cell) if lines else "",
+    )
+
+
+def _check(check: Mapping[str, object]) -> CheckLine:
+    """Return an option check; the history keeps the keys that a run folder has."""
+    option, requested, observed, why = (
+        fact_text(check.get(key, "")) for key in ("option", "asked", "observed", "why")
+    )
+    holds = check.get("holds")
+    return CheckLine(
+        option=option,
+        requested=requested,
+        observed=observed,
+        in_effect=holds if isinstance(holds, bool) else None,
+        reason=why,
+    )
+
+
+def _judged_at(
+    book: Book, lines: Sequence[MetricSeries], position: int
+) -> Iterator[JudgedMeasurement]:
+    for line in lines:
+        index = line.index_of(position)
+        if index is not None:
+            yield JudgedMeasurement(
+                measurement=line.measurement(index),
+                verdict=book.words[line.verdicts[index]],
+                reason=line.reasons.get(index, ""),
+            )
+
+
+def _before(before: RunRow, run: RunRow) -> RunBefore:
+    return RunBefore(
+        head=before.head,
+        created=before.created,
+        changed=changed(before.environment, run.environment),
+    )
+
+
+def _compare(before: RunRow | None, run: RunRow) -> str:
+    return urls.compare_page(before.id if before else run.id, run.id)
+
+
+def _state(environment: Mapping[str, object]) -> MachineState:
+    """Return how quiet the machine was; the history keeps the environments of other tools too."""
+    parts = (environment.get(name) for name in ("machine", "before", "after"))
+    return state_between(*(part if isinstance(part, Mapping) else {} for part in parts))
+
+
+def columns(place: RunAxis) -> tuple[TableColumn, ...]:
+    """Choose a table's columns: those of the main table, or the first metrics that there are."""
+    every = chain.from_iterable(place.lines.values())
+    units = {line.series.metric: line.series.unit for line in every if not line.helps}
+    usual = tuple(column for column in COLUMNS if column.metric in units)
+    return usual or tuple(
+        TableColumn(
+            metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank
+        )
+        for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
+    )
+
+
+def charts_of(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
+    """Return the descriptions of a run's charts, whose files are called after `name`."""
+    return tuple(
+        chart_image(data, partial(_chart, name, data.metric))
+        for data in tradeoffs_of(judged, measured)
+    )
+
+
+def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
+    """Draw the charts; yield the address and content of each file."""
+    for data in tradeoffs_of(judged, measured):
+        for theme, picture in both_themes(data):
+            yield _chart(name, data.metric, theme), picture
+
+
+def _chart(name: str, metric: str, theme: str) -> str:
+    return f"pictures/{name}~{metric}-{theme}.svg"

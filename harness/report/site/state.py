@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.history.trend import SeriesTrend, TrendState
+from harness.report.badges import Badge
 from harness.report.site import urls
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import ADVISORY, Badge, of_state, of_trend
+from harness.report.site.marks import ADVISORY, of_state, of_trend
 
 ORDER = tuple(TrendState)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)

@@ -5,24 +5,31 @@ quality, and the latest runs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from harness.judging.policy import Policy
-from harness.report.format import shown, shown_unit
+from harness.judging.tradeoff import fastest_passing
+from harness.records.verdict import RunVerdict
+from harness.report.badges import Badge
+from harness.report.charts import ChartImage
+from harness.report.format import shown
 from harness.report.site import urls
-from harness.report.site.charts import ChartImage, fastest_line, pictures
 from harness.report.site.folder import Folder
 from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import LAST, Badge, Spark, of_trend
+from harness.report.site.marks import LAST, Spark, of_trend
 from harness.report.site.overview_page import Listen
-from harness.report.site.run_view import RunLink, judgement, measurements, run_links
+from harness.report.site.run_view import (
+    Measured,
+    RunLink,
+    charts_of,
+    columns,
+    judgement,
+    measurements,
+    run_links,
+)
 from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
-from harness.report.tables import COLUMNS, TableColumn
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
-WIDEST = 8
-"""Metrics in a table whose suite knows none of the usual ones (imported from other tools)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,23 +103,10 @@ def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceV
         fastest=fastest_line(judged, measured),
         titles=tuple(column.title for column in chosen),
         rows=tuple(_row(book, state, metrics) for state in states),
-        pictures=pictures(judged, measured, place.file_name),
+        pictures=charts_of(judged, measured, place.file_name),
         listen=listen.get(place.runs[-1].id, ()),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
         older=max(0, len(place.runs) - LISTED),
-    )
-
-
-def columns(place: RunAxis) -> tuple[TableColumn, ...]:
-    """Choose a table's columns: those of the main table, or the first metrics that there are."""
-    every = chain.from_iterable(place.lines.values())
-    units = {line.series.metric: line.series.unit for line in every if not line.helps}
-    usual = tuple(column for column in COLUMNS if column.metric in units)
-    return usual or tuple(
-        TableColumn(
-            metric=name, title=f"{name} {shown_unit(name, unit)}".strip(), interval=True, rank=rank
-        )
-        for rank, (name, unit) in enumerate(list(units.items())[:WIDEST])
     )
 
 
@@ -141,4 +135,22 @@ def _value(book: Book, place: RunAxis, line: MetricSeries | None) -> ValueView:
         missing="not in the latest run" if index is None else line.missing.get(index, ""),
         mark=None if trend.state in QUIET else of_trend(trend),
         spark=book.spark(line),
+    )
+
+
+def fastest_line(judged: RunVerdict, measured: Measured) -> str:
+    """
+    Return the fastest cell that still passes, in one sentence; empty where no cell has a speed.
+    """
+    if not any(
+        measurement.metric == "rtf"
+        for measurements in measured.values()
+        for measurement in measurements
+    ):
+        return ""
+    best = fastest_passing(judged, measured, None)
+    if best is None:
+        return "No cell of the latest run is fit to ship."
+    return (
+        f"Fastest cell that still passes, and sounds good enough: {best.label}, rtf {best.rtf:.3g}."
     )

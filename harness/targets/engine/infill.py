@@ -103,19 +103,21 @@ ROUNDED = 0.01
 
 
 def _reference(options: Options, seen: InfillSeen) -> Observation:
-    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
-    return Observation(observed=observed, holds=holds, why="what the model may copy from")
+    observed, in_effect = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Observation(
+        observed=observed, in_effect=in_effect, reason="what the model may copy from"
+    )
 
 
 def _reference_text(options: Options, seen: InfillSeen) -> Observation:
     requested = normalise_characters(_words(options))
     texts = ["".join(text) for text in seen.prompt.texts]
-    holds = bool(texts) and all(text.startswith(requested) for text in texts)
+    in_effect = bool(texts) and all(text.startswith(requested) for text in texts)
     beginning = texts[0][: len(requested) + 8] if texts else ""
     return Observation(
         observed=f"told {beginning!r} ...",
-        holds=holds,
-        why="the characters told in front of the new ones",
+        in_effect=in_effect,
+        reason="the characters told in front of the new ones",
     )
 
 
@@ -143,8 +145,8 @@ def _speed(options: Options, seen: InfillSeen) -> Observation:
     made = sum(seen.prompt.left)
     return Observation(
         observed=f"{made / FRAMES_PER_S:.2f} s for {sum(sizes)} characters",
-        holds=abs(made - expected) <= len(sizes) + LENGTH_TOLERANCE * expected,
-        why=f"{expected / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
+        in_effect=abs(made - expected) <= len(sizes) + LENGTH_TOLERANCE * expected,
+        reason=f"{expected / FRAMES_PER_S:.2f} s by the rule of F5-TTS",
     )
 
 
@@ -155,8 +157,8 @@ def _weights(options: Options, seen: InfillSeen) -> Observation:
     )
     return Observation(
         observed=f"the last layer differs by {apart:.1e}",
-        holds=apart <= ROUNDED,
-        why=f"from the file in {folder}",
+        in_effect=apart <= ROUNDED,
+        reason=f"from the file in {folder}",
     )
 
 
@@ -191,8 +193,8 @@ def _version(options: Options, seen: InfillSeen) -> Observation:
     hides = seen.filler == 0.0
     return Observation(
         observed=f"the filler is {'hidden' if hides else 'embedded'}",
-        holds=hides == (options["version"] == 1),
-        why="version 1 hides it, version 0 does not",
+        in_effect=hides == (options["version"] == 1),
+        reason="version 1 hides it, version 0 does not",
     )
 
 

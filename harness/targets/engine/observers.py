@@ -23,9 +23,9 @@ class Observation:
     """What one check observed, and whether the option was in effect."""
 
     observed: str
-    holds: bool | None
+    in_effect: bool | None
     """None where nothing of it was observable."""
-    why: str
+    reason: str
 
 
 Check = Callable[[Options, Any], Observation]
@@ -101,18 +101,18 @@ def _checked(option: str, check: Check, expected: Options, record: Any) -> Optio
     observation = check(expected, record)
     return OptionCheck(
         option=option,
-        asked=expected[option],
+        requested=expected[option],
         observed=observation.observed,
-        holds=observation.holds,
-        why=observation.why,
+        in_effect=observation.in_effect,
+        reason=observation.reason,
     )
 
 
 def _unobservable(option: str, expected: Options) -> OptionCheck:
     return OptionCheck(
         option=option,
-        asked=expected[option],
+        requested=expected[option],
         observed=UNSEEN,
-        holds=None,
-        why="the pipeline's observer has no check of it",
+        in_effect=None,
+        reason="the pipeline's observer has no check of it",
     )

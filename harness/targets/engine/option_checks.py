@@ -59,8 +59,8 @@ def _nfe_steps(options: Options, seen: SynthesisObservation) -> Observation:
     planned = sum(planned_calls(options, seen))
     return Observation(
         observed=f"{seen.acoustic.calls} forward calls",
-        holds=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
-        why=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x "
+        in_effect=calls_hold(options, seen) and seen.acoustic.calls == sum(map(len, seen.outputs)),
+        reason=f"{options['nfe_steps']} steps x order {solver.order} of {solver} x "
         f"{len(seen.together)} passes are {planned}",
     )
 
@@ -76,30 +76,32 @@ def _grid(options: Options, seen: SynthesisObservation) -> Observation:
     first_times = " ".join(f"{t:.3f}" for t in seen.times[:4])
     return Observation(
         observed=f"t = {first_times} ...",
-        holds=_same_times(options, seen),
-        why="the times the model was called for",
+        in_effect=_same_times(options, seen),
+        reason="the times the model was called for",
     )
 
 
 def _cfg_strength(options: Options, seen: SynthesisObservation) -> Observation:
     requested = float(options["cfg_strength"])
     rounded = options["precision"] in (Precision.BF16, Precision.FP16)
-    holds = list(seen.batches) == expected_batches(options, seen)
+    in_effect = list(seen.batches) == expected_batches(options, seen)
     batches = " and ".join(map(str, sorted(set(seen.batches))))
     # the moves from one step to the next call
     plain = seen.guidance[:: Solver(str(options["solver"])).order]
     strength = next((value for value in plain if value is not None), None)
     if strength is None:
         guided = 2 in seen.batches  # one call does not show the strength
-        why = "no guided call with another behind it"
+        reason = "no guided call with another behind it"
         return Observation(
-            observed=f"batch of {batches}", holds=None if holds and guided else holds, why=why
+            observed=f"batch of {batches}",
+            in_effect=None if in_effect and guided else in_effect,
+            reason=reason,
         )
     slack = GUIDANCE_TOLERANCE * (10 if rounded else 1) * max(1.0, requested)
     return Observation(
         observed=f"batch of {batches}, strength {strength:.3f}",
-        holds=holds and abs(strength - requested) <= slack,
-        why="the strength that explains the first move of the solver that is guided",
+        in_effect=in_effect and abs(strength - requested) <= slack,
+        reason="the strength that explains the first move of the solver that is guided",
     )
 
 
@@ -110,16 +112,16 @@ def _precision(options: Options, seen: SynthesisObservation) -> Observation:
     observed = f"weights and activations {' and '.join(sorted(dtypes))}"
     if seen.tf32_error is not None and requested == "float32":
         tf32 = seen.tf32_error > TF32_ERROR
-        holds = dtypes == {requested} and tf32 == (options["precision"] == Precision.TF32)
+        in_effect = dtypes == {requested} and tf32 == (options["precision"] == Precision.TF32)
         return Observation(
             observed=f"{observed}, product error {seen.tf32_error:.1e}",
-            holds=holds,
-            why="TF32 shows in the error",
+            in_effect=in_effect,
+            reason="TF32 shows in the error",
         )
     return Observation(
         observed=observed,
-        holds=dtypes == {requested},
-        why=f"{requested} everywhere is what was asked",
+        in_effect=dtypes == {requested},
+        reason=f"{requested} everywhere is what was asked",
     )
 
 
@@ -131,17 +133,19 @@ def _compile_of(model: ModelSeen, mode: Option, seen: SynthesisObservation) -> O
     if requested and seen.recompiled:
         return Observation(
             observed=f"{observed}, {seen.recompiled} new after warm-up",
-            holds=False,
-            why="it still compiles",
+            in_effect=False,
+            reason="it still compiles",
         )
-    holds = model.compiled == requested and (not requested or seen.graph_breaks == 0)
+    in_effect = model.compiled == requested and (not requested or seen.graph_breaks == 0)
     if mode == Compile.REDUCE_OVERHEAD:
         return Observation(
             observed=f"{observed}, {model.replays} CUDA graphs replayed in {model.calls} calls",
-            holds=holds and model.replays >= model.calls > 0,
-            why="every call is the replay of a CUDA graph",
+            in_effect=in_effect and model.replays >= model.calls > 0,
+            reason="every call is the replay of a CUDA graph",
         )
-    return Observation(observed=observed, holds=holds, why="dynamo's graphs for the model's code")
+    return Observation(
+        observed=observed, in_effect=in_effect, reason="dynamo's graphs for the model's code"
+    )
 
 
 def _compile(options: Options, seen: SynthesisObservation) -> Observation:
@@ -166,8 +170,8 @@ def _quantization(options: Options, seen: SynthesisObservation) -> Observation:
     return Observation(
         observed=f"{int8} of {linears} Linear modules int8, weights {stored / 1e6:.1f} MB "
         f"({full / 1e6:.1f} MB in fp32)",
-        holds=int8 == sum(models[name].linears for name in quantized),
-        why="the dtype that the weights are stored in",
+        in_effect=int8 == sum(models[name].linears for name in quantized),
+        reason="the dtype that the weights are stored in",
     )
 
 
@@ -176,8 +180,8 @@ def _quantized_stages(options: Options, seen: SynthesisObservation) -> Observati
     stages = [stage for stage, model in models if model.int8_linears]
     return Observation(
         observed=f"int8 in {' and '.join(stages) or 'no model'}",
-        holds=set(stages) <= set(Stages(str(options["quantized_stages"])).names),
-        why="the dtype that the weights are stored in",
+        in_effect=set(stages) <= set(Stages(str(options["quantized_stages"])).names),
+        reason="the dtype that the weights are stored in",
     )
 
 
@@ -193,19 +197,19 @@ def _runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
     if runtime is Runtime.TORCH:
         return Observation(
             observed=observed,
-            holds=not model.sessions,
-            why="no session of another runtime ran in the stage",
+            in_effect=not model.sessions,
+            reason="no session of another runtime ran in the stage",
         )
     provider = PROVIDERS[runtime, str(options["device"]).partition(":")[0]]
-    holds = (
+    in_effect = (
         model.products == 0
         and sum(session.runs for session in model.sessions) == model.calls > 0
         and {session.provider for session in model.sessions} == {provider}
     )
     return Observation(
         observed=observed,
-        holds=holds,
-        why=f"one run of {provider} for every call, and nothing left for torch",
+        in_effect=in_effect,
+        reason=f"one run of {provider} for every call, and nothing left for torch",
     )
 
 
@@ -227,17 +231,19 @@ def _pad_frames(options: Options, seen: SynthesisObservation) -> Observation:
         observed=f"frames {', '.join(f'{a} computed as {c}' for a, c in shapes)}"
         if shapes
         else "no call reached a model",
-        holds=bool(requested) and computed == padded,
-        why="the lengths of every call, and those that reached what computes",
+        in_effect=bool(requested) and computed == padded,
+        reason="the lengths of every call, and those that reached what computes",
     )
 
 
 def _device(options: Options, seen: SynthesisObservation) -> Observation:
     devices = seen.acoustic.devices | seen.vocoder.devices
     requested = str(options["device"])
-    holds = len(devices) == 1 and next(iter(devices)) in (requested, f"{requested}:0")
+    in_effect = len(devices) == 1 and next(iter(devices)) in (requested, f"{requested}:0")
     return Observation(
-        observed=" and ".join(sorted(devices)), holds=holds, why="where weights and outputs lie"
+        observed=" and ".join(sorted(devices)),
+        in_effect=in_effect,
+        reason="where weights and outputs lie",
     )
 
 
@@ -245,8 +251,8 @@ def _speaker(options: Options, seen: SynthesisObservation) -> Observation:
     speakers = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
     return Observation(
         observed=speakers,
-        holds=speakers == options["speaker"],
-        why="what the text embedding was told",
+        in_effect=speakers == options["speaker"],
+        reason="what the text embedding was told",
     )
 
 
@@ -255,8 +261,8 @@ def _speed(options: Options, seen: SynthesisObservation) -> Observation:
     requested = float(options["speed"])
     return Observation(
         observed=f"{ratio:.2f} times the planned pace",
-        holds=abs(ratio / requested - 1) <= SPEED_TOLERANCE,
-        why="frames made",
+        in_effect=abs(ratio / requested - 1) <= SPEED_TOLERANCE,
+        reason="frames made",
     )
 
 
@@ -269,8 +275,8 @@ def _seed(options: Options, seen: SynthesisObservation) -> Observation:
     same = bool(pairs) and all(torch.equal(noise.to(state.dtype), state) for noise, state in pairs)
     return Observation(
         observed="the seed's noise" if same else "other noise",
-        holds=same,
-        why="the state at the first call",
+        in_effect=same,
+        reason="the state at the first call",
     )
 
 
@@ -286,16 +292,16 @@ def _chunk_characters(options: Options, seen: SynthesisObservation) -> Observati
     return Observation(
         observed=f"{len(seen.phone_ids)} chunks, the longest of "
         f"{max(map(len, seen.phone_ids), default=0)} phones",
-        holds=seen.phone_ids == _expected_phones(options, seen),
-        why="the phones of every chunk, as the duration model was asked for them",
+        in_effect=seen.phone_ids == _expected_phones(options, seen),
+        reason="the phones of every chunk, as the duration model was asked for them",
     )
 
 
 def _first_chunk_characters(options: Options, seen: SynthesisObservation) -> Observation:
     return Observation(
         observed=f"the first chunk has {len(seen.phone_ids[0]) if seen.phone_ids else 0} phones",
-        holds=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
-        why="what the duration model was asked for first",
+        in_effect=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
+        reason="what the duration model was asked for first",
     )
 
 
@@ -305,15 +311,17 @@ def _batch(options: Options, seen: SynthesisObservation) -> Observation:
     planned = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
     return Observation(
         observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",
-        holds=seen.together == planned and seen.vocoder.calls == len(planned),
-        why="how many utterances each call of the models held; a text of one chunk has nothing to "
-        "share",
+        in_effect=seen.together == planned and seen.vocoder.calls == len(planned),
+        reason="how many utterances each call of the models held; a text of one chunk has "
+        "nothing to share",
     )
 
 
 def _reference(options: Options, seen: SynthesisObservation) -> Observation:
-    observed, holds = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
-    return Observation(observed=observed, holds=holds, why="what the acoustic model may copy from")
+    observed, in_effect = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
+    return Observation(
+        observed=observed, in_effect=in_effect, reason="what the acoustic model may copy from"
+    )
 
 
 def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
@@ -325,8 +333,8 @@ def _reference_text(options: Options, seen: SynthesisObservation) -> Observation
     prompts = [run_together(text[: len(log)]) for text, log in pairs]
     return Observation(
         observed=f"told {' '.join(prompts[0][:8]) or 'nothing' if prompts else 'nothing'}",
-        holds=bool(prompts) and all(phones == requested for phones in prompts),
-        why="the phones of the frames in front",
+        in_effect=bool(prompts) and all(phones == requested for phones in prompts),
+        reason="the phones of the frames in front",
     )
 
 

@@ -126,7 +126,7 @@ that the same recording is five times nearer, and others five times farther.
 
 
 def recording_seen(
-    asked: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float
+    requested: Mapping[str, Option], seen: PromptSeen, rate_hz: int, floor: float
 ) -> tuple[str, bool]:
     """
     Return in words what was observed of a recording, and whether it is the requested one and no
@@ -139,12 +139,12 @@ def recording_seen(
         floor: of the engine's log-mel.
     """
     lengths = [len(log) for log in seen.logs]
-    if not asked["reference"]:
+    if not requested["reference"]:
         return (
             f"{max(lengths)} known frames" if any(lengths) else "nothing to copy from"
         ), not any(lengths)
     apart = max(
-        (distance(log, Path(str(asked["reference"])), rate_hz, floor) for log in seen.logs),
+        (distance(log, Path(str(requested["reference"])), rate_hz, floor) for log in seen.logs),
         default=np.inf,
     )
     cut = [total - left for total, left in zip(seen.total, seen.left, strict=True)]

@@ -78,11 +78,11 @@ def nfe_adaptive(options: Options, seen: SynthesisObservation) -> Observation:
         f"{len(out)} for {phones}"
         for phones, out in zip(map(len, seen.phone_ids), seen.outputs, strict=False)
     )
-    why = (
+    reason = (
         f"calls for phones; {options['nfe_adaptive']} means "
         f"{' and '.join(map(str, planned_calls(options, seen)))}"
     )
-    return Observation(observed=made, holds=calls_hold(options, seen), why=why)
+    return Observation(observed=made, in_effect=calls_hold(options, seen), reason=reason)
 
 
 def cfg_interval(options: Options, seen: SynthesisObservation) -> Observation:
@@ -95,8 +95,8 @@ def cfg_interval(options: Options, seen: SynthesisObservation) -> Observation:
     )
     return Observation(
         observed=observed,
-        holds=list(seen.batches) == expected_batches(options, seen),
-        why="the batch of every call against its time",
+        in_effect=list(seen.batches) == expected_batches(options, seen),
+        reason="the batch of every call against its time",
     )
 
 
@@ -108,16 +108,16 @@ def early_exit(options: Options, seen: SynthesisObservation) -> Observation:
     threshold, strength = float(options["early_exit"]), float(options["cfg_strength"])
     made = [len(outputs) for outputs in seen.outputs]
     planned = planned_calls(options, seen)
-    holds = made == planned
+    in_effect = made == planned
     if threshold:
-        holds = len(made) == len(planned) and all(
+        in_effect = len(made) == len(planned) and all(
             _left_in_time(_changes(outputs, times, strength), threshold, early=len(outputs) < most)
             for outputs, times, most in zip(seen.outputs, seen.moments, planned, strict=True)
         )
     return Observation(
         observed=f"{' and '.join(map(str, made))} of {' and '.join(map(str, planned))} calls",
-        holds=holds,
-        why="calls, against the changes of the velocity from one to the next",
+        in_effect=in_effect,
+        reason="calls, against the changes of the velocity from one to the next",
     )
 
 

@@ -37,11 +37,11 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        asked = kwargs or {}
-        if not _crosses(func.overloadpacket.__name__, args, asked):
-            return func(*args, **asked)
+        keywords = kwargs or {}
+        if not _crosses(func.overloadpacket.__name__, args, keywords):
+            return func(*args, **keywords)
         with self._watch(TRANSFER):
-            return func(*args, **asked)
+            return func(*args, **keywords)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -124,9 +124,9 @@ def _run(model: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     return model(*args)
 
 
-def _crosses(name: str, args: Any, asked: Mapping[str, Any]) -> bool:
+def _crosses(name: str, args: Any, keywords: Mapping[str, Any]) -> bool:
     """Whether an operator copies a tensor to another device."""
     if name == "copy_":
         return bool(args[0].device != args[1].device)
-    to = asked.get("device")
+    to = keywords.get("device")
     return name == "_to_copy" and to is not None and torch.device(to).type != args[0].device.type

@@ -22,8 +22,10 @@ def workers(options: Options, seen: SynthesisObservation) -> Observation:
     first = ", and the first alone" if crowd.lanes[:alone] else ""
     return Observation(
         observed=f"threads {len(set(lanes))}, at one time {crowd.most}, passes {len(lanes)}{first}",
-        holds=met and len(set(lanes)) == expected and set(crowd.vocoder_lanes) == set(crowd.lanes),
-        why="threads inside of the models' arithmetic; one pass has no neighbour to be spoken "
+        in_effect=met
+        and len(set(lanes)) == expected
+        and set(crowd.vocoder_lanes) == set(crowd.lanes),
+        reason="threads inside of the models' arithmetic; one pass has no neighbour to be spoken "
         "beside",
     )
 
@@ -41,6 +43,6 @@ def threads(options: Options, seen: SynthesisObservation) -> Observation:
     own = {seen.threads, *(count for lane, count in passes if not lane)}
     return Observation(
         observed=" and ".join(map(str, sorted(shared | own))),
-        holds=own == {whole} and shared <= {share},
-        why="torch's own count, and that of every session" if sessions else "torch's own count",
+        in_effect=own == {whole} and shared <= {share},
+        reason="torch's own count, and that of every session" if sessions else "torch's own count",
     )

@@ -63,7 +63,7 @@ class ProbeResponses:
     requested, or makes no sense.
     """
 
-    asked: ResponseAudio
+    requested: ResponseAudio
     again: ResponseAudio | None = None
     """The same request once more: where it differs, other audio proves nothing."""
     other_voice: ResponseAudio | None = None
@@ -84,80 +84,90 @@ def response_audio(received: Iterable[ReceivedAudio]) -> ResponseAudio:
 
 
 def check_responses(
-    asked: Mapping[str, Option], voice: str | None, hearing: ProbeResponses
+    requested: Mapping[str, Option], voice: str | None, hearing: ProbeResponses
 ) -> tuple[OptionCheck, ...]:
     """Check each requested option by the responses; `voice` is the one that was sent."""
     return tuple(
         _effect(name, value, voice, hearing)
-        for name, value in asked.items()
+        for name, value in requested.items()
         if name not in CLIENT_OPTIONS
     )
 
 
-def _effect(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
+def _effect(
+    name: str, requested: Option, voice: str | None, hearing: ProbeResponses
+) -> OptionCheck:
     if name in ("voice", "speaker"):
-        return _voice(name, asked, voice, hearing)
+        return _voice(name, requested, voice, hearing)
     if name == "speed" and hearing.speed_1 is not None:
-        return _speed(float(asked), hearing.asked.audio_s, hearing.speed_1.audio_s)
+        return _speed(float(requested), hearing.requested.audio_s, hearing.speed_1.audio_s)
     if name == "seed" and hearing.other_seed is not None:
-        return _other(name, asked, hearing.other_seed, hearing)
+        return _other(name, requested, hearing.other_seed, hearing)
     if name == "form":
-        return _said(name, asked, f"{asked} was read", True, "how the audio begins, and all of it")
+        return _said(
+            name, requested, f"{requested} was read", True, "how the audio begins, and all of it"
+        )
     if name == "streamed":
-        return _streamed(asked, hearing.asked.pieces)
+        return _streamed(requested, hearing.requested.pieces)
     if name == "model" and hearing.listed:
-        return _unseen(name, asked, f"{asked} is listed, as the server tells")
-    return _unseen(name, asked, SENT)
+        return _unseen(name, requested, f"{requested} is listed, as the server tells")
+    return _unseen(name, requested, SENT)
 
 
-def _streamed(asked: Option, pieces: int) -> OptionCheck:
+def _streamed(requested: Option, pieces: int) -> OptionCheck:
     """
     Check for streamed audio: several chunks show it; one shows nothing, and neither do chunks that
     were not requested.
     """
-    if asked and pieces > 1:
-        return _said("streamed", asked, f"{pieces} pieces arrived", True, HEARD)
+    if requested and pieces > 1:
+        return _said("streamed", requested, f"{pieces} pieces arrived", True, HEARD)
     return _unseen(
         "streamed",
-        asked,
-        "short audio may well be one piece" if asked else f"{pieces} pieces arrived",
+        requested,
+        "short audio may well be one piece" if requested else f"{pieces} pieces arrived",
     )
 
 
-def _other(name: str, asked: Option, other: ResponseAudio, hearing: ProbeResponses) -> OptionCheck:
+def _other(
+    name: str, requested: Option, other: ResponseAudio, hearing: ProbeResponses
+) -> OptionCheck:
     """Compare the audio of another voice or seed with that of the requested one."""
-    if same_audio(other.audio, hearing.asked.audio):
-        return _said(name, asked, f"the same audio with another {name}", False, HEARD)
-    if hearing.again is not None and not same_audio(hearing.again.audio, hearing.asked.audio):
-        return _unseen(name, asked, "the same request sounds otherwise each time")
-    return _said(name, asked, f"other audio with another {name}", True, HEARD)
+    if same_audio(other.audio, hearing.requested.audio):
+        return _said(name, requested, f"the same audio with another {name}", False, HEARD)
+    if hearing.again is not None and not same_audio(hearing.again.audio, hearing.requested.audio):
+        return _unseen(name, requested, "the same request sounds otherwise each time")
+    return _said(name, requested, f"other audio with another {name}", True, HEARD)
 
 
-def _voice(name: str, asked: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
-    if asked != voice:
-        return _unseen(name, asked, f"the cell names one voice for all texts, {voice}")
-    if hearing.voices is not None and asked not in hearing.voices:
-        return _said(name, asked, f"the server has {', '.join(hearing.voices)}", False, TOLD)
+def _voice(name: str, requested: Option, voice: str | None, hearing: ProbeResponses) -> OptionCheck:
+    if requested != voice:
+        return _unseen(name, requested, f"the cell names one voice for all texts, {voice}")
+    if hearing.voices is not None and requested not in hearing.voices:
+        return _said(name, requested, f"the server has {', '.join(hearing.voices)}", False, TOLD)
     if hearing.other_voice is None:
-        return _unseen(name, asked, SENT)
-    return _other(name, asked, hearing.other_voice, hearing)
+        return _unseen(name, requested, SENT)
+    return _other(name, requested, hearing.other_voice, hearing)
 
 
-def _speed(asked: float, audio_s: float, plain_s: float) -> OptionCheck:
+def _speed(requested: float, audio_s: float, plain_s: float) -> OptionCheck:
     """Check that a speed of 2 about halves the audio; pauses and rounding cost some of it."""
     ratio = plain_s / audio_s if audio_s > 0.0 else math.inf
-    holds = 0.0 < ratio < math.inf and abs(math.log(ratio) - math.log(asked)) <= SPEED_DOUBT * abs(
-        math.log(asked)
+    in_effect = 0.0 < ratio < math.inf and abs(
+        math.log(ratio) - math.log(requested)
+    ) <= SPEED_DOUBT * abs(math.log(requested))
+    return _said("speed", requested, f"{ratio:.2f} times as fast as speed 1", in_effect, HEARD)
+
+
+def _unseen(name: str, requested: Option, reason: str) -> OptionCheck:
+    return OptionCheck(
+        option=name, requested=requested, observed=UNSEEN, in_effect=None, reason=reason
     )
-    return _said("speed", asked, f"{ratio:.2f} times as fast as speed 1", holds, HEARD)
 
 
-def _unseen(name: str, asked: Option, why: str) -> OptionCheck:
-    return OptionCheck(option=name, asked=asked, observed=UNSEEN, holds=None, why=why)
-
-
-def _said(name: str, asked: Option, observed: str, holds: bool, why: str) -> OptionCheck:
-    return OptionCheck(option=name, asked=asked, observed=observed, holds=holds, why=why)
+def _said(name: str, requested: Option, observed: str, in_effect: bool, reason: str) -> OptionCheck:
+    return OptionCheck(
+        option=name, requested=requested, observed=observed, in_effect=in_effect, reason=reason
+    )
 
 
 URL, KEY = "VOXGATE_HTTP_URL", "VOXGATE_HTTP_KEY"
@@ -267,7 +277,7 @@ class HttpTarget(Target):
         other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
         other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))
         hearing = ProbeResponses(
-            asked=self._hear(ask),
+            requested=self._hear(ask),
             again=None if other_voice is None and other_seed is None else self._hear(ask),
             other_voice=other_voice,
             other_seed=other_seed,
@@ -298,18 +308,18 @@ class HttpTarget(Target):
         return response_audio(self._api.speak(ask))
 
 
-def chosen_model(asked: str, cards: tuple[Mapping[str, Any], ...]) -> str:
+def chosen_model(requested: str, cards: tuple[Mapping[str, Any], ...]) -> str:
     """
     Return the model to request: the named one, or the only one that the server lists. Raises
     HarnessError.
     """
     listed = [str(card["id"]) for card in cards]
-    if asked and (asked in listed or not listed):
-        return asked
-    if not asked and len(listed) == 1:
+    if requested and (requested in listed or not listed):
+        return requested
+    if not requested and len(listed) == 1:
         return listed[0]
     names = (
         ", ".join(listed[:MODELS_SHOWN]) + ("" if len(listed) <= MODELS_SHOWN else ", ...")
         or "none"
     )
-    raise HarnessError(f"option model is {asked!r}; the server lists {names}: name one of them")
+    raise HarnessError(f"option model is {requested!r}; the server lists {names}: name one of them")

@@ -21,6 +21,7 @@ from harness.history.exporters.tables import TABLE
 from harness.history.importers.votes import SCHEMA as VOTES
 from harness.records.measurement import Missing
 from harness.runner.runner import Outcome
+from harness.scoring import kept_scores
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up, measured, output
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import nightly
@@ -37,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite, where no database is named."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)

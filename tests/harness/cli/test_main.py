@@ -3,6 +3,7 @@ The command line: its exit codes, its last line, its complaints. The engine is s
 made up.
 """
 
+import base64
 import hashlib
 import json
 import runpy
@@ -22,12 +23,13 @@ from harness.records.measurement import NO_GOLDEN, not_installed
 from harness.records.run import Run
 from harness.records.verdict import Verdict, judgement_from_dict
 from harness.report.contents import build_report
-from harness.runner import run_folder
+from harness.runner import run_folder, run_plan
 from harness.runner.run_plan import RunPlan, command_line
 from harness.runner.runner import Outcome
-from harness.scoring import provenance
+from harness.scoring import kept_scores
 from harness.scoring.score_run import RunScores
 from tests.harness.fake_runs import EXACT, QUALITY
+from tests.harness.report.parsing import Page
 
 Script = Callable[[dict[str, Any]], None]
 
@@ -57,7 +59,7 @@ def made_up(run: Run, golden: Path, **_: object) -> RunScores:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -142,7 +144,7 @@ def test_a_run_is_scored_again_only_when_the_golden_audio_changed(
 ) -> None:
     calls: list[Path] = []
     monkeypatch.setattr(
-        workflow,
+        kept_scores,
         "score_run",
         lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
     )
@@ -171,9 +173,9 @@ def test_a_run_is_scored_again_once_a_package_is_installed_that_it_lacked(
             },
         )
 
-    monkeypatch.setattr(workflow, "score_run", lacking)
+    monkeypatch.setattr(kept_scores, "score_run", lacking)
     for version, times in (("", 1), ("", 1), ("0.0.1", 2)):
-        monkeypatch.setattr(provenance, "installed", lambda package, version=version: version)
+        monkeypatch.setattr(kept_scores, "installed", lambda package, version=version: version)
         invoke(["gate", str(run)])
         assert len(calls) == times
 
@@ -183,12 +185,12 @@ def test_a_run_is_scored_again_when_the_panel_has_changed(
 ) -> None:
     calls: list[Path] = []
     monkeypatch.setattr(
-        workflow,
+        kept_scores,
         "score_run",
         lambda run, golden, **more: calls.append(golden) or made_up(run, golden),
     )
     for digest in ("one", "one", "other"):
-        monkeypatch.setattr(provenance, "digest_of", lambda metrics, digest=digest: digest)
+        monkeypatch.setattr(kept_scores, "digest_of", lambda metrics, digest=digest: digest)
         invoke(["gate", str(run)])
     assert len(calls) == 2
 
@@ -227,7 +229,7 @@ def test_a_run_without_its_audio_is_judged_from_its_measurements(
         file.write_bytes(b"other audio")
     for file in run.glob("audio/*/*"):
         file.unlink()
-    monkeypatch.setattr(workflow, "score_run", None)
+    monkeypatch.setattr(kept_scores, "score_run", None)
     assert invoke(["gate", str(run)]) == 0
 
 
@@ -264,7 +266,15 @@ def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(
 ) -> None:
     assert invoke(["report", "--out", "site"]) == 0
     assert output(capsys)[0][0] == "report site/index.html"
-    assert "data:audio/wav;base64" in Path("site/index.html").read_text()
+    data = json.loads(Page(Path("site/index.html").read_text()).inside("script")[0])
+    takes = [each["voice"] for each in data["utterances"][0]["voices"]]
+    assert [(each["when"], bool(each["missing"])) for each in takes] == [
+        ("golden", True),
+        ("current", False),
+        ("current", False),
+    ]
+    clip = base64.b64decode(data["embedded"][takes[1]["clip"]])
+    assert clip.startswith(b"fLaC")
     assert invoke(["report", str(run), "--markdown"]) == 0
     assert output(capsys)[0][0].startswith("**NO\\_BASELINE")
 
@@ -287,7 +297,7 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = Outcome(folder=project / "runs/0001", complete=False, interrupted=True, failures={})
-    monkeypatch.setattr(workflow, "run_suite", lambda *_, **__: outcome)
+    monkeypatch.setattr(run_plan, "run_suite", lambda *_, **__: outcome)
     assert invoke(["check", "two", "--repeats", "2", "--only", "steps-*"]) == 130
     expected = (
         "voxgate check two --profile cpu-gate --repeats 2 --only 'steps-*' --resume --out runs/0001"
@@ -304,7 +314,7 @@ def test_ctrl_c_while_scoring_ends_with_130(run: Path, monkeypatch: pytest.Monke
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "score_run", interrupt)
+    monkeypatch.setattr(kept_scores, "score_run", interrupt)
     assert invoke(["gate", str(run)]) == 130
 
 

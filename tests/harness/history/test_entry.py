@@ -23,7 +23,9 @@ from tests.harness.fake_runs import (
     steady,
 )
 
-EFFECT = OptionCheck(option="precision", asked="bf16", observed="bf16", holds=True, why="12 of 12")
+EFFECT = OptionCheck(
+    option="precision", requested="bf16", observed="bf16", in_effect=True, reason="12 of 12"
+)
 
 
 def entry_for(tmp_path: Path, **changes: object) -> HistoryEntry:

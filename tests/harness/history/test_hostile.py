@@ -269,7 +269,7 @@ def test_a_run_of_2098_is_named_and_does_not_hide_that_nothing_is_measured(
         history.append(entry(21, created="2098-01-01T02:00:00+00:00"))
         history.append(entry(22, created="1970-01-01T02:00:00+00:00"))
     monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
-    monkeypatch.setattr("harness.workflow.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr("harness.history.address.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
     assert invoke(["history", "status", "--history", url]) == 3
     said = capsys.readouterr()
     assert (

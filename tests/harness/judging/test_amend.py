@@ -78,7 +78,7 @@ def test_the_worst_of_no_verdicts_is_unresolved() -> None:
 
 
 def test_a_suspect_that_was_not_measured_again_is_unresolved_without_its_notes() -> None:
-    judgement = confirmed(judgement_of(SLOW_CELL), judgement_of(), "runs/0001")
+    judgement = confirmed(judgement_of(SLOW_CELL), {}, "runs/0001")
     (cell,) = judgement.cells
     assert (cell.verdict, cell.notes, judgement.exit_code) == (Verdict.UNRESOLVED, "", 3)
     assert cell.remarks == ()
@@ -88,7 +88,7 @@ def test_a_suspect_that_was_not_measured_again_is_unresolved_without_its_notes()
 def test_a_confirmed_suspect_keeps_its_notes() -> None:
     fresh = replace(SLOW, comparison=replace(COMPARISON, error=0.005, freedom=6.0))
     again = judgement_of(replace(SLOW_CELL, metrics=(fresh,)))
-    (cell,) = confirmed(judgement_of(SLOW_CELL), again, "runs/0001").cells
+    (cell,) = confirmed(judgement_of(SLOW_CELL), again.metrics, "runs/0001").cells
     assert (cell.verdict, cell.notes) == (Verdict.REGRESSED, SLOW_CELL.notes)
     assert cell.reason == (
         "latency_p50 +20.0 %, confirmed in fresh processes: +20.0 % [+19.0 +21.0]; "
@@ -100,7 +100,7 @@ def test_an_unfinished_cell_keeps_its_reason_when_a_suspect_is_not_confirmed() -
     unfinished = replace(
         SLOW_CELL, verdict=Verdict.UNRESOLVED, reason="repeat 2 did not finish", notes=""
     )
-    (cell,) = confirmed(judgement_of(unfinished), judgement_of(), "runs/0001").cells
+    (cell,) = confirmed(judgement_of(unfinished), {}, "runs/0001").cells
     assert (cell.verdict, cell.reason) == (Verdict.UNRESOLVED, "repeat 2 did not finish")
     assert cell.metrics[0].verdict is Verdict.UNRESOLVED
 

@@ -20,7 +20,7 @@ from harness.judging.baseline_file import parse, render
 from harness.records.environment import environment_from_json, facts_of
 from harness.records.measurement import Missing
 from harness.records.run import Failure, FailureKind, OptionCheck
-from harness.scoring.provenance import golden_digest
+from harness.scoring.kept_scores import golden_digest
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -169,7 +169,7 @@ def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
 
 def test_an_option_that_is_not_in_effect_is_refused(tmp_path: Path) -> None:
     effect = OptionCheck(
-        option="quantization", asked="int8", observed="none", holds=False, why="0 of 74"
+        option="quantization", requested="int8", observed="none", in_effect=False, reason="0 of 74"
     )
     refuse(
         tmp_path,

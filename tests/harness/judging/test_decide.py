@@ -280,10 +280,10 @@ def test_one_broken_utterance_of_eight_is_not_averaged_away(tmp_path: Path) -> N
 def test_a_lie_about_an_option_fails_the_cell(tmp_path: Path) -> None:
     effect = OptionCheck(
         option="quantization",
-        asked="int8-dynamic",
+        requested="int8-dynamic",
         observed="none",
-        holds=False,
-        why="0 of 74 Linear modules",
+        in_effect=False,
+        reason="0 of 74 Linear modules",
     )
     judgement = judged(good_run(effects=(effect,)), accepted(tmp_path))
     assert judgement.exit_code == 1

@@ -217,14 +217,14 @@ def test_every_report_shows_it(measured: Callable[..., Run]) -> None:
     terminal = " ".join(" ".join(line.plain for line in report_lines(contents, 140)).split())
     assert f"notice: {told}" in terminal
     assert "notice: vocoder alone -49." in markdown(contents)
-    assert "notice: vocoder alone -49." in page(contents, lambda slug, request: None)
+    assert "notice: vocoder alone -49." in page(contents, lambda request: ())
     document = json.loads(json.dumps(judgement_to_dict(judgement), allow_nan=False))
     assert "Notices, which decide nothing:\n\n- steps=8" in comment(document, CommentLinks())
 
 
 def test_the_page_shows_the_stages_alone_beside_the_whole(measured: Callable[..., Run]) -> None:
     judgement, found = judged(run := measured({"steps-8": {**TENSORRT, "unstaged_s": 0.002}}))
-    text = page(build_report(run, found, judgement), lambda slug, request: None)
+    text = page(build_report(run, found, judgement), lambda request: ())
     table = text.partition("<caption>Stages of steps=8 (reference), ms</caption>")[2].partition(
         "</table>"
     )[0]
@@ -246,9 +246,7 @@ def test_a_run_without_the_pass_has_no_table(measured: Callable[..., Run]) -> No
         slug: [each for each in several if not each.metric.startswith(("synced.", "alone."))]
         for slug, several in found.items()
     }
-    assert "<caption>Stages of" not in page(
-        build_report(run, bare, judgement), lambda slug, request: None
-    )
+    assert "<caption>Stages of" not in page(build_report(run, bare, judgement), lambda request: ())
 
 
 def test_notices_survive_json_and_older_documents_have_none(measured: Callable[..., Run]) -> None:

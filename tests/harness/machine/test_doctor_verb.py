@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import workflow
 from harness.cli.main import invoke
-from harness.machine import doctor
+from harness.machine import doctor, readiness
 from harness.machine.checks import check
 from harness.machine.checks.check import SystemRoot
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
@@ -43,7 +42,7 @@ def on(
             check, "here", lambda: SystemRoot(root=tmp_path, libc="glibc 2.39", **SET)
         )
         monkeypatch.setattr(doctor, "busy", lambda cpu: write(tmp_path, later))
-        monkeypatch.setattr(workflow, "machine", lambda: {"id": "box"})
+        monkeypatch.setattr(readiness, "machine", lambda: {"id": "box"})
 
     return put
 

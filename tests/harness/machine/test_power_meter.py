@@ -32,7 +32,7 @@ from harness.machine.power_meter import (
 from harness.machine.profiles import Profile
 from harness.records.measurement import Measurement, Missing
 from harness.records.run import Energy, Run
-from harness.runner import json_files, run_folder, runner, worker, worker_pool
+from harness.runner import engine_side, json_files, run_folder, runner, worker_pool
 from harness.runner.process_files import WorkerLog
 from harness.runner.runner import run_suite
 from harness.runner.worker import Worker
@@ -341,7 +341,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def close(self) -> None:
             self._log.close()
 
-    monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
+    monkeypatch.setattr(engine_side, "make_target", lambda name: RealTime())
     monkeypatch.setattr(worker_pool, "WorkerProcess", InProcess)
     monkeypatch.setattr(runner, "here", lambda: tree)
     for name, seconds in (("SETTLE_S", 0.0), ("IDLE_S", 0.2), ("BUSY_S", 0.02)):
@@ -399,7 +399,7 @@ def test_without_a_meter_nothing_is_done_and_the_reason_is_noted_once(
 def test_where_time_is_told_power_has_no_meaning(
     make_suite: Make, tmp_path: Path, metered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "make_target", lambda name: ScriptedTarget())
+    monkeypatch.setattr(engine_side, "make_target", lambda name: ScriptedTarget())
     run, found = measured(make_suite(), tmp_path / "run")
     assert run.processes[0].energy == Missing("no power: the target tells its own time")
     assert found.summary == Missing("no power: the target tells its own time")

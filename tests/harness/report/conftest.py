@@ -6,25 +6,12 @@ skip with a reason.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-
-@dataclass
-class Visit:
-    """A page that is open, and what it said and asked for."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def strangers(self, folder: Path) -> list[str]:
-        """What was asked for beyond the files of a folder and what lies in the page itself."""
-        own = (folder.resolve().as_uri() + "/", "data:", "blob:")
-        return [url for url in self.requests if not url.startswith(own)]
+from tests.harness.report.browser import Visit, watched
 
 
 @pytest.fixture(scope="session")
@@ -57,15 +44,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
             open_contexts.callback(context.close)
             if script:
                 context.add_init_script(script)
-            visited = Visit(page=context.new_page())
-            visited.page.on(
-                "console",
-                lambda m: (
-                    visited.complaints.append(m.text) if m.type in ("error", "warning") else None
-                ),
-            )
-            visited.page.on("pageerror", lambda error: visited.complaints.append(str(error)))
-            context.on("request", lambda request: visited.requests.append(request.url))
+            visited = watched(context)
             visited.page.goto(
                 (where if isinstance(where, str) else where.resolve().as_uri()) + fragment
             )

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from harness.analysis.aggregate import aggregate
 from harness.judging.accept import accept
 from harness.judging.baseline import Baseline, load_baseline
@@ -11,7 +13,8 @@ from harness.records.cell import Request, Workload
 from harness.records.environment import environment_from_json
 from harness.records.measurement import Missing
 from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import GOLDEN, Report, build_report
+from harness.report.contents import Report, build_report
+from harness.runner.recordings import KeptAudio, Take
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,
@@ -24,6 +27,7 @@ from tests.harness.fake_runs import (
 )
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
+RATE_HZ = 16_000
 NOTHING = Baseline(quality=None, speed=None)
 
 
@@ -50,7 +54,7 @@ def unheard() -> Report:
 def lied_to(tmp_path: Path) -> Report:
     """Asked for 8 steps, took 32."""
     lie = OptionCheck(
-        option="nfe_steps", asked=8, observed="32", holds=False, why="DiT ran 32 times"
+        option="nfe_steps", requested=8, observed="32", in_effect=False, reason="DiT ran 32 times"
     )
     run = good_run(effects=(lie,))
     processes = tuple(replace(p, effects=lie_of(p.cell, lie)) for p in run.processes)
@@ -60,7 +64,11 @@ def lied_to(tmp_path: Path) -> Report:
 def unobserved(tmp_path: Path) -> Report:
     """A server was asked for a voice, and nothing shows whether it took it."""
     voice = OptionCheck(
-        option="voice", asked="alloy", observed=UNSEEN, holds=None, why="sent, and not refused"
+        option="voice",
+        requested="alloy",
+        observed=UNSEEN,
+        in_effect=None,
+        reason="sent, and not refused",
     )
     return contents(good_run(effects=(voice,)), accepted(tmp_path))
 
@@ -84,7 +92,9 @@ def hostile() -> Report:
     run = good_run()
     texts = tuple(Request(id=r.id, text=HOSTILE) for r in run.cells[0].workload.requests)
     cells = tuple(replace(cell, workload=Workload(name="w", requests=texts)) for cell in run.cells)
-    bad = OptionCheck(option=HOSTILE, asked=HOSTILE, observed=HOSTILE, holds=False, why=HOSTILE)
+    bad = OptionCheck(
+        option=HOSTILE, requested=HOSTILE, observed=HOSTILE, in_effect=False, reason=HOSTILE
+    )
     processes = tuple(
         replace(p, effects=(bad,), effective={HOSTILE: HOSTILE}) for p in run.processes
     )
@@ -106,15 +116,25 @@ def hostile() -> Report:
 
 
 class Voices:
-    """Gives each cell and request its own clip; the golden one is the reference's."""
+    """Gives each cell and request its own tone; the golden one is the reference's."""
 
-    def __init__(self, clip_bytes: int = 90) -> None:
-        self.clip_bytes = clip_bytes
+    def __init__(self, seconds: float = 0.2) -> None:
+        self.seconds = seconds
 
-    def __call__(self, slug: str, request: str) -> bytes | None:
-        name = f"{'nfe-32' if slug == GOLDEN else slug} {request} "
-        return (name.encode() * self.clip_bytes)[: self.clip_bytes]
+    def __call__(self, request: str) -> tuple[Take, ...]:
+        reference, other = self._tone("nfe-32", request), self._tone("nfe-8", request)
+        return (
+            Take(when="golden", cell="nfe-32", sound=reference),
+            Take(when="current", cell="nfe-32", sound=reference),
+            Take(when="current", cell="nfe-8", sound=other),
+        )
+
+    def _tone(self, slug: str, request: str) -> KeptAudio:
+        pitch_hz = 300.0 + 40.0 * int(request.lstrip("u")) + (1000.0 if slug == "nfe-8" else 0.0)
+        time_s = np.arange(int(self.seconds * RATE_HZ)) / RATE_HZ
+        frames = (0.2 * np.sin(2 * np.pi * pitch_hz * time_s)).astype(np.float32)
+        return KeptAudio(frames=frames, rate_hz=RATE_HZ)
 
 
-def silence(slug: str, request: str) -> bytes | None:
-    return None
+def silence(request: str) -> tuple[Take, ...]:
+    return ()

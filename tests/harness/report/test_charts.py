@@ -9,7 +9,8 @@ import pytest
 
 from harness.judging.tradeoff import Tradeoff, tradeoff
 from harness.records.verdict import Verdict
-from harness.report.charts import DARK, LIGHT, kind, tradeoff_chart
+from harness.report.badges import kind
+from harness.report.charts import DARK, LIGHT, tradeoff_chart
 from tests.harness.report.making import passed
 
 

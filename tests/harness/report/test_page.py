@@ -1,21 +1,27 @@
 """The page, as a browser's parser sees it."""
 
 import base64
-import hashlib
+import io
 import json
-from html.parser import HTMLParser
+import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
 from harness.records.verdict import judgement_to_dict
 from harness.report.contents import Report
-from harness.report.page import listening, page
+from harness.report.listening import player
+from harness.report.listening.player import run_player
+from harness.report.page import page
 from harness.report.pr_comment import CommentLinks, comment
+from harness.report.run_page import SECTIONS
 from tests.harness.fake_runs import good_run
 from tests.harness.report.making import (
     HOSTILE,
+    RATE_HZ,
     Voices,
     contents,
     hostile,
@@ -27,50 +33,16 @@ from tests.harness.report.making import (
     unheard,
     unobserved,
 )
-
-LOADING = ("src", "href", "srcset", "action", "data", "poster", "formaction", "background", "ping")
-VOID = ("meta", "img", "source", "br", "hr", "link", "input")
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, the text of each, and whether tags were nested properly."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.open: list[str] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self.open[-1] if self.open else "", data))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def text(self) -> str:
-        return " ".join(
-            " ".join(data for tag, data in self.texts if tag not in ("script", "style")).split()
-        )
-
-    def inside(self, tag: str) -> list[str]:
-        return [data for name, data in self.texts if name == tag]
+from tests.harness.report.parsing import Page, digest
 
 
 def parsed(of: Report, load: object = silence) -> Page:
     return Page(page(of, load))
+
+
+def data_of(found: Page) -> dict:
+    """What the page's script gets."""
+    return json.loads(found.inside("script")[0])
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +51,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 
 def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
-    urls = [
-        value or ""
-        for _, attributes in full.elements
-        for name, value in attributes.items()
-        if name in LOADING
-    ]
+    urls = full.addresses()
     assert urls
     assert all(url.startswith(("#", "data:")) for url in urls)
     assert not full.all("link")
@@ -92,30 +59,21 @@ def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
 
 
 def test_policy_lets_only_the_pages_own_style_and_script_run(full: Page) -> None:
-    (policy,) = [
-        meta["content"] or ""
-        for meta in full.all("meta")
-        if meta.get("http-equiv") == "Content-Security-Policy"
-    ]
+    policy = full.policy()
     code = [
         text
         for text, kind in zip(full.inside("script"), full.all("script"), strict=True)
         if "type" not in kind
     ]
     (style,), (script,) = full.inside("style"), code
-    assert "default-src 'none'" in policy
+    assert policy.startswith("default-src 'none';")
     assert f"style-src {digest(style)};" in policy
     assert f"script-src {digest(script)};" in policy
-    assert "unsafe" not in policy
-    assert "http" not in policy
-
-
-def digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    assert not re.search(r"unsafe|http|\*|'self'|dynamic", policy)
 
 
 def test_no_inline_handler_or_style_that_the_policy_would_stop(full: Page) -> None:
-    names = {name for _, attributes in full.elements for name in attributes}
+    names = full.attribute_names()
     assert "style" not in names
     assert not [name for name in names if name.startswith("on")]
 
@@ -134,8 +92,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_hostile_workload_text_reaches_the_player_unchanged() -> None:
     found = parsed(hostile(), Voices())
-    voices = json.loads(found.inside("script")[0])
-    assert voices["utterances"][0]["text"] == HOSTILE
+    assert data_of(found)["utterances"][0]["text"] == HOSTILE
 
 
 def test_verdict_stands_first_in_words(full: Page) -> None:
@@ -187,35 +144,53 @@ def test_what_was_heard_before_and_now_stands_in_the_reason(tmp_path: Path) -> N
 
 
 def test_each_picture_has_words_and_both_themes(full: Page) -> None:
-    pictures, sources = full.all("img"), full.all("source")
-    assert len(pictures) == len(sources) == 2
-    assert all("nfe=8: rtf" in (picture["alt"] or "") for picture in pictures)
+    charts = [each for each in full.all("img") if "svg" in (each.get("src") or "")]
+    assert len(charts) == len(full.all("source")) == 2
+    assert all("nfe=8: rtf" in (chart["alt"] or "") for chart in charts)
+    assert full.text().count("cell rtf") == 2, "its values stand in a table too"
 
 
 def test_tables_have_captions_and_controls_have_labels(full: Page) -> None:
     assert len(full.all("table")) == len(full.all("caption"))
-    assert {label["for"] for label in full.all("label")} == {"utterance"}
+    assert {label.get("for") for label in full.all("label")} == {"utterance", "against", None}
+    named = ("aria-label", "id")
+    assert all(set(named) & set(control) for control in full.all("input") + full.all("select"))
     assert all(bar.get("aria-hidden") == "true" for bar in full.all("svg"))
     assert full.all("html")[0]["lang"] == "en"
 
 
 def test_links_within_the_page_lead_somewhere(full: Page) -> None:
-    ids = {attributes["id"] for _, attributes in full.elements if "id" in attributes}
+    utterances = {f"u={each['id']}" for each in data_of(full)["utterances"]}
     targets = {(link["href"] or "").removeprefix("#") for link in full.all("a")}
-    assert targets <= ids
+    assert targets <= full.ids() | utterances
+    assert {section.name for section in SECTIONS} <= full.ids() & targets
 
 
 def test_voices_are_golden_reference_then_cells_and_equal_clips_are_stored_once(full: Page) -> None:
-    voices = json.loads(full.inside("script")[0])
-    first = voices["utterances"][0]["takes"]
-    assert [source for source, _ in first] == ["golden", "nfe-32", "nfe-8"]
-    assert first[0][1] == first[1][1] != first[2][1]
-    assert len(voices["clips"]) == 16
-    assert voices["labels"] == {
-        "golden": "golden",
-        "nfe-32": "nfe=32 (reference)",
-        "nfe-8": "nfe=8",
-    }
+    data = data_of(full)
+    voices = [each["voice"] for each in data["utterances"][0]["voices"]]
+    assert [(each["when"], each["cell"]) for each in voices] == [
+        ("golden", "nfe-32"),
+        ("current", "nfe-32"),
+        ("current", "nfe-8"),
+    ]
+    assert voices[0]["clip"] == voices[1]["clip"] != voices[2]["clip"]
+    assert data["cells"] == [
+        {"slug": "nfe-32", "label": "nfe=32"},
+        {"slug": "nfe-8", "label": "nfe=8"},
+    ]
+
+
+def test_every_clip_and_picture_lies_in_the_page_once_and_can_be_decoded(full: Page) -> None:
+    data = data_of(full)
+    seen = list(chain.from_iterable(each["voices"] for each in data["utterances"]))
+    clips = {each["voice"]["clip"] for each in seen}
+    pictures = {each["picture"] for each in seen}
+    pictures |= {c["picture"] for each in seen for c in each["contrasts"] if c["picture"]}
+    assert len(clips) == 16
+    assert set(data["embedded"]) == clips | pictures
+    frames, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(data["embedded"][min(clips)])))
+    assert (len(frames), rate_hz) == (3200, RATE_HZ)
 
 
 def test_page_without_audio_says_so(tmp_path: Path) -> None:
@@ -223,9 +198,22 @@ def test_page_without_audio_says_so(tmp_path: Path) -> None:
 
 
 def test_audio_beyond_the_budget_is_left_out_by_whole_utterances_and_counted() -> None:
-    found = listening(contents(good_run()), Voices(1000), budget_bytes=4500)
-    assert [each.id for each in found.utterances] == ["u01", "u02"]
-    assert found.left_out == 6
+    run = good_run()
+    sizes = [len(run_player(run, Voices(), budget).data["embedded"]) for budget in (10**7, 30_000)]
+    assert sizes[0] > sizes[1] > 0
+    found = run_player(run, Voices(), 30_000)
+    held = sum(len(base64.b64decode(each)) for each in found.data["embedded"].values())
+    assert held <= 30_000
+    assert [each.id for each in found.views] == [f"u{n:02}" for n in range(1, len(found.views) + 1)]
+    assert found.left_out == 8 - len(found.views) > 0
+
+
+def test_a_first_utterance_beyond_the_budget_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run_player(good_run(), Voices(), 1000)
+    assert (found.views, found.left_out, found.data["embedded"]) == ((), 8, {})
+    monkeypatch.setattr(player, "run_player", lambda *_: found)
+    text = parsed(contents(good_run()), Voices()).text()
+    assert "or the first utterance is too large to embed" in text
 
 
 def test_stages_share_one_scale(full: Page) -> None:

@@ -21,7 +21,6 @@ from typing import Any
 
 import pytest
 
-from harness import workflow
 from harness.audio.files import read_audio
 from harness.cli.main import invoke
 from harness.errors import HarnessError
@@ -29,16 +28,20 @@ from harness.machine.checks.check import SystemRoot
 from harness.machine.power_meter import Energy
 from harness.records.run import Failure, FailureKind, Phase
 from harness.runner import (
+    confirming,
+    engine_side,
     failures,
     json_files,
     process_files,
     run_folder,
+    run_plan,
     runner,
     worker,
     worker_pool,
 )
 from harness.runner.round import Variant
 from harness.runner.worker_process import WorkerError
+from harness.scoring import kept_scores
 from harness.suite.suite import load_suite
 from tests.harness.cli.test_main import WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
@@ -128,7 +131,7 @@ class Child(ChildHere):
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one suite."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     # a machine without a power meter
     monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
     (tmp_path / "suites").mkdir()
@@ -156,16 +159,17 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
         monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(process_files.WorkerLog, "__init__", opened)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
-    monkeypatch.setattr(worker, "no_garbage_collection", nullcontext)
-    monkeypatch.setattr(worker, "freeze_gc", lambda: None)
+    for module in (worker, engine_side):
+        monkeypatch.setattr(module, "no_garbage_collection", nullcontext)
+        monkeypatch.setattr(module, "freeze_gc", lambda: None)
     # to a file of its own, were it a process
     monkeypatch.setattr(worker.traceback, "print_exception", lambda error: None)
-    monkeypatch.setattr(worker, "peak_rss_bytes", lambda: 50_000_000)
+    monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     drawn = Energy(meter="test", idle_w=1.0, busy_s=1.0, energy_j=2.0, audio_s=0.2)
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
     monkeypatch.setattr(runner, "_unmetered", lambda *_: {})
-    for name in ("get_profile", "ready_profile"):
-        monkeypatch.setattr(workflow, name, lambda _: ALONE)
+    monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
+    monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
     return made
 
 

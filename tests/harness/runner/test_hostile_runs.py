@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness import workflow
 from harness.cli.main import invoke
+from harness.scoring import kept_scores
 from tests.harness.cli.test_main import made_up
 from tests.harness.hostile import DAMAGES, Place, copied, in_json, make_run, planted
 
@@ -65,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     project.mkdir()
     monkeypatch.chdir(project)
     monkeypatch.setenv("VOXGATE_DEBUG", "1")
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     WATCH.root, WATCH.opened, WATCH.executed = str(tmp_path), set(), set()
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
     signal.alarm(SECONDS)

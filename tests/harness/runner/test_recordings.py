@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.audio.files import write_wav
+from harness.audio.files import write_flac, write_wav
 from harness.errors import HarnessError
 from harness.judging.baseline import golden_dir
 from harness.records.measurement import Missing
-from harness.runner.recordings import KeptAudio, Recordings, open_recordings, takes
+from harness.runner.recordings import KeptAudio, Recordings, open_recordings, recordings_of, takes
+from tests.harness.fake_runs import good_run, with_audio
 from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
 
 
@@ -113,3 +114,41 @@ def test_cell_that_the_previous_run_had_not_says_so(tmp_path: Path) -> None:
 def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="is no run folder"):
         open_recordings(tmp_path, None, tmp_path)
+
+
+def test_golden_audio_is_taken_by_the_name_of_the_request(tmp_path: Path) -> None:
+    write_flac(tmp_path / "u01.flac", np.full(800, 0.5, dtype=np.float32), RATE_HZ)
+    golden = takes(recordings_of(good_run(tmp_path / "run"), tmp_path), "u01")[0].sound
+
+    assert isinstance(golden, KeptAudio)
+    np.testing.assert_allclose(golden.frames, 0.5, atol=1e-4)
+
+
+def test_audio_of_a_run_that_is_gone_or_broken_is_missing(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "run/audio/nfe-32/u01.wav").write_bytes(b"no audio")
+    of = recordings_of(run, tmp_path)
+
+    assert [take.when for take in takes(of, "u01")] == ["golden", "current", "current"]
+    for request in ("u01", "u99"):
+        assert all(isinstance(take.sound, Missing) for take in takes(of, request))
+
+
+def test_no_take_comes_from_outside_the_folders(tmp_path: Path) -> None:
+    write_flac(tmp_path / "secret.flac", np.full(800, 0.5, dtype=np.float32), RATE_HZ)
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden/u02.flac").symlink_to(tmp_path / "secret.flac")
+    of = recordings_of(run, tmp_path / "golden")
+
+    for request in ("../secret", str(tmp_path / "secret"), "u02"):
+        assert isinstance(takes(of, request)[0].sound, Missing)
+
+
+def test_a_run_whose_audio_lies_elsewhere_is_refused(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "run"))
+    (tmp_path / "run/audio/nfe-32/u01.wav").unlink()
+    (tmp_path / "run/audio/nfe-32/u01.wav").symlink_to("/etc/passwd")
+
+    with pytest.raises(HarnessError, match=r"'audio/nfe-32/u01.wav' does not lie below"):
+        recordings_of(run, tmp_path)

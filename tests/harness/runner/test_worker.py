@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.machine.clock import VirtualClock
 from harness.machine.interference import DisturbanceWatch
 from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Phase, ProcessRecord
-from harness.runner import process_files, worker
+from harness.runner import engine_side, process_files
 from harness.runner.failures import classify
 from harness.runner.process_files import WorkerLog
 from harness.runner.timing import time_synthesis
@@ -95,7 +95,7 @@ def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> No
     )
     assert record.effective["steps"] == 8
     assert record.effective["seed"] == 0, "options that nobody asked for are recorded too"
-    assert [(effect.option, effect.asked, effect.holds) for effect in record.effects] == [
+    assert [(effect.option, effect.requested, effect.in_effect) for effect in record.effects] == [
         ("audio_s", 0.1, True),
         ("steps", 8, True),
     ]
@@ -166,7 +166,7 @@ def test_a_broken_promise_fails_with_what_was_asked_and_what_was_seen(
         "kind": "not in effect",
         "reason": "asked for steps=8, in effect 32: as scripted",
     }
-    assert [effect.holds for effect in record.effects] == [True, False]
+    assert [effect.in_effect for effect in record.effects] == [True, False]
 
 
 def test_other_audio_from_the_same_seed_is_a_broken_promise(
@@ -246,7 +246,7 @@ def test_an_option_of_which_nothing_was_seen_neither_holds_nor_fails(
         job(make_suite(), tmp_path), LOAD, FIRST, {"do": "observe", "request": "r1"}
     )
     assert "failed" not in answers[2]
-    assert {effect.option: effect.holds for effect in record.effects} == {
+    assert {effect.option: effect.in_effect for effect in record.effects} == {
         "steps": None,
         "audio_s": True,
     }
@@ -270,7 +270,7 @@ class RealTime(ForwardingTarget):
 def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "make_target", lambda name: RealTime())
+    monkeypatch.setattr(engine_side, "make_target", lambda name: RealTime())
     _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
     watch = DisturbanceWatch()
     watch.start()

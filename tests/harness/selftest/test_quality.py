@@ -177,8 +177,7 @@ def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(
 
 
 def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
-    from harness.judging.policy import load_policy
-    from harness.judging.speed_decision import shown_metrics
+    from harness.judging.policy import load_policy, shown_metrics
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]

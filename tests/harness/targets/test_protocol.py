@@ -69,7 +69,9 @@ class Old:
         yield np.zeros(4, np.float32)
 
     def observe(self, request: Request) -> list[OptionCheck]:
-        return [OptionCheck(option="steps", asked=3, observed="3", holds=True, why="counted")]
+        return [
+            OptionCheck(option="steps", requested=3, observed="3", in_effect=True, reason="counted")
+        ]
 
     def alone(self, request: Request, watch: Watch) -> dict[str, IsolatedStage]:
         return {"vocoder": IsolatedStage(run=lambda: None)}
@@ -127,7 +129,9 @@ def test_a_forwarding_target_passes_everything_on() -> None:
         chunk_boundaries_s = (0.25,)
 
         def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-            return (OptionCheck(option="a", asked=1, observed="1", holds=True, why="seen"),)
+            return (
+                OptionCheck(option="a", requested=1, observed="1", in_effect=True, reason="seen"),
+            )
 
         def isolated_stages(self, request: Request, watch: Watch) -> Mapping[str, IsolatedStage]:
             return {"a": IsolatedStage(run=lambda: None)}

@@ -47,10 +47,10 @@ class HumTarget(Target):
         return (
             OptionCheck(
                 option="harmonics",
-                asked=requested,
+                requested=requested,
                 observed=str(observed),
-                holds=observed == requested,
-                why="peaks of the spectrum",
+                in_effect=observed == requested,
+                reason="peaks of the spectrum",
             ),
         )
 

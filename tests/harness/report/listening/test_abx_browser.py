@@ -13,7 +13,7 @@ from scipy import stats
 
 from harness.history.importers.votes import votes
 from harness.report.listening import abx_page
-from tests.harness.report.conftest import Visit
+from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import two_runs
 
 EAR = Path(__file__).with_name("tap.js").read_text()

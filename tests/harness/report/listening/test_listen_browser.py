@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.report.listening import listening_page
-from tests.harness.report.conftest import Visit
+from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import (
     SECONDS,
     SLOPE_HZ_PER_S,

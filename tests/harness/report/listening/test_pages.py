@@ -17,7 +17,7 @@ from harness.report.listening import page as page_module
 from harness.report.listening.recordings import previous
 from tests.harness.report.listening.making import Rows, requests, rising, row, two_runs, write_run
 from tests.harness.report.making import HOSTILE
-from tests.harness.report.test_page import LOADING, Page, digest
+from tests.harness.report.parsing import Page, digest
 
 PAGES = ("listen-2.html", "abx-2.html")
 
@@ -47,11 +47,7 @@ def test_policy_names_style_and_script_by_hash_and_lets_markup_load_nothing(
     out: Path, name: str
 ) -> None:
     found = parsed(out / name)
-    (policy,) = [
-        m["content"] or ""
-        for m in found.all("meta")
-        if m.get("http-equiv") == "Content-Security-Policy"
-    ]
+    policy = found.policy()
     (style,), (_, script) = found.inside("style"), found.inside("script")
 
     assert f"style-src {digest(style)};" in policy
@@ -62,23 +58,16 @@ def test_policy_names_style_and_script_by_hash_and_lets_markup_load_nothing(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_loads_nothing_but_itself(out: Path, name: str) -> None:
-    addresses = [
-        value or ""
-        for _, attributes in parsed(out / name).elements
-        for key, value in attributes.items()
-        if key in LOADING
-    ]
-
     assert all(
         re.match(r"#|data:image/png;|index\.html$|listen-2\.html$|abx-2\.html$", address)
-        for address in addresses
+        for address in parsed(out / name).addresses()
     )
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_tags_are_closed_and_nothing_is_inline(out: Path, name: str) -> None:
     found = parsed(out / name)
-    names = {attribute for _, attributes in found.elements for attribute in attributes}
+    names = found.attribute_names()
 
     assert found.open == []
     assert "style" not in names

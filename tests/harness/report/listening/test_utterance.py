@@ -117,3 +117,14 @@ def test_takes_are_turned_to_the_level_of_the_first(tmp_path: Path) -> None:
     found = made(tmp_path, take("golden", rising(500.0)), take("current", rising(500.0, level=0.1)))
 
     assert [voice.gain.gain_db for voice in found.voices] == pytest.approx([0.0, 6.02], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "kind"),
+    [(1000, "FLAC"), (65_535, "FLAC"), (65_537, "WAV"), (192_000, "FLAC"), (768_000, "WAV")],
+)
+def test_a_sound_of_any_rate_that_a_file_may_have_is_encoded(rate_hz: int, kind: str) -> None:
+    data = encoded(KeptAudio(frames=np.full(300, 0.5, dtype=np.float32), rate_hz=rate_hz))
+
+    info = soundfile.info(io.BytesIO(data))
+    assert (info.format, info.subtype, info.samplerate) == (kind, "PCM_16", rate_hz)

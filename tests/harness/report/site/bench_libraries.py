@@ -18,7 +18,7 @@ from typing import Any
 from playwright.sync_api import Error, sync_playwright
 
 from harness.report.site.folder import LIBRARY, POLICY, library
-from tests.harness.report.site.browser import DESKTOP, watched
+from tests.harness.report.browser import DESKTOP, watched
 
 TIMES = 5
 POLICIES = {

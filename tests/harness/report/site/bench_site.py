@@ -26,7 +26,7 @@ from playwright.sync_api import sync_playwright
 from harness.history.database import open_history
 from harness.history.records import RunRow, Series
 from tests.harness.history.make_history import make_history
-from tests.harness.report.site.browser import DESKTOP, address, watched
+from tests.harness.report.browser import DESKTOP, address, watched
 from tests.harness.report.site.test_browser import DRAWN, USABLE
 
 OPENED = 5

@@ -11,11 +11,11 @@ from harness.history.database import open_history
 from harness.history.records import Acknowledgement, EntryCell, EntryValue, HistoryEntry, digest_of
 from harness.records.measurement import Better, Missing, Value
 from harness.report.site.build import build_site
+from tests.harness.report.making import HOSTILE
 
 TODAY = "2026-11-21"
 LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 EPYC, JETSON = "epyc-2c-24g-372952", "jetson-agx-orin-12c-62g-9e77b3"
-HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 NIGHTS = 40
 STEP_NIGHT = 32
 """From this night on nfe_steps-8 is 8 % slower on the EPYC."""

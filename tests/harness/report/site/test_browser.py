@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.report.site.browser import DESKTOP, PHONE, Watched, address, watched
+from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit, address, watched
 from tests.harness.report.site.making import NIGHTS, Made, make_site, usual
 
 CELL = "cell-smoke~nfe_steps-8.html"
@@ -38,40 +38,15 @@ INK = """() => [...document.querySelectorAll('.plot')].filter((plot) => plot.che
 USABLE = """() => performance.getEntriesByName('usable')[0]?.startTime
   ?? performance.getEntriesByType('navigation')[0].loadEventEnd"""
 
-CONTRASTS = """() => {
-  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => [r, g, b].map((c) => linear(c / 255))
-    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-  const numbers = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = numbers(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const poor = [];
-  while (walker.nextNode()) {
-    const text = walker.currentNode.textContent.trim();
-    const node = walker.currentNode.parentElement;
-    if (!text || !node.offsetParent || node.closest('script, .reader, .skip, [aria-hidden]')) continue;
-    const [a, b] = [light(numbers(getComputedStyle(node).color)), light(behind(node))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${node.className} ${text.slice(0, 40)}`);
-  }
-  return poor;
-}"""  # noqa: E501
-
 
 @pytest.fixture
-def tab(chromium: Any) -> Iterator[Watched]:
+def tab(chromium: Any) -> Iterator[Visit]:
     with chromium.new_context(viewport=DESKTOP) as context:
         yield watched(context)
 
 
 def test_every_page_works_from_the_disk_without_a_complaint_and_asks_for_nothing_else(
-    site: Made, tab: Watched
+    site: Made, tab: Visit
 ) -> None:
     for name, settled in PAGES.items():
         tab.open(address(site.out, name), settled)
@@ -82,7 +57,7 @@ def test_every_page_works_from_the_disk_without_a_complaint_and_asks_for_nothing
     assert [each for each in tab.requests if not each.startswith((inside, "data:", "about:"))] == []
 
 
-def test_every_page_works_from_a_web_server(site: Made, tab: Watched) -> None:
+def test_every_page_works_from_a_web_server(site: Made, tab: Visit) -> None:
     handler = functools.partial(_Quiet, directory=str(site.out))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -99,7 +74,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_every_chart_is_drawn(site: Made, tab: Watched) -> None:
+def test_every_chart_is_drawn(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     places = 2
     assert tab.page.locator("figure.trend .plot canvas").count() >= 7 * places
@@ -110,7 +85,7 @@ def test_every_chart_is_drawn(site: Made, tab: Watched) -> None:
     assert min(inked) > 1500, inked
 
 
-def test_unfolded_metrics_are_drawn_then(site: Made, tab: Watched) -> None:
+def test_unfolded_metrics_are_drawn_then(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     before = tab.page.locator(".plot canvas").count()
     tab.page.get_by_text("2 more metrics").first.click()
@@ -118,7 +93,7 @@ def test_unfolded_metrics_are_drawn_then(site: Made, tab: Watched) -> None:
     assert min(tab.page.evaluate(INK)) > 1500
 
 
-def test_keys_step_through_the_runs_of_a_chart(site: Made, tab: Watched) -> None:
+def test_keys_step_through_the_runs_of_a_chart(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     slider, readout = tab.page.locator(".stepper").first, tab.page.locator(".readout").first
     newest = readout.inner_text()
@@ -143,7 +118,7 @@ def test_keys_step_through_the_runs_of_a_chart(site: Made, tab: Watched) -> None
     assert tab.complaints == []
 
 
-def test_chart_has_its_values_as_a_table_with_links_to_the_runs(site: Made, tab: Watched) -> None:
+def test_chart_has_its_values_as_a_table_with_links_to_the_runs(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     tab.page.get_by_text("Values of latency_p50 as a table").first.click()
     rows = tab.page.locator("figure.trend details table").first.locator("tbody tr")
@@ -162,14 +137,14 @@ def test_first_run_of_all_is_drawn_too(chromium: Any, tmp_path: Path) -> None:
         assert tab.complaints == []
 
 
-def test_span_shows_the_last_days_of_every_chart(site: Made, tab: Watched) -> None:
+def test_span_shows_the_last_days_of_every_chart(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     before = tab.page.locator(".plot canvas").first.screenshot()
     tab.page.select_option("#span", "30")
     assert tab.page.locator(".plot canvas").first.screenshot() != before
 
 
-def test_machines_are_shown_side_by_side_for_any_metric(site: Made, tab: Watched) -> None:
+def test_machines_are_shown_side_by_side_for_any_metric(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     figure = tab.page.locator("figure.machines")
     before = figure.locator(".readout").inner_text()
@@ -179,7 +154,7 @@ def test_machines_are_shown_side_by_side_for_any_metric(site: Made, tab: Watched
 
 
 def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
-    site: Made, tab: Watched
+    site: Made, tab: Visit
 ) -> None:
     tab.open(address(site.out, "run.html#3"), DRAWN)
     assert "PASS" in tab.page.inner_text("h1")
@@ -197,7 +172,7 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
     assert tab.complaints == []
 
 
-def test_two_environments_are_compared_and_others_can_be_chosen(site: Made, tab: Watched) -> None:
+def test_two_environments_are_compared_and_others_can_be_chosen(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, f"compare.html#{NIGHTS - 1},{NIGHTS}"), DRAWN)
     differing = tab.page.locator("tr.different").all_inner_texts()
     assert any(
@@ -231,7 +206,7 @@ def test_text_can_be_read_in_both_themes(site: Made, chromium: Any, scheme: str)
             assert (max(ground) < 60) == (scheme == "dark"), name
 
 
-def test_charts_take_the_colours_of_a_theme_that_changes(site: Made, tab: Watched) -> None:
+def test_charts_take_the_colours_of_a_theme_that_changes(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     light = tab.page.locator(".plot canvas").first.screenshot()
     tab.page.emulate_media(color_scheme="dark")
@@ -254,7 +229,7 @@ def test_without_scripts_states_reasons_and_the_latest_runs_are_there(
         assert "2.13.1" in page.inner_text("main")
 
 
-def test_page_prints_with_its_charts_in_the_light(site: Made, tab: Watched, tmp_path: Path) -> None:
+def test_page_prints_with_its_charts_in_the_light(site: Made, tab: Visit, tmp_path: Path) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     ink = "getComputedStyle(document.documentElement).getPropertyValue('--ink')"
     light = tab.page.evaluate(ink)

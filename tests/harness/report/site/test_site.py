@@ -5,7 +5,6 @@ import json
 import os
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,15 @@ from harness.history.database import open_history
 from harness.history.records import HistoryEntry
 from harness.judging import replace_folder
 from harness.records import files as atomic
+from harness.report.html import SITE_POLICY as POLICY
 from harness.report.site import urls
 from harness.report.site.build import build_site
-from harness.report.site.folder import POLICY, Folder
+from harness.report.site.folder import Folder
 from harness.report.site.run_data import CHUNK
+from tests.harness.report.making import HOSTILE
+from tests.harness.report.parsing import Page
 from tests.harness.report.site.making import (
     EPYC,
-    HOSTILE,
     NIGHTS,
     TODAY,
     Made,
@@ -32,45 +33,7 @@ from tests.harness.report.site.making import (
     night,
 )
 
-VOID = ("meta", "link", "img", "source", "br", "hr", "input")
 CELL = "cell-smoke~nfe_steps-8.html"
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, and the text of each."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.open: list[str] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self.open[-1] if self.open else "", data))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def text(self) -> str:
-        return " ".join(
-            " ".join(data for tag, data in self.texts if tag not in ("script", "style")).split()
-        )
-
-    def ids(self) -> set[str]:
-        return {attributes["id"] or "" for _, attributes in self.elements if "id" in attributes}
 
 
 def data_of(made: Made, name: str) -> object:
@@ -134,12 +97,7 @@ def test_pages_are_well_formed_and_carry_the_policy(
     made: Made = request.getfixturevalue(which)
     for name in made.pages():
         page = Page(made.text(name))
-        (policy,) = [
-            each["content"]
-            for each in page.all("meta")
-            if each.get("http-equiv") == "Content-Security-Policy"
-        ]
-        assert policy == POLICY
+        assert page.policy() == POLICY
         assert page.open == [], name
         assert page.all("html")[0]["lang"] == "en"
 
@@ -160,7 +118,7 @@ def test_no_inline_script_style_or_handler_stands_in_a_page(
     made: Made = request.getfixturevalue(which)
     for name in made.pages():
         page = Page(made.text(name))
-        attributes = {attribute for _, each in page.elements for attribute in each}
+        attributes = page.attribute_names()
         assert "style" not in attributes and not [
             each for each in attributes if each.startswith("on")
         ], name
@@ -485,3 +443,10 @@ def test_no_page_is_written_outside_the_site(tmp_path: Path, address: str) -> No
         pytest.raises(HarnessError, match="does not lie below"),
     ):
         folder.file(address, "x")
+
+
+def test_an_option_check_that_somebody_shortened_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+    entry = night(NIGHTS - 1, EPYC, np.random.default_rng(1))
+    cells = tuple(replace(cell, effects=({"option": "nfe_steps"},)) for cell in entry.cells)
+    made = make_site(tmp_path, [replace(entry, cells=cells)])
+    assert "nfe_steps not observed Asked for" in Page(made.text("run-1.html")).text()

@@ -62,7 +62,7 @@ def test_replays_are_those_of_the_model_that_makes_them(
     seen = seen_of(voice_folder, monkeypatch, 2, compile="default")
 
     assert (seen.acoustic.replays, seen.vocoder.replays) == (2 * STEPS, 0)
-    assert CHECKS["compile"]({"compile": Compile.REDUCE_OVERHEAD}, seen).holds
+    assert CHECKS["compile"]({"compile": Compile.REDUCE_OVERHEAD}, seen).in_effect
     assert Graph.replay is replay, "it is as it was"
 
 
@@ -73,9 +73,9 @@ def test_lie_reduce_overhead_without_cuda_graphs(
     """Inductor skips them with a warning where a model is not fit for them, and goes on without."""
     seen = seen_of(voice_folder, monkeypatch, replays, compile_vocoder="default")
     found = CHECKS["compile_vocoder"]({"compile_vocoder": Compile.REDUCE_OVERHEAD}, seen)
-    assert found.holds is holds
+    assert found.in_effect is holds
     assert f"{replays} CUDA graphs replayed in 1 calls" in found.observed
-    assert CHECKS["compile_vocoder"]({"compile_vocoder": Compile.DEFAULT}, seen).holds
+    assert CHECKS["compile_vocoder"]({"compile_vocoder": Compile.DEFAULT}, seen).in_effect
 
 
 @pytest.fixture(name="manager")

@@ -42,7 +42,7 @@ def _make(random_voice):
 
 
 def _broken(target, request=REQUEST):
-    return {effect.option for effect in target.observe(request) if effect.holds is False}
+    return {effect.option for effect in target.observe(request) if effect.in_effect is False}
 
 
 def test_every_option_of_the_pipeline_has_a_check():
@@ -66,7 +66,7 @@ def test_every_option_of_the_pipeline_has_a_check():
 def test_an_honest_engine_keeps_every_promise(make, asked):
     effects = make(**asked).observe(REQUEST)
 
-    assert [effect for effect in effects if not effect.holds] == []
+    assert [effect for effect in effects if not effect.in_effect] == []
     assert {effect.option for effect in effects} == set(INFILL_OPTIONS)
 
 

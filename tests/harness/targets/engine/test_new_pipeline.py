@@ -10,7 +10,6 @@ import pytest
 
 from engine.config import option_spec
 from engine.pipelines import registry as pipelines
-from harness import workflow
 from harness.cli.main import invoke
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Request, Workload
@@ -18,6 +17,7 @@ from harness.records.run import UNSEEN, StageProfile
 from harness.records.verdict import Verdict
 from harness.runner import run_folder, worker_pool
 from harness.runner.run_plan import RunPlan
+from harness.scoring import kept_scores
 from harness.targets.engine import observers
 from harness.targets.engine.target import EngineTarget
 from harness.workflow import check_suite, judge_run
@@ -54,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         said: list[str] = []  # noqa: RUF012  (made anew for every test)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "score_run", made_up)
+    monkeypatch.setattr(kept_scores, "score_run", made_up)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "tiny.py").write_text(SUITE)
@@ -87,7 +87,7 @@ def test_a_suite_of_it_runs_from_measuring_to_a_verdict(project: Path) -> None:
     assert process.failure is None
     assert set(process.samples[-1].stages_s) == set(TinyPipeline.stages)
     assert process.samples[-1].joins_s == (0.5,)
-    assert [(each.option, each.holds) for each in process.effects] == [
+    assert [(each.option, each.in_effect) for each in process.effects] == [
         ("layers", True),
         ("pitch_hz", None),
         ("device", None),
@@ -133,8 +133,8 @@ def test_an_option_without_a_check_is_not_believed() -> None:
     request = Request(id="r1", text="One.", options={"pitch_hz": 100.0})
     checks = {each.option: each for each in _loaded().observe(request)}
 
-    assert (checks["pitch_hz"].asked, checks["pitch_hz"].observed) == (100.0, UNSEEN)
-    assert checks["pitch_hz"].holds is None
+    assert (checks["pitch_hz"].requested, checks["pitch_hz"].observed) == (100.0, UNSEEN)
+    assert checks["pitch_hz"].in_effect is None
 
 
 def test_a_pipeline_without_an_observer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

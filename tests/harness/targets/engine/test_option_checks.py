@@ -36,7 +36,7 @@ def _target(voice_folder, **asked):
 
 
 def _broken(target, request=REQUEST):
-    return {effect.option for effect in target.observe(request) if effect.holds is False}
+    return {effect.option for effect in target.observe(request) if effect.in_effect is False}
 
 
 def test_every_option_of_the_engine_has_a_check():
@@ -71,8 +71,8 @@ def test_every_option_of_the_engine_has_a_check():
 def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
     effects = _target(voice_folder, **asked).observe(REQUEST)
 
-    assert [effect for effect in effects if effect.holds is False] == []
-    unseen = {effect.option for effect in effects if effect.holds is None}
+    assert [effect for effect in effects if effect.in_effect is False] == []
+    unseen = {effect.option for effect in effects if effect.in_effect is None}
     assert unseen == ({"cfg_strength"} if asked == {"nfe_steps": 1} else set()), (
         "one guided call does not show its strength"
     )
@@ -94,7 +94,7 @@ def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
 )
 def test_an_honest_engine_keeps_every_promise_over_many_chunks(voice_folder, asked):
     assert [
-        effect for effect in _target(voice_folder, **asked).observe(LONG) if not effect.holds
+        effect for effect in _target(voice_folder, **asked).observe(LONG) if not effect.in_effect
     ] == []
 
 
@@ -103,7 +103,7 @@ def test_an_honest_compiled_engine_keeps_every_promise(voice_folder):
     target = _target(voice_folder, compile="default", compile_vocoder="default")
     target.pipeline.synthesize(REQUEST.text)
 
-    assert [effect for effect in target.observe(REQUEST) if not effect.holds] == []
+    assert [effect for effect in target.observe(REQUEST) if not effect.in_effect] == []
 
 
 def test_observing_leaves_the_pipeline_as_it_was(voice_folder):
@@ -375,4 +375,4 @@ def test_a_request_of_its_own_speaker_is_no_lie(voice_folder):
     target = _target(voice_folder)
     request = Request(id="u002", text="Hello.", options={"speaker": "rms"})
 
-    assert [effect for effect in target.observe(request) if not effect.holds] == []
+    assert [effect for effect in target.observe(request) if not effect.in_effect] == []

@@ -39,7 +39,7 @@ def _target(voice_folder, **asked):
 
 
 def _broken(target, request=REQUEST):
-    return {effect.option for effect in target.observe(request) if not effect.holds}
+    return {effect.option for effect in target.observe(request) if not effect.in_effect}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _target(voice_folder, **asked):
 
 
 def _broken(target):
-    return {effect.option for effect in target.observe(REQUEST) if not effect.holds}
+    return {effect.option for effect in target.observe(REQUEST) if not effect.in_effect}
 
 
 def _effect(target, option):
@@ -70,7 +70,7 @@ def _effect(target, option):
 def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
     effects = _target(voice_folder, **asked).observe(REQUEST)
 
-    assert [effect for effect in effects if not effect.holds] == []
+    assert [effect for effect in effects if not effect.in_effect] == []
     assert {effect.option for effect in effects} == set(OPTIONS)
 
 
@@ -88,7 +88,7 @@ def test_an_honest_padded_and_compiled_engine_keeps_every_promise(voice_folder, 
     )
 
     target.pipeline.synthesize("Another length, then.")
-    assert [effect for effect in target.observe(REQUEST) if not effect.holds] == []
+    assert [effect for effect in target.observe(REQUEST) if not effect.in_effect] == []
 
 
 def test_what_is_seen_is_said_in_numbers(voice_folder):

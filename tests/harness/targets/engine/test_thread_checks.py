@@ -59,7 +59,7 @@ def _target(voice_folder, **asked):
 
 
 def _broken(target, request=LONG):
-    return {effect.option for effect in target.observe(request) if not effect.holds}
+    return {effect.option for effect in target.observe(request) if not effect.in_effect}
 
 
 def _observed(target, request=LONG, option="workers"):
@@ -89,7 +89,7 @@ def _observed(target, request=LONG, option="workers"):
 def test_an_honest_engine_keeps_every_promise(voice_folder, asked):
     effects = _target(voice_folder, **asked).observe(LONG)
 
-    assert [effect for effect in effects if not effect.holds] == []
+    assert [effect for effect in effects if not effect.in_effect] == []
     assert {effect.option for effect in effects} == set(OPTIONS)
 
 
@@ -239,7 +239,7 @@ def test_the_verdict_on_what_was_seen(lanes, vocoder, most, holds):
         crowd=CrowdSeen(lanes=lanes, vocoder_lanes=vocoder, threads=(1,) * len(lanes), most=most)
     )
 
-    assert thread_checks.workers({"workers": 2}, seen).holds is holds
+    assert thread_checks.workers({"workers": 2}, seen).in_effect is holds
 
 
 def test_lie_every_worker_with_all_threads(voice_folder, monkeypatch):

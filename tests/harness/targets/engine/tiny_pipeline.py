@@ -94,7 +94,9 @@ def _observe(pipeline: TinyPipeline, request: Request) -> int:
 
 def _layers(options: Options, calls: int) -> Observation:
     return Observation(
-        observed=f"{calls} calls", holds=calls == options["layers"], why="calls of the decoder"
+        observed=f"{calls} calls",
+        in_effect=calls == options["layers"],
+        reason="calls of the decoder",
     )
 
 

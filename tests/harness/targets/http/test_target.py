@@ -180,14 +180,18 @@ def seen(
 def test_voice_seed_and_speed_are_heard_at_an_honest_server() -> None:
     effects = seen(voices, voice="rms", speed=1.5, seed=4)
 
-    assert {name for name, effect in effects.items() if effect.holds} == {"voice", "speed", "seed"}
-    assert {name for name, effect in effects.items() if effect.why == "heard"} == {
+    assert {name for name, effect in effects.items() if effect.in_effect} == {
+        "voice",
+        "speed",
+        "seed",
+    }
+    assert {name for name, effect in effects.items() if effect.reason == "heard"} == {
         "voice",
         "speed",
         "seed",
     }
     assert (
-        effects["speaker"].holds is None
+        effects["speaker"].in_effect is None
         and effects["speed"].observed == "1.50 times as fast as speed 1"
     )
     assert "url" not in effects
@@ -206,7 +210,7 @@ def test_a_server_that_passes_over_an_option_is_found_out(option: str) -> None:
         **options,
     )
 
-    broken = [name for name, effect in effects.items() if effect.holds is False]
+    broken = [name for name, effect in effects.items() if effect.in_effect is False]
     assert broken == [option] if option in ("voice", "speaker") else option in broken
 
 
@@ -215,7 +219,7 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         target = loaded(fake, model="tiny")
         effects = {effect.option: effect for effect in target.observe(REQUEST)}
         assert target.effective()["server.nfe_steps"] == 8
-    assert (effects["model"].holds, effects["model"].why) == (
+    assert (effects["model"].in_effect, effects["model"].reason) == (
         None,
         "tiny is listed, as the server tells",
     )
@@ -223,7 +227,7 @@ def test_what_leaves_no_trace_is_recorded_as_told() -> None:
         (effect,) = [
             each for each in loaded(fake, model="x").observe(REQUEST) if each.option == "speaker"
         ]
-    assert (effect.holds, effect.observed, effect.why) == (
+    assert (effect.in_effect, effect.observed, effect.reason) == (
         None,
         "not observable",
         "sent, and not refused",
@@ -237,8 +241,8 @@ def test_a_server_that_never_says_the_same_twice_shows_nothing_by_other_audio() 
         return Reply(parts=(wav(tone(4410 + next(count))),))
 
     effects = seen(unseeded, voice="rms", seed=3)
-    assert {effects[name].holds for name in ("voice", "seed")} == {None}
-    assert effects["voice"].why == "the same request sounds otherwise each time"
+    assert {effects[name].in_effect for name in ("voice", "seed")} == {None}
+    assert effects["voice"].reason == "the same request sounds otherwise each time"
 
 
 def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> None:
@@ -248,20 +252,20 @@ def test_another_seed_that_changes_no_more_than_rounding_is_not_in_effect() -> N
         soundfile.write(file, audio, RATE_HZ, format="WAV", subtype="FLOAT")
         return Reply(parts=(file.getvalue(),))
 
-    assert seen(almost, seed=3)["seed"].holds is False
+    assert seen(almost, seed=3)["seed"].in_effect is False
 
 
 def test_streaming_holds_only_where_several_pieces_came() -> None:
     body = wav(tone(), size=0xFFFFFFFF)
     may = threading.Event()
     apart = Reply(parts=(body[:4000], lambda: may.wait(0.05), body[4000:]))
-    assert seen(apart, streamed=True)["streamed"].holds is True
-    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].holds is None
-    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].holds is True
+    assert seen(apart, streamed=True)["streamed"].in_effect is True
+    assert seen(Reply(parts=(wav(tone()),)), streamed=True)["streamed"].in_effect is None
+    assert seen(Reply(parts=(wav(tone()),)), streamed=False, form="wav")["form"].in_effect is True
 
 
 def test_a_voice_that_the_server_does_not_have_is_not_in_effect() -> None:
-    assert not seen(voices, voice="nova")["voice"].holds
+    assert not seen(voices, voice="nova")["voice"].in_effect
 
 
 def test_a_server_without_a_list_of_models_is_asked_for_the_one_that_is_named() -> None:
@@ -482,7 +486,7 @@ def test_a_run_measures_it_in_worker_processes(
     for process in run.processes:
         assert process.effective["server.nfe_steps"] == 8 and process.effective["url"] == fake.url
         assert any(
-            effect.option == "speaker" and effect.why == "heard" for effect in process.effects
+            effect.option == "speaker" and effect.reason == "heard" for effect in process.effects
         )
         assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
         assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)

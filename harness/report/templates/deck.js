@@ -8,7 +8,9 @@ const AHEAD_S = 0.02;   // what is scheduled a little later than now begins on t
 const SHELF = "audio";
 
 // A file of the assets is a script that calls `voxgate(id, base64)`: scripts, and nothing else, load from a disk too.
+// A page may hold its files itself: `hold` takes them, id -> base64.
 const Shelf = (() => {
+  const held = new Map();
   const asked = new Map();
   const waiting = new Map();
 
@@ -27,8 +29,9 @@ const Shelf = (() => {
     });
   }
 
-  // Base64 of a file. Nothing is kept once it is there: a page may have hundreds of megabytes of files.
+  // Base64 of a file. What was loaded is not kept: a page may have hundreds of megabytes of files.
   function fetch(id) {
+    if (held.has(id)) return Promise.resolve(held.get(id));
     if (!asked.has(id)) asked.set(id, load(id).finally(() => asked.delete(id)));
     return asked.get(id);
   }
@@ -43,7 +46,11 @@ const Shelf = (() => {
     return padded;
   }
 
-  return { fetch, sound };
+  function hold(files) {
+    for (const [id, data] of Object.entries(files)) held.set(id, data);
+  }
+
+  return { fetch, hold, sound };
 })();
 
 class Deck {

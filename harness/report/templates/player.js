@@ -1,11 +1,13 @@
-// The listening page: fills in the chosen utterance, and connects buttons, keys and pictures with the deck.
+// The player, on every page that has one: fills in the chosen utterance, and connects buttons, keys and pictures with the deck.
 "use strict";
 (() => {
   const STEP_S = 0.2;        // of the arrow keys
   const SHORTEST_S = 0.05;   // of a repeated region: what is shorter is a click that slipped
   const COLUMNS = 1000;      // of the waveform
 
+  if (!document.getElementById("hearing")) return;  // a run without audio
   const data = JSON.parse(document.getElementById("data").textContent);
+  Shelf.hold(data.embedded);
   const at = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
   const deck = new Deck(draw);
   let utterance = null;
@@ -17,7 +19,8 @@
 
   // ---- what is chosen
 
-  function show(index) {
+  // The address names the utterance once somebody has chosen one: until then it may name a section.
+  function show(index, isFirst = false) {
     utterance = data.utterances[index];
     at.utterance.value = String(index);
     at.text.textContent = utterance.text;
@@ -30,7 +33,7 @@
     const heard = utterance.voices.map((seen, i) => [seen.voice, i]).filter(([voice]) => !voice.missing);
     const same = heard.find(([voice]) => voice.when === wish.when && voice.cell === wish.cell);
     choose((same ?? heard[heard.length - 1])[1]);
-    history.replaceState(null, "", `#u=${encodeURIComponent(utterance.id)}`);
+    if (!isFirst) history.replaceState(null, "", `#u=${encodeURIComponent(utterance.id)}`);
   }
 
   async function choose(index) {
@@ -95,6 +98,7 @@
 
   // One group for each cell: its name, and its takes in the columns golden, previous and current.
   function drawTakes() {
+    at.voices.classList.toggle("first-run", !utterance.voices.some((seen) => seen.voice.when === "previous"));
     at.voices.replaceChildren(...data.cells.map((cell) => {
       const group = create("div");
       const name = create("span", cell.label, "cell");
@@ -323,7 +327,7 @@
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("select, input[type=text], textarea")) return;
     const take = /^[1-9]$/.test(event.key) ? at.voices.querySelector(`button[data-take="${event.key - 1}"]`) : null;
     if (take) return void take.click();
-    const pressed = event.key === " " && event.target.closest?.("button, a, summary, input[type=checkbox]");
+    const pressed = event.key === " " && event.target.closest?.("button, a, summary, .scroll, input[type=checkbox]");
     const moved = event.key.startsWith("Arrow") && event.target.closest?.("input[type=range], .scroll");
     if (!keys[event.key] || pressed || moved) return;
     event.preventDefault();
@@ -341,5 +345,5 @@
   addEventListener("hashchange", () => { if (follow()) at.hearing.scrollIntoView(); });
   at.hearing.hidden = false;
   drag();
-  if (!follow()) show(data.utterances.findIndex((each) => each.id === data.first));
+  if (!follow()) show(data.utterances.findIndex((each) => each.id === data.first), true);
 })();

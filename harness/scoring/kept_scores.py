@@ -1,36 +1,80 @@
 """
-The provenance of the kept scores of a run folder: records, audio, golden audio, metrics, recogniser
-and packages.
+Score a run folder and keep the scores there, with their provenance: records, audio, golden audio,
+metrics, recogniser and packages.
 
     runs/0001/scored.json           beside measurements.json: the stamp of its inputs
-              confirm/of.json       the records that the confirming rounds measured again
 
 A folder with an outdated stamp is scored anew. One that lost its audio (a copy, a CI artifact) is
-judged by the scores that it has, as long as they were made from its records. Computes no score.
+judged by the scores that it has, as long as they were made from its records. `score_run.py`
+computes the scores.
 """
 
-import hashlib
-import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.aggregate import aggregate
+from harness.analysis.check_measurements import check_measurements
 from harness.analysis.grouping import Measurements
+from harness.audio.kept_audio import check_audio
 from harness.errors import HarnessError
 from harness.metrics.registry import digest_of, installed, package_of, select_metrics
-from harness.models.whisper_weights import file_sha256
+from harness.records.files import file_sha256
 from harness.records.measurement import lacks_package
 from harness.records.run import HeardTexts, Run
-from harness.runner import json_files, process_files, run_folder
+from harness.runner import json_files, run_folder
+from harness.runner.progress import ScoreProgress
+from harness.scoring.score_run import score_run
 
 FILE = "scored.json"
-CONFIRMS = "of.json"
-DIGITS = 16
 SAME = ("golden", "panel", "judge", "records", "power")
 """Facts of a stamp that must be equal."""
 
 Stamp = Mapping[str, Any]
+
+
+def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = None) -> None:
+    """
+    Compute and keep the measurements of a run, unless those that are kept were made from just this.
+
+    Raises HarnessError for audio that is not what the records name, and as `score_run` does.
+    """
+    run_folder.load_header(folder)  # before any file of it is opened, all of them were looked at
+    records = run_folder.records_digest(folder)
+    run = load_whole(folder)
+    now = stamp_of(run, golden, records)
+    if is_scored(folder, run, now):
+        return
+    check_audio(run)
+    scores = score_run(run, golden, progress=progress)
+    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+
+
+def load_scored(folder: Path) -> tuple[Run, Measurements]:
+    """
+    Read a scored run, with transcripts, and its measurements. Raises HarnessError if they
+    contradict each other.
+    """
+    run = load_whole(folder)
+    measurements = run_folder.load_measurements(folder)
+    check_measurements(run, measurements)
+    return replace(run, heard=run_folder.load_transcripts(folder)), measurements
+
+
+def load_whole(folder: Path) -> Run:
+    """
+    Read a run that is judged by itself. Raises HarnessError if its reference is none of its cells.
+    """
+    run = run_folder.load_run(folder)
+    slugs = [cell.slug for cell in run.cells]
+    if run.reference not in slugs:
+        raise HarnessError(
+            f"{folder}: the reference {run.reference!r} is none of its cells, which are "
+            f"{', '.join(slugs)}"
+        )
+    return run
 
 
 def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
@@ -49,7 +93,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
         "records": records,
         "power": run.environment.power or "",
         "audio": {
-            path.relative_to(folder).as_posix(): file_sha256(path)[:DIGITS]
+            path.relative_to(folder).as_posix(): file_sha256(path)[: run_folder.DIGEST_DIGITS]
             for path in _audio(folder)
         },
         "packages": {name: installed(name) for name in packages},
@@ -100,74 +144,12 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     return True
 
 
-def records_digest(folder: Path, slugs: Collection[str] | None = None) -> str:
-    """
-    Return a digest of the request files and the processes' records; with `slugs`, of these
-    cells.
-    """
-    logs = sorted((folder / "processes").glob("*.jsonl*"))
-    kept = [log for log in logs if slugs is None or process_files.slug_of(log) in slugs]
-    return _files_digest((folder / "run.json", *kept), "measure again")
-
-
 def golden_digest(golden: Path) -> str:
     """
     Return a digest of the golden audio's bytes; `none` where there is none. Raises HarnessError.
     """
     files = sorted(golden.glob("*.flac"))
-    return _files_digest(files, "restore it, or accept a run again") if files else "none"
-
-
-def _files_digest(files: Iterable[Path], remedy: str) -> str:
-    """
-    Return a digest of files' names and bytes; a stranger's name may be no text. Raises HarnessError
-    with the remedy for a file that cannot be read.
-    """
-    whole = hashlib.sha256()
-    try:
-        for file in files:
-            whole.update(os.fsencode(file.name) + f" {file_sha256(file)}\n".encode())
-    except OSError as error:
-        raise HarnessError(f"cannot read {error.filename}: {error.strerror}; {remedy}") from error
-    return whole.hexdigest()[:DIGITS]
-
-
-def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None:
-    """
-    Record the cells and records of `folder` that the rounds in `confirm` measure again.
-
-    Raises HarnessError.
-    """
-    try:
-        confirm.mkdir(parents=True, exist_ok=True)
-        json_files.write_json(
-            confirm / CONFIRMS, {"cells": sorted(slugs), "records": records_digest(folder, slugs)}
-        )
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write to {confirm}: {error.strerror}; make room, then continue with --resume"
-        ) from error
-
-
-def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) -> bool:
-    """
-    Return whether `confirm` measured the current records again, and with `slugs` exactly these
-    cells.
-    """
-    if not (confirm / CONFIRMS).exists():  # run folders older than this mark
-        return slugs is None or {
-            cell.slug for cell in run_folder.load_header(confirm).cells
-        } == set(slugs)
-    mark = json_files.read_json(confirm / CONFIRMS, "")
-    cells = mark.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
-        raise HarnessError(
-            f"{confirm / CONFIRMS} is damaged: cells must be a list of names; delete the folder "
-            f"{confirm}"
-        )
-    return (slugs is None or set(cells) == set(slugs)) and mark.get("records") == records_digest(
-        folder, cells
-    )
+    return run_folder.files_digest(files, "restore it, or accept a run again") if files else "none"
 
 
 def _same(before: Mapping[str, Any], now: Stamp) -> bool:

@@ -1,0 +1,148 @@
+"""
+The player: every take of every utterance, switched in place, at one level, with its pictures.
+
+One player for the listening page, whose sounds lie beside it, and for the page of a run, which
+holds them. Chooses the contents; `templates/player.html` lays them out, `deck.js` and `player.js`
+play them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from harness.records.cell import Cell, Request
+from harness.records.run import Run
+from harness.report.contents import TakesOf
+from harness.report.html import data_uri
+from harness.report.listening.assets import AssetFolder, EmbeddedAssets
+from harness.report.listening.differences import UtteranceRow, View, line, view
+from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
+from harness.report.listening.utterance import UtteranceVoices, utterance
+from harness.runner.recordings import cells_of, requests_of
+
+BUDGET_BYTES = 100 * 2**20
+"""
+Of sounds and pictures beside one page; further utterances are left out, and counted on the page.
+"""
+EMBEDDED_BYTES = 10 * 2**20
+"""
+Of sounds and pictures within one page, before base64 makes them a third larger; keeps a page with
+its charts below 15 MB.
+"""
+SCRIPTS = ("deck.js", "player.js")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """
+    What was prepared of a run: the utterances to hear, the same ones to see, and how many more
+    there are.
+    """
+
+    utterances: tuple[UtteranceVoices, ...]
+    views: tuple[View, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """
+    Contents of a player; `data` is for its script, the rest stands in the page. Without `views`
+    there is nothing to hear.
+    """
+
+    views: tuple[View, ...]
+    lines: tuple[UtteranceRow, ...]
+    """What changed most stands first."""
+    left_out: int
+    data: Mapping[str, object]
+    power_legend: str
+    signed_legend: str
+    range_db: float = RANGE_DB
+    difference_db: float = DIFFERENCE_DB
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether any utterance is compared with a previous run."""
+        return any(line.since_previous for line in self.lines)
+
+
+def run_player(run: Run, takes_of: TakesOf, budget_bytes: int = EMBEDDED_BYTES) -> Player:
+    """
+    Return the player of a page that holds its sounds: of the first utterances, as many as fit into
+    the budget.
+    """
+    assets = EmbeddedAssets(budget_bytes)
+    requests = requests_of(run)
+    views, silent = [], 0
+    for request in requests:
+        spoken = utterance(request, takes_of(request.id), assets)
+        silent += spoken.duration_s == 0.0
+        if spoken.duration_s == 0.0:
+            continue
+        seen = view(spoken, run.reference, assets) if assets.fits else None
+        if not assets.settle() or seen is None:
+            break
+        views.append(seen)
+    material = Material(
+        utterances=(), views=tuple(views), left_out=len(requests) - len(views) - silent
+    )
+    return player(material, cells_of(run), run.reference, assets.as_base64())
+
+
+def prepared(
+    requests: Sequence[Request],
+    reference: str,
+    takes_of: TakesOf,
+    assets: AssetFolder,
+    budget_bytes: int,
+) -> Material:
+    """
+    Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
+    by one. Raises HarnessError if a file cannot be written.
+    """
+    utterances, views, silent = [], [], 0
+    for request in requests:
+        if assets.size_bytes > budget_bytes:
+            break
+        spoken = utterance(request, takes_of(request.id), assets)
+        silent += spoken.duration_s == 0.0
+        if spoken.duration_s > 0.0:
+            views.append(view(spoken, reference, assets))
+            utterances.append(UtteranceVoices(request=request, voices=spoken.voices, sounds=()))
+    return Material(
+        utterances=tuple(utterances),
+        views=tuple(views),
+        left_out=len(requests) - len(views) - silent,
+    )
+
+
+def player(
+    material: Material,
+    cells: Sequence[Cell],
+    reference: str,
+    embedded: Mapping[str, str] | None = None,
+) -> Player:
+    """Return the player of what was prepared; `embedded` holds its assets, id -> base64."""
+    labels = {cell.slug: cell.label for cell in cells}
+    lines = _ordered([line(spoken, labels, reference) for spoken in material.views])
+    data = {
+        "cells": [{"slug": slug, "label": label} for slug, label in labels.items()],
+        "utterances": [asdict(spoken) for spoken in material.views],
+        "first": lines[0].id if lines else "",
+        "embedded": dict(embedded or {}),
+    }
+    return Player(
+        views=material.views,
+        lines=tuple(lines),
+        left_out=material.left_out,
+        data=data,
+        power_legend=data_uri("image/png", legend(signed=False)),
+        signed_legend=data_uri("image/png", legend(signed=True)),
+    )
+
+
+def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:
+    """
+    Sort the utterances by how much they changed, most first; ties keep the order of the workload.
+    """
+    return sorted(lines, key=lambda row: -row.change_db)

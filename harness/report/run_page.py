@@ -1,0 +1,344 @@
+"""
+The page of one run: its record, from a judged run or from the history, laid out as sections.
+
+Both the single page (`page.py`) and the site (`site/run_view.py`) fill a `RunRecord`; `run_page`
+makes the view of it, and `templates/run.html` lays that out. A new section is one line in SECTIONS
+and one macro of its name in `templates/sections.html`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from harness.analysis.metric_rules import STAGE, is_helper
+from harness.judging.tradeoff import SpeedGain
+from harness.machine.quietness import MachineState
+from harness.metrics.registry import family_of
+from harness.records.measurement import Measurement, Missing
+from harness.records.verdict import Verdict
+from harness.report.badges import Badge, meaning, of_verdict
+from harness.report.charts import ChartImage
+from harness.report.format import plain, shown, shown_unit, shown_value
+from harness.report.tables import StageLine, TableColumn, stage_lines
+
+if TYPE_CHECKING:
+    from harness.report.listening.player import Player
+
+NOT_JUDGED = "not judged"
+COLOURS = 6
+"""Of stages; further ones begin anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedMeasurement:
+    """One metric of a cell with its verdict as words; empty texts where nothing is known."""
+
+    measurement: Measurement
+    verdict: str = ""
+    baseline: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLine:
+    """One option check, as text; `in_effect` is None where nothing could be observed."""
+
+    option: str
+    requested: str
+    observed: str
+    in_effect: bool | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCell:
+    """
+    One cell of a run. `address` is its page, if it has one; `reasons` and then `notes` are lines
+    that stand below its row. A cell that has reasons is unfolded.
+    """
+
+    label: str
+    verdict: str | None
+    reasons: tuple[str, ...]
+    measured: tuple[JudgedMeasurement, ...]
+    requested: Mapping[str, object]
+    effective: Mapping[str, object]
+    checks: tuple[CheckLine, ...]
+    address: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBefore:
+    """The run before it, and (fact, before, now) where machine or toolchain differ."""
+
+    head: str
+    created: str
+    changed: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run and all that its page shows of it, wherever it comes from."""
+
+    title: str
+    suite: str
+    profile: str
+    machine: str
+    state: MachineState
+    """How quiet the machine was."""
+    verdict: str | None
+    question: str
+    line: str
+    head: str
+    created: str
+    baseline: str
+    run: str
+    """Where the run lies, and what there is of it."""
+    columns: tuple[TableColumn, ...]
+    cells: tuple[RecordedCell, ...]
+    fastest: SpeedGain | None
+    gain: str
+    """Of the fastest cell over the reference, with its interval."""
+    charts: tuple[ChartImage, ...]
+    environment: Mapping[str, str]
+    before: RunBefore | None = None
+    remarks: tuple[str, ...] = ()
+    """On the main table."""
+    accept: str = ""
+    """The command that makes the run a baseline, where it is worth a hint."""
+    excluded: Mapping[str, str] | None = None
+    player: "Player | None" = None
+    """None where no audio belongs to the page."""
+    trail: Sequence[tuple[str, str]] = ()
+    """(title, address) of the pages above this one."""
+    links: Sequence[tuple[str, str]] = ()
+    """(title, address) of pages about the run; a title alone is a remark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableValue:
+    """One value of the main table; `missing` is the reason why there is none."""
+
+    text: str
+    interval: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLine:
+    """One metric of one cell, as text; `family` is the heading that it stands under."""
+
+    name: str
+    family: str
+    unit: str
+    value: str
+    baseline: str
+    verdict: str
+    reason: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBar:
+    """
+    One stage of a cell: its time as text, and its place in the bar in percent of the longest cell's
+    bar.
+    """
+
+    name: str
+    shown: str
+    color: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSection:
+    """One cell, as the page shows it; `is_open` unfolds its details."""
+
+    cell: RecordedCell
+    mark: Badge
+    values: tuple[TableValue, ...]
+    metrics: tuple[MetricLine, ...]
+    stages: tuple[StageBar, ...]
+    profiled: tuple[StageLine, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section: its anchor (also the name of its macro), its link, its heading."""
+
+    name: str
+    link: str
+    title: str
+    is_shown: Callable[[RunRecord], bool] = lambda _: True
+
+
+SECTIONS = (
+    Section(name="cells", link="Cells", title="Cells"),
+    Section(
+        name="tradeoff",
+        link="Speed and quality",
+        title="Speed against quality",
+        is_shown=lambda record: bool(record.charts),
+    ),
+    Section(
+        name="listen",
+        link="Listen",
+        title="Listen",
+        is_shown=lambda record: record.player is not None,
+    ),
+    Section(name="stages", link="Stages", title="Where the time goes"),
+    Section(name="details", link="Details", title="Details"),
+    Section(name="environment", link="Environment", title="Environment"),
+)
+"""The sections in their order; `templates/sections.html` has a macro of each name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """The view of a run; `facts` are (name, emphasised, text)."""
+
+    record: RunRecord
+    mark: Badge
+    meaning: str
+    facts: tuple[tuple[str, str, str], ...]
+    legend: tuple[str, ...]
+    cells: tuple[CellSection, ...]
+    sections: tuple[Section, ...]
+
+
+def run_page(record: RunRecord) -> RunPage:
+    """Return the view of a run."""
+    bars = stage_bars([[each.measurement for each in cell.measured] for cell in record.cells])
+    return RunPage(
+        record=record,
+        mark=of_verdict(record.verdict),
+        meaning=meaning(record.verdict),
+        facts=_facts(record),
+        legend=_legend(record),
+        cells=tuple(
+            _cell(cell, record.columns, stages)
+            for cell, stages in zip(record.cells, bars, strict=True)
+        ),
+        sections=tuple(section for section in SECTIONS if section.is_shown(record)),
+    )
+
+
+def _facts(record: RunRecord) -> tuple[tuple[str, str, str], ...]:
+    return (
+        ("measured", "", f"{record.head}, {record.created}"),
+        ("machine", "", f"{record.machine} ({record.state.word}: {record.state.why})"),
+        ("baseline", "", record.baseline or "none"),
+        ("run", "", record.run),
+        *_fastest(record),
+    )
+
+
+def _fastest(record: RunRecord) -> tuple[tuple[str, str, str], ...]:
+    """Return the fastest cell fit to ship as a fact; none where no cell has a speed."""
+    title, best = "fastest cell fit to ship", record.fastest
+    every = chain.from_iterable(cell.measured for cell in record.cells)
+    if best is None and not any(each.measurement.metric == "rtf" for each in every):
+        return ()
+    if best is None:
+        return ((title, "", "none is"),)
+    return ((title, best.label, f", rtf {best.rtf:.3g}{record.gain and f', {record.gain}'}"),)
+
+
+def _legend(record: RunRecord) -> tuple[str, ...]:
+    against = [name for name in ("snr", "pesq", "stoi") if _has_column(record, name)]
+    return (
+        "Brackets hold 95 % intervals"
+        + (f"; {_listed(against)} are against the reference cell" if len(against) > 1 else ""),
+        *record.remarks,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _has_column(record: RunRecord, metric: str) -> bool:
+    return any(column.metric == metric for column in record.columns)
+
+
+def _cell(
+    cell: RecordedCell, columns: Sequence[TableColumn], stages: tuple[StageBar, ...]
+) -> CellSection:
+    named = {each.measurement.metric: each.measurement for each in cell.measured}
+    return CellSection(
+        cell=cell,
+        mark=of_verdict(cell.verdict),
+        values=tuple(_value(named.get(column.metric), column) for column in columns),
+        metrics=_metrics(cell.measured),
+        stages=stages,
+        profiled=stage_lines(list(named.values())),
+        is_open=bool(cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
+    )
+
+
+def _value(measurement: Measurement | None, column: TableColumn) -> TableValue:
+    if measurement is None:
+        return TableValue(text="", interval="", missing="not measured")
+    summary = measurement.summary
+    if isinstance(summary, Missing):
+        return TableValue(text="", interval="", missing=plain(summary.reason))
+    text = shown(measurement, interval=False)
+    whole = shown(measurement, interval=column.interval)
+    return TableValue(text=text, interval=whole.removeprefix(text).strip(), missing="")
+
+
+def _metrics(measured: Sequence[JudgedMeasurement]) -> tuple[MetricLine, ...]:
+    """Return the metrics for people, family by family, each family where its first one stands."""
+    lines = [_metric(each) for each in measured if not is_helper(each.measurement.metric)]
+    families = list(dict.fromkeys(line.family for line in lines))
+    return tuple(sorted(lines, key=lambda line: families.index(line.family)))
+
+
+def _metric(judged: JudgedMeasurement) -> MetricLine:
+    measurement = judged.measurement
+    name, unit, summary = measurement.metric, measurement.unit, measurement.summary
+    missing = isinstance(summary, Missing)
+    return MetricLine(
+        name=name,
+        family=family_of(name),
+        unit=shown_unit(name, unit),
+        value=shown_value(name, unit, summary) if missing else shown(measurement),
+        baseline=judged.baseline,
+        verdict=(judged.verdict or NOT_JUDGED).replace("_", " "),
+        reason=judged.reason,
+        missing=missing,
+    )
+
+
+def stage_bars(cells: Sequence[Sequence[Measurement]]) -> tuple[tuple[StageBar, ...], ...]:
+    """Lay out the stages of every cell on one scale, so that bars can be compared."""
+    seconds = [_stages_s(measured) for measured in cells]
+    names = list(dict.fromkeys(chain.from_iterable(seconds)))
+    longest = max((sum(stages.values()) for stages in seconds), default=0.0)
+    return tuple(_bars(stages, names, longest) if longest > 0.0 else () for stages in seconds)
+
+
+def _stages_s(measured: Sequence[Measurement]) -> dict[str, float]:
+    return {
+        measurement.metric.removeprefix(STAGE): measurement.summary
+        for measurement in measured
+        if measurement.metric.startswith(STAGE) and isinstance(measurement.summary, float)
+    }
+
+
+def _bars(
+    stages: Mapping[str, float], names: Sequence[str], longest: float
+) -> tuple[StageBar, ...]:
+    bars, start = [], 0.0
+    for name, value in stages.items():
+        width = 100.0 * value / longest
+        text = f"{shown_value('stage', 's', value)} ms"
+        color = names.index(name) % COLOURS
+        bars.append(StageBar(name=name, shown=text, color=color, start=start, width=width))
+        start += width
+    return tuple(bars)

@@ -1,0 +1,1 @@
+"""A Python target that runs in an interpreter and an environment of its own, over a pipe."""
