@@ -135,6 +135,7 @@ def identity(cell: Cell, run: Run) -> dict[str, Any]:
         "target": cell.target,
         "pipeline": cell.pipeline,
         "workload": f"{cell.workload.name} {cell.workload.digest()}",
+        **({} if cell.command is None else {"command": str(cell.command)}),
         "options": dict(cell.options),
         "effective": effective,
     }

@@ -33,7 +33,7 @@ from harness.analysis.metric_rules import is_known
 from harness.errors import HarnessError
 from harness.judging.baseline_check import fault_of, fault_of_kind
 from harness.records.codec import from_json
-from harness.records.constraints import NON_EMPTY, Range, TextPattern
+from harness.records.constraints import NON_EMPTY, OmitDefault, Range, TextPattern
 from harness.records.measurement import (
     Better,
     Measurement,
@@ -100,6 +100,8 @@ class Identity:
     workload: Text
     options: Mapping[str, str | int | float | bool | None]
     effective: Mapping[str, object]
+    command: Annotated[Text, OmitDefault()] = ""
+    """The command line, of the target `command`."""
     heard: Mapping[str, Mapping[RequestName, str]] = field(default_factory=dict)
     """In a file of quality: recogniser -> request -> transcript."""
 

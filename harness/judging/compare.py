@@ -149,11 +149,12 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
     if requested["digest"] != stored["digest"]:
         names = [
             name
-            for name in ("target", "pipeline", "workload")
-            if requested[name] != stored.get(name)
+            for name in ("target", "pipeline", "workload", "command")
+            if requested.get(name) != stored.get(name)
         ]
         reasons += [
-            f"{name} {stored.get(name)} in the baseline, {requested[name]} now" for name in names
+            f"{name} {stored.get(name)} in the baseline, {requested.get(name)} now"
+            for name in names
         ]
         reasons += changed_options(stored.get("options", {}), requested["options"])
         reasons = reasons or [

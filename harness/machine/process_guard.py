@@ -28,6 +28,17 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
 
+    def start(self) -> None:
+        """Start the guard before there is anything to watch, so that nobody waits for it later."""
+        with self._lock:
+            if self._process is None:
+                self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the guard's own process; None where none was started."""
+        return None if self._process is None else self._process.pid
+
     def watch(self, pid: int) -> None:
         """End the process and its group when this process is gone."""
         with self._lock:

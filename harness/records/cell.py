@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from harness.errors import HarnessError
 from harness.records.codec import from_json, to_json
+from harness.records.command_line import CommandLine
 from harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Unique
 
 ENGLISH = "en"
@@ -101,6 +102,8 @@ class Cell:
     workload: Workload
     axes: Mapping[Name, Option]
     fixed: Mapping[Name, Option] = field(default_factory=dict)
+    command: Annotated[CommandLine | None, OmitDefault()] = None
+    """Of the target `command`."""
     environment: Annotated[tuple[str, ...], OmitDefault()] = ()
     """
     Environment of the engine, as the suite names it; empty for voxgate's own. No part of the
@@ -134,12 +137,13 @@ class Cell:
         return None if speaker is None else self.workload.voices.get(str(speaker))
 
     def digest(self) -> str:
-        """Return a digest of target, pipeline, options and texts."""
+        """Return a digest of target, pipeline, options, texts and command line."""
         request = [
             self.target,
             self.pipeline,
             self.workload.digest(),
             dict(sorted(self.options.items())),
+            *([] if self.command is None else [to_json(self.command)]),
         ]
         return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -6,8 +6,8 @@ SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 
 carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
-6, 2026-11, the `stages` of a process may carry `work`. Older folders are read as ones that do not
-tell.
+6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. Older
+folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from harness.records.constraints import (
 from harness.records.environment import RunEnvironment
 from harness.records.measurement import Missing
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""

@@ -116,10 +116,11 @@ def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
 def _check(check: OptionCheck) -> CheckLine:
     return CheckLine(
         option=check.option,
-        requested=str(check.requested),
+        requested="" if check.requested is None else str(check.requested),
         observed=check.observed,
         in_effect=check.in_effect,
         reason=check.reason,
+        is_fact=check.requested is None and check.in_effect is None,
     )
 
 

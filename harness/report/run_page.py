@@ -49,6 +49,8 @@ class CheckLine:
     observed: str
     in_effect: bool | None
     reason: str
+    is_fact: bool = False
+    """Whether it is no option but a fact that nobody requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Decides nothing and measures nothing.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,14 +18,15 @@ from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from harness.machine.profiles import Profile
 from harness.machine.readiness import ready_profile
 from harness.metrics.registry import check_selection
+from harness.records.cell import Cell
 from harness.records.files import short
 from harness.revisions.checkout import Checkout, WorktreeManager
-from harness.revisions.engine_environments import EngineNeed, engine_need
+from harness.revisions.engine_environments import engine_need
+from harness.revisions.measured_code import measured_packages, programs_of
 from harness.revisions.suite_diff import SuiteDiff, diff_suites
 from harness.runner.resume import SessionSpec
 from harness.runner.runner import TIMEOUT_S
 from harness.scoring.transcription import check_engine
-from harness.targets.registry import package_of
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
@@ -70,6 +71,8 @@ class Match:
     suite_diff: SuiteDiff
     policy: Policy
     profile: Profile
+    programs: tuple[str, ...] = ()
+    """The programs that command lines find on each side, in words."""
 
 
 def session_spec(verb: str, plan: ABPlan, base: Revision, head: Revision) -> dict[str, object]:
@@ -99,28 +102,36 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     shared = diff_suites(plan.suite, *trees, plan.only)
     check_selection(shared.suite.metrics, shared.suite.conditions)
     check_engine(shared.suite.judge)
-    packages = sorted(
-        {measured_package(cell.target) for cell in (*shared.cells, *shared.added, *shared.removed)}
-    )
-    engine = engine_need(shared.cells)
-    sides = [
-        _checkout_side(shop, *side, packages, engine) for side in (("BASE", base), ("HEAD", head))
-    ]
+    cells = (*shared.cells, *shared.added, *shared.removed)
+    ready = checkout_for(shop, shared.cells, cells)
+    sides = [_checkout_side(ready, *side) for side in (("BASE", base), ("HEAD", head))]
     return Match(
-        base=sides[0], head=sides[1], suite_diff=shared, policy=policy_of(trees[0]), profile=profile
+        base=sides[0],
+        head=sides[1],
+        suite_diff=shared,
+        policy=policy_of(trees[0]),
+        profile=profile,
+        programs=programs_of(shared.cells, *sides),
     )
+
+
+def checkout_for(
+    shop: WorktreeManager, cells: Sequence[Cell], named: Sequence[Cell] = ()
+) -> Callable[[Revision], Checkout]:
+    """
+    Return a function that makes a revision ready to measure cells. Raises HarnessError for a target
+    that measures no code of a repository, of `named` cells as well.
+    """
+    packages, engine = measured_packages((*cells, *named)), engine_need(cells)
+    return lambda revision: shop.checkout(revision, packages, engine)
 
 
 def _checkout_side(
-    shop: WorktreeManager,
-    name: str,
-    revision: Revision,
-    packages: Sequence[str],
-    engine: EngineNeed | None,
+    ready: Callable[[Revision], Checkout], name: str, revision: Revision
 ) -> Checkout:
     """Make a side ready. Raises HarnessError that names the side."""
     try:
-        return shop.checkout(revision, packages, engine)
+        return ready(revision)
     except HarnessError as error:
         raise HarnessError(f"{name} cannot be measured: {error}") from error
 
@@ -157,6 +168,7 @@ def match_notes(match: Match) -> tuple[str, ...]:
                 f"{name} takes {', '.join(side.shared)} from the working tree, as [tool.voxgate] "
                 "shared says"
             )
+    notes += match.programs
     differ = changed_tools(_tools(base), _tools(head))
     return (*notes, *([f"toolchain: {'; '.join(differ)}"] if differ else []))
 
@@ -194,16 +206,3 @@ def resume_command(
     """
     same = replace(plan, base=str(facts["base"]), head=str(facts["head"]))
     return command_line(same, verb, [*more, "--resume", "--out", str(short(folder))])
-
-
-def measured_package(target: str) -> str:
-    """
-    Name the package that a target measures. Raises HarnessError if that is no code of a repository.
-    """
-    name = package_of(target)
-    if name is None:
-        raise HarnessError(
-            f"target {target} measures no code of a repository, so two revisions cannot differ in "
-            "it"
-        )
-    return name

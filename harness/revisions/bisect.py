@@ -37,7 +37,7 @@ from harness.revisions.ab import judge_match, make_pair_plan, measure_match
 from harness.revisions.ab_plan import (
     ABPlan,
     Match,
-    measured_package,
+    checkout_for,
     prepare,
     resume_command,
     session_spec,
@@ -53,7 +53,6 @@ from harness.revisions.bisect_result import (
 )
 from harness.revisions.bisect_target import choose_targets, undecided_families
 from harness.revisions.checkout import Checkout, WorktreeManager, workshop
-from harness.revisions.engine_environments import engine_need
 from harness.revisions.environments import Log
 from harness.revisions.paired_run import (
     PairedRuns,
@@ -151,11 +150,10 @@ def _search(
     metric: str | None,
 ) -> BisectReport:
     """Compare the ends, and search for each thing that is REGRESSED there."""
-    packages = sorted({measured_package(judged.target) for judged in match.suite_diff.cells})
-    engine = engine_need(match.suite_diff.cells)
+    ready = checkout_for(shop, match.suite_diff.cells)
 
     def checkout(commit: str) -> Checkout:
-        return shop.checkout(Revision(name=commit, commit=commit), packages, engine)
+        return ready(Revision(name=commit, commit=commit))
 
     ends = _ends(match, job, energy=metric == ENERGY)
     aims = choose_targets(ends, cell, metric, match.suite_diff.reference)

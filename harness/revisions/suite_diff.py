@@ -87,6 +87,7 @@ def _changes(before: Cell, now: Cell) -> tuple[str, ...]:
             "target": cell.target,
             "pipeline": cell.pipeline,
             "workload": f"{cell.workload.name} {cell.workload.digest()}",
+            **({} if cell.command is None else {"command": str(cell.command)}),
         }
         for cell in (before, now)
     ]

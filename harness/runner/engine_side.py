@@ -29,6 +29,7 @@ from harness.runner.timing import (
     time_synthesis,
     timing_of,
 )
+from harness.targets.command.process import own_threads
 from harness.targets.other_python.connection import (
     EngineLaunch,
     EngineProcess,
@@ -170,14 +171,15 @@ class EngineHere:
         freeze_gc()
 
     def pin(self, cpu: int) -> None:
-        """Move every thread, also those that libraries started."""
-        for thread in Path("/proc/self/task").iterdir():
+        """Move every thread, also those that libraries started, and those of programs."""
+        for thread in own_threads(programs=self._target.elsewhere):
             with suppress(ProcessLookupError):  # it may have ended meanwhile
-                os.sched_setaffinity(int(thread.name), {cpu})
+                os.sched_setaffinity(thread, {cpu})
 
     def peaks(self) -> dict[str, int | None]:
-        """Return the peaks of this process, or none of its memory where the engine is elsewhere."""
-        rss_bytes = None if self._target.elsewhere else peak_rss_bytes()
+        """Return the peaks of this process; of an engine elsewhere what its target knows."""
+        elsewhere = self._target.elsewhere
+        rss_bytes = self._target.peak_rss_bytes() if elsewhere else peak_rss_bytes()
         return {"peak_rss_bytes": rss_bytes, "peak_cuda_bytes": peak_cuda_bytes()}
 
     def stop_listening(self) -> None:

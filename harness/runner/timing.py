@@ -48,7 +48,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         chunks,
         arrived_s,
         wall_s=wall_s,
-        stages_s=watch.stages_s,
+        stages_s={**watch.stages_s, **_claimed(target, request, wall_s)},
         rate_hz=target.sample_rate_hz,
     )
 
@@ -83,6 +83,21 @@ def timing_of(
         stages_s=stages_s,
         chunks=pieces,
     )
+
+
+def _claimed(target: Target, request: Request, wall_s: float) -> Mapping[str, float]:
+    """
+    Return the times of stages that an engine elsewhere claims. Raises ValueError for more than
+    passed.
+    """
+    claimed_s = target.claimed_stages_s
+    sum_s = sum(claimed_s.values())
+    if sum_s > wall_s:
+        raise ValueError(
+            f"request {request.id}: the engine claims {sum_s:.4g} s in its stages, and all of it "
+            f"took {wall_s:.4g} s"
+        )
+    return claimed_s
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:

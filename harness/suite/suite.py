@@ -18,10 +18,13 @@ from typing import get_args
 
 from harness.errors import HarnessError
 from harness.records.cell import NAME, Cell, Option, Workload
+from harness.records.command_line import CommandLine, command_line
 from harness.records.run import MOST_ROUNDS, OPENAI
 from harness.suite.workload import load_workload
 
 FOLDER = "suites"
+COMMAND = "command"
+"""The target that is a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,14 @@ class Suite:
     or the words that start an interpreter. Speeds are always measured. `name` and `question` come
     from the file (`load_suite`).
 
+    With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
+    options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
+    that stays alive). It needs no `pipeline`.
+
     Raises HarnessError for everything that cannot be meant.
     """
 
-    pipeline: str
+    pipeline: str = ""
     workload: str
     reference: Mapping[str, Option]
     axes: Mapping[str, Sequence[Option]] = field(default_factory=dict)
@@ -65,6 +72,9 @@ class Suite:
     without: Mapping[str, Option] | Sequence[Mapping[str, Option]] = ()
     because: str = ""
     target: str = "engine"
+    command: Sequence[str] = ()
+    arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    protocol: str = "once"
     environment: str | Sequence[str] = ()
     repeats: int = 3
     iterations: int = 1
@@ -77,6 +87,7 @@ class Suite:
 
     def __post_init__(self) -> None:
         _check_shapes(self)
+        _command_of(self)
         _check_axes(self)
         _check_options(self)
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
@@ -125,6 +136,10 @@ class Suite:
             self._cell(values, workload)
             for values in [*combinations, *_in_order(self.cells, self.axes)]
         )
+        command = _command_of(self)
+        if command is not None:
+            requests = [request.options for request in workload.requests]
+            command.check_cells([cell.options for cell in cells], requests)
         return Expansion(
             cells=_distinct(cells), excluded=excluded, reference=self._reference(cells)
         )
@@ -133,10 +148,11 @@ class Suite:
         return Cell(
             suite=self.name,
             target=self.target,
-            pipeline=self.pipeline,
+            pipeline=self.pipeline or self.protocol,
             workload=workload,
             axes=dict(values),
             fixed=dict(self.fixed),
+            command=_command_of(self),
             environment=_words(self.environment),
         )
 
@@ -271,7 +287,16 @@ def _check_shapes(suite: Suite) -> None:
     """
     Raise HarnessError for a field that is not even of its kind; what it holds is looked at later.
     """
-    for what in ("pipeline", "workload", "target", "judge", "name", "because", "question"):
+    for what in (
+        "pipeline",
+        "workload",
+        "target",
+        "protocol",
+        "judge",
+        "name",
+        "because",
+        "question",
+    ):
         if not isinstance(getattr(suite, what), str):
             kind = "text" if what in ("because", "question") else "a name"
             raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
@@ -293,6 +318,20 @@ def _check_shapes(suite: Suite) -> None:
             raise HarnessError(
                 f"{what} must be a list of dictionaries of options by name, not {tables!r}"
             )
+
+
+def _command_of(suite: Suite) -> CommandLine | None:
+    """Return the command line of a suite. Raises HarnessError for one that cannot be meant."""
+    if suite.target != COMMAND and (suite.command or suite.arguments or suite.protocol != "once"):
+        raise HarnessError(
+            f"command=, arguments= and protocol= belong to target={COMMAND!r}, not to "
+            f"target={suite.target!r}"
+        )
+    if suite.target == COMMAND:
+        return command_line(suite.command, suite.arguments, suite.protocol)
+    if not suite.pipeline:
+        raise HarnessError("a suite needs pipeline=, the name of one of its target's pipelines")
+    return None
 
 
 def _is_list(value: object, kind: type) -> bool:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -54,6 +55,10 @@ class Target(ABC):
     """
     Whether the engine runs in another process, such as a server: the worker's memory is then not
     the engine's. Default: it runs in the worker.
+    """
+    claimed_stages_s: Mapping[str, float] = MappingProxyType({})
+    """
+    Seconds by stage that an engine elsewhere claims of its last synthesis. Default: it claims none.
     """
     chunk_boundaries_s: tuple[float, ...] | None = None
     """
@@ -118,6 +123,10 @@ class Target(ABC):
         """
         return True
 
+    def peak_rss_bytes(self) -> int | None:
+        """Return the most memory that an engine elsewhere had. Default: unknown."""
+        return None
+
 
 class ForwardingTarget(Target):
     """Passes everything on to another target; a subclass changes part of it."""
@@ -144,6 +153,11 @@ class ForwardingTarget(Target):
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:  # type: ignore[override]
         """Of the other target."""
         return self._inner.chunk_boundaries_s
+
+    @property
+    def claimed_stages_s(self) -> Mapping[str, float]:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.claimed_stages_s
 
     def imports_for(self, cell: Cell) -> tuple[str, ...]:
         """Return the modules that the other target imports."""
@@ -172,3 +186,7 @@ class ForwardingTarget(Target):
     def settled(self) -> bool:
         """Whether the other target is settled."""
         return self._inner.settled()
+
+    def peak_rss_bytes(self) -> int | None:
+        """Return the memory of the other target's engine."""
+        return self._inner.peak_rss_bytes()

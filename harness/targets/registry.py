@@ -12,12 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.records.cell import Cell, Option
 from harness.targets.adapter import adapted, option_check_of
+from harness.targets.command.files import find_program
 from harness.targets.other_python.probe import check_there, environment_facts, options_of
 from harness.targets.protocol import Target
 from harness.targets.slowdown import slowed
@@ -29,6 +31,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "flite": "harness.targets.flite:FliteTarget",
         "scripted": "harness.targets.scripted:ScriptedTarget",
         "control": "harness.targets.fixed_work:ControlTarget",
+        "command": "harness.targets.command.target:CommandTarget",
         "http": "harness.targets.http.target:HttpTarget",
     }
 )
@@ -93,6 +96,8 @@ def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
 
     Returns the facts that the engines' own environments add to a toolchain. Raises HarnessError.
     """
+    for word in {cell.command.words[0] for cell in cells if cell.command is not None}:
+        find_program(word, Path())
     facts: dict[str, object] = {}
     for target, environment in dict.fromkeys((cell.target, cell.environment) for cell in cells):
         asked = options_of(

@@ -142,6 +142,7 @@ def shown(page: str, language: str) -> list[str]:
         ("adding-an-engine", "engine-plugin/hum/voxgate.py"),
         ("adding-an-engine", "engine-plugin/suites/gate.py"),
         ("adding-an-engine", "engine-plugin/sentences.toml"),
+        ("adding-an-engine", "command-line/suites/espeak.py"),
         ("metrics", "metric-plugin/brightness.py"),
         ("metrics", "metric-plugin/pyproject.toml"),
     ],

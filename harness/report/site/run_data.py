@@ -64,7 +64,11 @@ def _place(place: RunAxis) -> dict[str, object]:
 
 
 def _check(check: Mapping[str, object]) -> dict[str, object]:
-    return {name: value if name == "holds" else fact_text(value) for name, value in check.items()}
+    """Return a check as text; a fact that nobody asked for has no `asked`."""
+    return {
+        name: value if name == "holds" else "" if value is None else fact_text(value)
+        for name, value in check.items()
+    }
 
 
 def metric_facts(metric: str, unit: str) -> dict[str, object]:

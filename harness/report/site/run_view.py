@@ -218,7 +218,8 @@ def _recorded(book: Book, place: RunAxis, row: CellRow) -> RecordedCell:
 def _check(check: Mapping[str, object]) -> CheckLine:
     """Return an option check; the history keeps the keys that a run folder has."""
     option, requested, observed, why = (
-        fact_text(check.get(key, "")) for key in ("option", "asked", "observed", "why")
+        fact_text("" if check.get(key) is None else check[key])
+        for key in ("option", "asked", "observed", "why")
     )
     holds = check.get("holds")
     return CheckLine(
@@ -227,6 +228,7 @@ def _check(check: Mapping[str, object]) -> CheckLine:
         observed=observed,
         in_effect=holds if isinstance(holds, bool) else None,
         reason=why,
+        is_fact=holds is None and check.get("asked", "") is None,
     )
 
 

@@ -91,7 +91,7 @@
   function details(cell) {
     const effects = cell.effects.length
       ? table(`Asked and observed in ${cell.label}`, ["option", "asked", "observed while running", "in effect", "why"],
-        cell.effects.map((effect) => [effect.option, effect.asked, effect.observed, heldOf(effect.holds), effect.why]),
+        cell.effects.map((effect) => [effect.option, effect.asked, effect.observed, effect.asked === "" && effect.holds === null ? "" : heldOf(effect.holds), effect.why]),
         cell.effects.map((effect) => (effect.holds === false ? "bad" : undefined)))
       : element("p", {}, "Nothing was observed of what is in effect.");
     const pairs = (title, values) => (Object.keys(values).length ? table(title, ["option", "value"], Object.entries(values)) : "");

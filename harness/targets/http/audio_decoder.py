@@ -142,6 +142,8 @@ class WavReader:
 
     def __init__(self, told_hz: int | None = None) -> None:
         self.rate_hz = 0
+        self.channels = 0
+        """0 before the head has been read."""
         self._told_hz = told_hz
         self._head = b""
         self._frames: _Frames | None = None
@@ -210,6 +212,7 @@ class WavReader:
         code, channels, self.rate_hz, bytes_per_s, frame_bytes, bits = struct.unpack(
             "<HHIIHH", form[:16]
         )
+        self.channels = channels
         if code == EXTENSIBLE and len(form) >= 26:
             code = int.from_bytes(form[24:26], "little")
         if (
