@@ -1,6 +1,6 @@
 """
-The engine's command line: `python -m engine say "Text" -o out.wav [--option value]` writes audio
-and prints stage times.
+The engine's command line: `python -m voxgate.engine say "Text" -o out.wav [--option value]` writes
+audio and prints stage times.
 
 `serve` listens for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists
 all options.
@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from engine.config import FlowConfig, Stages, config_class, config_names, options_of, parse_typed
-from engine.config.page import help_of, options_markdown, options_text
-from engine.errors import EngineError, guarded
-from engine.serve.limits import Limits, parse_limits
-from engine.timing import StageTimes
+from voxgate.engine.config import (
+    FlowConfig,
+    Stages,
+    config_class,
+    config_names,
+    options_of,
+    parse_typed,
+)
+from voxgate.engine.config.page import help_of, options_markdown, options_text
+from voxgate.engine.errors import EngineError, guarded
+from voxgate.engine.serve.limits import Limits, parse_limits
+from voxgate.engine.timing import StageTimes
 
 Command = Callable[..., Any]
 
@@ -87,7 +93,7 @@ def random_weights(folder: Path, small: bool) -> None:
 
     They sound like noise.
     """
-    from engine.weights.random_checkpoint import write_random_voice
+    from voxgate.engine.weights.random_checkpoint import write_random_voice
 
     try:
         write_random_voice(folder, small=small)
@@ -123,12 +129,12 @@ def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str,
 @click.option("--voice", default=None, help="folder of another voice's weights")
 def export_models(folder: str, stage: str, voice: str | None) -> None:
     """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
-    from engine.export import export_voice
-    from engine.passes.support import check_packages
+    from voxgate.engine.export import export_voice
+    from voxgate.engine.passes.support import check_packages
 
     try:
         check_packages("export")
-        from engine.weights.voice import DEFAULT_VOICE
+        from voxgate.engine.weights.voice import DEFAULT_VOICE
 
         export_voice(
             Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo
@@ -144,7 +150,7 @@ def _loader_of(name: str, voice: str | None, words: dict[str, str]) -> Callable[
     options = {option: getattr(config, option) for option in options_of(type(config))}
 
     def load() -> Any:
-        from engine.pipelines import pipeline_class
+        from voxgate.engine.pipelines import pipeline_class
 
         return pipeline_class(name).load(options, Path(voice) if voice else None)
 
@@ -190,7 +196,7 @@ def list_options(markdown: bool) -> None:
     """
     List every option of every pipeline: default, values and meaning.
 
-    Example: python -m engine options --markdown > docs/options.md
+    Example: python -m voxgate.engine options --markdown > docs/options.md
     """
     click.echo((options_markdown if markdown else options_text)(), nl=False)
 
@@ -252,7 +258,7 @@ def _server() -> Callable[..., None]:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise EngineError(f"serve needs the package {error.name}; install voxgate[serve]") from None
-    from engine.serve.server import serve as run
+    from voxgate.engine.serve.server import serve as run
 
     return run
 

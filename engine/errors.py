@@ -1,10 +1,9 @@
 """
 EngineError, the one exception for a user's mistake: bad text, bad options, bad weights.
 
-`guarded` is the outermost handler of `python -m engine`: an unexpected exception becomes exit code
-2, one line, and a file with the traceback.
-The harness has the same handler, which the engine does not import.
-VOXGATE_DEBUG=1 re-raises an exception.
+`guarded` is the outermost handler of `python -m voxgate.engine`: an unexpected exception becomes
+exit code 2, one line, and a file with the traceback. The harness has the same handler, which the
+engine does not import. VOXGATE_DEBUG=1 re-raises an exception.
 """
 
 import errno

@@ -1,5 +1,6 @@
 """
-`python -m engine export FOLDER`: a voice's models as ONNX files, with their deviation from torch.
+`python -m voxgate.engine export FOLDER`: a voice's models as ONNX files, with their deviation from
+torch.
 
 The deviation is the largest absolute difference of the outputs, over several lengths and batch
 sizes.
@@ -11,12 +12,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-from engine.config import FlowConfig, Runtime, Stages
-from engine.errors import EngineError
-from engine.passes.onnx_graph import EXAMPLE_FRAMES, OPSET, Graph, Signature, export, signature_of
-from engine.passes.onnx_session import open_session
-from engine.weights.voice import load_voice
+from voxgate.engine.config import FlowConfig, Runtime, Stages
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes.onnx_graph import (
+    EXAMPLE_FRAMES,
+    OPSET,
+    Graph,
+    Signature,
+    export,
+    signature_of,
+)
+from voxgate.engine.passes.onnx_session import open_session
+from voxgate.engine.weights.voice import load_voice
 
 
 def export_voice(

@@ -1,5 +1,5 @@
 """
-Stage times for `python -m engine say`, and the server's clock.
+Stage times for `python -m voxgate.engine say`, and the server's clock.
 
 No other module of synthesis or serving reads a clock.
 The harness has its own.

@@ -1,5 +1,5 @@
 """
-The command `voxgate`, also as `python -m harness`.
+The command `voxgate`, also as `python -m voxgate`.
 
 What it is made of is imported inside the guard: a package that is absent, or Ctrl-C meanwhile, must
 not end in a traceback with the exit code of a regression.
@@ -25,14 +25,14 @@ def main() -> None:
 
 
 def _guarded() -> int:
-    from harness.errors import guarded, watched_output
+    from voxgate.harness.errors import guarded, watched_output
 
     sys.stdout = watched_output(sys.stdout)
     return guarded("voxgate", _invoke)
 
 
 def _invoke() -> int:
-    from harness.cli.main import invoke
+    from voxgate.harness.cli.main import invoke
 
     return invoke()
 

@@ -18,14 +18,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from harness.errors import HarnessError, debugging, told
-from harness.records.cell import Cell
-from harness.suite.suite import FOLDER, load_suite
+from voxgate.harness.errors import HarnessError, debugging, told
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.suite.suite import FOLDER, load_suite
 
 if TYPE_CHECKING:
-    from harness.records.verdict import CellVerdict
-    from harness.report.contents import Report
+    from voxgate.harness.records.verdict import CellVerdict
+    from voxgate.harness.report.contents import Report
 
 DEFINES_SUITE = re.compile(r"^suite(\s*:[^=]+)?\s*=\s*(\w+\.)?Suite\(", re.MULTILINE)
 WRONG, UNDECIDED = 2, 3
@@ -73,10 +72,10 @@ class SuiteFile(pytest.Module):
 
     def collect(self) -> Iterator["CellItem"]:
         """Yield one test per cell. Raises CollectError, which makes pytest end with code 2."""
-        from harness.machine.profiles import get_profile
-        from harness.metrics.registry import check_selection
-        from harness.scoring.transcription import check_engine
-        from harness.targets.registry import check_cells
+        from voxgate.harness.machine.profiles import get_profile
+        from voxgate.harness.metrics.registry import check_selection
+        from voxgate.harness.scoring.transcription import check_engine
+        from voxgate.harness.targets.registry import check_cells
 
         try:
             check_alone(self.config)
@@ -193,9 +192,9 @@ def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str
     Return the seconds of every measured iteration and a summary of every metric: a number, or the
     reason why there is none.
     """
-    from harness.analysis.grouping import by_name
-    from harness.analysis.metric_rules import is_helper
-    from harness.records.measurement import value_to_json
+    from voxgate.harness.analysis.grouping import by_name
+    from voxgate.harness.analysis.metric_rules import is_helper
+    from voxgate.harness.records.measurement import value_to_json
 
     named = by_name(contents.measurements.get(slug, ()))
     latency = named.get("latency_p50")
@@ -211,14 +210,14 @@ def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str
 
 def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Report":
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
-    from harness import workflow
-    from harness.history.address import default_url
-    from harness.judging.judge_run import CheckInputs
-    from harness.machine.git import trouble as refusal
-    from harness.records.files import short
-    from harness.report.page import write_page
-    from harness.runner.progress import make_progress
-    from harness.runner.run_plan import BUDGET_S, RunPlan, command_line
+    from voxgate.harness import workflow
+    from voxgate.harness.history.address import default_url
+    from voxgate.harness.judging.judge_run import CheckInputs
+    from voxgate.harness.machine.git import trouble as refusal
+    from voxgate.harness.records.files import short
+    from voxgate.harness.report.page import write_page
+    from voxgate.harness.runner.progress import make_progress
+    from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 
     plan = RunPlan(
         suite=str(short(path)),
@@ -250,7 +249,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
 
 def profile_of(config: pytest.Config) -> str:
     """Return the requested profile, or the default."""
-    from harness.machine.profiles import DEFAULT
+    from voxgate.harness.machine.profiles import DEFAULT
 
     return str(config.getoption("voxgate_profile") or DEFAULT)
 
@@ -365,7 +364,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def print_suite(terminalreporter: Any, contents: "Report") -> None:
     """Print one suite's table and verdict."""
-    from harness.report.terminal import report_lines
+    from voxgate.harness.report.terminal import report_lines
 
     terminalreporter.section(f"voxgate {contents.run.suite}")
     page = f"reports/{contents.run.suite}.html"

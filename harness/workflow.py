@@ -9,22 +9,22 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from harness.audio.kept_audio import check_audio
-from harness.history.address import append_entry
-from harness.history.entry import entry_of_run
-from harness.judging.accept import BaselineChange, accept
-from harness.judging.baseline import BASELINES
-from harness.judging.confirm import suspects
-from harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
-from harness.metrics.registry import check_selection
-from harness.records.files import short
-from harness.report.contents import Report, build_report
-from harness.runner.confirming import measure_again
-from harness.runner.progress import Progress, ScoreProgress
-from harness.runner.run_plan import RunPlan, measure
-from harness.runner.runner import Outcome
-from harness.scoring.asr_floor import floor_of_run
-from harness.scoring.transcription import check_engine
+from voxgate.harness.audio.kept_audio import check_audio
+from voxgate.harness.history.address import append_entry
+from voxgate.harness.history.entry import entry_of_run
+from voxgate.harness.judging.accept import BaselineChange, accept
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.confirm import suspects
+from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
+from voxgate.harness.metrics.registry import check_selection
+from voxgate.harness.records.files import short
+from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.runner.confirming import measure_again
+from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.runner.run_plan import RunPlan, measure
+from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.scoring.asr_floor import floor_of_run
+from voxgate.harness.scoring.transcription import check_engine
 
 REPORTS = Path("reports")
 

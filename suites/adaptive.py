@@ -1,6 +1,6 @@
 """Do short sentences get by with fewer steps, and is that better than fewer steps for all?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ Is a long text spoken sooner when several of its chunks go through the models to
 does its first audio pay?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

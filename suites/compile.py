@@ -3,7 +3,7 @@ What does torch.compile buy for the acoustic model and for the vocoder, and what
 sentence pay for it?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -1,6 +1,6 @@
 """How early can the solver stop asking the model, once its velocity settles?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

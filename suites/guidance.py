@@ -1,6 +1,6 @@
 """Where along the flow is guidance worth its second half of the batch?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ How well is the embedded voice understood on 200 sentences that it never saw, as
 steps?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -1,6 +1,6 @@
 """Which of the two models gains by int8 weights, and which one loses by them?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

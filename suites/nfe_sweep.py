@@ -3,7 +3,7 @@ How few solver steps keep the voice as it is, which solver uses them best, and w
 cost?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

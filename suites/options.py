@@ -3,7 +3,7 @@ What does each option buy, what does it cost, and which is the fastest cell? The
 README.
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

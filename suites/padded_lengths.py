@@ -1,6 +1,6 @@
 """What do padded lengths cost, and what do few shapes buy, eager and compiled?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -1,6 +1,6 @@
 """Does arithmetic in fewer bits make the voice faster here, and can it be told from fp32?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

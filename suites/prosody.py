@@ -3,7 +3,7 @@ Do questions still rise, and do sentences keep their melody and pace, as the sol
 steps?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

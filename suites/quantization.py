@@ -1,6 +1,6 @@
 """Do int8 weights make the voice smaller or faster, and what do they cost it?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

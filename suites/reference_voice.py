@@ -3,7 +3,7 @@ What does a recording to be like cost, by its length, and how much more like it 
 become?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -1,6 +1,6 @@
 """What does another runtime buy, model by model: torch eager, torch.compile, ONNX Runtime?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ Which metric sees which fault? `voxgate selftest --quality` plants faults into t
 the rest are settings.
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ How does the engine bear many requests at once, and what do fewer steps buy a se
 `voxgate load`.
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -1,6 +1,6 @@
 """Does the voice still work, is it as fast as it was, and are the options that matter in effect?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ How early does a listener hear a long text, does the voice then go on without a 
 short chunks cost?
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -3,7 +3,7 @@ How well is flite, the embedded voice's teacher, understood on the same 200 sent
 floor. Needs flite.
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     target="flite",

@@ -3,7 +3,7 @@ Does speaking chunks of a text at the same time beat more threads in each? With 
 cpu-gate has one processor.
 """
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",

@@ -27,7 +27,7 @@ def _random_voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     The folder of a small checkpoint in the published layout, random, made by the function behind
     the users' command.
     """
-    from engine.weights.random_checkpoint import write_random_voice
+    from voxgate.engine.weights.random_checkpoint import write_random_voice
 
     folder = tmp_path_factory.mktemp("published") / "random"
     write_random_voice(folder, small=True)

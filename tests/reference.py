@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+from voxgate.engine.config.page import options_markdown
+from voxgate.harness.cli.main import cli
+from voxgate.harness.judging.policy import DEFAULT
+from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
 
 import harness
-from engine.config.page import options_markdown
-from harness.cli.main import cli
-from harness.judging.policy import DEFAULT
-from harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -154,10 +154,10 @@ def _commands(
 
 
 def api_page() -> str:
-    """Return the page of the public API: `from harness import ...`, as the source documents it."""
+    """Return the page of the public API: `from voxgate import ...`, as the source documents it."""
     text = f"# Public API\n\n{NOTE}\n"
     text += (
-        "These names are what `from harness import ...` offers to suites and plug-ins.\n"
+        "These names are what `from voxgate import ...` offers to suites and plug-ins.\n"
         "Everything else may change with any release.\n"
     )
     for name in harness.__all__:

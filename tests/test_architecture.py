@@ -196,7 +196,7 @@ def test_reports_never_open_a_run_folder():
     assert [
         _name(p)
         for p in HARNESS
-        if "harness/report/" in _name(p) and _uses(p, "harness.runner.run_folder")
+        if "harness/report/" in _name(p) and _uses(p, "voxgate.harness.runner.run_folder")
     ] == []
 
 
@@ -264,7 +264,14 @@ def test_every_module_says_what_it_is_for():
 
 
 @pytest.mark.parametrize(
-    "module", ["harness", "harness.cli.main", "harness.pytest_plugin", "engine", "engine.config"]
+    "module",
+    [
+        "harness",
+        "voxgate.harness.cli.main",
+        "voxgate.harness.pytest_plugin",
+        "engine",
+        "voxgate.engine.config",
+    ],
 )
 def test_importing_loads_no_torch_and_prints_nothing(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

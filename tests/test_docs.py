@@ -205,7 +205,7 @@ def test_one_sentence_a_line_and_no_household_words(page: Path) -> None:
 def test_the_shell_completion_of_the_reference_works(
     variables: dict[str, str], printed: str
 ) -> None:
-    code = "from harness.cli.main import main; main()"
+    code = "from voxgate.harness.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **variables},

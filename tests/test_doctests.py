@@ -24,4 +24,4 @@ def test_the_examples_of_a_module_are_true(module: str) -> None:
 
 
 def test_pure_helpers_have_examples() -> None:
-    assert {"harness.statistics.summary", "harness.analysis.speed"} <= set(MODULES)
+    assert {"voxgate.harness.statistics.summary", "voxgate.harness.analysis.speed"} <= set(MODULES)

@@ -1,5 +1,5 @@
 """
-The public API: what `from harness import ...` offers, and the old names that still work for one
+The public API: what `from voxgate import ...` offers, and the old names that still work for one
 release.
 """
 
@@ -9,11 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from voxgate.harness.compat import MOVED, RENAMED
+from voxgate.harness.records.codec import from_json, to_json
 
 import engine
 import harness
-from harness.compat import MOVED, RENAMED
-from harness.records.codec import from_json, to_json
 
 API = {
     "AudioMetric",
@@ -26,7 +26,7 @@ API = {
     "Suite",
     "Target",
 }
-SHARED = {"harness.suite": ("Suite", "load_suite")}
+SHARED = {"voxgate.harness.suite": ("Suite", "load_suite")}
 
 
 def test_the_public_names_are_these_and_no_others():
@@ -45,7 +45,7 @@ def test_both_packages_carry_types():
 def test_importing_the_package_is_quick():
     code = (
         "import sys, harness; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', "
-        "'harness.suite.suite')))"
+        "'voxgate.harness.suite.suite')))"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -65,8 +65,8 @@ def test_an_old_name_warns_and_offers_the_same_objects(old, monkeypatch):
 
 
 def test_suites_that_import_from_the_old_module_still_load():
-    with pytest.warns(DeprecationWarning, match="harness.suite.suite.Suite"):
-        from harness.suite import Suite
+    with pytest.warns(DeprecationWarning, match="voxgate.harness.suite.suite.Suite"):
+        from voxgate.harness.suite import Suite
 
     assert Suite is harness.Suite
 

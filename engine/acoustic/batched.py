@@ -13,10 +13,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-
-from engine.acoustic.dit import DiT
-from engine.acoustic.guidance import CFGVelocity, guide, with_prompt
-from engine.duration.frames import FrameConditioning
+from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.acoustic.guidance import CFGVelocity, guide, with_prompt
+from voxgate.engine.duration.frames import FrameConditioning
 
 
 def pad(rows: Sequence[Tensor]) -> Tensor:

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from engine.duration.frames import PLACES, FrameConditioning
-from engine.errors import EngineError
-from engine.layers.attention import Attention, rope_tables
-from engine.layers.convolution import ConvNeXtBlock, convolve
-from engine.layers.linear import Linear, LinearGelu
-from engine.layers.mel import BANDS
-from engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
+from voxgate.engine.duration.frames import PLACES, FrameConditioning
+from voxgate.engine.errors import EngineError
+from voxgate.engine.layers.attention import Attention, rope_tables
+from voxgate.engine.layers.convolution import ConvNeXtBlock, convolve
+from voxgate.engine.layers.linear import Linear, LinearGelu
+from voxgate.engine.layers.mel import BANDS
+from voxgate.engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from engine.layers.attention import apply_rope, rope_tables
-from engine.layers.convolution import ConvNeXtV2Block, convolve
-from engine.layers.linear import Linear, LinearGelu
-from engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
+from voxgate.engine.layers.attention import apply_rope, rope_tables
+from voxgate.engine.layers.convolution import ConvNeXtV2Block, convolve
+from voxgate.engine.layers.linear import Linear, LinearGelu
+from voxgate.engine.layers.time_conditioning import TimestepEmbedding, distinct_times, modulate
 
 FILLER = 0
 """Character index of the padding behind the text, and of all the text in the unconditional row."""

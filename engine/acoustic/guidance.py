@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-
-from engine.acoustic.dit import DiT
-from engine.duration.frames import FrameConditioning
+from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.duration.frames import FrameConditioning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

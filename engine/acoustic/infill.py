@@ -19,14 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-
-from engine.acoustic.f5_dit import F5DiT
-from engine.acoustic.guidance import CFGVelocity
-from engine.acoustic.solver import integrate
-from engine.audio.reference_recording import load_speech
-from engine.config import Solver
-from engine.duration.byte_rate import ByteRate
-from engine.layers.mel import HOP, log_mel, mel_filterbank
+from voxgate.engine.acoustic.f5_dit import F5DiT
+from voxgate.engine.acoustic.guidance import CFGVelocity
+from voxgate.engine.acoustic.solver import integrate
+from voxgate.engine.audio.reference_recording import load_speech
+from voxgate.engine.config import Solver
+from voxgate.engine.duration.byte_rate import ByteRate
+from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
 
 Forward = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 

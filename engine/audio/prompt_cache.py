@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from engine.audio.reference_recording import read_file, transcript_of
-from engine.errors import EngineError
+from voxgate.engine.audio.reference_recording import read_file, transcript_of
+from voxgate.engine.errors import EngineError
 
 MAX_PROMPTS = 16
 """Prompts in the cache, the most recently used ones; each takes less than half a megabyte."""

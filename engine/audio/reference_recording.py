@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 SHORTEST_S, LONGEST_S = 0.5, 12.0
 """

@@ -3,7 +3,7 @@ The configurations of the pipelines: each option is one line, checked before a m
 file per pipeline.
 """
 
-from engine.config.choices import (
+from voxgate.engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
     MAX_WORKERS,
@@ -16,15 +16,21 @@ from engine.config.choices import (
     Solver,
     Stages,
 )
-from engine.config.flow import OPTIONS, FlowConfig, FlowMatchingConfig, parse_options, parse_words
-from engine.config.infill import (
+from voxgate.engine.config.flow import (
+    OPTIONS,
+    FlowConfig,
+    FlowMatchingConfig,
+    parse_options,
+    parse_words,
+)
+from voxgate.engine.config.infill import (
     INFILL_OPTIONS,
     VERSIONS,
     InfillConfig,
     parse_infill_options,
     parse_infill_words,
 )
-from engine.config.option_spec import (
+from voxgate.engine.config.option_spec import (
     OptionSpec,
     PipelineConfig,
     config_class,

@@ -39,7 +39,7 @@ class Adaptive(StrEnum):
     PHONES = "phones"
     """
     Fewer for a short chunk: in proportion to its phones, never below half
-    (`engine.acoustic.solver.steps_for`).
+    (`voxgate.engine.acoustic.solver.steps_for`).
     """
 
 

@@ -3,15 +3,15 @@ The options of the `flow` pipeline, and those that every flow-matching pipeline 
 line. No torch: a suite is checked without loading a model.
 
 Options that a machine does not support (fp16 on some CPUs, CUDA graphs without CUDA) are refused by
-`engine.passes.support`.
+`voxgate.engine.passes.support`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from engine.alphabet import SPEAKERS
-from engine.config.choices import (
+from voxgate.engine.alphabet import SPEAKERS
+from voxgate.engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
     MAX_WORKERS,
@@ -24,7 +24,7 @@ from engine.config.choices import (
     Solver,
     Stages,
 )
-from engine.config.option_spec import (
+from voxgate.engine.config.option_spec import (
     PipelineConfig,
     option,
     options_of,
@@ -32,8 +32,12 @@ from engine.config.option_spec import (
     parse_typed,
     register_config,
 )
-from engine.errors import EngineError
-from engine.text.segment import MAX_CHUNK_CHARACTERS, MIN_CHUNK_CHARACTERS, MIN_FIRST_CHARACTERS
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.segment import (
+    MAX_CHUNK_CHARACTERS,
+    MIN_CHUNK_CHARACTERS,
+    MIN_FIRST_CHARACTERS,
+)
 
 UNIT = (0.0, 1.0)
 
@@ -287,7 +291,7 @@ OPTIONS = tuple(options_of(FlowConfig))
 
 
 def parse_options(options: Mapping[str, object]) -> FlowConfig:
-    """Make a `flow` configuration from plain values: `engine.config.parse`."""
+    """Make a `flow` configuration from plain values: `voxgate.engine.config.parse`."""
     return parse(FlowConfig, options)
 
 

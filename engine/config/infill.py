@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.config.flow import FlowMatchingConfig
-from engine.config.option_spec import (
+from voxgate.engine.config.flow import FlowMatchingConfig
+from voxgate.engine.config.option_spec import (
     option,
     options_of,
     parse,
@@ -52,7 +52,7 @@ INFILL_OPTIONS = tuple(options_of(InfillConfig))
 
 
 def parse_infill_options(options: Mapping[str, object]) -> InfillConfig:
-    """Make an `infill` configuration from plain values: `engine.config.parse`."""
+    """Make an `infill` configuration from plain values: `voxgate.engine.config.parse`."""
     return parse(InfillConfig, options)
 
 

@@ -4,8 +4,8 @@ help.
 
     nfe_steps: int = option(16, range=(1, 128), help="solver steps")
 
-Validation, `python -m engine say --help` and `docs/options.md` are derived from that line. Knows no
-option by name, and imports no torch.
+Validation, `python -m voxgate.engine say --help` and `docs/options.md` are derived from that line.
+Knows no option by name, and imports no torch.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 Value = TypeVar("Value")
 Config = TypeVar("Config", bound="PipelineConfig")

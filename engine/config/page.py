@@ -1,18 +1,20 @@
-"""Renders the options of all pipelines: `python -m engine options`, and `docs/options.md`."""
+"""
+Renders the options of all pipelines: `python -m voxgate.engine options`, and `docs/options.md`.
+"""
 
 from collections.abc import Mapping, Sequence
 
-from engine.config.option_spec import OptionSpec, config_class, config_names, options_of
+from voxgate.engine.config.option_spec import OptionSpec, config_class, config_names, options_of
 
 HEADING = "## Pipeline "
 HEAD = """# Options of the engine
 
 Every option of every pipeline, with its default and the values that it may have.
-`python -m engine options --markdown` writes this page from the configurations in `engine/config/`,
+`python -m voxgate.engine options --markdown` writes this page from the configurations in `engine/config/`,
 and a test holds it fresh: change an option there, then write the page anew.
 
 You name options as axes of a suite (`axes={"nfe_steps": [32, 16]}`), as arguments of
-`python -m engine say --nfe-steps 16`, or as plain values in Python.
+`python -m voxgate.engine say --nfe-steps 16`, or as plain values in Python.
 An option with a mark under "per request" may also be set for one request of a workload.
 An unknown option, a wrong type or a value out of range is refused before anything is loaded.
 How the solver's options work: [solver options](solver-options.md); what each runtime needs:

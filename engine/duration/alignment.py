@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from engine.duration.frames import PLACES, FrameConditioning
-from engine.duration.predictor import DurationModel
+from voxgate.engine.duration.frames import PLACES, FrameConditioning
+from voxgate.engine.duration.predictor import DurationModel
 
 DURATION_SCALE = 1.15
 """

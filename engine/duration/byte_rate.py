@@ -7,7 +7,7 @@ A model without a duration model finds the timing inside the span by itself.
 
 from dataclasses import dataclass
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 FRAMES_PER_BYTE = 6.25
 """

@@ -12,8 +12,7 @@ oneDNN also has faster kernels for that layout, if a group has few channels.
 
 import torch
 from torch import Tensor, nn
-
-from engine.layers.linear import Linear, LinearGelu, infers_on_cpu
+from voxgate.engine.layers.linear import Linear, LinearGelu, infers_on_cpu
 
 
 class ConvNeXtBlock(nn.Module):

@@ -1,8 +1,8 @@
 """
 Optimisation passes: each module is one pass over a model, `apply(...) -> Applied`.
 
-`Applied` records the effect of a pass; `python -m engine say` prints it, and the harness compares
-it with its own observations.
+`Applied` records the effect of a pass; `python -m voxgate.engine say` prints it, and the harness
+compares it with its own observations.
 """
 
 from dataclasses import dataclass

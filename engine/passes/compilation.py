@@ -21,9 +21,8 @@ from typing import Any
 
 import torch
 from torch import nn
-
-from engine.config import Compile
-from engine.passes import Applied
+from voxgate.engine.config import Compile
+from voxgate.engine.passes import Applied
 
 
 def apply(

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.vocoder.vocos import Vocos
 
 import engine
-from engine.acoustic.dit import DiT
-from engine.vocoder.vocos import Vocos
 
 OPSET = 20
 """

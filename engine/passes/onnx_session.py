@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-
-from engine.config import FlowConfig, Precision, Runtime
-from engine.errors import EngineError
-from engine.passes.onnx_graph import Graph
+from voxgate.engine.config import FlowConfig, Precision, Runtime
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes.onnx_graph import Graph
 
 ELEMENTS = {torch.float32: np.float32, torch.float16: np.float16, torch.bool: np.bool_}
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from engine.passes import Applied
+from voxgate.engine.passes import Applied
 
 
 class PaddedDiT:

@@ -7,9 +7,8 @@ There is no autocast, so the dtype of an operation can be read off the weights.
 
 import torch
 from torch import nn
-
-from engine.config import Precision
-from engine.passes import Applied
+from voxgate.engine.config import Precision
+from voxgate.engine.passes import Applied
 
 DTYPES = {
     Precision.FP32: torch.float32,

@@ -9,9 +9,8 @@ import logging
 import warnings
 
 from torch import nn
-
-from engine.config import Quantization
-from engine.passes import Applied
+from voxgate.engine.config import Quantization
+from voxgate.engine.passes import Applied
 
 
 def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from engine.config import FlowConfig, Runtime
-from engine.passes import Applied
-from engine.passes.onnx_graph import OPSET, Graph, graph_of
-from engine.passes.onnx_session import OnnxModel, open_session, provider
+from voxgate.engine.config import FlowConfig, Runtime
+from voxgate.engine.passes import Applied
+from voxgate.engine.passes.onnx_graph import OPSET, Graph, graph_of
+from voxgate.engine.passes.onnx_session import OnnxModel, open_session, provider
 
 
 class OnnxStage:

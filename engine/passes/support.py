@@ -12,9 +12,8 @@ import shutil
 from pathlib import Path
 
 import torch
-
-from engine.config import Compile, FlowConfig, Precision, Quantization, Runtime
-from engine.errors import EngineError
+from voxgate.engine.config import Compile, FlowConfig, Precision, Quantization, Runtime
+from voxgate.engine.errors import EngineError
 
 FP16_FLAGS = ("avx512_fp16", "amx_fp16", "asimdhp")
 """CPU flags that mean fp16 arithmetic in hardware: x86 and 64-bit Arm."""
@@ -163,8 +162,7 @@ def _check_runtime(option: str, runtime: Runtime, config: FlowConfig) -> None:
         raise EngineError(f"{requested} has no fp16 on a CPU; use precision=fp32, {instead}")
     check_packages(requested)
     import onnxruntime
-
-    from engine.passes.onnx_session import provider
+    from voxgate.engine.passes.onnx_session import provider
 
     needed = provider(runtime, config.device)
     available = onnxruntime.get_available_providers()

@@ -1,6 +1,6 @@
 """From text to audio: the pipelines, found by name."""
 
-from engine.pipelines.registry import (
+from voxgate.engine.pipelines.registry import (
     SERVED,
     pipeline_class,
     pipeline_module,

@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-
-from engine.config import MAX_BATCH
-from engine.errors import EngineError
+from voxgate.engine.config import MAX_BATCH
+from voxgate.engine.errors import EngineError
 
 BYTES_PER_FRAME = 64 * 1024
 """

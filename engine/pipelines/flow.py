@@ -17,31 +17,36 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-
-from engine.acoustic.batched import batched_cfg, frame_mask, pad
-from engine.acoustic.solver import EarlyExitVelocity, Velocity, integrate, steps_for, time_grid
-from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.postprocess import crossfade, normalise_level
-from engine.audio.prompt_cache import PromptCache
-from engine.config import Adaptive, FlowConfig, parse
-from engine.duration.alignment import Alignment, predict_alignment
-from engine.errors import EngineError
-from engine.passes import Applied, compilation, padding, precision, quantization, runtime
-from engine.passes.support import check_supported
-from engine.pipelines.audio_segment import AudioSegment, segments
-from engine.pipelines.batching import (
+from voxgate.engine.acoustic.batched import batched_cfg, frame_mask, pad
+from voxgate.engine.acoustic.solver import (
+    EarlyExitVelocity,
+    Velocity,
+    integrate,
+    steps_for,
+    time_grid,
+)
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.audio.postprocess import crossfade, normalise_level
+from voxgate.engine.audio.prompt_cache import PromptCache
+from voxgate.engine.config import Adaptive, FlowConfig, parse
+from voxgate.engine.duration.alignment import Alignment, predict_alignment
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes import Applied, compilation, padding, precision, quantization, runtime
+from voxgate.engine.passes.support import check_supported
+from voxgate.engine.pipelines.audio_segment import AudioSegment, segments
+from voxgate.engine.pipelines.batching import (
     batch_by_length,
     batch_from_memory,
     free_bytes,
     in_turn,
     padded_frames,
 )
-from engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
-from engine.pipelines.voice_prompt import Prompt, encode
-from engine.pipelines.worker_threads import Workers
-from engine.text.frontend import Chunk, phonemise
-from engine.vocoder.vocos import waveform
-from engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
+from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
+from voxgate.engine.pipelines.voice_prompt import Prompt, encode
+from voxgate.engine.pipelines.worker_threads import Workers
+from voxgate.engine.text.frontend import Chunk, phonemise
+from voxgate.engine.vocoder.vocos import waveform
+from voxgate.engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
 
@@ -147,7 +152,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
     ) -> Iterator[np.ndarray]:
         """
         Synthesise a text chunk by chunk: as `Pipeline.stream`, up to
-        `engine.text.frontend.MAX_CHARACTERS` characters.
+        `voxgate.engine.text.frontend.MAX_CHARACTERS` characters.
         """
         config = self.for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-
-from engine.acoustic.infill import (
+from voxgate.engine.acoustic.infill import (
     SAMPLE_RATE_HZ,
     InfillInput,
     InfillPrompt,
@@ -25,18 +24,18 @@ from engine.acoustic.infill import (
     infill_mel,
     infill_velocity,
 )
-from engine.acoustic.solver import time_grid
-from engine.audio.postprocess import crossfade
-from engine.audio.prompt_cache import PromptCache
-from engine.config import InfillConfig, parse
-from engine.errors import EngineError
-from engine.passes import precision
-from engine.passes.support import check_machine
-from engine.pipelines.flow import STAGES, initial_noise
-from engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
-from engine.text.character_ids import character_ids, check_text, split_text
-from engine.vocoder.vocos import waveform
-from engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
+from voxgate.engine.acoustic.solver import time_grid
+from voxgate.engine.audio.postprocess import crossfade
+from voxgate.engine.audio.prompt_cache import PromptCache
+from voxgate.engine.config import InfillConfig, parse
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes import precision
+from voxgate.engine.passes.support import check_machine
+from voxgate.engine.pipelines.flow import STAGES, initial_noise
+from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
+from voxgate.engine.text.character_ids import character_ids, check_text, split_text
+from voxgate.engine.vocoder.vocos import waveform
+from voxgate.engine.weights.f5_checkpoint import InfillVoice, load_infill_voice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class InfillPipeline(Pipeline[InfillConfig]):
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
-                "to try it, `python -m engine random-weights FOLDER --small` writes random ones"
+                "to try it, `python -m voxgate.engine random-weights FOLDER --small` writes random ones"
             )
         return cls(config, load_infill_voice(Path(config.weights), version=config.version))
 

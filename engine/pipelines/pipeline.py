@@ -16,11 +16,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import torch
 from torch import nn
-
-from engine.audio.postprocess import CROSSFADE
-from engine.config import PipelineConfig, options_of, parse
-from engine.errors import EngineError
-from engine.passes import Applied
+from voxgate.engine.audio.postprocess import CROSSFADE
+from voxgate.engine.config import PipelineConfig, options_of, parse
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes import Applied
 
 Config = TypeVar("Config", bound=PipelineConfig)
 Watch = Callable[[str], AbstractContextManager[None]]

@@ -2,25 +2,26 @@
 Pipelines by name. A pipeline's module, and with it torch, is imported when the pipeline is asked
 for, not before.
 
-To add a pipeline: its configuration with `engine.config.register_config`, its class as a subclass
-of `engine.pipelines.pipeline.Pipeline`, and its place here (or `register_pipeline`, from outside).
+To add a pipeline: its configuration with `voxgate.engine.config.register_config`, its class as a
+subclass of `voxgate.engine.pipelines.pipeline.Pipeline`, and its place here (or
+`register_pipeline`, from outside).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.pipelines.pipeline import Pipeline
+    from voxgate.engine.pipelines.pipeline import Pipeline
 
 _PLACES = {
-    "flow": "engine.pipelines.flow:FlowPipeline",
-    "infill": "engine.pipelines.infill:InfillPipeline",
+    "flow": "voxgate.engine.pipelines.flow:FlowPipeline",
+    "infill": "voxgate.engine.pipelines.infill:InfillPipeline",
 }
 """Name -> `module:Class`."""
 SERVED = ("flow",)
-"""Pipelines that `python -m engine serve` runs."""
+"""Pipelines that `python -m voxgate.engine serve` runs."""
 
 
 def register_pipeline(name: str, place: str) -> None:

@@ -12,25 +12,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-
-from engine.acoustic.guidance import guide
-from engine.acoustic.solver import integrate, time_grid
-from engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.postprocess import PEAK_LIMIT, active_rms
-from engine.audio.reference_recording import load_speech
-from engine.config import Solver
-from engine.duration.alignment import (
+from voxgate.engine.acoustic.guidance import guide
+from voxgate.engine.acoustic.solver import integrate, time_grid
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.audio.postprocess import PEAK_LIMIT, active_rms
+from voxgate.engine.audio.reference_recording import load_speech
+from voxgate.engine.config import Solver
+from voxgate.engine.duration.alignment import (
     EDGE_SILENCE_FRAMES,
     Alignment,
     expand_to_frames,
     predict_alignment,
 )
-from engine.duration.forced_alignment import aligned_durations
-from engine.duration.frames import FrameConditioning
-from engine.errors import EngineError
-from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.text.frontend import Chunk, phonemise
-from engine.weights.voice import Voice
+from voxgate.engine.duration.forced_alignment import aligned_durations
+from voxgate.engine.duration.frames import FrameConditioning
+from voxgate.engine.errors import EngineError
+from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
+from voxgate.engine.text.frontend import Chunk, phonemise
+from voxgate.engine.weights.voice import Voice
 
 TRAINED_RMS = 0.12
 """

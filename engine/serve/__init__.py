@@ -1,1 +1,1 @@
-"""The HTTP server, with OpenAI's speech API: `python -m engine serve`."""
+"""The HTTP server, with OpenAI's speech API: `python -m voxgate.engine serve`."""

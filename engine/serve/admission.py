@@ -2,7 +2,7 @@
 Admission control: at most `queue` requests in flight, in front of one engine.
 
 Whole texts are collected into batches; streams are synthesised segment by segment
-(`engine.serve.scheduler`).
+(`voxgate.engine.serve.scheduler`).
 A request counts until its work is done or cancelled, so the work in flight never exceeds the limit.
 """
 
@@ -15,13 +15,12 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-
-from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.errors import queue_full
-from engine.serve.jobs import BatchJob, StreamJob
-from engine.serve.limits import Limits
-from engine.serve.request import SpeechRequest
-from engine.serve.scheduler import EngineThread
+from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.serve.errors import queue_full
+from voxgate.engine.serve.jobs import BatchJob, StreamJob
+from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.request import SpeechRequest
+from voxgate.engine.serve.scheduler import EngineThread
 
 Options = Mapping[str, object]
 SynthesizeBatch = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
@@ -42,7 +41,7 @@ class SpeechPipeline(Protocol):
 
 
 class TextBatcher(Protocol):
-    """Collects whole texts into batches: `engine.pipelines.batching.Batcher`."""
+    """Collects whole texts into batches: `voxgate.engine.pipelines.batching.Batcher`."""
 
     def submit(self, text: str, options: Options) -> "Future[np.ndarray]":
         """Queue a text. Raises queue.Full."""

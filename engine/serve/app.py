@@ -19,15 +19,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from engine.errors import EngineError
-from engine.serve.admission import AdmissionController
-from engine.serve.audio_stream import AudioStream, encode_stream
-from engine.serve.errors import ApiError
-from engine.serve.hosts import Hosts
-from engine.serve.model_info import ModelInfo
-from engine.serve.request import SpeechRequest, check_speakable, parse_speech
-from engine.serve.response import encode, media_type
+from voxgate.engine.errors import EngineError
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.audio_stream import AudioStream, encode_stream
+from voxgate.engine.serve.errors import ApiError
+from voxgate.engine.serve.hosts import Hosts
+from voxgate.engine.serve.model_info import ModelInfo
+from voxgate.engine.serve.request import SpeechRequest, check_speakable, parse_speech
+from voxgate.engine.serve.response import encode, media_type
 
 BODY_TIMEOUT_S = 10.0
 """How long a client may take to send its request."""

@@ -10,10 +10,9 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import numpy as np
-
-from engine.serve.admission import AdmissionController
-from engine.serve.request import SpeechRequest
-from engine.serve.response import AudioFormat, pcm16, wav_header
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.request import SpeechRequest
+from voxgate.engine.serve.response import AudioFormat, pcm16, wav_header
 
 MAX_BUFFERED_S = 30.0
 """Unread audio beyond which, plus one chunk, a stream is not scheduled."""

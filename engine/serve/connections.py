@@ -14,9 +14,8 @@ import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from engine.serve.errors import ApiError
-from engine.serve.limits import Limits
+from voxgate.engine.serve.errors import ApiError
+from voxgate.engine.serve.limits import Limits
 
 MAX_HEAD_BYTES = 16_384
 """Of a request's head; uvicorn answers 400 to a longer one."""

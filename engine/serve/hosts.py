@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound

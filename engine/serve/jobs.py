@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
-
-from engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.audio_segment import AudioSegment
 
 
 class StreamJob:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {

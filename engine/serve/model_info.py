@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from engine.alphabet import SPEAKERS
-from engine.config import FlowConfig
-from engine.serve.limits import Limits
+from voxgate.engine.alphabet import SPEAKERS
+from voxgate.engine.config import FlowConfig
+from voxgate.engine.serve.limits import Limits
 
 OWNER = "voxgate"
 

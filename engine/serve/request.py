@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.alphabet import SPEAKERS
-from engine.config import parse_options
-from engine.errors import EngineError
-from engine.serve.errors import ApiError
-from engine.serve.response import STREAMABLE, AudioFormat
+from voxgate.engine.alphabet import SPEAKERS
+from voxgate.engine.config import parse_options
+from voxgate.engine.errors import EngineError
+from voxgate.engine.serve.errors import ApiError
+from voxgate.engine.serve.response import STREAMABLE, AudioFormat
 
 FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed")
 
@@ -65,7 +65,7 @@ def check_speakable(speech: SpeechRequest) -> None:
 
     Raises: ApiError for a text without anything speakable.
     """
-    from engine.text.frontend import phonemise
+    from voxgate.engine.text.frontend import phonemise
 
     try:
         phonemise(speech.text)

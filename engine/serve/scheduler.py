@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.errors import EngineError
+from voxgate.engine.errors import EngineError
 
 HEAD_START_S = 2.0
 """How long an underrun within a stream is tolerated in favour of streams that have not started."""

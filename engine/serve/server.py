@@ -23,19 +23,18 @@ from pathlib import Path
 import click
 import uvicorn
 from starlette.applications import Starlette
-
-from engine.config import OPTIONS, FlowConfig
-from engine.errors import EngineError
-from engine.pipelines.batching import Batcher
-from engine.pipelines.flow import FlowPipeline
-from engine.serve.admission import AdmissionController
-from engine.serve.app import make_app
-from engine.serve.connections import MAX_HEAD_BYTES, connection_guard
-from engine.serve.hosts import hosts_of
-from engine.serve.limits import Limits
-from engine.serve.model_info import voice_model_info
-from engine.timing import monotonic_s
-from engine.weights.voice import DEFAULT_VOICE
+from voxgate.engine.config import OPTIONS, FlowConfig
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.batching import Batcher
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.app import make_app
+from voxgate.engine.serve.connections import MAX_HEAD_BYTES, connection_guard
+from voxgate.engine.serve.hosts import hosts_of
+from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.model_info import voice_model_info
+from voxgate.engine.timing import monotonic_s
+from voxgate.engine.weights.voice import DEFAULT_VOICE
 
 GRACE_S = 30
 BACKLOG = 256

@@ -8,8 +8,8 @@ Nothing is dropped silently: a character that is not in the vocabulary is an err
 import re
 from collections.abc import Mapping
 
-from engine.errors import EngineError
-from engine.text.frontend import MAX_CHARACTERS
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.frontend import MAX_CHARACTERS
 
 PLAIN = str.maketrans({";": ",", "“": '"', "”": '"', "‘": "'", "’": "'"})
 """Replacements of the published front-end for characters that its vocabulary lacks."""

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from engine.alphabet import PHONE_IDS, SILENCE
-from engine.errors import EngineError
-from engine.text.normalise import Token, normalise
-from engine.text.pronounce import pronounce
-from engine.text.segment import MAX_CHUNK_CHARACTERS, segment
+from voxgate.engine.alphabet import PHONE_IDS, SILENCE
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.normalise import Token, normalise
+from voxgate.engine.text.pronounce import pronounce
+from voxgate.engine.text.segment import MAX_CHUNK_CHARACTERS, segment
 
 # about five minutes of speech; longer texts are a document, to be split by the caller
 MAX_CHARACTERS = 5_000
@@ -27,7 +27,7 @@ class Chunk:
     """
     The text that is synthesised in one piece.
 
-    phones: ids of engine.alphabet.PHONES, with a pause at start, end and breaks.
+    phones: ids of voxgate.engine.alphabet.PHONES, with a pause at start, end and breaks.
     question: whether the pitch rises at the end.
     text: as spoken, with numbers written out.
     words: of `text`, in order.

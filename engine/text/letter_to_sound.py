@@ -3,7 +3,7 @@ Guess the phones of a word from its letters, for words that no dictionary has.
 
 Each letter is looked up by the longest known context around it: the letter, then its neighbours one
 by one, nearest first, as far as the table goes.
-The table `letters_en.txt.xz` is learned from the dictionary by `engine.training.letters`.
+The table `letters_en.txt.xz` is learned from the dictionary by `voxgate.engine.training.letters`.
 (An information-gain tree: Daelemans, van den Bosch and Weijters 1997.)
 It contains no words.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from engine.errors import EngineError
-from engine.text.lexicon import PHONE_LETTERS
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.lexicon import PHONE_LETTERS
 
 TABLE = "letters_en.txt.xz"
 # positions of the context letters, in the order of the look-up
@@ -108,4 +108,4 @@ def unpack(data: bytes) -> Letters:
 @cache
 def load_letters() -> Letters:
     """Load the shipped table, once."""
-    return unpack(files("engine.text").joinpath(TABLE).read_bytes())
+    return unpack(files("voxgate.engine.text").joinpath(TABLE).read_bytes())

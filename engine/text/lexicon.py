@@ -2,11 +2,11 @@
 The pronouncing dictionary: words and the phones that the training voices use for them.
 
 It has no context.
-The table `lexicon_en.txt.xz` is built by `engine.training.lexicon`, and read on first use, once per
-process.
-Lines: origin, phone names (each written as the letter at its index in PHONE_LETTERS), then words
-and their phones, three times: all words, those that differ as a verb, those that differ as a noun.
-Inflected forms that `engine.text.pronounce.inflected` derives exactly are left out.
+The table `lexicon_en.txt.xz` is built by `voxgate.engine.training.lexicon`, and read on first use,
+once per process. Lines: origin, phone names (each written as the letter at its index in
+PHONE_LETTERS), then words and their phones, three times: all words, those that differ as a verb,
+those that differ as a noun. Inflected forms that `voxgate.engine.text.pronounce.inflected` derives
+exactly are left out.
 """
 
 import lzma
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from engine.alphabet import PHONE_IDS
-from engine.errors import EngineError
+from voxgate.engine.alphabet import PHONE_IDS
+from voxgate.engine.errors import EngineError
 
 TABLE = "lexicon_en.txt.xz"
 PHONE_LETTERS = string.ascii_letters  # 52: enough for the 40 phones that occur inside words
@@ -105,4 +105,4 @@ def unpack(data: bytes) -> Lexicon:
 @cache
 def load_lexicon() -> Lexicon:
     """Load the shipped dictionary, once."""
-    return unpack(files("engine.text").joinpath(TABLE).read_bytes())
+    return unpack(files("voxgate.engine.text").joinpath(TABLE).read_bytes())

@@ -1,6 +1,6 @@
 """
-`python -m engine.training FOLDER`: train the embedded voice from Debian's flite and this package
-alone.
+`python -m voxgate.engine.training FOLDER`: train the embedded voice from Debian's flite and this
+package alone.
 
 Every step stores its result in FOLDER and is skipped or resumed if it exists, so the command can be
 stopped at any time and run again.
@@ -16,14 +16,13 @@ import click
 import torch
 from safetensors.torch import load_file
 from torch import nn
-
-from engine.acoustic.dit import DiT, DiTShape
-from engine.alphabet import PHONES, SPEAKERS
-from engine.duration.predictor import DurationModel, DurationShape
-from engine.training import corpus, data, train_acoustic, train_durations, train_vocoder
-from engine.training.texts import heldout_key
-from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.voice import DEFAULT_VOICE, save_model
+from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.alphabet import PHONES, SPEAKERS
+from voxgate.engine.duration.predictor import DurationModel, DurationShape
+from voxgate.engine.training import corpus, data, train_acoustic, train_durations, train_vocoder
+from voxgate.engine.training.texts import heldout_key
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.weights.voice import DEFAULT_VOICE, save_model
 
 SEED = 7
 UTTERANCES = 9600
@@ -76,7 +75,9 @@ def train_one(name: str, folder: Path) -> None:
 def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
     """Train several models at once, each in a process of its own."""
     running = [
-        subprocess.Popen([sys.executable, "-m", "engine.training", str(folder), "--only", name])
+        subprocess.Popen(
+            [sys.executable, "-m", "voxgate.engine.training", str(folder), "--only", name]
+        )
         for name in names
     ]
     codes = [process.wait() for process in running]

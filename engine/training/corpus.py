@@ -21,9 +21,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from safetensors.numpy import save_file
-
-from engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
-from engine.training.texts import training_sentences
+from voxgate.engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.training.texts import training_sentences
 
 SPEAKER_SHARES = {"slt": 0.40, "rms": 0.40, "awb": 0.20}
 STRETCH_RANGE = (1.0, 1.3)

@@ -1,9 +1,9 @@
 """
 Build the two tables of the text front-end from flite, and check the front-end against it.
 
-    python -m engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
+    python -m voxgate.engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
                                                  letters_en.txt.xz (4 minutes)
-    python -m engine.training.lexicon --check    print the phone error of the front-end against
+    python -m voxgate.engine.training.lexicon --check    print the phone error of the front-end against
                                                  flite
 
 Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without
@@ -19,13 +19,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.alphabet import PHONES, SILENCE
-from engine.text import letter_to_sound, lexicon, pronounce
-from engine.text.frontend import phonemise
-from engine.text.lexicon import Phones
-from engine.text.word_tables import words_of
-from engine.training.letters import learn, phone_error
-from engine.training.texts import training_sentences
+from voxgate.engine.alphabet import PHONES, SILENCE
+from voxgate.engine.text import letter_to_sound, lexicon, pronounce
+from voxgate.engine.text.frontend import phonemise
+from voxgate.engine.text.lexicon import Phones
+from voxgate.engine.text.word_tables import words_of
+from voxgate.engine.training.letters import learn, phone_error
+from voxgate.engine.training.texts import training_sentences
 
 TABLES = Path(letter_to_sound.__file__).parent
 HELDOUT = Path(__file__).parent / "heldout.txt"
@@ -128,7 +128,10 @@ def readings(
 
 
 def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> dict[str, Phones]:
-    """Return the words whose phones `engine.text.pronounce.inflected` does not derive exactly."""
+    """
+    Return the words whose phones `voxgate.engine.text.pronounce.inflected` does not derive
+    exactly.
+    """
     needed = set(homographs) | set(CORRECTED)
 
     def find(word: str) -> Phones | None:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-from engine.acoustic.dit import DiT, DiTShape
-from engine.alphabet import PHONES, SPEAKERS
-from engine.duration.frames import FrameConditioning
-from engine.training.data import Corpus
-from engine.training.loop import TrainingSchedule, train
+from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.alphabet import PHONES, SPEAKERS
+from voxgate.engine.duration.frames import FrameConditioning
+from voxgate.engine.training.data import Corpus
+from voxgate.engine.training.loop import TrainingSchedule, train
 
 BUCKET_FRAMES = 64
 FRAMES_PER_BATCH = 4096

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-from engine.alphabet import PHONES, SPEAKERS
-from engine.duration.predictor import DurationModel, DurationShape
-from engine.training.data import Corpus
-from engine.training.loop import TrainingSchedule, train
+from voxgate.engine.alphabet import PHONES, SPEAKERS
+from voxgate.engine.duration.predictor import DurationModel, DurationShape
+from voxgate.engine.training.data import Corpus
+from voxgate.engine.training.loop import TrainingSchedule, train
 
 BATCH = 64
 SHORTEST_FRAMES = 0.5

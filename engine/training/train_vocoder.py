@@ -7,12 +7,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-from engine.alphabet import SAMPLE_RATE_HZ
-from engine.layers.mel import HOP, log_mel, mel_filterbank
-from engine.training.data import Corpus
-from engine.training.loop import TrainingSchedule, train
-from engine.vocoder.vocos import Vocos, VocosShape, waveform
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
+from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
+from voxgate.engine.training.data import Corpus
+from voxgate.engine.training.loop import TrainingSchedule, train
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape, waveform
 
 CROP_FRAMES = 48
 BATCH = 16

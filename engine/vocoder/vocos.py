@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from engine.errors import EngineError
-from engine.layers.convolution import ConvNeXtBlock, convolve
-from engine.layers.linear import Linear
-from engine.layers.mel import BANDS, HOP, N_FFT
+from voxgate.engine.errors import EngineError
+from voxgate.engine.layers.convolution import ConvNeXtBlock, convolve
+from voxgate.engine.layers.linear import Linear
+from voxgate.engine.layers.mel import BANDS, HOP, N_FFT
 
 MAX_MAGNITUDE = 1e2
 

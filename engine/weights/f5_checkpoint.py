@@ -19,13 +19,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-
-from engine.acoustic.f5_dit import F5DiT, F5Shape
-from engine.config.infill import VERSIONS
-from engine.errors import EngineError
-from engine.layers.mel import HOP, N_FFT
-from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.voice import check_stored, fill_model
+from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
+from voxgate.engine.config.infill import VERSIONS
+from voxgate.engine.errors import EngineError
+from voxgate.engine.layers.mel import HOP, N_FFT
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.weights.voice import check_stored, fill_model
 
 VOCABULARY_BYTES = 2**20
 ENDINGS = (".safetensors", ".pt", ".bin")
@@ -117,7 +116,7 @@ BOOKKEEPING = ("initted", "step")
 """Counters of the moving average in training."""
 MEL_BUFFERS = ("mel_spec.mel_stft.mel_scale.fb", "mel_spec.mel_stft.spectrogram.window")
 ROTARY = "rotary_embed.inv_freq"
-"""A formula (`engine.layers.attention.rope_tables`), stored as a buffer."""
+"""A formula (`voxgate.engine.layers.attention.rope_tables`), stored as a buffer."""
 VOCOS_BUFFERS = (
     "head.istft.window",
     "feature_extractor.mel_spec.spectrogram.window",

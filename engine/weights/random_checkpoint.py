@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import nn
-
-from engine.acoustic.f5_dit import F5DiT, F5Shape
-from engine.errors import EngineError
-from engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
+from voxgate.engine.errors import EngineError
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
 
 VOCABULARY = (
     " " + string.ascii_lowercase + string.ascii_uppercase + string.digits + string.punctuation
@@ -36,7 +35,7 @@ BASE = F5Shape(characters=len(VOCABULARY), bands=BANDS)
 SMALL_VOCOS = VocosShape(bands=BANDS, width=64, hidden=128, blocks=2)
 BASE_VOCOS = VocosShape(bands=BANDS, width=512, hidden=1536, blocks=8)
 NOTICE = """These are random numbers in the layout of a published F5-TTS checkpoint and of Vocos. They are no voice: what
-they say is noise. Written by `python -m engine random-weights`.
+they say is noise. Written by `python -m voxgate.engine random-weights`.
 """  # noqa: E501
 
 

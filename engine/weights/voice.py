@@ -23,11 +23,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-
-from engine.acoustic.dit import DiT, DiTShape
-from engine.duration.predictor import DurationModel, DurationShape
-from engine.errors import EngineError
-from engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.duration.predictor import DurationModel, DurationShape
+from voxgate.engine.errors import EngineError
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
 
 Model = TypeVar("Model", bound=nn.Module)
 MAX_NAMES = 3

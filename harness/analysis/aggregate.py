@@ -13,12 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from harness import statistics
-from harness.analysis import speed
-from harness.analysis.available_inputs import AvailableInputs, available_inputs, is_applicable
-from harness.analysis.caveats import takes_differ
-from harness.analysis.grouping import with_intervals
-from harness.analysis.metric_rules import (
+from voxgate.harness import statistics
+from voxgate.harness.analysis import speed
+from voxgate.harness.analysis.available_inputs import (
+    AvailableInputs,
+    available_inputs,
+    is_applicable,
+)
+from voxgate.harness.analysis.caveats import takes_differ
+from voxgate.harness.analysis.grouping import with_intervals
+from voxgate.harness.analysis.metric_rules import (
     DISTURBED,
     ENERGY,
     HELPERS,
@@ -29,12 +33,12 @@ from harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
-from harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
-from harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
-from harness.machine.interference import interference_causes
-from harness.metrics.registry import full_version, select_metrics
-from harness.records.cell import Cell
-from harness.records.measurement import (
+from voxgate.harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
+from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
+from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.metrics.registry import full_version, select_metrics
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import (
     Measurement,
     Metric,
     MetricVersion,
@@ -43,7 +47,7 @@ from harness.records.measurement import (
     Value,
     kind_of,
 )
-from harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
+from voxgate.harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
 
 Scores = Mapping[tuple[str, str], Mapping[str, Value]]
 """(slug, request id) -> metric name -> value."""

@@ -9,10 +9,10 @@ For the others it is not applicable, which is different from `Missing`.
 from collections.abc import Mapping
 from itertools import chain
 
-from harness.metrics.metric import Need
-from harness.metrics.registry import entries
-from harness.records.cell import Cell
-from harness.records.run import Run
+from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.registry import entries
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.run import Run
 
 AvailableInputs = Mapping[Need, frozenset[str]]
 """Need -> the requests (ids) that meet it. Needs that are always met do not occur."""

@@ -4,9 +4,9 @@ Notices about a cell from the records alone: options without observed effect, di
 They decide nothing.
 """
 
-from harness.records.cell import Cell
-from harness.records.run import Phase, Run
-from harness.records.verdict import Remark, RemarkKind
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.records.verdict import Remark, RemarkKind
 
 
 def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection
 
-from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import PROCESS, STATISTICS
-from harness.errors import HarnessError
-from harness.metrics.registry import entries
-from harness.records.measurement import (
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.analysis.metric_rules import PROCESS, STATISTICS
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.registry import entries
+from voxgate.harness.records.measurement import (
     Measurement,
 )
-from harness.records.run import Run
-from harness.records.strict_json import LARGEST
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.strict_json import LARGEST
 
 
 def check_measurements(run: Run, measurements: Measurements) -> None:

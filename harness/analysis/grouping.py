@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-
-from harness import statistics
-from harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS
-from harness.records.measurement import (
+from voxgate.harness import statistics
+from voxgate.harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS
+from voxgate.harness.records.measurement import (
     Measurement,
 )
 

@@ -7,12 +7,12 @@ nothing.
 
 from collections.abc import Mapping
 
-from harness import statistics
-from harness.analysis.speed import STALLS
-from harness.analysis.stages import ISOLATED, SYNCHRONISED
-from harness.audio.condition import CONDITIONS
-from harness.metrics.registry import entries
-from harness.records.measurement import (
+from voxgate.harness import statistics
+from voxgate.harness.analysis.speed import STALLS
+from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
+from voxgate.harness.audio.condition import CONDITIONS
+from voxgate.harness.metrics.registry import entries
+from voxgate.harness.records.measurement import (
     Metric,
 )
 

@@ -1,9 +1,10 @@
 """
 Speed of one cell: latency percentiles, real-time factors, energy, and simulated playback.
 
-Pure arithmetic on seconds and joules; knows no clock, no interval (`harness.statistics` has those)
-and no limit. RTF is synthesis time over audio duration, so LOWER is better; RTFx is the inverse, so
-HIGHER is better. Both are reported because half the field prints one under the other's name.
+Pure arithmetic on seconds and joules; knows no clock, no interval (`voxgate.harness.statistics` has
+those) and no limit. RTF is synthesis time over audio duration, so LOWER is better; RTFx is the
+inverse, so HIGHER is better. Both are reported because half the field prints one under the other's
+name.
 
 Playback simulates a player that starts with the first chunk and plays in real time. The player
 buffers nothing in advance: a buffering player begins later and stalls less, and both can be derived
@@ -18,9 +19,8 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-
-from harness.records.measurement import Missing, Value
-from harness.records.run import AudioChunk, Energy, Iteration
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.run import AudioChunk, Energy, Iteration
 
 PERCENTILE_METHOD: Literal["linear"] = (
     "linear"  # Hyndman and Fan type 7, numpy's default: interpolates between order statistics

@@ -20,9 +20,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from harness.machine.interference import interference_causes
-from harness.records.measurement import MetricVersion
-from harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
+from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.records.measurement import MetricVersion
+from voxgate.harness.records.run import Phase, ProcessRecord, Run, StageProfile, StageWork
 
 Position = tuple[int, str, int]
 """Round, request, pass."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.recording import Recording
-from harness.records.measurement import Missing, Value
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing, Value
 
 FRAME_S = 0.010
 LOUD_PERCENTILE = 95.0

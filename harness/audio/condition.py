@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.audio.recording import Recording
+from voxgate.harness.audio.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Condition:
 
 
 def _telephone_line(recording: Recording) -> Recording:
-    from harness.audio import telephone
+    from voxgate.harness.audio import telephone
 
     return recording.once(telephone.line)
 

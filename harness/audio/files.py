@@ -14,10 +14,9 @@ from typing import IO, Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-
-from harness.errors import HarnessError
-from harness.records.files import inside, reason, write_atomic
-from harness.records.run import Run
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.files import inside, reason, write_atomic
+from voxgate.harness.records.run import Run
 
 Audio = NDArray[np.float32]
 ROUNDING = 1e-6

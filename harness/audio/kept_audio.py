@@ -10,10 +10,9 @@ import hashlib
 from pathlib import Path
 
 import soundfile
-
-from harness.audio.files import read_audio
-from harness.errors import HarnessError
-from harness.records.run import Iteration, Run
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.run import Iteration, Run
 
 MOST_FRAMES = 2**28
 """

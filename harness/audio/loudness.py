@@ -10,9 +10,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.recording import Recording, check_valid
-from harness.records.measurement import Missing, Value
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.records.measurement import Missing, Value
 
 RATE_HZ = 48_000
 # BS.1770-4, tables 1 and 2: the shelf that stands for the head, and the high pass; b0 b1 b2 a0 a1

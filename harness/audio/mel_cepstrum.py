@@ -25,9 +25,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
-
-from harness.audio.recording import Recording
-from harness.records.measurement import Missing
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing
 
 Frames = NDArray[np.float64]
 """Values by STFT frame, shape [frames, ...]."""

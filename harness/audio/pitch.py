@@ -26,10 +26,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
-
-from harness.audio import activity
-from harness.audio.recording import Recording
-from harness.records.measurement import Missing, not_installed
+from voxgate.harness.audio import activity
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing, not_installed
 
 if TYPE_CHECKING:
     from swift_f0 import SwiftF0

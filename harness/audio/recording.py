@@ -16,9 +16,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.files import read_audio
-from harness.records.measurement import Missing
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.records.measurement import Missing
 
 Samples = NDArray[np.float64]
 Feature = TypeVar("Feature")

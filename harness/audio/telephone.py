@@ -11,8 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, firwin
-
-from harness.audio.recording import Recording, Samples
+from voxgate.harness.audio.recording import Recording, Samples
 
 RATE_HZ = 8_000
 # The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is

@@ -3,7 +3,7 @@ Jobs of CI beside measuring: the comment on a pull request, accepting by a comme
 and its alarm.
 
 These jobs hold tokens that may write. So nothing is installed for them and nothing of a pull
-request is run: `python3 -m harness.ci` needs the standard library alone, and the files of a
+request is run: `python3 -m voxgate.harness.ci` needs the standard library alone, and the files of a
 measuring job are data.
 
     github.py         GitHub's API; the files that another job left behind, read with limits

@@ -1,6 +1,6 @@
 """
-`python3 -m harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm; 2 wrong
-use, GitHub refuses, or an accident; 3 no data.
+`python3 -m voxgate.harness.ci`: one command per job. Exit codes as everywhere: 0 done; 1 an alarm;
+2 wrong use, GitHub refuses, or an accident; 3 no data.
 """
 
 import argparse
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.ci.accept import accept
-from harness.ci.gate import conclude, post_verdict, write_outputs
-from harness.ci.github import github
-from harness.ci.nightly import NightlyFinding, Weight, findings, measure
-from harness.ci.notify import QUIET, SAME, put_issue, summary
-from harness.ci.webhook import FORMS, WEBHOOK, change_of, checked_address, keep_state, send
-from harness.errors import HarnessError, guarded
+from voxgate.harness.ci.accept import accept
+from voxgate.harness.ci.gate import conclude, post_verdict, write_outputs
+from voxgate.harness.ci.github import github
+from voxgate.harness.ci.nightly import NightlyFinding, Weight, findings, measure
+from voxgate.harness.ci.notify import QUIET, SAME, put_issue, summary
+from voxgate.harness.ci.webhook import FORMS, WEBHOOK, change_of, checked_address, keep_state, send
+from voxgate.harness.errors import HarnessError, guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,8 @@ def _event() -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python3 -m harness.ci", description="What runs inside CI jobs beside the measuring."
+        prog="python3 -m voxgate.harness.ci",
+        description="What runs inside CI jobs beside the measuring.",
     )
     verbs = parser.add_subparsers(required=True)
     for name, call, about in (

@@ -20,10 +20,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from harness.ci.github import GitHub, artifacts, read_artifact, read_json
-from harness.ci.pull_request import SUITE, PullRequest, accept_status, add_comment, by_number
-from harness.errors import HarnessError
-from harness.report.format import escaped, plain
+from voxgate.harness.ci.github import GitHub, artifacts, read_artifact, read_json
+from voxgate.harness.ci.pull_request import (
+    SUITE,
+    PullRequest,
+    accept_status,
+    add_comment,
+    by_number,
+)
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.format import escaped, plain
 
 COMMAND = "/voxgate accept"
 ASKED = re.compile(rf"{COMMAND}\s+(?P<suite>{SUITE})\s+(?P<reason>\S.{{2,400}})")

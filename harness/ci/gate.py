@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.ci.github import GitHub, artifacts, read_artifact, read_json
-from harness.ci.pull_request import SUITE, PullRequest, of_run, put_comment, put_status
-from harness.errors import HarnessError
-from harness.report.pr_comment import (
+from voxgate.harness.ci.github import GitHub, artifacts, read_artifact, read_json
+from voxgate.harness.ci.pull_request import SUITE, PullRequest, of_run, put_comment, put_status
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.pr_comment import (
     MARKER,
     CommentLinks,
     DocumentVerdict,

@@ -25,7 +25,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 TIMEOUT_S = 30.0
 PER_PAGE = 100

@@ -23,12 +23,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.machine.profiles import get_profile
-from harness.records.files import plain_name, write_file
-from harness.records.verdict import Verdict
-from harness.report.format import NO_DATA, silence_lines
-from harness.report.pr_comment import read
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.records.files import plain_name, write_file
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.format import NO_DATA, silence_lines
+from voxgate.harness.report.pr_comment import read
 
 RunVoxgate = Callable[[Sequence[str]], str]
 """Runs `voxgate` with some arguments and returns its standard output."""
@@ -63,7 +63,7 @@ def check_file(folder: Path, suite: str) -> Path:
 
 def voxgate(arguments: Sequence[str]) -> str:
     """Run the command of this installation; its messages for people go to the job's log."""
-    command = [sys.executable, "-m", "harness", *arguments]
+    command = [sys.executable, "-m", "voxgate", *arguments]
     return subprocess.run(
         command, stdout=subprocess.PIPE, text=True, errors="replace", check=False
     ).stdout

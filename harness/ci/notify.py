@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.ci.github import GitHub
-from harness.ci.nightly import NightlyFinding, Weight
-from harness.ci.pull_request import add_comment
-from harness.report.format import LIMIT, escaped, fitting, plain
+from voxgate.harness.ci.github import GitHub
+from voxgate.harness.ci.nightly import NightlyFinding, Weight
+from voxgate.harness.ci.pull_request import add_comment
+from voxgate.harness.report.format import LIMIT, escaped, fitting, plain
 
 LABEL = "voxgate-nightly"
 KEYS = 500

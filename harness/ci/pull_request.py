@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from harness.ci.github import GitHub
-from harness.errors import HarnessError
-from harness.report.format import plain
+from voxgate.harness.ci.github import GitHub
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.format import plain
 
 STATUS = "voxgate"
 """

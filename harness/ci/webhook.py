@@ -19,12 +19,21 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.ci.nightly import NightlyFinding
-from harness.ci.notify import CHANGED, CLOSED, KEYS, OPENED, QUIET, SAME, NotifyResult, summary
-from harness.errors import HarnessError
-from harness.machine.clock import sleep
-from harness.records.files import write_file
-from harness.report.format import escaped, plain
+from voxgate.harness.ci.nightly import NightlyFinding
+from voxgate.harness.ci.notify import (
+    CHANGED,
+    CLOSED,
+    KEYS,
+    OPENED,
+    QUIET,
+    SAME,
+    NotifyResult,
+    summary,
+)
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import sleep
+from voxgate.harness.records.files import write_file
+from voxgate.harness.report.format import escaped, plain
 
 WEBHOOK = "VOXGATE_WEBHOOK"
 """Environment variable with the webhook's address, which is a secret; empty: none is called."""

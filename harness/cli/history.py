@@ -16,28 +16,33 @@ from pathlib import Path
 from typing import Literal
 
 import click
-
-from harness.analysis.metric_rules import is_helper
-from harness.cli.options import Count, as_json
-from harness.cli.output import say_result
-from harness.errors import HarnessError
-from harness.history.address import DEFAULT_URL, VARIABLE
-from harness.history.budget import unmatched
-from harness.history.database import History, open_existing, open_history
-from harness.history.dates import Believed, check_time, left_out_line, untrue
-from harness.history.entry import entry_of_run
-from harness.history.exporters import openmetrics, otava, tables
-from harness.history.exporters.tables import Choice, write_bytes
-from harness.history.importers import detect
-from harness.history.importers.common import FAULTS, ImportFault
-from harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
-from harness.history.renamed import renamed
-from harness.history.segments import concerns
-from harness.history.trend import SeriesTrend, TrendState, load_rules, trends, unmatched_limits
-from harness.judging.baseline import BASELINES
-from harness.judging.judge_run import CheckInputs, judge_folder
-from harness.machine.clock import now_utc_iso
-from harness.report.format import NO_DATA, silence_lines
+from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.cli.options import Count, as_json
+from voxgate.harness.cli.output import say_result
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.address import DEFAULT_URL, VARIABLE
+from voxgate.harness.history.budget import unmatched
+from voxgate.harness.history.database import History, open_existing, open_history
+from voxgate.harness.history.dates import Believed, check_time, left_out_line, untrue
+from voxgate.harness.history.entry import entry_of_run
+from voxgate.harness.history.exporters import openmetrics, otava, tables
+from voxgate.harness.history.exporters.tables import Choice, write_bytes
+from voxgate.harness.history.importers import detect
+from voxgate.harness.history.importers.common import FAULTS, ImportFault
+from voxgate.harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
+from voxgate.harness.history.renamed import renamed
+from voxgate.harness.history.segments import concerns
+from voxgate.harness.history.trend import (
+    SeriesTrend,
+    TrendState,
+    load_rules,
+    trends,
+    unmatched_limits,
+)
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.judge_run import CheckInputs, judge_folder
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.report.format import NO_DATA, silence_lines
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
     "csv": tables.csv_text,

@@ -12,23 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from harness.cli.options import HISTORY, Amount, Count, as_json, baselines, policy, writing
-from harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
-from harness.errors import RUNS, HarnessError
-from harness.load.as_run import judge_pair
-from harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
-from harness.load.records import HEADER, REPORT
-from harness.load.report import LoadReport, lines, report_of, report_to_dict
-from harness.load.run import run_sides
-from harness.records.files import write_file
-from harness.records.run import MOST_ROUNDS
-from harness.records.verdict import RunVerdict, judgement_to_dict
-from harness.report.contents import Report
-from harness.report.junit import Files, document_of, write_files
-from harness.runner.run_folder import next_run_folder
-from harness.targets.http.client import FORMS
-from harness.workflow import accept_run, judge_run
+from voxgate.harness.cli.options import HISTORY, Amount, Count, as_json, baselines, policy, writing
+from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.load.as_run import judge_pair
+from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
+from voxgate.harness.load.records import HEADER, REPORT
+from voxgate.harness.load.report import LoadReport, lines, report_of, report_to_dict
+from voxgate.harness.load.run import run_sides
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.run import MOST_ROUNDS
+from voxgate.harness.records.verdict import RunVerdict, judgement_to_dict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.junit import Files, document_of, write_files
+from voxgate.harness.runner.run_folder import next_run_folder
+from voxgate.harness.targets.http.client import FORMS
+from voxgate.harness.workflow import accept_run, judge_run
 
 LOADS = RUNS / "load"
 ENDING_OPTIONS = ("gate", "why", "loaded", "history", "files", "baselines", "policy")

@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from harness.cli.options import Amount, Count, as_json, file, folder
-from harness.cli.options import profile as profile_option
-from harness.cli.output import INTERRUPTED, say, say_result, score_progress
-from harness.machine import readiness
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import PROFILES
-from harness.records.run import OPENAI
-from harness.report.terminal import examination_lines, examination_to_dict
-from harness.runner.progress import make_progress
-from harness.scoring.asr_floor import make_floor, rate_of
-from harness.scoring.transcription import ENGINES
-from harness.selftest.command import Interrupted, report_quality, report_speed
-from harness.selftest.speed import SelftestPlan
-from harness.selftest.speed_plan import EQUALS
+from voxgate.harness.cli.options import Amount, Count, as_json, file, folder
+from voxgate.harness.cli.options import profile as profile_option
+from voxgate.harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from voxgate.harness.machine import readiness
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.machine.profiles import PROFILES
+from voxgate.harness.records.run import OPENAI
+from voxgate.harness.report.terminal import examination_lines, examination_to_dict
+from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.scoring.asr_floor import make_floor, rate_of
+from voxgate.harness.scoring.transcription import ENGINES
+from voxgate.harness.selftest.command import Interrupted, report_quality, report_speed
+from voxgate.harness.selftest.speed import SelftestPlan
+from voxgate.harness.selftest.speed_plan import EQUALS
 
 
 @click.command()

@@ -2,9 +2,9 @@
 The command line: a table of verbs, each imported when it is called.
 
 A verb calls `workflow`, prints, and returns the exit code: 0 pass or improved; 1 something
-regressed or failed; 2 wrong use or configuration, or an accident (`harness.errors`); 3 something
-could not be decided; 130 interrupted. The last line that a verb prints without --json is its
-verdict; with --json, standard output holds one JSON document and nothing else.
+regressed or failed; 2 wrong use or configuration, or an accident (`voxgate.harness.errors`); 3
+something could not be decided; 130 interrupted. The last line that a verb prints without --json is
+its verdict; with --json, standard output holds one JSON document and nothing else.
 """
 
 import os
@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
-
-from harness.errors import DEBUG, SessionInterruptedError, guarded, one_line, watched_output
+from voxgate.harness.errors import DEBUG, SessionInterruptedError, guarded, one_line, watched_output
 
 INTERRUPTED = 130
 COMPLETE = "_VOXGATE_COMPLETE"
@@ -48,7 +47,7 @@ class VerbGroup(click.Group):
         """Import a verb. Returns None for a name that is none."""
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"harness.cli.{VERBS[cmd_name][0]}")
+        module = import_module(f"voxgate.harness.cli.{VERBS[cmd_name][0]}")
         verb: click.Command = getattr(module, cmd_name)
         return verb
 

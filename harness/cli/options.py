@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from harness.history.address import VARIABLE
-from harness.judging.baseline import BASELINES
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.records.run import MOST_ROUNDS
-from harness.report.junit import Files, check_files
-from harness.runner.runner import TIMEOUT_S
+from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.records.run import MOST_ROUNDS
+from voxgate.harness.report.junit import Files, check_files
+from voxgate.harness.runner.runner import TIMEOUT_S
 
 Command = Callable[..., int]
 

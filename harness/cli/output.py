@@ -10,18 +10,17 @@ from typing import Any
 
 import click
 from rich.console import Console
-
-from harness import workflow
-from harness.errors import HarnessError
-from harness.machine.git import trouble
-from harness.records.files import write_file
-from harness.records.measurement import value_to_json
-from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Report
-from harness.report.terminal import print_report
-from harness.runner.progress import ScoreProgress
-from harness.runner.run_plan import RunPlan, command_line
-from harness.runner.runner import Outcome
+from voxgate.harness import workflow
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import trouble
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import value_to_json
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.terminal import print_report
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.runner.run_plan import RunPlan, command_line
+from voxgate.harness.runner.runner import Outcome
 
 LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""

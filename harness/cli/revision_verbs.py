@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-
-from harness.cli.options import (
+from voxgate.harness.cli.options import (
     Amount,
     Command,
     Count,
@@ -18,14 +17,14 @@ from harness.cli.options import (
     timeout,
     writing,
 )
-from harness.cli.output import make_console, say, say_result, score_progress
-from harness.report.junit import Files, write_files
-from harness.report.terminal import evidence_lines, paired_lines
-from harness.revisions import ab as versus
-from harness.revisions import ab_plan
-from harness.revisions import bisect as bisection
-from harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
-from harness.runner.progress import make_progress
+from voxgate.harness.cli.output import make_console, say, say_result, score_progress
+from voxgate.harness.report.junit import Files, write_files
+from voxgate.harness.report.terminal import evidence_lines, paired_lines
+from voxgate.harness.revisions import ab as versus
+from voxgate.harness.revisions import ab_plan
+from voxgate.harness.revisions import bisect as bisection
+from voxgate.harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
+from voxgate.harness.runner.progress import make_progress
 
 
 def compared(verb: Command) -> Command:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from harness import workflow
-from harness.cli.options import (
+from voxgate.harness import workflow
+from voxgate.harness.cli.options import (
     HISTORY,
     Amount,
     as_json,
@@ -18,7 +17,7 @@ from harness.cli.options import (
     policy,
     writing,
 )
-from harness.cli.output import (
+from voxgate.harness.cli.output import (
     check_json_file,
     jsonable,
     remember,
@@ -30,18 +29,18 @@ from harness.cli.output import (
     score_progress,
     write_json,
 )
-from harness.errors import HarnessError
-from harness.history.address import DEFAULT_URL
-from harness.judging.accept import BaselineChange, change_line
-from harness.judging.baseline import KINDS
-from harness.judging.judge_run import CheckInputs
-from harness.records.verdict import judgement_to_dict
-from harness.report.junit import Files, document_of, write_files
-from harness.report.markdown import markdown
-from harness.report.page import write_page
-from harness.runner.progress import make_progress
-from harness.runner.run_folder import run_or_latest
-from harness.runner.run_plan import BUDGET_S, RunPlan
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.address import DEFAULT_URL
+from voxgate.harness.judging.accept import BaselineChange, change_line
+from voxgate.harness.judging.baseline import KINDS
+from voxgate.harness.judging.judge_run import CheckInputs
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.junit import Files, document_of, write_files
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.page import write_page
+from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.run_folder import run_or_latest
+from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
 
@@ -254,7 +253,7 @@ def report(
             "--site shows the whole history; leave RUN and --markdown out, or leave --site out"
         )
     if site:
-        from harness.report.site.build import build_site_of
+        from voxgate.harness.report.site.build import build_site_of
 
         first = build_site_of(history, out or workflow.REPORTS / "site", baselines)
         say_result(as_json, {"page": str(first)}, f"site {first}")

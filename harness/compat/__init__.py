@@ -15,18 +15,22 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MOVED = {
-    "harness.cell": "harness.records.cell",
-    "harness.measurement": "harness.records.measurement",
-    "harness.metrics.subject": "harness.metrics.metric",
-    "harness.plugin": "harness.pytest_plugin",
-    "harness.sample": "harness.records.run",
+    "voxgate.harness.cell": "voxgate.harness.records.cell",
+    "voxgate.harness.measurement": "voxgate.harness.records.measurement",
+    "voxgate.harness.metrics.subject": "voxgate.harness.metrics.metric",
+    "voxgate.harness.plugin": "voxgate.harness.pytest_plugin",
+    "voxgate.harness.sample": "voxgate.harness.records.run",
 }
 """Old name -> new name, of the modules that the documentation named for plug-ins."""
 
 
 RENAMED = {
-    "harness.sample": {"Effect": "OptionCheck", "Sample": "Iteration", "Piece": "AudioChunk"},
-    "harness.metrics.subject": {"Subject": "MetricInput"},
+    "voxgate.harness.sample": {
+        "Effect": "OptionCheck",
+        "Sample": "Iteration",
+        "Piece": "AudioChunk",
+    },
+    "voxgate.harness.metrics.subject": {"Subject": "MetricInput"},
 }
 """Old module -> old class name -> new class name, of the classes that plug-ins import."""
 

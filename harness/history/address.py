@@ -6,8 +6,8 @@ command that needs none loads none.
 import os
 from collections.abc import Callable
 
-from harness.history.records import HistoryEntry
-from harness.machine.clock import now_utc_iso
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.machine.clock import now_utc_iso
 
 DEFAULT_URL = "sqlite:///runs/history.sqlite"
 VARIABLE = "VOXGATE_HISTORY"
@@ -28,8 +28,8 @@ def append_entry(make: Callable[[], HistoryEntry], url: str) -> str:
     """
     try:
         # half a second that most commands do not need
-        from harness.history.database import open_history
-        from harness.history.dates import check_time
+        from voxgate.harness.history.database import open_history
+        from voxgate.harness.history.dates import check_time
 
         entry = make()
         check_time(entry.created, now_utc_iso())

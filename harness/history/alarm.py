@@ -14,11 +14,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.history.budget import Margin, shift_of
-from harness.history.records import Array, Whole
-from harness.history.series import Nights
-from harness.records.measurement import Better
+from voxgate.harness.history.budget import Margin, shift_of
+from voxgate.harness.history.records import Array, Whole
+from voxgate.harness.history.series import Nights
+from voxgate.harness.records.measurement import Better
 
 OF = 4
 NEEDED = 3

@@ -16,14 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-
-from harness.analysis.metric_rules import is_known
-from harness.errors import HarnessError
-from harness.history.records import Array, Series
-from harness.history.series import Nights
-from harness.metrics.registry import known_metrics
-from harness.records.toml import read_toml
-from harness.records.verdict import Limit
+from voxgate.harness.analysis.metric_rules import is_known
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import Array, Series
+from voxgate.harness.history.series import Nights
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
 """Of budgets.toml. History: 1, 2026-11, first."""

@@ -23,9 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 from scipy.ndimage import median_filter
-
-from harness.history.budget import Margin, shift_of
-from harness.history.records import Array, Texts, Whole
+from voxgate.harness.history.budget import Margin, shift_of
+from voxgate.harness.history.records import Array, Texts, Whole
 
 Flags = npt.NDArray[np.bool_]
 Sums = tuple[Array, Array]

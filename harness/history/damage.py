@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.errors import HarnessError
-from harness.records.codec import from_json
-from harness.records.measurement import Missing, Value
-from harness.records.verdict import Verdict
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.verdict import Verdict
 
 T = TypeVar("T")
 Numbers = npt.NDArray[np.float64]
@@ -135,7 +134,7 @@ def check_times(runs: Sequence[Any], of_points: np.ndarray) -> None:
     Raise HarnessError where a run's time is not a time, or a point belongs to a run that does not
     exist.
     """
-    from harness.history.records import utc_iso
+    from voxgate.harness.history.records import utc_iso
 
     for row in runs:
         try:

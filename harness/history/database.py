@@ -20,14 +20,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
-from harness.errors import HarnessError
-from harness.history import queries, writing
-from harness.history.address import DEFAULT_URL, default_url
-from harness.history.records import Acknowledgement, CellRow, HistoryEntry, RunRow, Series, Vote
-from harness.history.tables import REVISION
-from harness.history.url import parse_url, shown, without_secrets
-from harness.machine.clock import instant_s, sleep
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history import queries, writing
+from voxgate.harness.history.address import DEFAULT_URL, default_url
+from voxgate.harness.history.records import (
+    Acknowledgement,
+    CellRow,
+    HistoryEntry,
+    RunRow,
+    Series,
+    Vote,
+)
+from voxgate.harness.history.tables import REVISION
+from voxgate.harness.history.url import parse_url, shown, without_secrets
+from voxgate.harness.machine.clock import instant_s, sleep
 
 if TYPE_CHECKING:
     import pandas as pd

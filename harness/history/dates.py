@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import HarnessError
-from harness.history.records import Acknowledgement, RunRow, Series
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import Acknowledgement, RunRow, Series
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness.analysis.grouping import Measurements
-from harness.errors import HarnessError
-from harness.history.records import (
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import (
     Acknowledgement,
     EntryCell,
     EntryValue,
@@ -25,13 +25,13 @@ from harness.history.records import (
     plain_fields,
     utc_iso,
 )
-from harness.judging.baseline import identity
-from harness.records.cell import Cell
-from harness.records.codec import from_json, to_json
-from harness.records.environment import facts_of
-from harness.records.measurement import Measurement, value_from_json, value_to_json
-from harness.records.run import OptionCheck, Run
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
+from voxgate.harness.judging.baseline import identity
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.records.measurement import Measurement, value_from_json, value_to_json
+from voxgate.harness.records.run import OptionCheck, Run
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
 
 SOURCE = "voxgate"
 

@@ -23,10 +23,9 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-
-from harness.errors import HarnessError
-from harness.history import damage
-from harness.history.records import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history import damage
+from voxgate.harness.history.records import (
     Acknowledgement,
     CellRow,
     EntryCell,
@@ -37,7 +36,7 @@ from harness.history.records import (
     Vote,
     plain_fields,
 )
-from harness.history.tables import ACKNOWLEDGEMENT, CELL, POINT, RUN, SERIES, VOTE
+from voxgate.harness.history.tables import ACKNOWLEDGEMENT, CELL, POINT, RUN, SERIES, VOTE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,11 +15,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.errors import HarnessError
-from harness.records.constraints import NON_EMPTY, Range, TextPattern
-from harness.records.measurement import Better, Value, value_to_json
-from harness.records.verdict import Verdict
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.constraints import NON_EMPTY, Range, TextPattern
+from voxgate.harness.records.measurement import Better, Value, value_to_json
+from voxgate.harness.records.verdict import Verdict
 
 ANY = "*"
 """In an acknowledgement: every cell, every metric, every machine."""

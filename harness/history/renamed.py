@@ -8,7 +8,7 @@ person declares it.
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.history.records import RunRow, Series
+from voxgate.harness.history.records import RunRow, Series
 
 
 def renamed(runs: Sequence[RunRow], silent: Iterable[Series]) -> tuple[str, ...]:

@@ -14,11 +14,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-
-from harness.history.budget import Margin, shift_text
-from harness.history.change_points import ChangePoint, change_points
-from harness.history.records import Acknowledgement, Array, Series, Whole
-from harness.history.series import SeriesPoints
+from voxgate.harness.history.budget import Margin, shift_text
+from voxgate.harness.history.change_points import ChangePoint, change_points
+from voxgate.harness.history.records import Acknowledgement, Array, Series, Whole
+from voxgate.harness.history.series import SeriesPoints
 
 
 class Segment(NamedTuple):

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-
-from harness.analysis.metric_rules import is_known
-from harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
-from harness.history.budget import (
+from voxgate.harness.analysis.metric_rules import is_known
+from voxgate.harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
+from voxgate.harness.history.budget import (
     ALARM,
     STEP,
     Broken,
@@ -31,11 +30,11 @@ from harness.history.budget import (
     shift_text,
     usual_limit,
 )
-from harness.history.change_points import ChangePoint
-from harness.history.dates import believed_points
-from harness.history.records import Acknowledgement, Series
-from harness.history.segments import Cut, Segment, Segments, segments_of
-from harness.history.series import (
+from voxgate.harness.history.change_points import ChangePoint
+from voxgate.harness.history.dates import believed_points
+from voxgate.harness.history.records import Acknowledgement, Series
+from voxgate.harness.history.segments import Cut, Segment, Segments, segments_of
+from voxgate.harness.history.series import (
     EMPTY,
     Nights,
     NoData,
@@ -45,10 +44,10 @@ from harness.history.series import (
     no_data_of,
     points_by_series,
 )
-from harness.judging.compare_quality import INAUDIBLE_DB
-from harness.judging.policy import load_imported, load_policy
-from harness.metrics.registry import known_metrics
-from harness.records.verdict import Limit
+from voxgate.harness.judging.compare_quality import INAUDIBLE_DB
+from voxgate.harness.judging.policy import load_imported, load_policy
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.records.verdict import Limit
 
 if TYPE_CHECKING:
     import pandas as pd

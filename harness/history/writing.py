@@ -11,9 +11,8 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
-
-from harness.errors import HarnessError
-from harness.history.records import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import (
     Acknowledgement,
     EntryCell,
     EntryValue,
@@ -23,8 +22,8 @@ from harness.history.records import (
     clean_json,
     plain_fields,
 )
-from harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIES, VOTE
-from harness.records.measurement import Missing
+from voxgate.harness.history.tables import ACKNOWLEDGEMENT, CELL, KEY, POINT, RUN, SERIES, VOTE
+from voxgate.harness.records.measurement import Missing
 
 KEY_BYTES = 400
 """Longest name in a series' key: PostgreSQL's indexes accept 2700 bytes for all six together."""

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.grouping import Measurements, by_name
-from harness.analysis.metric_rules import is_helper
-from harness.errors import HarnessError
-from harness.judging.baseline import (
+from voxgate.harness.analysis.grouping import Measurements, by_name
+from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import (
     KINDS,
     as_golden,
     baseline_file_of,
@@ -23,14 +23,14 @@ from harness.judging.baseline import (
     machine_id,
     suite_dir,
 )
-from harness.judging.baseline_check import fault_of_kind
-from harness.judging.baseline_file import BaselineFile, Kind, parse, render
-from harness.judging.replace_folder import replacement
-from harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
-from harness.records.cell import Cell
-from harness.records.files import reason, write_atomic
-from harness.records.measurement import Measurement, Missing, Value
-from harness.records.run import Run, failure_of
+from voxgate.harness.judging.baseline_check import fault_of_kind
+from voxgate.harness.judging.baseline_file import BaselineFile, Kind, parse, render
+from voxgate.harness.judging.replace_folder import replacement
+from voxgate.harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.files import reason, write_atomic
+from voxgate.harness.records.measurement import Measurement, Missing, Value
+from voxgate.harness.records.run import Run, failure_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ outside of this folder changes a verdict.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.metric_rules import is_speed
-from harness.judging import explain, phrases
-from harness.judging.judge import remarked, with_cells
-from harness.judging.policy import Policy
-from harness.metrics.registry import needs_asr
-from harness.records.cell import Cell
-from harness.records.measurement import Missing, MissingKind
-from harness.records.run import Run, failure_of
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.judging import explain, phrases
+from voxgate.harness.judging.judge import remarked, with_cells
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.metrics.registry import needs_asr
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Missing, MissingKind
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 
 COMPARED = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.PASS)
 """Verdicts on a speed that rest on a comparison, and fall with it."""

@@ -17,18 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.grouping import Measurements, by_name
-from harness.audio.files import flac_bytes, read_audio
-from harness.errors import HarnessError
-from harness.judging.baseline_check import fault_of_kind
-from harness.judging.baseline_file import AGAIN, BaselineFile, Kind, parse
-from harness.judging.replace_folder import settle
-from harness.metrics.registry import GOLDEN
-from harness.records.cell import Cell
-from harness.records.environment import facts_of
-from harness.records.files import inside, plain_name, reason, write_atomic
-from harness.records.measurement import Measurement
-from harness.records.run import Phase, ProcessRecord, Run
+from voxgate.harness.analysis.grouping import Measurements, by_name
+from voxgate.harness.audio.files import flac_bytes, read_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline_check import fault_of_kind
+from voxgate.harness.judging.baseline_file import AGAIN, BaselineFile, Kind, parse
+from voxgate.harness.judging.replace_folder import settle
+from voxgate.harness.metrics.registry import GOLDEN
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.records.files import inside, plain_name, reason, write_atomic
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.run import Phase, ProcessRecord, Run
 
 KINDS: tuple[Kind, ...] = ("quality", "speed")
 LONGEST, DIGITS = 100, 10

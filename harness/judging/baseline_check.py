@@ -5,9 +5,9 @@ values.
 Knows metrics; knows no file, and does not know which value is good.
 """
 
-from harness.analysis.metric_rules import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
-from harness.metrics.registry import entries
-from harness.records.measurement import Measurement, Metric, MetricVersion
+from voxgate.harness.analysis.metric_rules import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
+from voxgate.harness.metrics.registry import entries
+from voxgate.harness.records.measurement import Measurement, Metric, MetricVersion
 
 ROUNDING = 2e-6
 """Relative: the file keeps seven digits, of the values as of the summary."""

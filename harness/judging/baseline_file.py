@@ -29,12 +29,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_type_hints
 
-from harness.analysis.metric_rules import is_known
-from harness.errors import HarnessError
-from harness.judging.baseline_check import fault_of, fault_of_kind
-from harness.records.codec import from_json
-from harness.records.constraints import NON_EMPTY, OmitDefault, Range, TextPattern
-from harness.records.measurement import (
+from voxgate.harness.analysis.metric_rules import is_known
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline_check import fault_of, fault_of_kind
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault, Range, TextPattern
+from voxgate.harness.records.measurement import (
     Better,
     Measurement,
     Missing,
@@ -42,7 +42,7 @@ from harness.records.measurement import (
     Value,
     value_to_json,
 )
-from harness.records.strict_json import parse_json
+from voxgate.harness.records.strict_json import parse_json
 
 SCHEMA_VERSION = 2
 """

@@ -9,20 +9,26 @@ Speed is compared process against process (`compare_speed.py`), quality utteranc
 import shlex
 from collections.abc import Mapping, Sequence
 
-from harness.analysis.grouping import Measurements, by_name, weights_of
-from harness.analysis.metric_rules import WEIGHTS, is_helper, is_speed
-from harness.judging.baseline import Baseline, identity, machine_id
-from harness.judging.baseline_file import BaselineFile
-from harness.judging.compare_quality import compare_quality, numeric_values
-from harness.judging.compare_speed import Pairing, Priors, compare_speed, pairings_of, priors_of
-from harness.judging.shift import empty_comparison
-from harness.machine.checks.limits import NONE as NO_LIMIT
-from harness.machine.identity import comparable, unrecorded
-from harness.machine.profiles import name_of_changed
-from harness.records.cell import Cell
-from harness.records.measurement import Measurement, Missing, MissingKind
-from harness.records.run import Run
-from harness.records.verdict import Comparison, Remark, RemarkKind
+from voxgate.harness.analysis.grouping import Measurements, by_name, weights_of
+from voxgate.harness.analysis.metric_rules import WEIGHTS, is_helper, is_speed
+from voxgate.harness.judging.baseline import Baseline, identity, machine_id
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.compare_quality import compare_quality, numeric_values
+from voxgate.harness.judging.compare_speed import (
+    Pairing,
+    Priors,
+    compare_speed,
+    pairings_of,
+    priors_of,
+)
+from voxgate.harness.judging.shift import empty_comparison
+from voxgate.harness.machine.checks.limits import NONE as NO_LIMIT
+from voxgate.harness.machine.identity import comparable, unrecorded
+from voxgate.harness.machine.profiles import name_of_changed
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Measurement, Missing, MissingKind
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import Comparison, Remark, RemarkKind
 
 ABSENT = Missing("no baseline", MissingKind.NO_BASELINE)
 """Stands where the baseline has no entry; an entry without a value carries its own reason."""

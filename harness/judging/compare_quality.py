@@ -6,12 +6,12 @@ nothing, knows no limit.
 import math
 from collections.abc import Mapping, Sequence
 
-from harness import statistics
-from harness.analysis.metric_rules import WEIGHTS
-from harness.judging.shift import empty_comparison, with_shift
-from harness.metrics.registry import base_name
-from harness.records.measurement import Measurement, Missing, Value, kind_of
-from harness.records.verdict import Comparison
+from voxgate.harness import statistics
+from voxgate.harness.analysis.metric_rules import WEIGHTS
+from voxgate.harness.judging.shift import empty_comparison, with_shift
+from voxgate.harness.metrics.registry import base_name
+from voxgate.harness.records.measurement import Measurement, Missing, Value, kind_of
+from voxgate.harness.records.verdict import Comparison
 
 INAUDIBLE_DB = 60.0
 """

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import statistics
-from harness.analysis.grouping import by_process, relative_to_typical, typical_values
-from harness.analysis.metric_rules import RELATIVE, STATISTICS
-from harness.judging.shift import empty_comparison, with_shift
-from harness.records.measurement import Measurement, Missing, UtteranceValue
-from harness.records.verdict import Comparison
+from voxgate.harness import statistics
+from voxgate.harness.analysis.grouping import by_process, relative_to_typical, typical_values
+from voxgate.harness.analysis.metric_rules import RELATIVE, STATISTICS
+from voxgate.harness.judging.shift import empty_comparison, with_shift
+from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
+from voxgate.harness.records.verdict import Comparison
 
 MATCHED = "latency_p50"
 """

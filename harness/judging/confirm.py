@@ -8,12 +8,12 @@ A speed regression counts only if processes measured after it show it again. Dec
 
 from dataclasses import replace
 
-from harness import statistics
-from harness.analysis.metric_rules import is_speed
-from harness.judging import phrases
-from harness.judging.amend import amend_verdicts
-from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
-from harness.records.verdict import MetricVerdict, MetricVerdicts, RunVerdict, Verdict
+from voxgate.harness import statistics
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.judging import phrases
+from voxgate.harness.judging.amend import amend_verdicts
+from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from voxgate.harness.records.verdict import MetricVerdict, MetricVerdicts, RunVerdict, Verdict
 
 FALSE_SHARE = 0.05
 """

@@ -10,12 +10,12 @@ computes no statistic. Every constant is argued in docs/how-verdicts-are-made.md
 import math
 from dataclasses import replace
 
-from harness.analysis.metric_rules import PERCENTILES
-from harness.judging import explain
-from harness.metrics.registry import needs_asr
-from harness.records.measurement import Missing, MissingKind, lacks_package
-from harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
-from harness.statistics import samples_needed
+from voxgate.harness.analysis.metric_rules import PERCENTILES
+from voxgate.harness.judging import explain
+from voxgate.harness.metrics.registry import needs_asr
+from voxgate.harness.records.measurement import Missing, MissingKind, lacks_package
+from voxgate.harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
+from voxgate.harness.statistics import samples_needed
 
 LINE_SHARE = 0.7
 """

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
-
-from harness import statistics
-from harness.analysis.grouping import Measurements, by_name, by_process
-from harness.analysis.metric_rules import STAGE, is_speed
-from harness.analysis.stages import ISOLATED, moved_stage, same_work
-from harness.judging import phrases
-from harness.judging.baseline import HEARD, Baseline
-from harness.judging.compare import changed_options
-from harness.records.measurement import Measurement, Missing, MissingKind
-from harness.records.run import HeardTexts
-from harness.records.verdict import Comparison, MetricVerdict, Remark, RemarkKind, Verdict
+from voxgate.harness import statistics
+from voxgate.harness.analysis.grouping import Measurements, by_name, by_process
+from voxgate.harness.analysis.metric_rules import STAGE, is_speed
+from voxgate.harness.analysis.stages import ISOLATED, moved_stage, same_work
+from voxgate.harness.judging import phrases
+from voxgate.harness.judging.baseline import HEARD, Baseline
+from voxgate.harness.judging.compare import changed_options
+from voxgate.harness.records.measurement import Measurement, Missing, MissingKind
+from voxgate.harness.records.run import HeardTexts
+from voxgate.harness.records.verdict import Comparison, MetricVerdict, Remark, RemarkKind, Verdict
 
 REASONS_SHOWN = 3
 NAMES_SHOWN = 8

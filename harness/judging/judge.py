@@ -12,22 +12,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from harness.analysis.caveats import caveats, takes_differ
-from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import is_speed
-from harness.analysis.stages import moved_stage, pair_stages
-from harness.judging import explain, phrases
-from harness.judging.baseline import Baseline, count_measured, identity, machine_id, revision
-from harness.judging.baseline_file import BaselineFile
-from harness.judging.compare import Comparisons, compare, unrecorded_limits
-from harness.judging.decide import decide
-from harness.judging.policy import Policy
-from harness.machine.quietness import Disturbed, disturbed
-from harness.metrics.registry import is_synthesis_time, needs_asr
-from harness.records.cell import Cell
-from harness.records.measurement import Missing
-from harness.records.run import Run, failure_of
-from harness.records.verdict import (
+from voxgate.harness.analysis.caveats import caveats, takes_differ
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.analysis.stages import moved_stage, pair_stages
+from voxgate.harness.judging import explain, phrases
+from voxgate.harness.judging.baseline import (
+    Baseline,
+    count_measured,
+    identity,
+    machine_id,
+    revision,
+)
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.compare import Comparisons, compare, unrecorded_limits
+from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.machine.quietness import Disturbed, disturbed
+from voxgate.harness.metrics.registry import is_synthesis_time, needs_asr
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
     CellVerdict,

@@ -11,11 +11,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.judging.baseline import Baseline, load_baseline, load_speed, machine_id, suite_dir
-from harness.judging.baseline_file import BaselineFile
-from harness.machine.identity import differing, is_same_hardware
-from harness.records.run import Run
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import (
+    Baseline,
+    load_baseline,
+    load_speed,
+    machine_id,
+    suite_dir,
+)
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.machine.identity import differing, is_same_hardware
+from voxgate.harness.records.run import Run
 
 PREFIX, SUFFIX = "speed@", ".json"
 

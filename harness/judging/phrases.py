@@ -8,7 +8,7 @@ request installs nothing.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from harness.records.verdict import (
+from voxgate.harness.records.verdict import (
     EXPLANATIONS,
     WORST_FIRST,
     CellVerdict,

@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.metric_rules import is_helper
-from harness.errors import HarnessError
-from harness.metrics.registry import known_metrics
-from harness.records.toml import read_toml
-from harness.records.verdict import Limit
+from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
 """Of the policy file. History: 1, 2026-11, first."""

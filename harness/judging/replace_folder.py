@@ -25,7 +25,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.records.files import copy_tree, files_below, link, sync, sync_tree, write_atomic
+from voxgate.harness.records.files import (
+    copy_tree,
+    files_below,
+    link,
+    sync,
+    sync_tree,
+    write_atomic,
+)
 
 ROOM = ".accept"
 PASSING = ".passing"

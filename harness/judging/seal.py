@@ -1,6 +1,6 @@
 """
 Add the digests of the golden audio to baselines that were accepted before digests existed: `python
--m harness.judging.seal [baselines]`.
+-m voxgate.harness.judging.seal [baselines]`.
 
 Nothing else in them changes. Old audio is checked as far as possible: it belongs to requests of the
 reference cell, and has the duration that `quality.json` records. Only the review could check that
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.audio.files import promised_duration_s
-from harness.errors import HarnessError
-from harness.judging.baseline import golden_dir, load_baseline, suite_dir
-from harness.judging.baseline_file import BaselineFile, render
-from harness.judging.replace_folder import replacement
-from harness.records.files import reason, write_atomic
+from voxgate.harness.audio.files import promised_duration_s
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import golden_dir, load_baseline, suite_dir
+from voxgate.harness.judging.baseline_file import BaselineFile, render
+from voxgate.harness.judging.replace_folder import replacement
+from voxgate.harness.records.files import reason, write_atomic
 
 SLACK_S = 1e-5
 """Less than one PCM sample at 48 kHz, more than the rounding of durations in the file."""

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from harness import statistics
-from harness.records.measurement import Measurement, Value
-from harness.records.verdict import Comparison
+from voxgate.harness import statistics
+from voxgate.harness.records.measurement import Measurement, Value
+from voxgate.harness.records.verdict import Comparison
 
 
 def with_shift(comparison: Comparison, shift: statistics.Shift, *, absolute: bool) -> Comparison:

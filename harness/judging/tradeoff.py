@@ -7,10 +7,10 @@ Selects among existing numbers; draws nothing and decides no verdict.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness import statistics
-from harness.analysis.grouping import by_name, by_process
-from harness.records.measurement import Better, Measurement
-from harness.records.verdict import CellVerdict, RunVerdict, Verdict
+from voxgate.harness import statistics
+from voxgate.harness.analysis.grouping import by_name, by_process
+from voxgate.harness.records.measurement import Better, Measurement
+from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict
 
 PASSING = (Verdict.PASS, Verdict.IMPROVED)
 

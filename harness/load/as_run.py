@@ -16,20 +16,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.judging.baseline import of_run
-from harness.judging.judge import judge
-from harness.judging.judge_run import CheckInputs, scored_run
-from harness.load.plan import LEVEL, SUFFIX, Level, LoadPlan
-from harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span, read_cell, read_header
-from harness.records.cell import Cell, Option, cell_from_json
-from harness.records.codec import to_json
-from harness.records.environment import environment_from_json
-from harness.records.files import write_atomic
-from harness.records.run import Failure, FailureKind, Iteration, OptionCheck, Phase
-from harness.report.contents import Report, build_report
-from harness.runner.process_files import log_path
-from harness.runner.run_folder import create_run, mark_complete
-from harness.runner.run_header import RunHeader
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.judge_run import CheckInputs, scored_run
+from voxgate.harness.load.plan import LEVEL, SUFFIX, Level, LoadPlan
+from voxgate.harness.load.records import (
+    LoadPhase,
+    LoadRecord,
+    ResponseRecord,
+    Span,
+    read_cell,
+    read_header,
+)
+from voxgate.harness.records.cell import Cell, Option, cell_from_json
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.records.run import Failure, FailureKind, Iteration, OptionCheck, Phase
+from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.runner.process_files import log_path
+from voxgate.harness.runner.run_folder import create_run, mark_complete
+from voxgate.harness.runner.run_header import RunHeader
 
 NO_DIGEST = "0"
 """In place of the digest of audio that is not kept."""

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-
-from harness.load.records import LoadPhase, LoadRecord, ResponseRecord
+from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""

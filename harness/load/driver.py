@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.analysis.speed import play
-from harness.load.plan import Extent, Level, arrivals_s, length_of, shuffled_requests
-from harness.load.records import LoadPhase, ResponseRecord
-from harness.machine.clock import instant_s, sleep
-from harness.records.cell import Request
-from harness.records.run import AudioChunk as Heard
-from harness.records.run import FailureKind
-from harness.targets.http.client import ReceivedAudio, SpeechError
+from voxgate.harness.analysis.speed import play
+from voxgate.harness.load.plan import Extent, Level, arrivals_s, length_of, shuffled_requests
+from voxgate.harness.load.records import LoadPhase, ResponseRecord
+from voxgate.harness.machine.clock import instant_s, sleep
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import AudioChunk as Heard
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.targets.http.client import ReceivedAudio, SpeechError
 
 LOOK_S = 0.2
 """Interval at which the waiting main thread wakes up, so that it notices Ctrl-C."""

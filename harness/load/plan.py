@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option, Request
-from harness.suite.selection import matching_cells
-from harness.suite.suite import load_suite
-from harness.targets.engine.target import served_pipelines
-from harness.targets.http import target
-from harness.targets.http.client import FORMS, Ask
-from harness.targets.registry import check_cells
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.suite.selection import matching_cells
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.targets.engine.target import served_pipelines
+from voxgate.harness.targets.http import target
+from voxgate.harness.targets.http.client import FORMS, Ask
+from voxgate.harness.targets.registry import check_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +187,7 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     )
     if other:
         raise HarnessError(
-            f"suite {plan.suite} has pipeline {other[0]}; python -m engine serve speaks with "
+            f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks with "
             f"{', '.join(served_pipelines())}"
         )
     if len(chosen[0].suite) > LONGEST_SUITE:

@@ -19,9 +19,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.runner.json_files import read_json, write_json
-from harness.runner.process_files import WorkerLog
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.runner.process_files import WorkerLog
 
 
 class LoadPhase(StrEnum):

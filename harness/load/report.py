@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-from harness.load.drift import Drift, DriftKind, drifts
-from harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
-from harness.load.summary import (
+from voxgate.harness.load.drift import Drift, DriftKind, drifts
+from voxgate.harness.load.records import LoadPhase, LoadRecord, read_cell, read_header
+from voxgate.harness.load.summary import (
     Cold,
     LoadRow,
     Memory,
@@ -23,8 +23,8 @@ from harness.load.summary import (
     rows,
     too_few,
 )
-from harness.report.format import plain_columns
-from harness.statistics import Interval
+from voxgate.harness.report.format import plain_columns
+from voxgate.harness.statistics import Interval
 
 IN_TIME_SHARE = 0.95
 """Of the requests of a level that must succeed within the limit."""

@@ -14,10 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.load.as_run import write_run
-from harness.load.driver import Driver, drive
-from harness.load.plan import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.load.as_run import write_run
+from voxgate.harness.load.driver import Driver, drive
+from voxgate.harness.load.plan import (
     Extent,
     LoadPlan,
     chosen_cells,
@@ -27,16 +27,16 @@ from harness.load.plan import (
     unmet_options,
     url_of,
 )
-from harness.load.records import CellLog, LoadPhase, Span, create
-from harness.load.server import EVERY_S, MemoryWatch, Server, serve_arguments, started
-from harness.machine.clock import instant_s, now_utc_iso, sleep
-from harness.machine.identity import environment, load_snapshot
-from harness.machine.profiles import Profile, allowed_cpus, get_profile
-from harness.records.cell import Cell, Option, cell_to_json
-from harness.records.environment import facts_of
-from harness.suite.suite import load_suite
-from harness.targets.http.client import SpeechApi, limits_told, options_told
-from harness.targets.http.target import KEY, chosen_model
+from voxgate.harness.load.records import CellLog, LoadPhase, Span, create
+from voxgate.harness.load.server import EVERY_S, MemoryWatch, Server, serve_arguments, started
+from voxgate.harness.machine.clock import instant_s, now_utc_iso, sleep
+from voxgate.harness.machine.identity import environment, load_snapshot
+from voxgate.harness.machine.profiles import Profile, allowed_cpus, get_profile
+from voxgate.harness.records.cell import Cell, Option, cell_to_json
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.targets.http.client import SpeechApi, limits_told, options_told
+from voxgate.harness.targets.http.target import KEY, chosen_model
 
 START_S = 300.0
 """For a server to load its model; compilation comes with the first request."""
@@ -150,7 +150,7 @@ def _server(place: LoadContext, url: str | None) -> Iterator[Server]:
     cpus = allowed_cpus()
     apart = place.profile.pin and len(cpus) > 1
     log = place.folder / f"{place.cell.slug}.server.log"
-    place.say(f"{place.cell.slug}: starting python -m engine serve {' '.join(arguments)}")
+    place.say(f"{place.cell.slug}: starting python -m voxgate.engine serve {' '.join(arguments)}")
     with (
         started(arguments, log, START_S, place.profile.env, cpus[-1:] if apart else ()) as server,
         _keeping_to(cpus[:-1] if apart else ()),

@@ -1,6 +1,6 @@
 """
-The server under load as a child process: `python -m engine serve` with a cell's options, on a free
-port of this machine.
+The server under load as a child process: `python -m voxgate.engine serve` with a cell's options, on
+a free port of this machine.
 
 Knows how to start it, the lines that it must print, and how to end it; reads nothing else of the
 engine.
@@ -22,11 +22,10 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
-
-from harness.errors import HarnessError
-from harness.machine.clock import instant_s
-from harness.machine.process_guard import GUARD
-from harness.records.cell import Option
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import instant_s
+from voxgate.harness.machine.process_guard import GUARD
+from voxgate.harness.records.cell import Option
 
 LISTENING = re.compile(rb"listening on (http://\S+?), model (\S+)\n")
 END_S = 40.0
@@ -48,7 +47,7 @@ class Server:
 
 
 def serve_arguments(options: Mapping[str, Option]) -> list[str]:
-    """Return options as arguments of `python -m engine serve`."""
+    """Return options as arguments of `python -m voxgate.engine serve`."""
     arguments: list[str] = []
     for name, value in options.items():
         arguments += [f"--{name.replace('_', '-')}", str(value)]
@@ -70,7 +69,7 @@ def started(
     began_s = instant_s()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine", "serve", "--port", "0", *arguments],
+            [sys.executable, "-m", "voxgate.engine", "serve", "--port", "0", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

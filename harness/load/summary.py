@@ -3,7 +3,7 @@ The summary of a level: rates, percentiles with intervals, failures, memory. Pur
 
 Responses of one level depend on each other: they shared one queue. So an interval does not treat
 them one by one, but in blocks that follow each other in time, each a "process" of
-`harness.statistics` (the method of batch means). Percentiles are of the complete responses;
+`voxgate.harness.statistics` (the method of batch means). Percentiles are of the complete responses;
 incomplete ones are counted beside them, and in the goodput.
 """
 
@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness import statistics
-from harness.load.plan import LENGTHS
-from harness.load.records import LoadPhase, LoadRecord, ResponseRecord
-from harness.statistics import Interval
+from voxgate.harness import statistics
+from voxgate.harness.load.plan import LENGTHS
+from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
+from voxgate.harness.statistics import Interval
 
 ALL = "all"
 BLOCKS = 8

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from harness.errors import HarnessError
-from harness.machine.checks.calendar import SystemClockCheck
-from harness.machine.checks.check import Check, CheckResult, CheckState, Facts, SystemRoot
-from harness.machine.checks.cpu import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.calendar import SystemClockCheck
+from voxgate.harness.machine.checks.check import Check, CheckResult, CheckState, Facts, SystemRoot
+from voxgate.harness.machine.checks.cpu import (
     Contention,
     CpuQuota,
     CpuThrottling,
@@ -31,7 +31,7 @@ from harness.machine.checks.cpu import (
     StolenTime,
     Turbo,
 )
-from harness.machine.checks.gpu import (
+from voxgate.harness.machine.checks.gpu import (
     Gpu,
     GpuClock,
     GpuPersistence,
@@ -39,10 +39,16 @@ from harness.machine.checks.gpu import (
     GpuSharing,
     GpuThrottling,
 )
-from harness.machine.checks.jetson import Board, LockedCpu, LockedGpu, LockedMemory, PowerMode
-from harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
-from harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
-from harness.machine.clock import WallClock
+from voxgate.harness.machine.checks.jetson import (
+    Board,
+    LockedCpu,
+    LockedGpu,
+    LockedMemory,
+    PowerMode,
+)
+from voxgate.harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
+from voxgate.harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
+from voxgate.harness.machine.clock import WallClock
 
 WORK_S = 1.0
 """

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 NOW = (".", "WORKTREE")
 """Names of the working tree as it is."""

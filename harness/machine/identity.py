@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from harness.machine.checks.check import ROOT, SystemRoot, at
-from harness.machine.checks.cpu import CPUS, CpuQuota, Governor, Turbo
-from harness.machine.checks.gpu import DRIVER
-from harness.machine.checks.jetson import DEVICE_TREE, is_jetson, lock_state, mode_name
-from harness.machine.checks.limits import NAMES, UNKNOWN, limits, naming
-from harness.machine.checks.memory import HugePages
-from harness.machine.doctor import snapshot
-from harness.machine.git import trouble
-from harness.records.environment import RunEnvironment, environment_from_json
+from voxgate.harness.machine.checks.check import ROOT, SystemRoot, at
+from voxgate.harness.machine.checks.cpu import CPUS, CpuQuota, Governor, Turbo
+from voxgate.harness.machine.checks.gpu import DRIVER
+from voxgate.harness.machine.checks.jetson import DEVICE_TREE, is_jetson, lock_state, mode_name
+from voxgate.harness.machine.checks.limits import NAMES, UNKNOWN, limits, naming
+from voxgate.harness.machine.checks.memory import HugePages
+from voxgate.harness.machine.doctor import snapshot
+from voxgate.harness.machine.git import trouble
+from voxgate.harness.records.environment import RunEnvironment, environment_from_json
 
 PACKAGES = (
     "voxgate",

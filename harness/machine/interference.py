@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.run import Iteration
+from voxgate.harness.records.run import Iteration
 
 WAITED_SHARE = 0.02
 """

@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.machine.checks.check import SystemRoot
-from harness.machine.checks.gpu import gpu_power
-from harness.machine.checks.jetson_power import MONITORS, devices, rails_w
-from harness.machine.clock import instant_s, sleep
-from harness.records.cell import Cell, Option
-from harness.records.measurement import Missing
-from harness.records.run import Energy
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.checks.gpu import gpu_power
+from voxgate.harness.machine.checks.jetson_power import MONITORS, devices, rails_w
+from voxgate.harness.machine.clock import instant_s, sleep
+from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Energy
 
 SETTLE_S = 0.5
 """Between the last work and the idle level: clocks and regulators come down with a delay."""

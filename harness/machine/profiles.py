@@ -32,12 +32,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.machine.doctor import KNOBS, Action, Requirement, make_knob
-from harness.records.cell import Option
-from harness.records.codec import from_json
-from harness.records.constraints import Length, Range, TextPattern, Unique
-from harness.records.toml import read_toml
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.doctor import KNOBS, Action, Requirement, make_knob
+from voxgate.harness.records.cell import Option
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Length, Range, TextPattern, Unique
+from voxgate.harness.records.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

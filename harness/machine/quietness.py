@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.machine.checks.check import CheckState, Facts
-from harness.machine.doctor import make_knob
-from harness.machine.interference import interference_causes
-from harness.records.environment import RunEnvironment, Snapshot
-from harness.records.run import Phase, Run
+from voxgate.harness.machine.checks.check import CheckState, Facts
+from voxgate.harness.machine.doctor import make_knob
+from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.records.environment import RunEnvironment, Snapshot
+from voxgate.harness.records.run import Phase, Run
 
 KNOBS: Mapping[str, str] = {
     "load": "loaded",

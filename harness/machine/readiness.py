@@ -2,11 +2,11 @@
 Is this machine ready to measure under a profile? Before a run: refused, or told what disturbs.
 """
 
-from harness.machine import doctor
-from harness.machine.checks import check
-from harness.machine.doctor import Examination
-from harness.machine.identity import machine
-from harness.machine.profiles import DEFAULT, Profile, allowed_cpus, get_profile
+from voxgate.harness.machine import doctor
+from voxgate.harness.machine.checks import check
+from voxgate.harness.machine.doctor import Examination
+from voxgate.harness.machine.identity import machine
+from voxgate.harness.machine.profiles import DEFAULT, Profile, allowed_cpus, get_profile
 
 
 def ready_profile(name: str) -> Profile:

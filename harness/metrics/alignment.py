@@ -11,10 +11,9 @@ below. Durations that differ are tempo, not delay: then there is no pair.
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.audio.recording import Recording, Samples
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
+from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value
 
 # the policy's margin for audio duration: within it a difference is trimming, beyond it tempo
 DURATION_TOLERANCE = 0.02

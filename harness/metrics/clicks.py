@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
-
-from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, Samples, check_valid
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.activity import speech_level
+from voxgate.harness.audio.recording import Recording, Samples, check_valid
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 SampleArray = NDArray[np.floating]
 

@@ -14,11 +14,10 @@ detected.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-
-from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, check_valid
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.activity import speech_level
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 BLOCK_S = 0.001
 HOLE = 4  # whole blocks of a hole of 5 ms, wherever the grid lies

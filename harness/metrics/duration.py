@@ -8,12 +8,11 @@ speech are prosody's.
 import math
 
 import numpy as np
-
-from harness.audio import activity
-from harness.audio.activity import speech_level
-from harness.audio.recording import check_valid
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio import activity
+from voxgate.harness.audio.activity import speech_level
+from voxgate.harness.audio.recording import check_valid
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 
 def duration_s(inputs: MetricInput) -> Value:

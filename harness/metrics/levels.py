@@ -7,11 +7,10 @@ Knows nothing of text or other recordings, and no limits.
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
-
-from harness.audio.loudness import integrated_lufs
-from harness.audio.recording import check_valid
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.loudness import integrated_lufs
+from voxgate.harness.audio.recording import check_valid
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0, as clipped WAV files hold
 # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next

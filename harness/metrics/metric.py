@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.audio.recording import Recording
-from harness.records.measurement import Metric, Value
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Metric, Value
 
 
 class Need(StrEnum):

@@ -13,11 +13,10 @@ octave jumps of the tracker (32 cents instead of 23, n = 12).
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.audio import pitch
-from harness.metrics.alignment import aligned
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import Better, Metric, Missing, Value
+from voxgate.harness.audio import pitch
+from voxgate.harness.metrics.alignment import aligned
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import Better, Metric, Missing, Value
 
 FEWEST_VOICED = 20  # frames: 0.1 s, a short vowel
 CENTS_PER_OCTAVE = 1200.0

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.recording import Recording, check_valid
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 Scores = NDArray[np.float64]
 

@@ -7,12 +7,18 @@ prompt; another utterance of the same speaker is not alike.
 """
 
 import numpy as np
-
-from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, check_valid
-from harness.audio.self_similarity import HOP_S, Places, SelfSimilarity, part, pattern, stretches
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.activity import speech_level
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.audio.self_similarity import (
+    HOP_S,
+    Places,
+    SelfSimilarity,
+    part,
+    pattern,
+    stretches,
+)
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 2.0
 SLACK = 8  # rows by which either edge of the speech may be misjudged

@@ -17,12 +17,11 @@ import re
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio import activity, pitch
-from harness.audio.activity import Activity
-from harness.audio.recording import Recording
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio import activity, pitch
+from voxgate.harness.audio.activity import Activity
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 END_S = 0.120
 """

@@ -25,10 +25,10 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
-from harness.audio.condition import CONDITIONS, Condition
-from harness.errors import HarnessError
-from harness.metrics.metric import AudioMetric, Need
-from harness.records.measurement import Metric, MetricVersion
+from voxgate.harness.audio.condition import CONDITIONS, Condition
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.metric import AudioMetric, Need
+from voxgate.harness.records.measurement import Metric, MetricVersion
 
 # Each metric that needs a reference is read twice: against the reference cell of the same run, and
 # ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
@@ -75,7 +75,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "prompt_leakage": "faults",
     }
 )
-"""Module of `harness.metrics` -> the heading under which people look for its metrics."""
+"""Module of `voxgate.harness.metrics` -> the heading under which people look for its metrics."""
 NORMALISER = "openai-whisper"
 """
 The package that decides which words are the same; its version is part of every word error rate's.
@@ -291,7 +291,7 @@ def _entries() -> Iterator[MetricSpec]:
 
 def _ours() -> Iterator[MetricSpec]:
     for module, family in FAMILIES.items():
-        for source in importlib.import_module(f"harness.metrics.{module}").METRICS:
+        for source in importlib.import_module(f"voxgate.harness.metrics.{module}").METRICS:
             yield _plain(source, family)
 
 

@@ -7,12 +7,11 @@ that a model generates anew with other noise: the word error rate counts that.
 """
 
 import numpy as np
-
-from harness.audio.activity import speech_level
-from harness.audio.recording import Recording, check_valid
-from harness.audio.self_similarity import HOP_S, correlations, part, pattern
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.activity import speech_level
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.audio.self_similarity import HOP_S, correlations, part, pattern
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 SHORTEST_S, LONGEST_S = 0.15, 1.5
 # rows: the lag is searched in steps of 5 ms, but every other row is enough to tell how alike two

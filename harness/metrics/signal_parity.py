@@ -21,11 +21,10 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-
-from harness.audio.recording import Recording, Samples
-from harness.metrics.alignment import Aligned, aligned
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
+from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.metrics.alignment import Aligned, aligned
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
 
 PESQ_RATE_HZ = 16_000  # P.862.2 is defined at 16 kHz only
 PESQ_SHORTEST_S = 0.25  # below it the ITU code has no frame to work on

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio import activity
-from harness.audio.mel import power_mel
-from harness.audio.recording import Recording, Samples
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.models.packaged_file import packaged_file
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio import activity
+from voxgate.harness.audio.mel import power_mel
+from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.models.packaged_file import packaged_file
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 Embedding = NDArray[np.float64]
 

@@ -8,13 +8,12 @@ counts level, but nothing that is 80 dB down.
 """
 
 import numpy as np
-
-from harness.audio.mel import power_mel
-from harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
-from harness.audio.recording import Recording
-from harness.metrics.alignment import aligned
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.audio.mel import power_mel
+from voxgate.harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.alignment import aligned
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 DB_PER_NEPER = 10.0 * np.sqrt(2.0) / np.log(10.0)  # of MCD: Kubichek 1993
 # of the warping; no path between 32 steps of the embedded voice and 16, 4 or 2 strays more than

@@ -20,10 +20,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from harness.errors import HarnessError
-from harness.models.whisper_weights import UNSPACED, primary_language
-from harness.records.cell import ENGLISH
-from harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper_weights import UNSPACED, primary_language
+from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.measurement import Metric, Missing, Value
 
 Normalizer = Callable[[str], str]
 ALIAS = "harness_whisper_normalizers"

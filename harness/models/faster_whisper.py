@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
-from harness.models.whisper_tensors import fingerprint, read_tensors, size_name
-from harness.records.cell import ENGLISH
-from harness.records.measurement import Missing, not_installed
+from voxgate.harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
+from voxgate.harness.models.whisper_tensors import fingerprint, read_tensors, size_name
+from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
 DECODING = "greedy fp32, whole windows, r1"

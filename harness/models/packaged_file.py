@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from harness.records.measurement import Missing, not_installed
+from voxgate.harness.records.measurement import Missing, not_installed
 
 ADVICE = "pip install voxgate[panel]"
 

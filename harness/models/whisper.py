@@ -19,10 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.errors import HarnessError
-from harness.models.whisper_tensors import Tensors, dimensions, fingerprint, read_tensors, size_name
-from harness.records.cell import ENGLISH
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper_tensors import (
+    Tensors,
+    dimensions,
+    fingerprint,
+    read_tensors,
+    size_name,
+)
+from voxgate.harness.records.cell import ENGLISH
 
 if TYPE_CHECKING:
     import torch

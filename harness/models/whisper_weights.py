@@ -20,10 +20,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.records.cell import ENGLISH
-from harness.records.files import file_sha256, files_sha256, reason, write_atomic
-from harness.records.measurement import Missing
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.files import file_sha256, files_sha256, reason, write_atomic
+from voxgate.harness.records.measurement import Missing
 
 OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")

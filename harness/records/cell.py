@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.records.codec import from_json, to_json
-from harness.records.command_line import CommandLine
-from harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Unique
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.command_line import CommandLine
+from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault, TextPattern, Unique
 
 ENGLISH = "en"
 Option = str | int | float | bool

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from harness.errors import HarnessError
-from harness.records.constraints import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.constraints import (
     Convert,
     Decode,
     Fallback,
@@ -41,7 +41,7 @@ from harness.records.constraints import (
     Row,
     shown,
 )
-from harness.records.decoders import (
+from voxgate.harness.records.decoders import (
     SCALARS,
     below,
     constrained,
@@ -53,7 +53,7 @@ from harness.records.decoders import (
     tuple_of,
     with_fallback,
 )
-from harness.records.strict_json import harness_error
+from voxgate.harness.records.strict_json import harness_error
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeGuard, get_args
 
-from harness.errors import HarnessError
-from harness.records.constraints import NON_EMPTY, OmitDefault
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault
 
 Value = str | int | float | bool
 """Of an option: a scalar of JSON."""

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 MOST_BYTES = 2**28
 """Of one file that is read whole: a process that measures for a day writes a tenth of it."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.constraints import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.constraints import (
     WIDEST_BITS,
     Constraint,
     Decode,

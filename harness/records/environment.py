@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from harness.records.codec import from_json, to_json
-from harness.records.constraints import Length, OmitDefault, Rest
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.constraints import Length, OmitDefault, Rest
 
 MOST_LETTERS = 200
 """Of a machine's id, which becomes part of a file's name."""

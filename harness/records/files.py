@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Of a file or folder that is named after something read from a file."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from harness.records.constraints import (
+from voxgate.harness.records.constraints import (
     Fallback,
     Key,
     Length,

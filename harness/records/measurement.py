@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from harness.errors import HarnessError
-from harness.records.codec import from_json, to_json
-from harness.records.constraints import NON_EMPTY, Convert, Key, OmitDefault, Range
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.constraints import NON_EMPTY, Convert, Key, OmitDefault, Range
 
 Better = Literal["lower", "higher", "neither"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated, Any
 
-from harness import compat
-from harness.records.cell import Cell, Name, Option
-from harness.records.constraints import (
+from voxgate.harness import compat
+from voxgate.harness.records.cell import Cell, Name, Option
+from voxgate.harness.records.constraints import (
     NON_EMPTY,
     Fallback,
     Key,
@@ -27,8 +27,8 @@ from harness.records.constraints import (
     TextPattern,
     Unique,
 )
-from harness.records.environment import RunEnvironment
-from harness.records.measurement import Missing
+from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.measurement import Missing
 
 SCHEMA_VERSION = 7
 

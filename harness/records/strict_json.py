@@ -6,8 +6,8 @@ import json
 import math
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.constraints import WIDEST_BITS, FaultError, shown
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.constraints import WIDEST_BITS, FaultError, shown
 
 DEEPEST = 64
 """Levels of nesting that are read. Our own files have nine; json itself gives up at thousands."""

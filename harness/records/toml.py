@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:

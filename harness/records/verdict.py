@@ -12,10 +12,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.records.codec import from_json, to_json
-from harness.records.constraints import Fallback, OmitDefault
-from harness.records.measurement import Better, Value
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.constraints import Fallback, OmitDefault
+from voxgate.harness.records.measurement import Better, Value
 
 SCHEMA_VERSION = 1
 """Of the JSON that `--json` writes. History: 1, 2026-11, first."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.records.verdict import Verdict
+from voxgate.harness.records.verdict import Verdict
 
 SIGNS: Mapping[str, str] = MappingProxyType({"good": "●", "open": "◆", "bad": "✖"})
 """The shapes that the charts use."""

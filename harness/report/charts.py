@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from harness.judging.tradeoff import Point, Tradeoff
-from harness.report.badges import Badge, kind, of_verdict
-from harness.report.format import shown_unit, shown_value
+from voxgate.harness.judging.tradeoff import Point, Tradeoff
+from voxgate.harness.report.badges import Badge, kind, of_verdict
+from voxgate.harness.report.format import shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from harness.analysis.grouping import by_name
-from harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
-from harness.machine.quietness import MachineState, fitness
-from harness.records.cell import Cell
-from harness.records.measurement import Measurement, Missing
-from harness.records.run import OptionCheck, Phase, Run
-from harness.records.verdict import RunVerdict
-from harness.runner.recordings import Take
-from harness.scoring.asr_floor import Floor, floor_for_workload
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
+from voxgate.harness.machine.quietness import MachineState, fitness
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.run import OptionCheck, Phase, Run
+from voxgate.harness.records.verdict import RunVerdict
+from voxgate.harness.runner.recordings import Take
+from voxgate.harness.scoring.asr_floor import Floor, floor_for_workload
 
 PLOTTED = ("pesq", "wer")
 """Metrics that are drawn against speed."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from harness.records.measurement import Measurement, Missing, Value, is_exact
+from voxgate.harness.records.measurement import Measurement, Missing, Value, is_exact
 
 SCALES: Mapping[str, tuple[float, str]] = MappingProxyType({"bytes": (1 / 2**20, "MiB")})
 """Base unit -> what to multiply with, and the unit that is shown."""

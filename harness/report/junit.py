@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.errors import HarnessError
-from harness.records.files import write_file
-from harness.records.verdict import CellVerdict, RunVerdict, Verdict, judgement_to_dict
-from harness.report.contents import Report, all_differences
-from harness.report.format import plain
-from harness.report.pr_comment import CommentLinks, comment
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict, judgement_to_dict
+from voxgate.harness.report.contents import Report, all_differences
+from voxgate.harness.report.format import plain
+from voxgate.harness.report.pr_comment import CommentLinks, comment
 
 FAILURES = (Verdict.REGRESSED, Verdict.FAILED)
 PASSES = (Verdict.PASS, Verdict.IMPROVED)

@@ -6,10 +6,10 @@ Everything from outside is escaped: a workload or an error message must not beco
 or HTML.
 """
 
-from harness.records.verdict import Verdict
-from harness.report.contents import Report
-from harness.report.format import escaped
-from harness.report.tables import (
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.format import escaped
+from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
     accept_command,

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from harness.audio.kept_audio import check_audio
-from harness.judging.baseline import BASELINES, golden_dir
-from harness.judging.tradeoff import Tradeoff
-from harness.records.environment import facts_of
-from harness.records.files import write_file
-from harness.records.measurement import Measurement
-from harness.records.run import OptionCheck
-from harness.records.verdict import CellVerdict, MetricVerdict
-from harness.report.charts import ChartImage, both_themes, chart_image
-from harness.report.contents import (
+from voxgate.harness.audio.kept_audio import check_audio
+from voxgate.harness.judging.baseline import BASELINES, golden_dir
+from voxgate.harness.judging.tradeoff import Tradeoff
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict
+from voxgate.harness.report.charts import ChartImage, both_themes, chart_image
+from voxgate.harness.report.contents import (
     Report,
     TakesOf,
     cell_of,
@@ -26,10 +26,16 @@ from harness.report.contents import (
     effects_of,
     measured_count,
 )
-from harness.report.format import flat_facts, shown_value
-from harness.report.html import data_uri, standalone
-from harness.report.run_page import CheckLine, JudgedMeasurement, RecordedCell, RunRecord, run_page
-from harness.report.tables import (
+from voxgate.harness.report.format import flat_facts, shown_value
+from voxgate.harness.report.html import data_uri, standalone
+from voxgate.harness.report.run_page import (
+    CheckLine,
+    JudgedMeasurement,
+    RecordedCell,
+    RunRecord,
+    run_page,
+)
+from voxgate.harness.report.tables import (
     TableRow,
     accept_command,
     accept_hint,
@@ -40,7 +46,7 @@ from harness.report.tables import (
     grouped_missing,
     rows,
 )
-from harness.runner.recordings import recordings_of, takes
+from voxgate.harness.runner.recordings import recordings_of, takes
 
 
 def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Path:
@@ -55,14 +61,14 @@ def write_page(contents: Report, path: Path, baselines: Path = BASELINES) -> Pat
 def page(contents: Report, takes_of: TakesOf) -> str:
     """Write the page; `takes_of` returns the recordings of an utterance."""
     # only when a page is written: what draws spectrograms takes long to load
-    from harness.report.listening.player import SCRIPTS
+    from voxgate.harness.report.listening.player import SCRIPTS
 
     return standalone("run.html", SCRIPTS, page=run_page(record_of(contents, takes_of)))
 
 
 def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
     """Return the record of a judged run."""
-    from harness.report.listening.player import run_player
+    from voxgate.harness.report.listening.player import run_player
 
     judgement, run = contents.judgement, contents.run
     state = f"{measured_count(run)} measured iterations{'' if run.complete else ', not complete'}"

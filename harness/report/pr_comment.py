@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.judging import phrases
-from harness.records.measurement import Missing
-from harness.records.verdict import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging import phrases
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
     CellVerdict,
@@ -29,7 +29,7 @@ from harness.records.verdict import (
     Verdict,
     judgement_from_dict,
 )
-from harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
+from voxgate.harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
 
 MARKER = "<!-- voxgate: pull request -->"
 """

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from harness.analysis.metric_rules import STAGE, is_helper
-from harness.judging.tradeoff import SpeedGain
-from harness.machine.quietness import MachineState
-from harness.metrics.registry import family_of
-from harness.records.measurement import Measurement, Missing
-from harness.records.verdict import Verdict
-from harness.report.badges import Badge, meaning, of_verdict
-from harness.report.charts import ChartImage
-from harness.report.format import plain, shown, shown_unit, shown_value
-from harness.report.tables import StageLine, TableColumn, stage_lines
+from voxgate.harness.analysis.metric_rules import STAGE, is_helper
+from voxgate.harness.judging.tradeoff import SpeedGain
+from voxgate.harness.machine.quietness import MachineState
+from voxgate.harness.metrics.registry import family_of
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.badges import Badge, meaning, of_verdict
+from voxgate.harness.report.charts import ChartImage
+from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
+from voxgate.harness.report.tables import StageLine, TableColumn, stage_lines
 
 if TYPE_CHECKING:
-    from harness.report.listening.player import Player
+    from voxgate.harness.report.listening.player import Player
 
 NOT_JUDGED = "not judged"
 COLOURS = 6

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from harness.analysis.grouping import by_name
-from harness.analysis.metric_rules import ENERGY, STAGE, is_speed
-from harness.analysis.stages import ISOLATED, SYNCHRONISED
-from harness.judging import explain
-from harness.metrics.registry import is_synthesis_time
-from harness.records.measurement import Measurement, MetricVersion, Missing
-from harness.records.verdict import CellVerdict, MetricVerdict, Verdict
-from harness.report.contents import NoFloor, Report, failed_option
-from harness.report.format import MISSING, plain, shown, shown_unit, shown_value
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
+from voxgate.harness.judging import explain
+from voxgate.harness.metrics.registry import is_synthesis_time
+from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
+from voxgate.harness.report.contents import NoFloor, Report, failed_option
+from voxgate.harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

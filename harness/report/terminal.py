@@ -15,15 +15,14 @@ from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.text import Text
-
-from harness.judging import phrases
-from harness.machine.checks.check import CheckState
-from harness.machine.doctor import CheckedRequirement, Examination
-from harness.records.measurement import Missing, Value
-from harness.records.verdict import CellVerdict, Comparison, Verdict
-from harness.report.contents import Report
-from harness.report.format import GAP, plain, plain_columns
-from harness.report.tables import (
+from voxgate.harness.judging import phrases
+from voxgate.harness.machine.checks.check import CheckState
+from voxgate.harness.machine.doctor import CheckedRequirement, Examination
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.verdict import CellVerdict, Comparison, Verdict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.format import GAP, plain, plain_columns
+from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
     accept_hint,

@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.grouping import Measurements
-from harness.errors import RUNS
-from harness.judging.confirm import suspects
-from harness.machine.git import Revision, resolve
-from harness.records.cell import Cell
-from harness.records.files import short
-from harness.records.verdict import judgement_to_dict
-from harness.report.contents import Report, all_differences, build_report
-from harness.report.page import write_page
-from harness.revisions.ab_plan import (
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.errors import RUNS
+from voxgate.harness.judging.confirm import suspects
+from voxgate.harness.machine.git import Revision, resolve
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.files import short
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.contents import Report, all_differences, build_report
+from voxgate.harness.report.page import write_page
+from voxgate.harness.revisions.ab_plan import (
     ABPlan,
     Match,
     command_line,
@@ -36,10 +36,10 @@ from harness.revisions.ab_plan import (
     resume_command,
     session_spec,
 )
-from harness.revisions.ab_verdict import judge_pair, judge_speed, undecided_cells
-from harness.revisions.checkout import workshop
-from harness.revisions.environments import Log
-from harness.revisions.paired_run import (
+from voxgate.harness.revisions.ab_verdict import judge_pair, judge_speed, undecided_cells
+from voxgate.harness.revisions.checkout import workshop
+from voxgate.harness.revisions.environments import Log
+from voxgate.harness.revisions.paired_run import (
     Control,
     PairedRuns,
     PairPlan,
@@ -49,10 +49,10 @@ from harness.revisions.paired_run import (
     measure_pair,
     split_workload,
 )
-from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
-from harness.runner.progress import Progress, ScoreProgress
-from harness.runner.resume import begin, continued_by, job_folder
-from harness.runner.run_header import header_of_suite
+from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
+from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.runner.resume import begin, continued_by, job_folder
+from voxgate.harness.runner.run_header import header_of_suite
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""

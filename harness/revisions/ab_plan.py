@@ -9,24 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from harness.judging.policy import Policy, read_policy, shown_metrics
-from harness.machine.git import NOW, Revision
-from harness.machine.identity import changed_tools
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.profiles import Profile
-from harness.machine.readiness import ready_profile
-from harness.metrics.registry import check_selection
-from harness.records.cell import Cell
-from harness.records.files import short
-from harness.revisions.checkout import Checkout, WorktreeManager
-from harness.revisions.engine_environments import engine_need
-from harness.revisions.measured_code import measured_packages, programs_of
-from harness.revisions.suite_diff import SuiteDiff, diff_suites
-from harness.runner.resume import SessionSpec
-from harness.runner.runner import TIMEOUT_S
-from harness.scoring.transcription import check_engine
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.policy import DEFAULT as DEFAULT_POLICY
+from voxgate.harness.judging.policy import Policy, read_policy, shown_metrics
+from voxgate.harness.machine.git import NOW, Revision
+from voxgate.harness.machine.identity import changed_tools
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.machine.readiness import ready_profile
+from voxgate.harness.metrics.registry import check_selection
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.files import short
+from voxgate.harness.revisions.checkout import Checkout, WorktreeManager
+from voxgate.harness.revisions.engine_environments import engine_need
+from voxgate.harness.revisions.measured_code import measured_packages, programs_of
+from voxgate.harness.revisions.suite_diff import SuiteDiff, diff_suites
+from voxgate.harness.runner.resume import SessionSpec
+from voxgate.harness.runner.runner import TIMEOUT_S
+from voxgate.harness.scoring.transcription import check_engine
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""

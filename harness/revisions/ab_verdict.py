@@ -8,23 +8,23 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import is_speed
-from harness.judging.amend import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.judging.amend import (
     add_unshared_cells,
     block_on_gaps,
     fail_where_base_failed,
     invalidate_speed,
     is_gap,
 )
-from harness.judging.baseline import golden_dir, of_run, write_golden
-from harness.judging.confirm import confirmed, undecided
-from harness.judging.judge import judge
-from harness.judging.policy import Policy
-from harness.records.run import Run
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
-from harness.revisions.paired_run import (
+from voxgate.harness.judging.baseline import golden_dir, of_run, write_golden
+from voxgate.harness.judging.confirm import confirmed, undecided
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
+from voxgate.harness.revisions.paired_run import (
     Control,
     PairedRuns,
     examine,
@@ -32,12 +32,12 @@ from harness.revisions.paired_run import (
     load_sides,
     without_control,
 )
-from harness.revisions.suite_diff import SuiteDiff
-from harness.runner import run_folder
-from harness.runner.confirming import CONFIRM
-from harness.runner.progress import ScoreProgress
-from harness.scoring.kept_scores import keep_scores, stamp_of
-from harness.scoring.score_run import score_run
+from voxgate.harness.revisions.suite_diff import SuiteDiff
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.confirming import CONFIRM
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.kept_scores import keep_scores, stamp_of
+from voxgate.harness.scoring.score_run import score_run
 
 NOWHERE = Path("none")
 """In place of BASE's golden audio, which it has not: no such folder exists."""

@@ -19,22 +19,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import Measurements
-from harness.analysis.metric_rules import ENERGY
-from harness.analysis.stages import moved_stage, pair_stages
-from harness.errors import RUNS, HarnessError
-from harness.judging import phrases
-from harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
-from harness.judging.compare import compare
-from harness.judging.decide import decide
-from harness.judging.policy import Policy, shown_metrics
-from harness.machine.git import Commit, Revision, between, describe, resolve
-from harness.records.files import short
-from harness.records.run import Run, failure_of
-from harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
-from harness.revisions.ab import judge_match, make_pair_plan, measure_match
-from harness.revisions.ab_plan import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.analysis.metric_rules import ENERGY
+from voxgate.harness.analysis.stages import moved_stage, pair_stages
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.judging import phrases
+from voxgate.harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
+from voxgate.harness.judging.compare import compare
+from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.policy import Policy, shown_metrics
+from voxgate.harness.machine.git import Commit, Revision, between, describe, resolve
+from voxgate.harness.records.files import short
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
+from voxgate.harness.revisions.ab import judge_match, make_pair_plan, measure_match
+from voxgate.harness.revisions.ab_plan import (
     ABPlan,
     Match,
     checkout_for,
@@ -42,8 +42,8 @@ from harness.revisions.ab_plan import (
     resume_command,
     session_spec,
 )
-from harness.revisions.ab_verdict import score_side
-from harness.revisions.bisect_result import (
+from voxgate.harness.revisions.ab_verdict import score_side
+from voxgate.harness.revisions.bisect_result import (
     BisectReport,
     BisectTarget,
     CommitState,
@@ -51,10 +51,10 @@ from harness.revisions.bisect_result import (
     Step,
     step_line,
 )
-from harness.revisions.bisect_target import choose_targets, undecided_families
-from harness.revisions.checkout import Checkout, WorktreeManager, workshop
-from harness.revisions.environments import Log
-from harness.revisions.paired_run import (
+from voxgate.harness.revisions.bisect_target import choose_targets, undecided_families
+from voxgate.harness.revisions.checkout import Checkout, WorktreeManager, workshop
+from voxgate.harness.revisions.environments import Log
+from voxgate.harness.revisions.paired_run import (
     PairedRuns,
     TimeBudget,
     examine,
@@ -63,8 +63,8 @@ from harness.revisions.paired_run import (
     measure_pair,
     without_control,
 )
-from harness.runner.progress import Progress, ScoreProgress
-from harness.runner.resume import begin, continued_by, job_folder
+from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.runner.resume import begin, continued_by, job_folder
 
 BUDGET_S = 300.0
 """Of each comparison. The ends are confirmed as well, so they may take as long again."""

@@ -10,9 +10,9 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
-from harness.analysis.metric_rules import is_speed
-from harness.machine.git import Commit
-from harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.machine.git import Commit
+from voxgate.harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
 
 SCHEMA_VERSION = 1
 """Of the JSON that `bisect --json` writes. History: 1, 2026-11, first."""

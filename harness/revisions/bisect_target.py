@@ -4,9 +4,9 @@ The choice of search targets of a bisection, from the comparison of its ends.
 
 from collections.abc import Collection
 
-from harness.analysis.metric_rules import is_speed
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
-from harness.revisions.bisect_result import BisectTarget, Culprit
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from voxgate.harness.revisions.bisect_result import BisectTarget, Culprit
 
 PREFERRED = ("latency_p50", "rtf", "latency_p95")
 """

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.revisions.requirements import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.revisions.requirements import (
     build_requirements,
     read_project,
 )

@@ -28,19 +28,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.machine.git import Revision, git, top_of
-from harness.machine.identity import toolchain
-from harness.records.files import write_atomic
-from harness.revisions.build_recipe import recipe
-from harness.revisions.commands import run
-from harness.revisions.engine_environments import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import Revision, git, top_of
+from voxgate.harness.machine.identity import toolchain
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.revisions.build_recipe import recipe
+from voxgate.harness.revisions.commands import run
+from voxgate.harness.revisions.engine_environments import (
     EngineNeed,
     engine_paths,
     side_engine,
     with_engine_project,
 )
-from harness.revisions.environments import (
+from voxgate.harness.revisions.environments import (
     Environment,
     EnvironmentBase,
     Log,
@@ -49,12 +49,12 @@ from harness.revisions.environments import (
     with_dependencies,
     with_project,
 )
-from harness.revisions.kept_environments import prune
-from harness.revisions.left_out import check_pointers, file_stats, fill, take_changes
-from harness.revisions.requirements import required, unmet
-from harness.runner.opened_files import Territory, environments
-from harness.runner.worker_process import PythonEnv, path_variables
-from harness.targets.other_python.probe import check_there, environment_facts
+from voxgate.harness.revisions.kept_environments import prune
+from voxgate.harness.revisions.left_out import check_pointers, file_stats, fill, take_changes
+from voxgate.harness.revisions.requirements import required, unmet
+from voxgate.harness.runner.opened_files import Territory, environments
+from voxgate.harness.runner.worker_process import PythonEnv, path_variables
+from voxgate.harness.targets.other_python.probe import check_there, environment_facts
 
 CACHE = ".voxgate"
 NAME_LENGTH = 12
@@ -328,7 +328,7 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
         launch.python,
         "-P",
         "-m",
-        "harness.revisions.probe_imports",
+        "voxgate.harness.revisions.probe_imports",
         str(made.tree),
         *packages,
     ]

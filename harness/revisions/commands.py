@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 TIMEOUT_S = 3600.0
 """For one command; installing an engine's dependencies over a slow line takes that long."""

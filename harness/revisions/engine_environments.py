@@ -25,15 +25,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option
-from harness.revisions.build_recipe import Recipe
-from harness.revisions.commands import run
-from harness.revisions.environments import Environment, EnvironmentBase, install, run_build
-from harness.revisions.kept_environments import unless_ready
-from harness.targets.other_python.connection import EngineLaunch
-from harness.targets.other_python.find import find_environment, shown_environment
-from harness.targets.other_python.probe import options_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.revisions.build_recipe import Recipe
+from voxgate.harness.revisions.commands import run
+from voxgate.harness.revisions.environments import Environment, EnvironmentBase, install, run_build
+from voxgate.harness.revisions.kept_environments import unless_ready
+from voxgate.harness.targets.other_python.connection import EngineLaunch
+from voxgate.harness.targets.other_python.find import find_environment, shown_environment
+from voxgate.harness.targets.other_python.probe import options_of
 
 LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "environment.yml", "environment.yaml")
 REQUIREMENTS = "requirements*.txt"

@@ -34,11 +34,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.revisions.build_recipe import Recipe
-from harness.revisions.commands import run
-from harness.revisions.kept_environments import unless_ready
-from harness.revisions.lent_packages import lent_paths, site_packages
-from harness.revisions.requirements import (
+from voxgate.harness.revisions.build_recipe import Recipe
+from voxgate.harness.revisions.commands import run
+from voxgate.harness.revisions.kept_environments import unless_ready
+from voxgate.harness.revisions.lent_packages import lent_paths, site_packages
+from voxgate.harness.revisions.requirements import (
     WORKER,
     build_requirements,
     check_python,

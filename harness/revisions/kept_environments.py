@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from harness.machine.clock import unix_s
+from voxgate.harness.machine.clock import unix_s
 
 MOST_AGE_S = 30 * 86_400.0
 MOST_KEPT = 20

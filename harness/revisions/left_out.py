@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.machine.git import git
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import git
 
 GITLINK = "160000"
 """The mode of a submodule in a tree."""

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from harness.revisions.commands import run
-from harness.runner.opened_files import LIBRARIES
+from voxgate.harness.revisions.commands import run
+from voxgate.harness.runner.opened_files import LIBRARIES
 
 
 def lent_paths(project: Sequence[Path]) -> list[str]:

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell
-from harness.records.command_line import CommandLine
-from harness.revisions.checkout import Checkout
-from harness.targets.command.files import named_files
-from harness.targets.registry import package_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.command_line import CommandLine
+from voxgate.harness.revisions.checkout import Checkout
+from voxgate.harness.targets.command.files import named_files
+from voxgate.harness.targets.registry import package_of
 
 
 def measured_packages(cells: Sequence[Cell]) -> list[str]:

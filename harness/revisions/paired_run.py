@@ -18,26 +18,26 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.judging import phrases
-from harness.judging.baseline import of_run
-from harness.judging.compare import compare
-from harness.judging.compare_speed import MATCHED
-from harness.judging.decide import decide
-from harness.judging.policy import Policy
-from harness.machine.clock import Clock, WallClock
-from harness.machine.profiles import Profile
-from harness.records.cell import Cell
-from harness.records.environment import environment_from_json, facts_of
-from harness.records.measurement import Missing
-from harness.records.run import Run, failure_of
-from harness.records.verdict import Comparison, Verdict
-from harness.revisions.checkout import Checkout
-from harness.runner import run_folder
-from harness.runner.progress import Progress
-from harness.runner.round import Variant
-from harness.runner.run_header import RunHeader
-from harness.runner.runner import ExtraRounds, run_sides
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging import phrases
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.compare import compare
+from voxgate.harness.judging.compare_speed import MATCHED
+from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.environment import environment_from_json, facts_of
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import Comparison, Verdict
+from voxgate.harness.revisions.checkout import Checkout
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.run_header import RunHeader
+from voxgate.harness.runner.runner import ExtraRounds, run_sides
 
 BASE, HEAD = "base", "head"
 PARTS = 2

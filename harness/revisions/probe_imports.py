@@ -1,10 +1,10 @@
 """
 Print where packages would be imported from, in the environment of a worker.
 
-`python -m harness.revisions.probe_imports PROJECT PACKAGE...` is started exactly as a worker is, so
-that its answer holds for workers. It prints one JSON object with each package's folder (null where
-there is none), the installed toolchain, and the unmet requirements of PROJECT. It imports the
-worker, so that a missing dependency of the harness shows.
+`python -m voxgate.harness.revisions.probe_imports PROJECT PACKAGE...` is started exactly as a
+worker is, so that its answer holds for workers. It prints one JSON object with each package's
+folder (null where there is none), the installed toolchain, and the unmet requirements of PROJECT.
+It imports the worker, so that a missing dependency of the harness shows.
 """
 
 import importlib
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.machine.identity import toolchain
-from harness.revisions.requirements import required, unmet
+from voxgate.harness.machine.identity import toolchain
+from voxgate.harness.revisions.requirements import required, unmet
 
 
 def origin(package: str) -> str | None:
@@ -30,7 +30,7 @@ def origin(package: str) -> str | None:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the answer."""
-    importlib.import_module("harness.runner.worker")
+    importlib.import_module("voxgate.harness.runner.worker")
     project, *packages = arguments
     origins = {name: origin(name) for name in packages}
     missing = unmet(required(Path(project)))

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""

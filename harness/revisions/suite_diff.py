@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.judging.compare import changed_options
-from harness.records.cell import Cell
-from harness.suite.selection import select_cells
-from harness.suite.suite import Expansion, Suite, has_suite, load_suite
+from voxgate.harness.judging.compare import changed_options
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.suite.selection import select_cells
+from voxgate.harness.suite.suite import Expansion, Suite, has_suite, load_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

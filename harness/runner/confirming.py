@@ -12,13 +12,13 @@ Decides nothing: which cells are suspects, and what follows from the fresh proce
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.machine.profiles import get_profile
-from harness.runner import json_files, run_folder
-from harness.runner.progress import Progress
-from harness.runner.run_plan import RunPlan, command_line
-from harness.runner.runner import Outcome, run_suite
-from harness.suite.suite import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.run_plan import RunPlan, command_line
+from voxgate.harness.runner.runner import Outcome, run_suite
+from voxgate.harness.suite.suite import Suite
 
 CONFIRM = "confirm"
 """In the run folder: the run of fresh processes of the cells that looked slower."""

@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from harness.errors import HarnessError
-from harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
-from harness.records.cell import Cell, Option, Request, cell_to_json
-from harness.records.constraints import NON_EMPTY
-from harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
-from harness.runner.opened_files import Opened, Territory, check_files, parts_of_environments
-from harness.runner.stage_profile import profile_stages
-from harness.runner.timing import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
+from voxgate.harness.records.cell import Cell, Option, Request, cell_to_json
+from voxgate.harness.records.constraints import NON_EMPTY
+from voxgate.harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
+from voxgate.harness.runner.opened_files import (
+    Opened,
+    Territory,
+    check_files,
+    parts_of_environments,
+)
+from voxgate.harness.runner.stage_profile import profile_stages
+from voxgate.harness.runner.timing import (
     Timing,
     freeze_gc,
     joins_of,
@@ -29,17 +34,17 @@ from harness.runner.timing import (
     time_synthesis,
     timing_of,
 )
-from harness.targets.command.process import own_threads
-from harness.targets.other_python.connection import (
+from voxgate.harness.targets.command.process import own_threads
+from voxgate.harness.targets.other_python.connection import (
     EngineLaunch,
     EngineProcess,
     Spoken,
     audio_chunks,
 )
-from harness.targets.other_python.find import find_environment
-from harness.targets.protocol import Options, Target
-from harness.targets.registry import make_target
-from harness.targets.slowdown import SLOWED
+from voxgate.harness.targets.other_python.find import find_environment
+from voxgate.harness.targets.protocol import Options, Target
+from voxgate.harness.targets.registry import make_target
+from voxgate.harness.targets.slowdown import SLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.records.run import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.run import (
     Failure,
     FailureKind,
 )
-from harness.runner.opened_files import ForeignFilesError
-from harness.runner.process_files import has_no_room
-from harness.targets.http.client import SpeechError
-from harness.targets.other_python.connection import EngineAbroadError
+from voxgate.harness.runner.opened_files import ForeignFilesError
+from voxgate.harness.runner.process_files import has_no_room
+from voxgate.harness.targets.http.client import SpeechError
+from voxgate.harness.targets.other_python.connection import EngineAbroadError
 
 
 class UnwritableError(Exception):

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.contained_files import read_bytes
-from harness.records.files import write_atomic
-from harness.records.strict_json import parse_json
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.contained_files import read_bytes
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.records.strict_json import parse_json
 
 
 def write_json(path: Path, data: object) -> None:

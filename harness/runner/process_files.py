@@ -14,16 +14,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.codec import to_json
-from harness.records.contained_files import read_bytes
-from harness.records.run import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.contained_files import read_bytes
+from voxgate.harness.records.run import (
     MOST_ROUNDS,
     Failure,
     ProcessRecord,
 )
-from harness.records.strict_json import parse_json
-from harness.runner.process_lines import process_of, record_of
+from voxgate.harness.records.strict_json import parse_json
+from voxgate.harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.records.cell import Option
-from harness.records.codec import from_json
-from harness.records.constraints import Range
-from harness.records.measurement import Missing
-from harness.records.run import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Option
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import (
     ColdStart,
     Count,
     Energy,

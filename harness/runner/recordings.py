@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from harness.audio.files import Audio, audio_files, read_audio
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Request
-from harness.records.files import inside
-from harness.records.measurement import Missing
-from harness.records.run import Run, failure_of
-from harness.runner import run_folder
+from voxgate.harness.audio.files import Audio, audio_files, read_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.files import inside
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.runner import run_folder
 
 When = Literal["golden", "previous", "current"]
 

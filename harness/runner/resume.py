@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from harness.errors import HarnessError, SessionInterruptedError
-from harness.machine.identity import comparable
-from harness.records.cell import Cell
-from harness.records.environment import facts_of
-from harness.records.run import Failure, Phase, ProcessRecord
-from harness.runner import json_files, process_files, run_folder
-from harness.runner.run_header import RunHeader
+from voxgate.harness.errors import HarnessError, SessionInterruptedError
+from voxgate.harness.machine.identity import comparable
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.records.run import Failure, Phase, ProcessRecord
+from voxgate.harness.runner import json_files, process_files, run_folder
+from voxgate.harness.runner.run_header import RunHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.machine.clock import Clock, WallClock
-from harness.machine.profiles import Profile
-from harness.records.run import FailureKind
-from harness.runner import process_files
-from harness.runner.interleaving import interleave
-from harness.runner.run_header import RunHeader
-from harness.runner.work_queue import CellKey, WorkQueue
-from harness.runner.worker_pool import WorkerPool, WorkerSpec
-from harness.runner.worker_process import CURRENT_ENV, PythonEnv, WorkerError, WorkerProcess
+from voxgate.harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.runner import process_files
+from voxgate.harness.runner.interleaving import interleave
+from voxgate.harness.runner.run_header import RunHeader
+from voxgate.harness.runner.work_queue import CellKey, WorkQueue
+from voxgate.harness.runner.worker_pool import WorkerPool, WorkerSpec
+from voxgate.harness.runner.worker_process import CURRENT_ENV, PythonEnv, WorkerError, WorkerProcess
 
 MOST_LAPS = 100
 """Through the workload, in one process: however quick the engine, a suite must end."""

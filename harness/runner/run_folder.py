@@ -31,19 +31,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from harness.errors import RUNS, HarnessError
-from harness.records.cell import Cell
-from harness.records.codec import from_json, to_json
-from harness.records.constraints import Range
-from harness.records.contained_files import check_tree
-from harness.records.environment import environment_from_json, facts_of
-from harness.records.files import file_sha256, write_atomic
-from harness.records.measurement import (
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.contained_files import check_tree
+from voxgate.harness.records.environment import environment_from_json, facts_of
+from voxgate.harness.records.files import file_sha256, write_atomic
+from voxgate.harness.records.measurement import (
     Measurement,
     measurement_from_dict,
     measurement_to_dict,
 )
-from harness.records.run import (
+from voxgate.harness.records.run import (
     SCHEMA_VERSION,
     HeardText,
     HeardTexts,
@@ -52,9 +52,9 @@ from harness.records.run import (
     Run,
     spec_fields,
 )
-from harness.runner.json_files import read_json, write_json
-from harness.runner.process_files import begun_processes, load_process, slug_of
-from harness.runner.run_header import RunHeader, header_from_json
+from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.runner.process_files import begun_processes, load_process, slug_of
+from voxgate.harness.runner.run_header import RunHeader, header_from_json
 
 TRANSCRIPTS = "transcripts.json"
 DIGEST_DIGITS = 16

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from harness.errors import HarnessError
-from harness.machine.clock import now_utc_iso
-from harness.machine.identity import environment
-from harness.records.cell import Cell
-from harness.records.codec import from_json
-from harness.records.constraints import Range
-from harness.records.run import MOST_ROUNDS, RunSpec
-from harness.suite.suite import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.machine.identity import environment
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.run import MOST_ROUNDS, RunSpec
+from voxgate.harness.suite.suite import Suite
 
 VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import RUNS
-from harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
-from harness.machine.readiness import ready_profile
-from harness.runner.progress import Progress
-from harness.runner.run_folder import latest_run_folder, next_run_folder
-from harness.runner.runner import TIMEOUT_S, Outcome, run_suite
-from harness.suite.selection import select_cells
-from harness.suite.suite import Suite
+from voxgate.harness.errors import RUNS
+from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
+from voxgate.harness.machine.readiness import ready_profile
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.run_folder import latest_run_folder, next_run_folder
+from voxgate.harness.runner.runner import TIMEOUT_S, Outcome, run_suite
+from voxgate.harness.suite.selection import select_cells
+from voxgate.harness.suite.suite import Suite
 
 BUDGET_S = 90.0
 

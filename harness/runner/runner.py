@@ -20,25 +20,25 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.machine.checks.check import here
-from harness.machine.clock import now_utc_iso
-from harness.machine.identity import load_snapshot
-from harness.machine.power_meter import device_of, find_meter
-from harness.machine.profiles import Profile
-from harness.records.cell import Cell
-from harness.records.measurement import Missing
-from harness.records.run import WORKLOAD, Failure
-from harness.runner import process_files, run_folder
-from harness.runner.interleaving import batches
-from harness.runner.progress import Progress, Silent
-from harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
-from harness.runner.round import DiskFullError, Round, Variant
-from harness.runner.run_header import RunHeader, header_of_suite
-from harness.runner.work_queue import CellKey, WorkQueue
-from harness.runner.worker_pool import WorkerPool, live_limit
-from harness.suite.suite import Suite
-from harness.targets.registry import check_cells
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import here
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.machine.identity import load_snapshot
+from voxgate.harness.machine.power_meter import device_of, find_meter
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import WORKLOAD, Failure
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.interleaving import batches
+from voxgate.harness.runner.progress import Progress, Silent
+from voxgate.harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
+from voxgate.harness.runner.round import DiskFullError, Round, Variant
+from voxgate.harness.runner.run_header import RunHeader, header_of_suite
+from voxgate.harness.runner.work_queue import CellKey, WorkQueue
+from voxgate.harness.runner.worker_pool import WorkerPool, live_limit
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.targets.registry import check_cells
 
 TIMEOUT_S = 600.0
 

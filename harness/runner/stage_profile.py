@@ -10,10 +10,10 @@ measured, and is never counted among the times. A target that can run stages alo
 from collections.abc import Mapping
 from itertools import count
 
-from harness.machine.clock import Clock, StageWatch
-from harness.records.cell import Request
-from harness.records.run import StageProfile
-from harness.targets.protocol import IsolatedStage, Target
+from voxgate.harness.machine.clock import Clock, StageWatch
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import StageProfile
+from voxgate.harness.targets.protocol import IsolatedStage, Target
 
 LEAST_TIMES = 3
 """Fewer have no median that one hiccup could not move."""

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from harness.machine.clock import Clock, StageWatch
-from harness.records.cell import Request
-from harness.records.run import (
+from voxgate.harness.machine.clock import Clock, StageWatch
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import (
     AudioChunk,
 )
-from harness.targets.protocol import Target
+from voxgate.harness.targets.protocol import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from harness.records.cell import Cell
-from harness.records.run import Failure
-from harness.runner.progress import Progress, TimeEstimate
-from harness.runner.resume import Remainder
-from harness.runner.run_header import RunHeader
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.run import Failure
+from voxgate.harness.runner.progress import Progress, TimeEstimate
+from voxgate.harness.runner.resume import Remainder
+from voxgate.harness.runner.run_header import RunHeader
 
 
 class CellKey(NamedTuple):

@@ -1,6 +1,6 @@
 """
 Measure one repeat of one cell in a process of its own, one command at a time.
-`python -m harness.runner.worker REQUEST.json`
+`python -m voxgate.harness.runner.worker REQUEST.json`
 
 The parent writes one JSON command per line to standard input. The worker executes it, appends its
 records to the log of the process, and answers one JSON line: {"done": ...}, or {"failed": {"kind",
@@ -37,18 +37,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.audio.files import read_audio, same_audio, wav_bytes
-from harness.errors import HarnessError
-from harness.machine.checks.check import SystemRoot, here
-from harness.machine.clock import WallClock
-from harness.machine.interference import DisturbanceWatch
-from harness.machine.power_meter import device_of, find_meter, measure_energy
-from harness.records.cell import Option, Request
-from harness.records.codec import to_json
-from harness.records.files import write_atomic
-from harness.records.measurement import Missing
-from harness.records.run import (
+from voxgate.harness.audio.files import read_audio, same_audio, wav_bytes
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import SystemRoot, here
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.machine.interference import DisturbanceWatch
+from voxgate.harness.machine.power_meter import device_of, find_meter, measure_energy
+from voxgate.harness.records.cell import Option, Request
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import (
     Energy,
     Failure,
     FailureKind,
@@ -57,12 +56,12 @@ from harness.records.run import (
     Phase,
     StageProfile,
 )
-from harness.runner.engine_side import engine_side
-from harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
-from harness.runner.process_files import WorkerLog
-from harness.runner.timing import Timing, freeze_gc, no_garbage_collection
-from harness.runner.worker_output import claim_stdout
-from harness.runner.worker_request import WorkerRequest, read_job
+from voxgate.harness.runner.engine_side import engine_side
+from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
+from voxgate.harness.runner.worker_output import claim_stdout
+from voxgate.harness.runner.worker_request import WorkerRequest, read_job
 
 Record = dict[str, object]
 

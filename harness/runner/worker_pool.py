@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-from harness.machine.profiles import Profile, allowed_cpus
-from harness.records.cell import Cell, cell_to_json
-from harness.records.codec import to_json
-from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import process_files
-from harness.runner.opened_files import territory_to_json
-from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
+from voxgate.harness.machine.profiles import Profile, allowed_cpus
+from voxgate.harness.records.cell import Cell, cell_to_json
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.run import Failure, FailureKind, Phase
+from voxgate.harness.runner import process_files
+from voxgate.harness.runner.opened_files import territory_to_json
+from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 
 WARMUP = 2
 """Iterations after the first synthesis that are never judged, even if nothing compiles."""

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.machine.process_guard import GUARD
-from harness.records.codec import from_json
-from harness.records.run import Failure, FailureKind
-from harness.runner.json_files import write_json
-from harness.runner.opened_files import Territory
-from harness.targets.other_python.connection import EngineLaunch
+from voxgate.harness.machine.process_guard import GUARD
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.runner.json_files import write_json
+from voxgate.harness.runner.opened_files import Territory
+from voxgate.harness.targets.other_python.connection import EngineLaunch
 
 GRACE_S = 10.0
 """How long a worker may take to end after its last answer."""
@@ -84,7 +84,7 @@ class WorkerProcess:
                     launch.python,
                     *(["-P"] if launch.paths else []),
                     "-m",
-                    "harness.runner.worker",
+                    "voxgate.harness.runner.worker",
                     str(request),
                 ],
                 stdin=subprocess.PIPE,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.cell import Cell, Option, cell_from_json
-from harness.records.codec import from_json
-from harness.runner.opened_files import Territory, territory_from_json
-from harness.targets.other_python.connection import EngineLaunch
+from voxgate.harness.records.cell import Cell, Option, cell_from_json
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.runner.opened_files import Territory, territory_from_json
+from voxgate.harness.targets.other_python.connection import EngineLaunch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,27 +33,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-
-from harness import statistics
-from harness.audio.files import write_wav
-from harness.errors import HarnessError
-from harness.metrics.word_errors import ErrorCounts
-from harness.models.whisper_weights import primary_language
-from harness.records.cell import ENGLISH, Cell, Workload
-from harness.records.codec import from_json
-from harness.records.constraints import NON_EMPTY, Range
-from harness.records.files import write_file
-from harness.records.measurement import Measurement, MetricVersion, Missing
-from harness.records.run import OPENAI, Run
-from harness.records.strict_json import parse_json
-from harness.runner.progress import ScoreProgress
-from harness.scoring.score_run import default_cache_dir, versions_of
-from harness.scoring.scorer import UtteranceScores, score_quality
-from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import RecognizerOptions
-from harness.statistics import Shift
-from harness.suite.workload import load_workload, place
-from harness.targets.flite import FliteTarget
+from voxgate.harness import statistics
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.models.whisper_weights import primary_language
+from voxgate.harness.records.cell import ENGLISH, Cell, Workload
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import NON_EMPTY, Range
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
+from voxgate.harness.records.run import OPENAI, Run
+from voxgate.harness.records.strict_json import parse_json
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.score_run import default_cache_dir, versions_of
+from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
+from voxgate.harness.scoring.tasks import AudioJob
+from voxgate.harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.statistics import Shift
+from voxgate.harness.suite.workload import load_workload, place
+from voxgate.harness.targets.flite import FliteTarget
 
 SCHEMA_VERSION = 1
 """Of the floor files. History: 1, 2026-11, first."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 FILE = "scores.sqlite"
 MOST_KEYS = 500  # per query; SQLite's smallest limit of variables is 999

@@ -15,18 +15,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.check_measurements import check_measurements
-from harness.analysis.grouping import Measurements
-from harness.audio.kept_audio import check_audio
-from harness.errors import HarnessError
-from harness.metrics.registry import digest_of, installed, package_of, select_metrics
-from harness.records.files import file_sha256
-from harness.records.measurement import lacks_package
-from harness.records.run import HeardTexts, Run
-from harness.runner import json_files, run_folder
-from harness.runner.progress import ScoreProgress
-from harness.scoring.score_run import score_run
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.check_measurements import check_measurements
+from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.audio.kept_audio import check_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.registry import digest_of, installed, package_of, select_metrics
+from voxgate.harness.records.files import file_sha256
+from voxgate.harness.records.measurement import lacks_package
+from voxgate.harness.records.run import HeardTexts, Run
+from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.score_run import score_run
 
 FILE = "scored.json"
 SAME = ("golden", "panel", "judge", "records", "power")

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from harness.errors import HarnessError
-from harness.machine.clock import WallClock
-from harness.machine.process_guard import GUARD
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.machine.process_guard import GUARD
 
 Piece = TypeVar("Piece")
 Item = TypeVar("Item")

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from harness.analysis.caveats import takes_differ
-from harness.metrics.metric import Need
-from harness.metrics.registry import GOLDEN, entry, select_metrics
-from harness.metrics.word_errors import ErrorCounts
-from harness.records.cell import Cell, Request
-from harness.records.files import files_sha256, inside
-from harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
-from harness.records.run import HeardText, HeardTexts, Iteration, Run
-from harness.runner.progress import ScoreProgress
-from harness.scoring.scorer import UtteranceScores, score_quality
-from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.analysis.caveats import takes_differ
+from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.registry import GOLDEN, entry, select_metrics
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.files import files_sha256, inside
+from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
+from voxgate.harness.records.run import HeardText, HeardTexts, Iteration, Run
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
+from voxgate.harness.scoring.tasks import AudioJob
+from voxgate.harness.scoring.transcription import RecognizerOptions
 
 FirstIterations = dict[tuple[str, str], Iteration]
 """(slug, request id) -> iteration."""

@@ -12,17 +12,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.audio.files import promised_duration_s
-from harness.metrics.registry import entry, full_version, select_metrics, version_of
-from harness.metrics.word_errors import ErrorCounts
-from harness.records.files import file_sha256
-from harness.records.measurement import Missing, Value, value_from_json, value_to_json
-from harness.runner.progress import ScoreProgress
-from harness.scoring.cache import ScoreCache
-from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
-from harness.scoring.task import AudioTask, Uncacheable, compute
-from harness.scoring.tasks import AudioJob, share_reference, task_key, tasks_of
-from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionPlan
+from voxgate.harness.audio.files import promised_duration_s
+from voxgate.harness.metrics.registry import entry, full_version, select_metrics, version_of
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.records.files import file_sha256
+from voxgate.harness.records.measurement import Missing, Value, value_from_json, value_to_json
+from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.cache import ScoreCache
+from voxgate.harness.scoring.process_pool import Crashed, PoolBatch, run_batches
+from voxgate.harness.scoring.task import AudioTask, Uncacheable, compute
+from voxgate.harness.scoring.tasks import AudioJob, share_reference, task_key, tasks_of
+from voxgate.harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionPlan
 
 LIMIT_S, LIMIT_PER_AUDIO_S = 60.0, 2.0
 """

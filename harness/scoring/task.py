@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from harness.audio.recording import Recording, read_recording
-from harness.errors import HarnessError
-from harness.metrics.metric import MetricInput
-from harness.metrics.registry import entry
-from harness.records.measurement import Missing, MissingKind, Value, lacks_package
+from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.registry import entry
+from voxgate.harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
 MOST_FRAMES = 30_000_000
 """Samples of the recordings that are cached with their features: ten minutes at 48 kHz, 240 MB."""

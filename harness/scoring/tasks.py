@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.audio.files import read_audio
-from harness.errors import HarnessError
-from harness.metrics.metric import Need
-from harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
-from harness.records.measurement import Missing, not_installed
-from harness.scoring.cache import cache_key
-from harness.scoring.task import AudioTask
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
+from voxgate.harness.records.measurement import Missing, not_installed
+from voxgate.harness.scoring.cache import cache_key
+from voxgate.harness.scoring.task import AudioTask
 
 ROUNDING = 2.0**-22
 """

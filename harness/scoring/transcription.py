@@ -17,21 +17,20 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-
-from harness.audio.condition import CONDITIONS
-from harness.audio.files import Audio, read_audio
-from harness.audio.recording import Recording
-from harness.errors import HarnessError
-from harness.metrics.registry import entry, full_version, needs_asr
-from harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
-from harness.models import faster_whisper, whisper
-from harness.models.whisper_weights import WeightsFile, locate_weights, primary_language
-from harness.records.cell import ENGLISH
-from harness.records.measurement import Missing, Value
-from harness.records.run import OPENAI
-from harness.scoring.cache import cache_key
-from harness.scoring.process_pool import Crashed, PoolBatch
-from harness.scoring.tasks import AudioJob
+from voxgate.harness.audio.condition import CONDITIONS
+from voxgate.harness.audio.files import Audio, read_audio
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.registry import entry, full_version, needs_asr
+from voxgate.harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
+from voxgate.harness.models import faster_whisper, whisper
+from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights, primary_language
+from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.run import OPENAI
+from voxgate.harness.scoring.cache import cache_key
+from voxgate.harness.scoring.process_pool import Crashed, PoolBatch
+from voxgate.harness.scoring.tasks import AudioJob
 
 FILES_PER_TASK = 32  # two ASR batches: little enough to lose in a crash, enough to fill the batches
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.runner.progress import Progress, ScoreProgress
-from harness.selftest import render_quality, render_speed
-from harness.selftest.draw_quality import check_picture, write_picture
-from harness.selftest.quality import quality_selftest
-from harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.selftest import render_quality, render_speed
+from voxgate.harness.selftest.draw_quality import check_picture, write_picture
+from voxgate.harness.selftest.quality import quality_selftest
+from voxgate.harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """
-A process that keeps one core busy: `python -m harness.selftest.cpu_load PID`, until that process
-has ended.
+A process that keeps one core busy: `python -m voxgate.harness.selftest.cpu_load PID`, until that
+process has ended.
 
 It is not bound to a core: the system places and moves it as any other process. Measures nothing.
 """
@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-
-from harness.machine.profiles import threads_env
+from voxgate.harness.machine.profiles import threads_env
 
 EDGE = 512
 """
@@ -28,7 +27,7 @@ def neighbour(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    command = [sys.executable, "-m", "harness.selftest.cpu_load", str(os.getpid())]
+    command = [sys.executable, "-m", "voxgate.harness.selftest.cpu_load", str(os.getpid())]
     with subprocess.Popen(
         command, env={**os.environ, **threads_env(1)}, start_new_session=True
     ) as process:

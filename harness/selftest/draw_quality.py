@@ -11,10 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.files import write_file
-from harness.selftest.quality_result import FaultResult, Matrix, MetricColumn, QualityTrust, Sight
-from harness.selftest.specimens import Kind
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.files import write_file
+from voxgate.harness.selftest.quality_result import (
+    FaultResult,
+    Matrix,
+    MetricColumn,
+    QualityTrust,
+    Sight,
+)
+from voxgate.harness.selftest.specimens import Kind
 
 INK, FAINT, PAPER = "#1c2430", "#c9d1db", "#ffffff"
 COLOURS = {

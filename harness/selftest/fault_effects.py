@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.audio.files import Audio
+from voxgate.harness.audio.files import Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.records.cell import Request
-from harness.selftest import fault_effects, resynthesis
-from harness.selftest.fault_effects import Change
+from voxgate.harness.records.cell import Request
+from voxgate.harness.selftest import fault_effects, resynthesis
+from voxgate.harness.selftest.fault_effects import Change
 
 OTHER_WORDS = ("window", "orange", "seven", "mother")
 

@@ -13,22 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.metric_rules import is_speed
-from harness.errors import HarnessError
-from harness.judging.baseline import BASELINES, machine_id, of_run, revision
-from harness.judging.judge import judge
-from harness.judging.policy import Policy, limits_of
-from harness.machine.profiles import get_profile
-from harness.metrics import registry
-from harness.records.cell import Cell
-from harness.records.run import Run
-from harness.records.verdict import MetricVerdict
-from harness.runner.progress import Progress, ScoreProgress
-from harness.scoring.score_run import RunScores, score_run
-from harness.selftest.fault_effects import SpokenUtterance
-from harness.selftest.faults import FAULTS, Fault
-from harness.selftest.quality_result import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import BASELINES, machine_id, of_run, revision
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.policy import Policy, limits_of
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.metrics import registry
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import MetricVerdict
+from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.scoring.score_run import RunScores, score_run
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.faults import FAULTS, Fault
+from voxgate.harness.selftest.quality_result import (
     FaultResult,
     Matrix,
     MetricColumn,
@@ -36,7 +36,7 @@ from harness.selftest.quality_result import (
     columns_with_sight,
     sight_of,
 )
-from harness.selftest.specimens import (
+from voxgate.harness.selftest.specimens import (
     EVERY,
     Kind,
     Sounds,
@@ -51,14 +51,14 @@ from harness.selftest.specimens import (
     speeches_of,
     with_specimens,
 )
-from harness.selftest.speech_sources import (
+from voxgate.harness.selftest.speech_sources import (
     FaultlessRun,
     check_recordings,
     measured_ground,
     recorded_ground,
 )
-from harness.selftest.speed import SelftestPlan, folder_of
-from harness.suite.suite import Suite, load_suite
+from voxgate.harness.selftest.speed import SelftestPlan, folder_of
+from voxgate.harness.suite.suite import Suite, load_suite
 
 CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]

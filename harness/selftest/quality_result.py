@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from harness.records.verdict import MetricVerdict, Verdict
-from harness.selftest.specimens import EVERY, ONE, Kind
+from voxgate.harness.records.verdict import MetricVerdict, Verdict
+from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
 
 
 class Sight(StrEnum):

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from harness.report.format import escaped, plain_columns
-from harness.selftest.quality_result import (
+from voxgate.harness.report.format import escaped, plain_columns
+from voxgate.harness.selftest.quality_result import (
     FaultResult,
     Matrix,
     MetricColumn,
@@ -20,7 +20,7 @@ from harness.selftest.quality_result import (
     is_trustworthy,
     overlooked,
 )
-from harness.selftest.specimens import Kind
+from voxgate.harness.selftest.specimens import Kind
 
 SCHEMA_VERSION = 2
 """

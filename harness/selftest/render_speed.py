@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.report.format import escaped, plain_columns
-from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
-from harness.selftest.speed_result import Reach, SizeResult, Trust
-from harness.selftest.trials import Rate
+from voxgate.harness.report.format import escaped, plain_columns
+from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
+from voxgate.harness.selftest.speed_result import Reach, SizeResult, Trust
+from voxgate.harness.selftest.trials import Rate
 
 SCHEMA_VERSION = 2
 """Of the JSON. History: 1, 2026-11, first; 2, 2026-11, without the rules of other tools."""

@@ -12,10 +12,9 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.files import Audio
-from harness.errors import HarnessError
-from harness.selftest.fault_effects import Change, SpokenUtterance
+from voxgate.harness.audio.files import Audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
 
 END_S = 0.35
 """

@@ -8,18 +8,18 @@ with unused rounds, by the functions that decide for `voxgate ab`. Holds no cons
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import aggregate
-from harness.errors import HarnessError
-from harness.judging.baseline import of_run
-from harness.judging.compare_speed import MATCHED
-from harness.judging.confirm import confirmed, suspects, undecided
-from harness.judging.judge import judge
-from harness.judging.policy import Policy
-from harness.metrics.registry import metric
-from harness.records.measurement import Measurement
-from harness.records.run import Run
-from harness.records.verdict import Comparison, RunVerdict, Verdict
-from harness.runner.confirming import CONFIRM_ROUNDS
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.compare_speed import MATCHED
+from voxgate.harness.judging.confirm import confirmed, suspects, undecided
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.metrics.registry import metric
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import Comparison, RunVerdict, Verdict
+from voxgate.harness.runner.confirming import CONFIRM_ROUNDS
 
 FIRST_ROUNDS = CONFIRM_ROUNDS
 MOST_ROUNDS = 8

@@ -12,19 +12,19 @@ from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
-from harness.audio.files import read_audio, write_wav
-from harness.audio.recording import read_recording
-from harness.errors import HarnessError
-from harness.machine.profiles import Profile
-from harness.records.cell import Cell, Request
-from harness.records.run import Iteration, ProcessRecord, Run
-from harness.runner import run_folder
-from harness.runner.progress import Progress
-from harness.runner.runner import run_suite
-from harness.selftest.fault_effects import Change, SpokenUtterance
-from harness.selftest.faults import Respeak
-from harness.suite.suite import Suite
-from harness.targets.registry import check_cells
+from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.audio.recording import read_recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.run import Iteration, ProcessRecord, Run
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
+from voxgate.harness.selftest.faults import Respeak
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.targets.registry import check_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

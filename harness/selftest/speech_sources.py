@@ -15,21 +15,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.audio.files import read_audio, write_wav
-from harness.errors import HarnessError
-from harness.machine.profiles import Profile
-from harness.records.cell import Cell, Request, Workload
-from harness.records.run import Iteration, Phase, ProcessRecord, Run
-from harness.runner import run_folder
-from harness.runner.progress import Progress
-from harness.runner.runner import run_suite
-from harness.scoring.asr_floor import find_recordings
-from harness.selftest.fault_effects import SpokenUtterance
-from harness.selftest.resynthesis import bent
-from harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
-from harness.suite.selection import matching_cells
-from harness.suite.suite import Expansion, Suite
-from harness.suite.workload import load_workload
+from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.run import Iteration, Phase, ProcessRecord, Run
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.scoring.asr_floor import find_recordings
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.resynthesis import bent
+from voxgate.harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
+from voxgate.harness.suite.selection import matching_cells
+from voxgate.harness.suite.suite import Expansion, Suite
+from voxgate.harness.suite.workload import load_workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,21 +8,27 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import RUNS, HarnessError
-from harness.judging.baseline import BASELINES, machine_id, revision
-from harness.judging.compare_speed import MATCHED
-from harness.judging.policy import Policy, limits_of
-from harness.machine.clock import WallClock
-from harness.machine.profiles import get_profile
-from harness.machine.quietness import fitness
-from harness.runner import run_folder
-from harness.runner.progress import Progress
-from harness.runner.runner import TIMEOUT_S
-from harness.selftest import speed_plan as setups
-from harness.selftest.cpu_load import neighbour
-from harness.selftest.simulated_gate import Gate
-from harness.selftest.speed_plan import ENOUGH_ROUNDS, Setup, affordable, calibrate, longest_stage
-from harness.selftest.speed_result import (
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.judging.baseline import BASELINES, machine_id, revision
+from voxgate.harness.judging.compare_speed import MATCHED
+from voxgate.harness.judging.policy import Policy, limits_of
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.machine.quietness import fitness
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.runner import TIMEOUT_S
+from voxgate.harness.selftest import speed_plan as setups
+from voxgate.harness.selftest.cpu_load import neighbour
+from voxgate.harness.selftest.simulated_gate import Gate
+from voxgate.harness.selftest.speed_plan import (
+    ENOUGH_ROUNDS,
+    Setup,
+    affordable,
+    calibrate,
+    longest_stage,
+)
+from voxgate.harness.selftest.speed_result import (
     Trust,
     curve_of,
     fitness_to_gate,
@@ -30,10 +36,10 @@ from harness.selftest.speed_result import (
     size_results,
     too_few,
 )
-from harness.selftest.speed_run import Recorded, measure_sides
-from harness.selftest.trials import all_trials
-from harness.suite.selection import matching_cells
-from harness.suite.suite import load_suite
+from voxgate.harness.selftest.speed_run import Recorded, measure_sides
+from voxgate.harness.selftest.trials import all_trials
+from voxgate.harness.suite.selection import matching_cells
+from voxgate.harness.suite.suite import load_suite
 
 FOLDER = RUNS / "selftest"
 LIMIT = 0.05

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.machine.profiles import Profile
-from harness.records.cell import Cell
-from harness.records.run import Phase, ProcessRecord
-from harness.runner import json_files, run_folder
-from harness.runner.progress import Progress
-from harness.runner.round import Variant
-from harness.runner.runner import Runner, make_header
-from harness.runner.worker_process import PythonEnv
-from harness.suite.suite import Suite
-from harness.targets.slowdown import APART, WHOLE, SlowDown
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.run import Phase, ProcessRecord
+from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.runner import Runner, make_header
+from voxgate.harness.runner.worker_process import PythonEnv
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.targets.slowdown import APART, WHOLE, SlowDown
 
 SCHEMA_VERSION = 1
 """Of `selftest.json`. History: 1, 2026-11, first."""

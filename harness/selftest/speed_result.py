@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import statistics
-from harness.judging.compare_speed import MATCHED
-from harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
-from harness.records.verdict import Verdict
-from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
-from harness.selftest.speed_plan import Setup, round_s
-from harness.selftest.trials import Rate, Trial, independent, pairs, rate_of
+from voxgate.harness import statistics
+from voxgate.harness.judging.compare_speed import MATCHED
+from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
+from voxgate.harness.selftest.speed_plan import Setup, round_s
+from voxgate.harness.selftest.trials import Rate, Trial, independent, pairs, rate_of
 
 CURVE = (4, 5, 6, 8, 10, 12, 16, 24)
 """Rounds of one look, for the curve of time against what can be seen."""

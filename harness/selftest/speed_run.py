@@ -14,20 +14,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.machine.clock import Clock, WallClock
-from harness.machine.profiles import get_profile
-from harness.records.run import Run
-from harness.revisions.paired_run import PARTS, split_workload
-from harness.runner import process_files, run_folder
-from harness.runner.progress import Progress
-from harness.runner.resume import check_same
-from harness.runner.round import Variant
-from harness.runner.runner import TIMEOUT_S, Runner, make_header
-from harness.runner.worker_process import CURRENT_ENV, PythonEnv
-from harness.selftest.cpu_load import neighbour
-from harness.selftest.speed_plan import Setup
-from harness.suite.suite import load_suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.records.run import Run
+from voxgate.harness.revisions.paired_run import PARTS, split_workload
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.progress import Progress
+from voxgate.harness.runner.resume import check_same
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.runner import TIMEOUT_S, Runner, make_header
+from voxgate.harness.runner.worker_process import CURRENT_ENV, PythonEnv
+from voxgate.harness.selftest.cpu_load import neighbour
+from voxgate.harness.selftest.speed_plan import Setup
+from voxgate.harness.suite.suite import load_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

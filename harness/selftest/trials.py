@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv
-
-from harness.runner.interleaving import rotated
-from harness.selftest.simulated_gate import FIRST_ROUNDS, Gate, GateOutcome
+from voxgate.harness.runner.interleaving import rotated
+from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, Gate, GateOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Numbers in, a summary or a shift with its uncertainty out.
 Pure functions: they know no cells, no units and no files, and decide nothing.
 """
 
-from harness.statistics.intervals import (
+from voxgate.harness.statistics.intervals import (
     DRAWS,
     SEED,
     Interval,
@@ -17,9 +17,9 @@ from harness.statistics.intervals import (
     paired_shift,
     shift,
 )
-from harness.statistics.priors import NO_PRIOR, Prior, prior_of
-from harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
-from harness.statistics.summary import (
+from voxgate.harness.statistics.priors import NO_PRIOR, Prior, prior_of
+from voxgate.harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
+from voxgate.harness.statistics.summary import (
     LEVEL,
     Array,
     Group,

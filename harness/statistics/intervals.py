@@ -22,9 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
-
-from harness.statistics.priors import NO_PRIOR, Prior
-from harness.statistics.summary import LEVEL, Array, Group, Statistic
+from voxgate.harness.statistics.priors import NO_PRIOR, Prior
+from voxgate.harness.statistics.summary import LEVEL, Array, Group, Statistic
 
 DRAWS = 2000
 """

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import digamma, polygamma
-
-from harness.statistics.summary import Array
+from voxgate.harness.statistics.summary import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 
 from scipy.special import stdtr
-
-from harness.statistics.intervals import Shift, student_quantile
-from harness.statistics.summary import LEVEL
+from voxgate.harness.statistics.intervals import Shift, student_quantile
+from voxgate.harness.statistics.summary import LEVEL
 
 
 def p_beyond(shift: Shift, threshold: float) -> float:

@@ -6,12 +6,14 @@ from importlib import import_module
 
 def __getattr__(name: str) -> object:
     """
-    Return what the module `harness.suite` held before it became a folder. Goes with the next
-    release.
+    Return what the module `voxgate.harness.suite` held before it became a folder. Goes with the
+    next release.
     """
     if name not in ("Suite", "load_suite"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(
-        f"harness.suite.{name} is now harness.suite.suite.{name}", DeprecationWarning, stacklevel=2
+        f"voxgate.harness.suite.{name} is now voxgate.harness.suite.suite.{name}",
+        DeprecationWarning,
+        stacklevel=2,
     )
-    return getattr(import_module("harness.suite.suite"), name)
+    return getattr(import_module("voxgate.harness.suite.suite"), name)

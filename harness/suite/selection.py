@@ -5,9 +5,9 @@ Which cells of a suite are meant: patterns of slugs, as `--only` takes them.
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell
-from harness.suite.suite import Expansion
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.suite.suite import Expansion
 
 
 def matching_cells(cells: Sequence[Cell], only: Sequence[str]) -> tuple[Cell, ...]:

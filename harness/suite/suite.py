@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from harness.errors import HarnessError
-from harness.records.cell import NAME, Cell, Option, Workload
-from harness.records.command_line import CommandLine, command_line
-from harness.records.run import MOST_ROUNDS, OPENAI
-from harness.suite.workload import load_workload
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import NAME, Cell, Option, Workload
+from voxgate.harness.records.command_line import CommandLine, command_line
+from voxgate.harness.records.run import MOST_ROUNDS, OPENAI
+from voxgate.harness.suite.workload import load_workload
 
 FOLDER = "suites"
 COMMAND = "command"

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.cell import Request, Workload
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Request, Workload
 
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis")

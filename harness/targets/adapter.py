@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-
-from harness.machine.clock import Clock
-from harness.records.cell import Cell, Request
-from harness.records.run import OptionCheck
-from harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
+from voxgate.harness.machine.clock import Clock
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
 
 
 def adapted(target: Any) -> Target:

@@ -9,9 +9,8 @@ matrix products. Its audio is a short tone. It has no options, and ignores the t
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-
-from harness.records.cell import Cell, Option, Request
-from harness.targets.protocol import StageWatch, Target
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.targets.protocol import StageWatch, Target
 
 RATE_HZ = 16_000
 SIGNAL_SAMPLES = 2**18

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option, Request
-from harness.targets.protocol import Options, StageWatch, Target
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
 VOICES = ("slt", "rms", "awb")
 STRETCH = 1.15

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-
-from harness.machine.clock import Clock
-from harness.records.cell import Cell, Option, Request
-from harness.records.run import OptionCheck, StageWork
+from voxgate.harness.machine.clock import Clock
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.run import OptionCheck, StageWork
 
 StageWatch = Callable[[str], AbstractContextManager[None]]
 """Called by the target as `with watch("vocoder"): ...` around each of its stages."""

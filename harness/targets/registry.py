@@ -16,23 +16,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option
-from harness.targets.adapter import adapted, option_check_of
-from harness.targets.command.files import find_program
-from harness.targets.other_python.probe import check_there, environment_facts, options_of
-from harness.targets.protocol import Target
-from harness.targets.slowdown import slowed
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.targets.adapter import adapted, option_check_of
+from voxgate.harness.targets.command.files import find_program
+from voxgate.harness.targets.other_python.probe import check_there, environment_facts, options_of
+from voxgate.harness.targets.protocol import Target
+from voxgate.harness.targets.slowdown import slowed
 
 GROUP = "voxgate.targets"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
-        "engine": "harness.targets.engine.target:EngineTarget",
-        "flite": "harness.targets.flite:FliteTarget",
-        "scripted": "harness.targets.scripted:ScriptedTarget",
-        "control": "harness.targets.fixed_work:ControlTarget",
-        "command": "harness.targets.command.target:CommandTarget",
-        "http": "harness.targets.http.target:HttpTarget",
+        "engine": "voxgate.harness.targets.engine.target:EngineTarget",
+        "flite": "voxgate.harness.targets.flite:FliteTarget",
+        "scripted": "voxgate.harness.targets.scripted:ScriptedTarget",
+        "control": "voxgate.harness.targets.fixed_work:ControlTarget",
+        "command": "voxgate.harness.targets.command.target:CommandTarget",
+        "http": "voxgate.harness.targets.http.target:HttpTarget",
     }
 )
 MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})

@@ -26,12 +26,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.machine.clock import VirtualClock, sleep
-from harness.records.cell import Cell, Option, Request
-from harness.records.run import UNSEEN, OptionCheck, StageWork
-from harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import VirtualClock, sleep
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.run import UNSEEN, OptionCheck, StageWork
+from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
 
 RATE_HZ = 16_000
 FRAMES_PER_S = 100

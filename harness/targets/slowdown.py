@@ -23,11 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.machine.clock import VirtualClock
-from harness.records.cell import Cell, Option, Request
-from harness.targets.protocol import ForwardingTarget, StageWatch, Target
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.targets.protocol import ForwardingTarget, StageWatch, Target
 
 SLOWED = "VOXGATE_SLOWED"
 APART = "slowed"

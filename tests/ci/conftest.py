@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.ci.github import GitHub
 
-from harness.ci.github import GitHub
 from tests.ci.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
 
 

@@ -39,14 +39,15 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
-    from harness.judging import accept
-    from harness.revisions import ab, ab_plan, ab_verdict, paired_run
-    from harness.runner import confirming
-    from harness.scoring import kept_scores
+    from voxgate.harness.judging import accept
+    from voxgate.harness.revisions import ab, ab_plan, ab_verdict, paired_run
+    from voxgate.harness.runner import confirming
+    from voxgate.harness.scoring import kept_scores
+
     from tests.harness.repository import listen
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
-    from harness.cli import main as cli
+    from voxgate.harness.cli import main as cli
 
     ab_verdict.score_run = kept_scores.score_run = listen
     ab.CONFIRM_ROUNDS = confirming.CONFIRM_ROUNDS = 2

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from voxgate.harness.judging.baseline_file import parse
 
-from harness.judging.baseline_file import parse
 from tests.ci.conftest import environment
 from tests.ci.fake_github import FakeGitHub
 from tests.ci.fake_runner import ACTION, REPLY, Ran, Runner

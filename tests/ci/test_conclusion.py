@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from voxgate.harness.ci.__main__ import main
 
-from harness.ci.__main__ import main
 from tests.harness.report.outcomes import drawn, written
 
 NOT_ALL = "title=voxgate::nothing regressed, but not all was decided"

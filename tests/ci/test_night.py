@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.ci import webhook
+from voxgate.harness.ci.__main__ import main
+from voxgate.harness.ci.nightly import Weight, findings, measure
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.report.format import LIMIT
 
-from harness.ci import webhook
-from harness.ci.__main__ import main
-from harness.ci.nightly import Weight, findings, measure
-from harness.machine.profiles import get_profile
-from harness.report.format import LIMIT
 from tests.ci.fake_github import FakeGitHub
 from tests.harness.report.outcomes import written
 

@@ -63,7 +63,8 @@ def put(cwd: Path, **documents: object) -> None:
 
 def night(board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Ran:
     """
-    Run the job. `harness.ci measure` asks the real voxgate, so here it is told to ask the fake.
+    Run the job. `voxgate.harness.ci measure` asks the real voxgate, so here it is told to ask the
+    fake.
     """
     shim = board.parent / "shim"
     shim.mkdir(exist_ok=True)
@@ -71,7 +72,7 @@ def night(board: Path, fake: FakeGitHub, monkeypatch: pytest.MonkeyPatch, **vari
         "import subprocess, sys\n"
         "run = subprocess.run\n"
         "def ask(command, **more):\n"
-        "    return run(['.venv/bin/voxgate', *command[3:]] if command[1:3] == ['-m', 'harness'] "
+        "    return run(['.venv/bin/voxgate', *command[3:]] if command[1:3] == ['-m', 'voxgate'] "
         "else command, **more)\n"
         "subprocess.run = ask\n"
     )

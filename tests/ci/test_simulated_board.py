@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+from voxgate.harness.records.toml import read_toml
 
-from harness.records.toml import read_toml
 from tests.ci.fake_runner import ROOT, clean
 from tests.ci.quick_voxgate import install as install_voxgate
 from tests.ci.test_docs import DOCS, EXAMPLES, SIMULATED, blocks
@@ -94,10 +94,10 @@ class Board:
 
 def voxgate(top: Path, arguments: list[str]) -> int:
     """Run `voxgate doctor` on the tree; parse the command line of any other verb."""
-    from harness import workflow
-    from harness.cli import main
-    from harness.machine import doctor, identity
-    from harness.machine.checks import check
+    from voxgate.harness import workflow
+    from voxgate.harness.cli import main
+    from voxgate.harness.machine import doctor, identity
+    from voxgate.harness.machine.checks import check
 
     tree = trees.agx_orin(top / "tree", locked=(top / "locked").exists(), mode=mode(top))
     if arguments[0] != "doctor":
@@ -195,8 +195,8 @@ def test_a_container_finds_the_board_by_the_page_s_options_and_not_without(tmp_p
         name = path.relative_to(whole.root).as_posix()
         if path.is_file() and name.startswith(shown):
             trees.write(inside, {name: path.read_text()})
-    from harness.machine.doctor import refuse_unfit
-    from harness.machine.profiles import get_profile
+    from voxgate.harness.machine.doctor import refuse_unfit
+    from voxgate.harness.machine.profiles import get_profile
 
     requires = get_profile("jetson-agx-orin-maxn").requires
     refuse_unfit("x", requires, trees.SystemRoot(root=inside, **trees.SET))

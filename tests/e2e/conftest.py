@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SUITE = '''"""Is the engine as it was?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     pipeline="flow",
@@ -61,7 +61,7 @@ class Workspace:
 
     def voxgate(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the harness."""
-        command = [sys.executable, "-m", "harness", *words]
+        command = [sys.executable, "-m", "voxgate", *words]
         return subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=500
         )

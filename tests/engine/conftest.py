@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from engine.acoustic.dit import DiT, DiTShape
-from engine.alphabet import PHONES, SPEAKERS
-from engine.duration.predictor import DurationModel, DurationShape
-from engine.pipelines.flow import FlowPipeline
-from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.voice import save_model
+from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.alphabet import PHONES, SPEAKERS
+from voxgate.engine.duration.predictor import DurationModel, DurationShape
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.weights.voice import save_model
 
 TINY_DIT = DiTShape(
     phones=len(PHONES),

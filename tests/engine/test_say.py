@@ -1,9 +1,8 @@
-"""`python -m engine say` for a person."""
+"""`python -m voxgate.engine say` for a person."""
 
 import soundfile
 from click.testing import CliRunner
-
-from engine.__main__ import main
+from voxgate.engine.__main__ import main
 
 
 def _say(*args):

@@ -15,16 +15,16 @@ from unittest import mock
 from urllib.parse import quote
 
 import click
+from voxgate.engine.config import OPTIONS, parse_options
+from voxgate.harness.cli import main
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.dates import check_time, untrue
+from voxgate.harness.history.records import utc_iso
+from voxgate.harness.history.series import days_of
+from voxgate.harness.history.url import PLAIN, parse_url, shown, without_secrets
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.targets.registry import check_cells
 
-from engine.config import OPTIONS, parse_options
-from harness.cli import main
-from harness.errors import HarnessError
-from harness.history.dates import check_time, untrue
-from harness.history.records import utc_iso
-from harness.history.series import days_of
-from harness.history.url import PLAIN, parse_url, shown, without_secrets
-from harness.suite.suite import Suite
-from harness.targets.registry import check_cells
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import click
-
-from engine.errors import EngineError
-from harness.errors import HarnessError
+from voxgate.engine.errors import EngineError
+from voxgate.harness.errors import HarnessError
 
 CPU_S = 20.0
 """Of processor time, that one input may take."""

@@ -24,7 +24,8 @@ from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.machine.identity import machine
+from voxgate.harness.machine.identity import machine
+
 from tests.fuzz.driver import ROOT, fuzz
 from tests.fuzz.kinds import KINDS, shares
 from tests.harness import test_order_of_work

@@ -7,12 +7,13 @@ import json
 import random
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.history.budget import load_budgets
-from harness.judging.baseline_file import parse
-from harness.judging.policy import DEFAULT, load_imported, load_policy
-from harness.revisions import build_recipe, environments, requirements
-from harness.suite.workload import load_workload
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.budget import load_budgets
+from voxgate.harness.judging.baseline_file import parse
+from voxgate.harness.judging.policy import DEFAULT, load_imported, load_policy
+from voxgate.harness.revisions import build_recipe, environments, requirements
+from voxgate.harness.suite.workload import load_workload
+
 from tests.fuzz import mutate
 from tests.fuzz.driver import ROOT
 from tests.harness.fake_runs import NAMES

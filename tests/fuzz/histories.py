@@ -7,14 +7,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.database import open_existing, open_history
-from harness.history.exporters import openmetrics, tables
-from harness.history.exporters.tables import Choice
-from harness.history.importers import detect
-from harness.history.importers.common import FAULTS, ImportFault
-from harness.history.records import Acknowledgement, Vote
-from harness.history.trend import trends
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import open_existing, open_history
+from voxgate.harness.history.exporters import openmetrics, tables
+from voxgate.harness.history.exporters.tables import Choice
+from voxgate.harness.history.importers import detect
+from voxgate.harness.history.importers.common import FAULTS, ImportFault
+from voxgate.harness.history.records import Acknowledgement, Vote
+from voxgate.harness.history.trend import trends
+
 from tests.fuzz import mutate
 from tests.fuzz.driver import check_harmless
 from tests.harness.history.entries import entry
@@ -123,7 +124,7 @@ class Rows:
             self._site(history)
 
     def _site(self, history: Any) -> None:
-        from harness.report.site.build import build_site
+        from voxgate.harness.report.site.build import build_site
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -5,12 +5,13 @@ import random
 import re
 from pathlib import Path
 
-from harness.machine.doctor import examine, snapshot
-from harness.machine.identity import machine_of
-from harness.machine.profiles import PROFILES
-from harness.machine.quietness import fitness
-from harness.records.environment import environment_from_json
-from harness.report.terminal import examination_lines, examination_to_dict
+from voxgate.harness.machine.doctor import examine, snapshot
+from voxgate.harness.machine.identity import machine_of
+from voxgate.harness.machine.profiles import PROFILES
+from voxgate.harness.machine.quietness import fitness
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.report.terminal import examination_lines, examination_to_dict
+
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 from tests.harness.machine.trees import agx_orin, orin_nano, thor, virtual, workstation

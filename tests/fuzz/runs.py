@@ -9,15 +9,16 @@ import shutil
 from pathlib import Path
 from unittest import mock
 
-from harness import workflow
-from harness.judging.judge_run import scored_run
-from harness.records.run import HeardText
-from harness.report.junit import junit
-from harness.report.markdown import markdown
-from harness.report.page import write_page
-from harness.report.terminal import report_lines
-from harness.runner import run_folder
-from harness.scoring import kept_scores
+from voxgate.harness import workflow
+from voxgate.harness.judging.judge_run import scored_run
+from voxgate.harness.records.run import HeardText
+from voxgate.harness.report.junit import junit
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.page import write_page
+from voxgate.harness.report.terminal import report_lines
+from voxgate.harness.runner import run_folder
+from voxgate.harness.scoring import kept_scores
+
 from tests.fuzz import mutate
 from tests.fuzz.driver import check_harmless
 from tests.harness.cli.test_main import made_up

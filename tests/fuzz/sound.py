@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.duration.predictor import DurationModel, DurationShape
+from voxgate.engine.text.frontend import phonemise
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.weights.f5_checkpoint import load_infill_voice
+from voxgate.engine.weights.random_checkpoint import write_random_voice
+from voxgate.engine.weights.voice import load_voice, save_model
+from voxgate.harness.audio.files import (
+    decode_audio,
+    flac_bytes,
+    promised_duration_s,
+    read_audio,
+    wav_bytes,
+)
 
-from engine.acoustic.dit import DiT, DiTShape
-from engine.duration.predictor import DurationModel, DurationShape
-from engine.text.frontend import phonemise
-from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.f5_checkpoint import load_infill_voice
-from engine.weights.random_checkpoint import write_random_voice
-from engine.weights.voice import load_voice, save_model
-from harness.audio.files import decode_audio, flac_bytes, promised_duration_s, read_audio, wav_bytes
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 

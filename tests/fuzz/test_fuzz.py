@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from voxgate.harness.errors import HarnessError
 
-from harness.errors import HarnessError
 from tests.fuzz.driver import FaultError, check_harmless, fuzz
 from tests.fuzz.kinds import KINDS, shares
 from tests.fuzz.mutate import CANARIES, SCRIPT, json_text

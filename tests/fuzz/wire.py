@@ -13,20 +13,26 @@ from typing import Any
 
 import httpx2
 import numpy as np
+from voxgate.engine.config import FlowConfig
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.app import make_app
+from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.model_info import ModelInfo
+from voxgate.engine.timing import monotonic_s
+from voxgate.harness.audio.files import flac_bytes, wav_bytes
+from voxgate.harness.ci.accept import parse_request, with_reason
+from voxgate.harness.ci.github import read_json, unpacked
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.pr_comment import CommentLinks, comment, headline
+from voxgate.harness.targets.http.client import (
+    Ask,
+    SpeechApi,
+    limits_told,
+    options_told,
+    voices_told,
+)
+from voxgate.harness.targets.http.target import chosen_model
 
-from engine.config import FlowConfig
-from engine.serve.admission import AdmissionController
-from engine.serve.app import make_app
-from engine.serve.limits import Limits
-from engine.serve.model_info import ModelInfo
-from engine.timing import monotonic_s
-from harness.audio.files import flac_bytes, wav_bytes
-from harness.ci.accept import parse_request, with_reason
-from harness.ci.github import read_json, unpacked
-from harness.errors import HarnessError
-from harness.report.pr_comment import CommentLinks, comment, headline
-from harness.targets.http.client import Ask, SpeechApi, limits_told, options_told, voices_told
-from harness.targets.http.target import chosen_model
 from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError, check_harmless

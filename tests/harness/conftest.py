@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate import Suite
+from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.targets.scripted import SCRIPT
 
-from harness import Suite
-from harness.history.address import VARIABLE
-from harness.targets.scripted import SCRIPT
 from tests.harness.repository import controlled, repository
 
 __all__ = ["controlled", "repository"]

@@ -5,18 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-
-from harness.analysis.aggregate import aggregate
-from harness.audio.files import write_wav
-from harness.judging.accept import accept
-from harness.judging.baseline import Baseline, load_baseline, machine_id
-from harness.judging.judge import judge
-from harness.judging.policy import load_policy
-from harness.metrics.registry import known_metrics
-from harness.records.cell import Cell, Request, Workload
-from harness.records.environment import environment_from_json
-from harness.records.measurement import Value
-from harness.records.run import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import Baseline, load_baseline, machine_id
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.policy import load_policy
+from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.measurement import Value
+from voxgate.harness.records.run import (
     ColdStart,
     Failure,
     Iteration,
@@ -25,7 +24,7 @@ from harness.records.run import (
     ProcessRecord,
     Run,
 )
-from harness.records.verdict import RunVerdict
+from voxgate.harness.records.verdict import RunVerdict
 
 REQUESTS = ("u01", "u02", "u03", "u04", "u05", "u06", "u07", "u08")
 WORDS = 10.0

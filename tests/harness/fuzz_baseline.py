@@ -15,8 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.judging.baseline_file import parse
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline_file import parse
+
 from tests.harness.kill_accept import Trial
 
 ODD: tuple[Any, ...] = (

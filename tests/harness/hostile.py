@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.audio.files import write_wav
-from harness.records.cell import Cell, Request, Workload
-from harness.records.codec import to_json
-from harness.records.environment import environment_from_json
-from harness.records.run import Iteration, Phase
-from harness.runner import process_files, run_folder
-from harness.runner.process_files import WorkerLog
-from harness.runner.run_header import RunHeader
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.run import Iteration, Phase
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.run_header import RunHeader
 
 RATE_HZ = 16_000
 REQUESTS = ("r1", "r2")

@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.machine.checks.check import SystemRoot
-from harness.machine.profiles import Profile
-from harness.records.codec import from_json
-from harness.records.run import Failure
-from harness.runner import json_files
-from harness.runner.process_files import WorkerLog
-from harness.runner.worker import Worker
-from harness.runner.worker_process import WorkerError
-from harness.runner.worker_request import read_job
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.run import Failure
+from voxgate.harness.runner import json_files
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_process import WorkerError
+from voxgate.harness.runner.worker_request import read_job
 
 ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=1)
 
 
 class ChildHere:
     """
-    Stands in for `harness.runner.worker_pool.Child`; `said` keeps what all of them were told:
-    `0 run steps-8 load`.
+    Stands in for `voxgate.harness.runner.worker_pool.Child`; `said` keeps what all of them were
+    told: `0 run steps-8 load`.
     """
 
     said: list[str]

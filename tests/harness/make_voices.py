@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from engine.alphabet import PHONES, SILENCE
-from engine.text.frontend import phonemise
-from harness.audio.files import Audio, read_audio, write_flac
+from voxgate.engine.alphabet import PHONES, SILENCE
+from voxgate.engine.text.frontend import phonemise
+from voxgate.harness.audio.files import Audio, read_audio, write_flac
 
 FOLDER = Path(__file__).parents[2] / "harness" / "workloads" / "voices"
 SPEAKERS = ("slt", "rms", "awb")

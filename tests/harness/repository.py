@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from voxgate.harness.audio.recording import read_recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.signal_parity import snr
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Value
+from voxgate.harness.records.run import Run
+from voxgate.harness.revisions import ab, ab_verdict, paired_run
+from voxgate.harness.runner.round import Round
+from voxgate.harness.runner.runner import Runner
+from voxgate.harness.scoring.score_run import RunScores, audio_jobs
 
-from harness.audio.recording import read_recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.signal_parity import snr
-from harness.records.cell import Cell
-from harness.records.measurement import Value
-from harness.records.run import Run
-from harness.revisions import ab, ab_verdict, paired_run
-from harness.runner.round import Round
-from harness.runner.runner import Runner
-from harness.scoring.score_run import RunScores, audio_jobs
 from tests.harness.fake_runs import QUALITY
 
 TARGET = '''
@@ -28,8 +28,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.targets.scripted import ScriptedTarget
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.targets.scripted import ScriptedTarget
 
 CHANGES = json.loads((Path(__file__).parent / "changes.json").read_text())
 
@@ -51,7 +51,7 @@ class Still(ScriptedTarget):
         self._script = CHANGES.get("control", {})
 '''
 SUITE = '''"""Is it as quick and as good as it was?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="voice.target:Voice", pipeline="any", workload="two.toml", axes={"steps": %s}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, iterations=2)

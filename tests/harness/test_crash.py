@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-from harness.cli import main
-from harness.cli.main import invoke
-from harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
-from harness.machine import readiness
+from voxgate.harness.cli import main
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords
+from voxgate.harness.machine import readiness
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +142,7 @@ def test_one_line_keeps_what_can_be_read() -> None:
 def started(
     *words: str, stdout: object, env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "harness", *words]
+    command = [sys.executable, "-m", "voxgate", *words]
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         command,
         stdout=stdout,
@@ -197,7 +196,7 @@ def with_broken(
         "import signal, sys; sys.argv[0] = 'voxgate'; "
         # a job that a shell started in the background ignores SIGINT, and so would this one
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from harness.__main__ import main; main()"
+        "from voxgate.harness.__main__ import main; main()"
     )
     env = {**os.environ, "PYTHONPATH": "broken"}
     return subprocess.run(
@@ -223,7 +222,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback() -> None:
 def test_jobs_of_ci_are_guarded_in_the_same_way(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness.ci import __main__ as jobs
+    from voxgate.harness.ci import __main__ as jobs
 
     def accident(*_: object) -> int:
         raise KeyError("id")
@@ -247,8 +246,8 @@ def test_jobs_of_ci_are_guarded_in_the_same_way(
 def test_the_engine_ends_with_2_as_well(
     raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from engine import __main__ as command
-    from engine.errors import guarded as engine_guarded
+    from voxgate.engine import __main__ as command
+    from voxgate.engine.errors import guarded as engine_guarded
 
     def accident(*_: object) -> None:
         raise raised

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness import workflow
-from harness.cli.main import invoke
-from harness.history.database import open_history
-from harness.judging.baseline import load_baseline, machine_id
-from harness.judging.baseline_file import BaselineFile
-from harness.judging.judge_run import SpeedDecision
-from harness.records.run import Phase, Run
-from harness.records.verdict import Verdict
-from harness.runner import (
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.history.database import open_history
+from voxgate.harness.judging.baseline import load_baseline, machine_id
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.judge_run import SpeedDecision
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.runner import (
     confirming,
     engine_side,
     process_files,
@@ -33,12 +32,13 @@ from harness.runner import (
     worker,
     worker_pool,
 )
-from harness.runner.confirming import CONFIRM
-from harness.runner.run_plan import RunPlan
-from harness.scoring import kept_scores
-from harness.scoring.kept_scores import FILE
-from harness.scoring.score_run import RunScores
-from harness.workflow import check_suite, judge_run
+from voxgate.harness.runner.confirming import CONFIRM
+from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.scoring.kept_scores import FILE
+from voxgate.harness.scoring.score_run import RunScores
+from voxgate.harness.workflow import check_suite, judge_run
+
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
 

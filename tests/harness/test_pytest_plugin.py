@@ -12,16 +12,16 @@ from typing import Any
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
+from voxgate.harness import workflow
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.history.address import DEFAULT_URL
+from voxgate.harness.history.database import open_history
+from voxgate.harness.pytest_plugin import DEFINES_SUITE, Replay
+from voxgate.harness.runner import run_plan
+from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.targets.scripted import SCRIPT
 
-from harness import workflow
-from harness.cli.main import invoke
-from harness.history.address import DEFAULT_URL
-from harness.history.database import open_history
-from harness.pytest_plugin import DEFINES_SUITE, Replay
-from harness.runner import run_plan
-from harness.runner.runner import Outcome
-from harness.scoring import kept_scores
-from harness.targets.scripted import SCRIPT
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 pytest_plugins = ("pytester",)
@@ -202,7 +202,7 @@ def test_other_peoples_test_runs_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "helpers.py").write_text("raise RuntimeError('never imported')\n")
     (tmp_path / "test_it.py").write_text(
-        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'harness.workflow'} & "
+        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'voxgate.harness.workflow'} & "
         "set(sys.modules)\n"
     )
     command = [
@@ -259,7 +259,7 @@ def test_an_accident_of_ours_ends_the_session_with_2_and_one_line(
         code, text = project.test(*QUICK)
     assert code == 2, text
     assert "voxgate: unexpected KeyError: 'complete'; details: see " in text
-    monkeypatch.setattr("harness.targets.registry.check_cells", accident)
+    monkeypatch.setattr("voxgate.harness.targets.registry.check_cells", accident)
     code, text = project.test(*QUICK)
     assert code == 2, text
     assert (

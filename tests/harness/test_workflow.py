@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness import workflow
+from voxgate.harness.analysis.metric_rules import ENERGY
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.judging import compare as compare_module
+from voxgate.harness.judging import judge as judge_module
+from voxgate.harness.judging import judge_run as judge_run_module
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
+from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.workflow import check_suite, judge_run
 
-from harness import workflow
-from harness.analysis.metric_rules import ENERGY
-from harness.cli.main import invoke
-from harness.judging import compare as compare_module
-from harness.judging import judge as judge_module
-from harness.judging import judge_run as judge_run_module
-from harness.records.measurement import Measurement
-from harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
-from harness.runner import process_files, run_folder
-from harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
-from harness.runner.run_plan import RunPlan
-from harness.scoring import kept_scores
-from harness.workflow import check_suite, judge_run
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]

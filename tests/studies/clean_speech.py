@@ -15,16 +15,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.audio.recording import Recording, read_recording
-from harness.audio.telephone import line
-from harness.metrics.clicks import clicks_score
-from harness.metrics.dropouts import dropouts_per_s
-from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import prompt_leakage_s
-from harness.metrics.repetition import repeats_per_s
-from harness.records.measurement import Missing, Value
-from harness.selftest.trials import clopper_pearson
-from harness.suite.workload import load_workload
+from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.audio.telephone import line
+from voxgate.harness.metrics.clicks import clicks_score
+from voxgate.harness.metrics.dropouts import dropouts_per_s
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.prompt_leakage import prompt_leakage_s
+from voxgate.harness.metrics.repetition import repeats_per_s
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.selftest.trials import clopper_pearson
+from voxgate.harness.suite.workload import load_workload
+
 from tests.harness.metrics.material import people
 
 SENTENCES = 50

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.pipelines.flow import FlowPipeline
-from engine.timing import StageTimes
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.timing import StageTimes
 
 TEXT = "We will meet at the station at eight, and then we will take the last train home."
 STEPS = 16

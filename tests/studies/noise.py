@@ -20,15 +20,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-
-from harness.machine.interference import interference_causes
-from harness.machine.profiles import MALLOC, get_profile
-from harness.records.run import Phase, ProcessRecord
-from harness.runner import run_folder
-from harness.runner.round import Variant
-from harness.runner.runner import make_header, run_sides
-from harness.runner.worker_process import PythonEnv
-from harness.suite.suite import load_suite
+from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.machine.profiles import MALLOC, get_profile
+from voxgate.harness.records.run import Phase, ProcessRecord
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.runner import make_header, run_sides
+from voxgate.harness.runner.worker_process import PythonEnv
+from voxgate.harness.suite.suite import load_suite
 
 TUNABLES = "GLIBC_TUNABLES"
 VARIANTS = {

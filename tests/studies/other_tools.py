@@ -25,17 +25,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
-
-from harness.judging.baseline import BASELINES
-from harness.judging.policy import Policy, load_policy, shown_metrics
-from harness.records.run import Phase, Run
-from harness.records.verdict import Verdict
-from harness.runner import run_folder
-from harness.runner.interleaving import rotated
-from harness.selftest.render_speed import Table, as_markdown, shown_rate
-from harness.selftest.simulated_gate import Gate, GateOutcome, Rounds
-from harness.selftest.speed_plan import Setup, load
-from harness.selftest.trials import Rate, Trial, all_trials, independent, rate_of
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.policy import Policy, load_policy, shown_metrics
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.interleaving import rotated
+from voxgate.harness.selftest.render_speed import Table, as_markdown, shown_rate
+from voxgate.harness.selftest.simulated_gate import Gate, GateOutcome, Rounds
+from voxgate.harness.selftest.speed_plan import Setup, load
+from voxgate.harness.selftest.trials import Rate, Trial, all_trials, independent, rate_of
 
 Samples = NDArray[np.float64]
 Rule = Callable[[Samples, Samples], bool]

@@ -20,13 +20,12 @@ import soundfile
 import soxr
 import torch
 from safetensors.torch import load_file
-
-from engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
-from engine.acoustic.solver import time_grid
-from engine.config import EPSS_STEPS, Grid, Solver
-from engine.layers.mel import log_mel, mel_filterbank
-from engine.vocoder.vocos import waveform
-from engine.weights.f5_checkpoint import load_f5, load_vocos
+from voxgate.engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
+from voxgate.engine.acoustic.solver import time_grid
+from voxgate.engine.config import EPSS_STEPS, Grid, Solver
+from voxgate.engine.layers.mel import log_mel, mel_filterbank
+from voxgate.engine.vocoder.vocos import waveform
+from voxgate.engine.weights.f5_checkpoint import load_f5, load_vocos
 
 PACKAGES = (
     "f5-tts==1.1.22",

@@ -11,11 +11,11 @@ import json
 import sys
 from pathlib import Path
 
-from harness import statistics
-from harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
-from harness.models.whisper_weights import locate_weights
-from harness.records.measurement import Missing
-from harness.scoring.transcription import ENGINES, transcribe_files, transcription_tasks
+from voxgate.harness import statistics
+from voxgate.harness.metrics.word_errors import ErrorCounts, normalizer, word_errors
+from voxgate.harness.models.whisper_weights import locate_weights
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.scoring.transcription import ENGINES, transcribe_files, transcription_tasks
 
 
 def transcripts(files: list[Path], language: str, engine: str) -> list[str]:

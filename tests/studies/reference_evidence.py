@@ -18,29 +18,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.audio.postprocess import active_rms
+from voxgate.engine.duration.alignment import EDGE_SILENCE_FRAMES, predict_alignment
+from voxgate.engine.duration.frames import FrameConditioning
+from voxgate.engine.layers.mel import HOP
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.pipelines.voice_prompt import encode
+from voxgate.engine.text.frontend import phonemise
+from voxgate.harness.audio.files import read_audio, write_flac, write_wav
+from voxgate.harness.audio.recording import read_recording
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.judge_run import scored_run
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.prompt_leakage import prompt_leakage_s
+from voxgate.harness.metrics.prosody import pitch_median
+from voxgate.harness.metrics.speaker_similarity import embedding
+from voxgate.harness.metrics.word_errors import ErrorCounts, word_errors
+from voxgate.harness.models.whisper_weights import locate_weights
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner import run_folder
+from voxgate.harness.scoring.transcription import transcribe_files, transcription_tasks
+from voxgate.harness.suite.workload import load_workload
 
-from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.postprocess import active_rms
-from engine.duration.alignment import EDGE_SILENCE_FRAMES, predict_alignment
-from engine.duration.frames import FrameConditioning
-from engine.layers.mel import HOP
-from engine.pipelines.flow import FlowPipeline
-from engine.pipelines.voice_prompt import encode
-from engine.text.frontend import phonemise
-from harness.audio.files import read_audio, write_flac, write_wav
-from harness.audio.recording import read_recording
-from harness.judging.baseline import BASELINES
-from harness.judging.judge_run import scored_run
-from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import prompt_leakage_s
-from harness.metrics.prosody import pitch_median
-from harness.metrics.speaker_similarity import embedding
-from harness.metrics.word_errors import ErrorCounts, word_errors
-from harness.models.whisper_weights import locate_weights
-from harness.records.measurement import Missing
-from harness.runner import run_folder
-from harness.scoring.transcription import transcribe_files, transcription_tasks
-from harness.suite.workload import load_workload
 from tests.harness.make_voices import spoken
 
 SAYS = "We hear them long before we see them, and the whole village goes outside to watch."
@@ -68,7 +68,7 @@ def lengths(folder: Path) -> Iterator[str]:
     run = folder / "run"
     if not (run / "complete").exists():
         subprocess.run(
-            [sys.executable, "-m", "harness", "run", "reference_voice", "--out", str(run)],
+            [sys.executable, "-m", "voxgate", "run", "reference_voice", "--out", str(run)],
             check=True,
             stdout=2,
         )

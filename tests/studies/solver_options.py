@@ -17,10 +17,9 @@ sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
 import numpy as np  # noqa: E402
 from pesq import pesq  # noqa: E402
-
-from engine.pipelines.flow import FlowPipeline  # noqa: E402
-from harness.suite.suite import load_suite  # noqa: E402
-from harness.suite.workload import load_workload  # noqa: E402
+from voxgate.engine.pipelines.flow import FlowPipeline  # noqa: E402
+from voxgate.harness.suite.suite import load_suite  # noqa: E402
+from voxgate.harness.suite.workload import load_workload  # noqa: E402
 
 SUITES = ("guidance", "adaptive", "early_exit")
 

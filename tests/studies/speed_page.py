@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from voxgate.harness.machine.identity import machine as this_machine
 
-from harness.machine.identity import machine as this_machine
 from tests.studies.roofline import Machine, Work, median
 
 if TYPE_CHECKING:

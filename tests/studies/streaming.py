@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from harness.analysis.grouping import by_name
-from harness.machine.interference import interference_causes
-from harness.machine.profiles import DEFAULT
-from harness.machine.quietness import fitness
-from harness.records.environment import facts_of
-from harness.records.measurement import Measurement
-from harness.records.run import Iteration, Phase, Run
-from harness.report.format import shown
-from harness.runner import process_files, run_folder
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.machine.profiles import DEFAULT
+from voxgate.harness.machine.quietness import fitness
+from voxgate.harness.records.environment import facts_of
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.run import Iteration, Phase, Run
+from voxgate.harness.report.format import shown
+from voxgate.harness.runner import process_files, run_folder
 
 ABOUT_STREAMING = (
     "An underrun is the moment at which a player that began with the first piece has nothing left "
@@ -97,11 +96,11 @@ def measured(folder: Path, suite: str, repeats: int) -> Run:
         resume = ["--resume"] if (run / "run.json").exists() else ["--repeats", str(repeats)]
         how = ["--profile", PROFILES.get(suite, DEFAULT)]
         subprocess.run(
-            [sys.executable, "-m", "harness", "run", suite, "--out", str(run), *how, *resume],
+            [sys.executable, "-m", "voxgate", "run", suite, "--out", str(run), *how, *resume],
             check=True,
         )
     if not (run / "measurements.json").exists():
-        judged = subprocess.run([sys.executable, "-m", "harness", "gate", str(run)], check=False)
+        judged = subprocess.run([sys.executable, "-m", "voxgate", "gate", str(run)], check=False)
         if judged.returncode not in (0, 3):  # 3: there is no baseline, and none is needed
             sys.exit(f"the gate of {run} ended with {judged.returncode}; look above")
     return run_folder.load_run(run)

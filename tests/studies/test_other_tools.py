@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+from voxgate.harness.runner import run_folder
+from voxgate.harness.selftest.simulated_gate import Gate
+from voxgate.harness.selftest.speed_plan import save
+from voxgate.harness.selftest.trials import all_trials
 
-from harness.runner import run_folder
-from harness.selftest.simulated_gate import Gate
-from harness.selftest.speed_plan import save
-from harness.selftest.trials import all_trials
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import make_setup, make_sides
 from tests.studies import other_tools

@@ -10,9 +10,9 @@ export VOXGATE_HISTORY="${VOXGATE_HISTORY:-sqlite:///runs/history.sqlite}"
 rm -rf night
 mkdir -p night runs
 if "$bin/voxgate" doctor --profile "$profile" --json > night/doctor.json; then
-    "$bin/python" -m harness.ci measure "$@" --profile "$profile" --folder night
+    "$bin/python" -m voxgate.harness.ci measure "$@" --profile "$profile" --folder night
     "$bin/voxgate" doctor --profile "$profile" --json > night/doctor-after.json
 fi
 "$bin/voxgate" history status --json > night/status.json
 "$bin/voxgate" report --site --out site
-"$bin/python" -m harness.ci alert "$@" --profile "$profile" --folder night --state runs/night.json
+"$bin/python" -m voxgate.harness.ci alert "$@" --profile "$profile" --folder night --state runs/night.json

@@ -1,8 +1,7 @@
 """brightness.py: where the middle of the spectrum lies."""
 
 import numpy as np
-
-from harness import AudioMetric, Metric, MetricInput, Missing
+from voxgate import AudioMetric, Metric, MetricInput, Missing
 
 
 def brightness(inputs: MetricInput) -> float | Missing:

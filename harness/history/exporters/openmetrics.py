@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from harness.history.database import History
-from harness.history.exporters.tables import Choice
-from harness.history.records import RunRow
+from voxgate.harness.history.database import History
+from voxgate.harness.history.exporters.tables import Choice
+from voxgate.harness.history.records import RunRow
 
 UNITS = {
     "s": "seconds",

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-
-from harness.history.database import History
-from harness.history.exporters.tables import Choice, plain_text, table_text, write_bytes
-from harness.history.importers.common import slug
+from voxgate.harness.history.database import History
+from voxgate.harness.history.exporters.tables import Choice, plain_text, table_text, write_bytes
+from voxgate.harness.history.importers.common import slug
 
 DIRECTIONS = {"higher": 1, "lower": -1}
 """The better direction in Otava's terms; a metric without one is not analysed."""

@@ -28,13 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
-from harness.errors import HarnessError
-from harness.history.database import History
-from harness.history.dates import left_out_line, untrue
-from harness.history.entry import SCHEMA, acknowledgement_to_dict, entry_to_dict
-from harness.history.records import RunRow, Series
-from harness.records.files import write_file
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import History
+from voxgate.harness.history.dates import left_out_line, untrue
+from voxgate.harness.history.entry import SCHEMA, acknowledgement_to_dict, entry_to_dict
+from voxgate.harness.history.records import RunRow, Series
+from voxgate.harness.records.files import write_file
 
 RUN_COLUMNS = ("digest", "source", "suite", "profile", "machine", "head")
 SERIES_COLUMNS = ("cell", "label", "metric", "unit", "better")

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.importers.common import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.importers.common import (
     FAULTS,
     FileError,
     ImportFault,
@@ -32,8 +32,8 @@ from harness.history.importers.common import (
     slug_of,
     value_of,
 )
-from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
-from harness.records.measurement import Missing, Value
+from voxgate.harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
+from voxgate.harness.records.measurement import Missing, Value
 
 SOURCE = "asv"
 FORMAT = 2

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.records import clean
-from harness.records.measurement import Missing, Value
-from harness.records.strict_json import LARGEST
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import clean
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.strict_json import LARGEST
 
 LONGEST = 160
 """Characters of a name; a longer one ends in a digest of itself, so that two of them stay apart."""

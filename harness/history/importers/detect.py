@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history import entry
-from harness.history.importers import asv, common, performance_history, pytest_benchmark, votes
-from harness.history.importers.common import ImportFault
-from harness.history.records import Acknowledgement, HistoryEntry, Vote
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history import entry
+from voxgate.harness.history.importers import (
+    asv,
+    common,
+    performance_history,
+    pytest_benchmark,
+    votes,
+)
+from voxgate.harness.history.importers.common import ImportFault
+from voxgate.harness.history.records import Acknowledgement, HistoryEntry, Vote
 
 KINDS = (
     "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our "

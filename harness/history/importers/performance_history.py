@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.importers.common import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.importers.common import (
     FAULTS,
     ImportFault,
     label_of,
@@ -30,8 +30,8 @@ from harness.history.importers.common import (
     slug_of,
     value_of,
 )
-from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
-from harness.records.measurement import Better
+from voxgate.harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
+from voxgate.harness.records.measurement import Better
 
 SOURCE = "performance-history"
 MOST = 2**31

@@ -11,12 +11,19 @@ empty.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.importers.common import line, mapping, name, once, slug, value_of
-from harness.history.records import EntryCell, EntryValue, HistoryEntry, clean, digest_of, utc_iso
-from harness.metrics import registry
-from harness.records.measurement import Better, Missing, Value
-from harness.records.verdict import Verdict
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.importers.common import line, mapping, name, once, slug, value_of
+from voxgate.harness.history.records import (
+    EntryCell,
+    EntryValue,
+    HistoryEntry,
+    clean,
+    digest_of,
+    utc_iso,
+)
+from voxgate.harness.metrics import registry
+from voxgate.harness.records.measurement import Better, Missing, Value
+from voxgate.harness.records.verdict import Verdict
 
 SOURCE = "pytest-benchmark"
 MOST = 2**31

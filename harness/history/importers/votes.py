@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history.importers.common import mapping, name
-from harness.history.records import Vote, digest_of, utc_iso
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.importers.common import mapping, name
+from voxgate.harness.history.records import Vote, digest_of, utc_iso
 
 SCHEMA = "voxgate-votes/1"
 MODES, SIDES = ("abx", "preference"), ("a", "b", "none")

@@ -4,7 +4,7 @@ network sets it; the history goes by date, and would put such a run before all o
 them for ever.
 """
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,

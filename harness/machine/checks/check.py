@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.machine.clock import is_synchronized, now_utc_iso
+from voxgate.harness.machine.clock import is_synchronized, now_utc_iso
 
 ROOT = Path("/")
 

@@ -12,7 +12,7 @@ at any group above ours, in version 1 (cpu.cfs_quota_us) or 2 (cpu.max) of the i
 import re
 from pathlib import PurePosixPath
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,

@@ -19,7 +19,7 @@ Orin NX and Nano.
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,
@@ -32,7 +32,7 @@ from harness.machine.checks.check import (
     unknown,
     word,
 )
-from harness.machine.checks.cpu import CPUS
+from voxgate.harness.machine.checks.cpu import CPUS
 
 NEAR = 0.01
 """

@@ -2,7 +2,7 @@
 
 import re
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,

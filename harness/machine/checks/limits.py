@@ -9,10 +9,10 @@ a fact is known to be older than it.
 
 from collections.abc import Mapping
 
-from harness.machine.checks.check import Facts, SystemRoot, number, table, word
-from harness.machine.checks.cpu import CPUS
-from harness.machine.checks.gpu import read_gpu
-from harness.machine.checks.jetson import BANDWIDTH, EMC_CAP, LockedGpu, PowerMode
+from voxgate.harness.machine.checks.check import Facts, SystemRoot, number, table, word
+from voxgate.harness.machine.checks.cpu import CPUS
+from voxgate.harness.machine.checks.gpu import read_gpu
+from voxgate.harness.machine.checks.jetson import BANDWIDTH, EMC_CAP, LockedGpu, PowerMode
 
 NONE, UNKNOWN = "none", "unknown"
 NAMES = (

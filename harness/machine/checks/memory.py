@@ -8,7 +8,7 @@ down.
 
 import re
 
-from harness.machine.checks.check import (
+from voxgate.harness.machine.checks.check import (
     Check,
     CheckResult,
     Facts,

@@ -1,3 +1,4 @@
 """
-The published JSON Schemas of voxgate's documents, written by `python -m harness.records.schemas`.
+The published JSON Schemas of voxgate's documents, written by `python -m
+voxgate.harness.records.schemas`.
 """

@@ -1,8 +1,8 @@
 """
 Write the JSON Schemas of this folder anew from the dataclasses.
 
-`python -m harness.records.schemas` looks classes of later folders up by name when it runs: the
-records import none of them.
+`python -m voxgate.harness.records.schemas` looks classes of later folders up by name when it runs:
+the records import none of them.
 """
 
 import dataclasses
@@ -13,21 +13,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from harness.records.files import write_atomic
-from harness.records.json_schema import Schema, json_schema
+from voxgate.harness.records.files import write_atomic
+from voxgate.harness.records.json_schema import Schema, json_schema
 
 FOLDER = Path(__file__).parent
-BASELINE = "harness.judging.baseline_file"
+BASELINE = "voxgate.harness.judging.baseline_file"
 
 
 def schemas() -> dict[str, Schema]:
     """Return every schema, by the name of its file."""
-    run = _loaded("harness.records.run", "SCHEMA_VERSION")
-    judgement = _loaded("harness.records.verdict", "SCHEMA_VERSION")
+    run = _loaded("voxgate.harness.records.run", "SCHEMA_VERSION")
+    judgement = _loaded("voxgate.harness.records.verdict", "SCHEMA_VERSION")
     baseline = _loaded(BASELINE, "SCHEMA_VERSION")
     return {
         "run.schema.json": json_schema(
-            _loaded("harness.runner.run_header", "RunHeader"),
+            _loaded("voxgate.harness.runner.run_header", "RunHeader"),
             "run.json: the header of a run folder",
             (1, run),
         ),
@@ -38,12 +38,12 @@ def schemas() -> dict[str, Schema]:
             _baseline("speed"), "speed@MACHINE.json: the speed baseline of a machine", (1, 1)
         ),
         "judgement.schema.json": json_schema(
-            _loaded("harness.records.verdict", "RunVerdict"),
+            _loaded("voxgate.harness.records.verdict", "RunVerdict"),
             "--json: the judgement of a run",
             (judgement, judgement),
         ),
         "history-entry.schema.json": json_schema(
-            _loaded("harness.history.records", "HistoryEntry"),
+            _loaded("voxgate.harness.history.records", "HistoryEntry"),
             "One run of the history, as an export holds it",
         ),
     }

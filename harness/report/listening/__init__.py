@@ -6,7 +6,7 @@ each; `player.py` is the player of the listening page and of the page of a run; 
 their parts. Judges nothing.
 """
 
-from harness.report.listening.abx import abx_page
-from harness.report.listening.page import listening_page
+from voxgate.harness.report.listening.abx import abx_page
+from voxgate.harness.report.listening.page import listening_page
 
 __all__ = ["abx_page", "listening_page"]

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.history.records import RunRow
-from harness.records.files import write_file
-from harness.records.measurement import Missing
-from harness.report.html import standalone
-from harness.report.listening.assets import AssetFolder
-from harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
-from harness.report.listening.utterance import UtteranceVoices, utterance
-from harness.runner.recordings import When, takes
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.html import standalone
+from voxgate.harness.report.listening.assets import AssetFolder
+from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
+from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
+from voxgate.harness.runner.recordings import When, takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

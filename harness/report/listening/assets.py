@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from harness.records.files import write_file
+from voxgate.harness.records.files import write_file
 
 FOLDER = "audio"
 """Below the folder of the pages; `deck.js` has the same word."""

@@ -16,14 +16,13 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-
-from harness.audio.recording import Recording
-from harness.metrics.clicks import click_times_s
-from harness.metrics.dropouts import dropout_times_s
-from harness.metrics.repetition import repeat_times_s
-from harness.records.measurement import Missing
-from harness.report.listening.assets import Assets
-from harness.report.listening.spectrogram import (
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.clicks import click_times_s
+from voxgate.harness.metrics.dropouts import dropout_times_s
+from voxgate.harness.metrics.repetition import repeat_times_s
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.assets import Assets
+from voxgate.harness.report.listening.spectrogram import (
     SpectrogramDifference,
     Table,
     difference,
@@ -33,8 +32,8 @@ from harness.report.listening.spectrogram import (
     ticks,
     top_hz,
 )
-from harness.report.listening.utterance import PlayedVoice, UtteranceVoices
-from harness.runner.recordings import KeptAudio, When
+from voxgate.harness.report.listening.utterance import PlayedVoice, UtteranceVoices
+from voxgate.harness.runner.recordings import KeptAudio, When
 
 Detector = Callable[[Recording], tuple[float, ...] | Missing]
 DETECTORS: tuple[tuple[str, Detector], ...] = (

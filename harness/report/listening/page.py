@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.history.records import RunRow
-from harness.records.files import write_file
-from harness.records.measurement import Missing
-from harness.report.html import standalone
-from harness.report.listening.abx import write_test
-from harness.report.listening.assets import AssetFolder
-from harness.report.listening.player import BUDGET_BYTES, SCRIPTS, Material, player, prepared
-from harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
-from harness.runner.recordings import When, takes
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.records.files import write_file
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.html import standalone
+from voxgate.harness.report.listening.abx import write_test
+from voxgate.harness.report.listening.assets import AssetFolder
+from voxgate.harness.report.listening.player import (
+    BUDGET_BYTES,
+    SCRIPTS,
+    Material,
+    player,
+    prepared,
+)
+from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
+from voxgate.harness.runner.recordings import When, takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

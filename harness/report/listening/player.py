@@ -9,15 +9,15 @@ play them.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from harness.records.cell import Cell, Request
-from harness.records.run import Run
-from harness.report.contents import TakesOf
-from harness.report.html import data_uri
-from harness.report.listening.assets import AssetFolder, EmbeddedAssets
-from harness.report.listening.differences import UtteranceRow, View, line, view
-from harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
-from harness.report.listening.utterance import UtteranceVoices, utterance
-from harness.runner.recordings import cells_of, requests_of
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.run import Run
+from voxgate.harness.report.contents import TakesOf
+from voxgate.harness.report.html import data_uri
+from voxgate.harness.report.listening.assets import AssetFolder, EmbeddedAssets
+from voxgate.harness.report.listening.differences import UtteranceRow, View, line, view
+from voxgate.harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
+from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
+from voxgate.harness.runner.recordings import cells_of, requests_of
 
 BUDGET_BYTES = 100 * 2**20
 """

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import HarnessError
-from harness.history.records import RunRow
-from harness.judging.baseline import golden_dir, load_baseline
-from harness.judging.baseline_file import BaselineFile
-from harness.judging.replace_folder import ROOM
-from harness.records.files import PLAIN_NAME
-from harness.records.measurement import Missing
-from harness.runner.recordings import Recordings, open_recordings
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.judging.baseline import golden_dir, load_baseline
+from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.replace_folder import ROOM
+from voxgate.harness.records.files import PLAIN_NAME
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner.recordings import Recordings, open_recordings
 
 
 class Runs(Protocol):

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
-
-from harness.records.measurement import Missing
-from harness.runner.recordings import KeptAudio
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner.recordings import KeptAudio
 
 Table = NDArray[np.float64]
 HOP_S = 0.010

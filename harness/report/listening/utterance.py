@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
-
-from harness.audio.activity import active_level_db
-from harness.records.cell import Request
-from harness.records.measurement import Missing, Value
-from harness.report.listening.assets import Assets
-from harness.runner.recordings import KeptAudio, Take, When
+from voxgate.harness.audio.activity import active_level_db
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.report.listening.assets import Assets
+from voxgate.harness.runner.recordings import KeptAudio, Take, When
 
 FLAC_ANY_BELOW_HZ, FLAC_HIGHEST_HZ = 2**16, 655_350
 """FLAC knows every rate below the first, and every tenth one up to the second."""

@@ -19,29 +19,29 @@ from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.history.database import History, open_existing
-from harness.history.records import RunRow
-from harness.judging.policy import Policy, limits_of
-from harness.machine.clock import now_utc_iso
-from harness.report.badges import MEANINGS
-from harness.report.listening import listening_page
-from harness.report.run_page import run_page
-from harness.report.site import urls
-from harness.report.site.cell_page import write_cells
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import History, open_existing
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.judging.policy import Policy, limits_of
+from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.report.badges import MEANINGS
+from voxgate.harness.report.listening import listening_page
+from voxgate.harness.report.run_page import run_page
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.cell_page import write_cells
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import (
     Book,
     LoadedHistory,
     RunAxis,
     make_book,
     read_trends,
 )
-from harness.report.site.overview_page import Listen, write_overview
-from harness.report.site.run_data import CHUNK, list_script, run_scripts
-from harness.report.site.run_view import drawings, judgement, measurements, record
-from harness.report.site.state import cell_states
-from harness.report.site.suite_page import write_suites
+from voxgate.harness.report.site.overview_page import Listen, write_overview
+from voxgate.harness.report.site.run_data import CHUNK, list_script, run_scripts
+from voxgate.harness.report.site.run_view import drawings, judgement, measurements, record
+from voxgate.harness.report.site.state import cell_states
+from voxgate.harness.report.site.suite_page import write_suites
 
 
 def build_site_of(url: str, out: Path, baselines: Path) -> Path:

@@ -10,22 +10,21 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-
-from harness.analysis.metric_rules import STAGE
-from harness.history.budget import Budget, shift_text
-from harness.history.change_points import ChangePoint
-from harness.history.records import Series
-from harness.history.trend import SeriesTrend
-from harness.report.badges import Badge
-from harness.report.format import SECONDS, shown, shown_scale, shown_unit
-from harness.report.site import urls
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import Spark, of_trend
-from harness.report.site.run_data import metric_facts
-from harness.report.site.run_view import RunLink, run_links
-from harness.report.site.state import QUIET, CellState, cell_state, worst
-from harness.report.site.urls import data_script, run_page
+from voxgate.harness.analysis.metric_rules import STAGE
+from voxgate.harness.history.budget import Budget, shift_text
+from voxgate.harness.history.change_points import ChangePoint
+from voxgate.harness.history.records import Series
+from voxgate.harness.history.trend import SeriesTrend
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import Spark, of_trend
+from voxgate.harness.report.site.run_data import metric_facts
+from voxgate.harness.report.site.run_view import RunLink, run_links
+from voxgate.harness.report.site.state import QUIET, CellState, cell_state, worst
+from voxgate.harness.report.site.urls import data_script, run_page
 
 LISTED = 10
 SAID = 5

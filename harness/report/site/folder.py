@@ -10,10 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-from harness.errors import HarnessError
-from harness.judging.replace_folder import drafted, put_folder
-from harness.records.files import inside, reason, write_file
-from harness.report.html import STYLE, TEMPLATES, templates
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.replace_folder import drafted, put_folder
+from voxgate.harness.records.files import inside, reason, write_file
+from voxgate.harness.report.html import STYLE, TEMPLATES, templates
 
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
 LIBRARY = ("uPlot.iife.js", "uPlot.min.css")

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.analysis.metric_rules import STAGE, is_helper
-from harness.errors import HarnessError
-from harness.history.database import History
-from harness.history.dates import Believed, left_out_line
-from harness.history.records import Acknowledgement, CellRow, RunRow, Series
-from harness.history.trend import SeriesTrend, trends
-from harness.records.measurement import Measurement, Missing
-from harness.report.site import urls
-from harness.report.site.marks import Spark, sparkline
+from voxgate.harness.analysis.metric_rules import STAGE, is_helper
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import History
+from voxgate.harness.history.dates import Believed, left_out_line
+from voxgate.harness.history.records import Acknowledgement, CellRow, RunRow, Series
+from voxgate.harness.history.trend import SeriesTrend, trends
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.marks import Spark, sparkline
 
 if TYPE_CHECKING:
     import pandas as pd

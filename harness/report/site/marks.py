@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.history.trend import SeriesTrend, TrendState
-from harness.report.badges import Badge
+from voxgate.harness.history.trend import SeriesTrend, TrendState
+from voxgate.harness.report.badges import Badge
 
 STATES: Mapping[str, str] = {
     TrendState.WORSE: "bad",

@@ -5,14 +5,14 @@ The overview page: headline, every cell with its state, suites with their latest
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.history.records import RunRow
-from harness.report.badges import Badge
-from harness.report.site import urls
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, RunAxis
-from harness.report.site.marks import Spark
-from harness.report.site.run_view import RunLink, run_links
-from harness.report.site.state import CellState, headline
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.marks import Spark
+from voxgate.harness.report.site.run_view import RunLink, run_links
+from voxgate.harness.report.site.state import CellState, headline
 
 Listen = Mapping[int, Sequence[tuple[str, str]]]
 """Run -> (title, address) of the pages on which it can be heard."""

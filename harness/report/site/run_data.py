@@ -9,14 +9,13 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
-
-from harness.history.records import CellRow, RunRow
-from harness.records.measurement import SNR_CEILING_DB
-from harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit
-from harness.report.site import urls
-from harness.report.site.history_view import Book, RunAxis
-from harness.report.site.urls import data_script
-from harness.report.tables import COLUMNS
+from voxgate.harness.history.records import CellRow, RunRow
+from voxgate.harness.records.measurement import SNR_CEILING_DB
+from voxgate.harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.urls import data_script
+from voxgate.harness.report.tables import COLUMNS
 
 CHUNK = 64
 """

@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from harness.history.records import CellRow, RunRow
-from harness.judging.policy import Policy
-from harness.judging.tradeoff import fastest_passing
-from harness.machine.quietness import MachineState, state_between
-from harness.records.measurement import Measurement
-from harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
-from harness.report.badges import VERDICTS, Badge, of_verdict
-from harness.report.charts import ChartImage, both_themes, chart_image
-from harness.report.contents import tradeoffs_of
-from harness.report.format import fact_text, flat_facts, shown_unit
-from harness.report.run_page import (
+from voxgate.harness.history.records import CellRow, RunRow
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.judging.tradeoff import fastest_passing
+from voxgate.harness.machine.quietness import MachineState, state_between
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
+from voxgate.harness.report.badges import VERDICTS, Badge, of_verdict
+from voxgate.harness.report.charts import ChartImage, both_themes, chart_image
+from voxgate.harness.report.contents import tradeoffs_of
+from voxgate.harness.report.format import fact_text, flat_facts, shown_unit
+from voxgate.harness.report.run_page import (
     CheckLine,
     JudgedMeasurement,
     RecordedCell,
     RunBefore,
     RunRecord,
 )
-from harness.report.site import urls
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.tables import COLUMNS, TableColumn
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.tables import COLUMNS, TableColumn
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:

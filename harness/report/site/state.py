@@ -8,11 +8,11 @@ names the regressions with place and date, and series that are no longer measure
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.history.trend import SeriesTrend, TrendState
-from harness.report.badges import Badge
-from harness.report.site import urls
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import ADVISORY, of_state, of_trend
+from voxgate.harness.history.trend import SeriesTrend, TrendState
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import ADVISORY, of_state, of_trend
 
 ORDER = tuple(TrendState)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)

@@ -6,18 +6,18 @@ quality, and the latest runs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.judging.policy import Policy
-from harness.judging.tradeoff import fastest_passing
-from harness.records.verdict import RunVerdict
-from harness.report.badges import Badge
-from harness.report.charts import ChartImage
-from harness.report.format import shown
-from harness.report.site import urls
-from harness.report.site.folder import Folder
-from harness.report.site.history_view import Book, MetricSeries, RunAxis
-from harness.report.site.marks import LAST, Spark, of_trend
-from harness.report.site.overview_page import Listen
-from harness.report.site.run_view import (
+from voxgate.harness.judging.policy import Policy
+from voxgate.harness.judging.tradeoff import fastest_passing
+from voxgate.harness.records.verdict import RunVerdict
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.charts import ChartImage
+from voxgate.harness.report.format import shown
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.marks import LAST, Spark, of_trend
+from voxgate.harness.report.site.overview_page import Listen
+from voxgate.harness.report.site.run_view import (
     Measured,
     RunLink,
     charts_of,
@@ -26,7 +26,7 @@ from harness.report.site.run_view import (
     measurements,
     run_links,
 )
-from harness.report.site.state import QUIET, CellState, cell_state, summary, worst
+from voxgate.harness.report.site.state import QUIET, CellState, cell_state, summary, worst
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.records.command_line import placeholders
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.command_line import placeholders
 
 DIGEST_LENGTH = 12
 BLOCK_BYTES = 2**20

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
-
-from harness.audio.files import LARGEST_FRAMES, Audio
-from harness.errors import HarnessError
-from harness.records.cell import Name, Option, Request
-from harness.records.codec import from_json
-from harness.records.constraints import Range
-from harness.records.run import FailureKind, Time
-from harness.records.strict_json import parse_json
-from harness.targets.command.once import decode_wav, read_output
-from harness.targets.command.process import Folders, Orphans, Program, printable
-from harness.targets.http.audio_decoder import LEAST_HZ, MOST_HZ
-from harness.targets.http.client import SpeechError, options_told
+from voxgate.harness.audio.files import LARGEST_FRAMES, Audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Name, Option, Request
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.run import FailureKind, Time
+from voxgate.harness.records.strict_json import parse_json
+from voxgate.harness.targets.command.once import decode_wav, read_output
+from voxgate.harness.targets.command.process import Folders, Orphans, Program, printable
+from voxgate.harness.targets.http.audio_decoder import LEAST_HZ, MOST_HZ
+from voxgate.harness.targets.http.client import SpeechError, options_told
 
 VERSION = 1
 LINE_BYTES = 2**20

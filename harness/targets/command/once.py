@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import soundfile
-
-from harness.audio.files import LARGEST_FRAMES, Audio, decode_audio
-from harness.errors import HarnessError
-from harness.records.cell import Option, Request
-from harness.records.command_line import LANGUAGE, TEXT, TEXT_FILE, WAV, CommandLine
-from harness.records.run import FailureKind
-from harness.targets.command.process import LOOK_S, Folders, Orphans, Program, TreeLook
-from harness.targets.http.audio_decoder import FILE_BYTES, WavReader, check_rate
-from harness.targets.http.audio_format import WAV_HEAD, format_of
-from harness.targets.http.client import SpeechError
+from voxgate.harness.audio.files import LARGEST_FRAMES, Audio, decode_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Option, Request
+from voxgate.harness.records.command_line import LANGUAGE, TEXT, TEXT_FILE, WAV, CommandLine
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.targets.command.process import LOOK_S, Folders, Orphans, Program, TreeLook
+from voxgate.harness.targets.http.audio_decoder import FILE_BYTES, WavReader, check_rate
+from voxgate.harness.targets.http.audio_format import WAV_HEAD, format_of
+from voxgate.harness.targets.http.client import SpeechError
 
 OBSERVE_S = 0.01
 """How often the process tree is looked at in a synthesis under observation."""

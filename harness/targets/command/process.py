@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from harness.errors import HarnessError
-from harness.machine.process_guard import GUARD
-from harness.records.run import FailureKind
-from harness.targets.http.client import SpeechError
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.process_guard import GUARD
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.targets.http.client import SpeechError
 
 LOOK_S = 0.1
 """How often a process is looked at that prints nothing."""

@@ -16,17 +16,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-
-from harness.audio.files import Audio, same_audio
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option, Request
-from harness.records.command_line import OF_A_PROFILE, CommandLine
-from harness.records.run import UNSEEN, OptionCheck
-from harness.targets.command.files import named_files
-from harness.targets.command.lines import LineEngine
-from harness.targets.command.once import OneShot
-from harness.targets.command.process import TreeLook
-from harness.targets.protocol import Options, StageWatch, Target
+from voxgate.harness.audio.files import Audio, same_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.command_line import OF_A_PROFILE, CommandLine
+from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.targets.command.files import named_files
+from voxgate.harness.targets.command.lines import LineEngine
+from voxgate.harness.targets.command.once import OneShot
+from voxgate.harness.targets.command.process import TreeLook
+from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
 PROCESS = "process"
 STAGES = {"once": (PROCESS, PROCESS), "lines": ("first_audio", "further_audio")}

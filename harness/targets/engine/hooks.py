@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from engine.alphabet import PHONES
-from harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
-from harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
+from voxgate.engine.alphabet import PHONES
+from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
+from voxgate.harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
 
 
 class Recorder:
@@ -127,7 +126,7 @@ class Hooks:
             self.text_marks.append(self.crowd.mark())
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        from engine.duration.alignment import DURATION_SCALE, EDGE_SILENCE_FRAMES
+        from voxgate.engine.duration.alignment import DURATION_SCALE, EDGE_SILENCE_FRAMES
 
         self.planned.append(
             float(output[0, 1:-1].exp().sum()) * DURATION_SCALE + 2 * EDGE_SILENCE_FRAMES

@@ -13,19 +13,18 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-
-from engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, as_sentence
-from engine.audio.reference_recording import transcript_of
-from engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
-from engine.pipelines.infill import InfillPipeline
-from engine.text.character_ids import normalise_characters
-from harness.records.cell import Request
-from harness.targets.engine.hooks import Hooks
-from harness.targets.engine.observer import SynthesisObservation, observe
-from harness.targets.engine.observers import Check, Observation, PipelineObserver
-from harness.targets.engine.option_checks import CHECKS
-from harness.targets.engine.prompt_probe import recording_seen
-from harness.targets.protocol import Options
+from voxgate.engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, as_sentence
+from voxgate.engine.audio.reference_recording import transcript_of
+from voxgate.engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED
+from voxgate.engine.pipelines.infill import InfillPipeline
+from voxgate.engine.text.character_ids import normalise_characters
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.hooks import Hooks
+from voxgate.harness.targets.engine.observer import SynthesisObservation, observe
+from voxgate.harness.targets.engine.observers import Check, Observation, PipelineObserver
+from voxgate.harness.targets.engine.option_checks import CHECKS
+from voxgate.harness.targets.engine.prompt_probe import recording_seen
+from voxgate.harness.targets.protocol import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-
-from harness.records.cell import Request
-from harness.targets.engine.hooks import Hooks, Recorder, dtype_name, hooked_in
-from harness.targets.engine.prompt_probe import PromptSeen, counting, prompt_seen
-from harness.targets.engine.runtime_probe import (
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.hooks import Hooks, Recorder, dtype_name, hooked_in
+from voxgate.harness.targets.engine.prompt_probe import PromptSeen, counting, prompt_seen
+from voxgate.harness.targets.engine.runtime_probe import (
     RuntimeProbe,
     SessionSeen,
     compiled_from,
@@ -26,7 +25,13 @@ from harness.targets.engine.runtime_probe import (
     graphs_of,
     is_compiled,
 )
-from harness.targets.engine.thread_probe import Crowd, CrowdSeen, Passes, could_meet, rearranged
+from voxgate.harness.targets.engine.thread_probe import (
+    Crowd,
+    CrowdSeen,
+    Passes,
+    could_meet,
+    rearranged,
+)
 
 Value = TypeVar("Value")
 

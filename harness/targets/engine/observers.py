@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from engine.config import PipelineConfig, options_of
-from harness.errors import HarnessError
-from harness.records.cell import Request
-from harness.records.run import UNSEEN, OptionCheck
-from harness.targets.protocol import Options
+from voxgate.engine.config import PipelineConfig, options_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.targets.protocol import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class PipelineObserver:
 
 
 _PLACES = {
-    "flow": "harness.targets.engine.option_checks:OBSERVER",
-    "infill": "harness.targets.engine.infill:OBSERVER",
+    "flow": "voxgate.harness.targets.engine.option_checks:OBSERVER",
+    "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
 }
 """Pipeline -> `module:NAME` of its PipelineObserver."""
 

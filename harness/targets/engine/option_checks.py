@@ -10,19 +10,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
-
-from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
-from engine.audio.reference_recording import transcript_of
-from engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
-from engine.layers.mel import LOG_FLOOR
-from engine.passes.precision import DTYPES
-from engine.pipelines.flow import initial_noise
-from engine.text.frontend import phonemise
-from harness.records.cell import Option
-from harness.targets.engine.observer import ModelSeen, SynthesisObservation, observe
-from harness.targets.engine.observers import Check, Observation, PipelineObserver
-from harness.targets.engine.prompt_probe import recording_seen, run_together
-from harness.targets.engine.solver_checks import (
+from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.audio.reference_recording import transcript_of
+from voxgate.engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
+from voxgate.engine.layers.mel import LOG_FLOOR
+from voxgate.engine.passes.precision import DTYPES
+from voxgate.engine.pipelines.flow import initial_noise
+from voxgate.engine.text.frontend import phonemise
+from voxgate.harness.records.cell import Option
+from voxgate.harness.targets.engine.observer import ModelSeen, SynthesisObservation, observe
+from voxgate.harness.targets.engine.observers import Check, Observation, PipelineObserver
+from voxgate.harness.targets.engine.prompt_probe import recording_seen, run_together
+from voxgate.harness.targets.engine.solver_checks import (
     calls_hold,
     cfg_interval,
     early_exit,
@@ -31,8 +30,8 @@ from harness.targets.engine.solver_checks import (
     nfe_adaptive,
     planned_calls,
 )
-from harness.targets.engine.thread_checks import threads, workers
-from harness.targets.protocol import Options
+from voxgate.harness.targets.engine.thread_checks import threads, workers
+from voxgate.harness.targets.protocol import Options
 
 GUIDANCE_TOLERANCE = 0.02
 """

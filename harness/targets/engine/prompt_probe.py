@@ -21,10 +21,9 @@ import numpy as np
 import soxr
 import torch
 from torch import Tensor
-
-from engine.layers.mel import log_mel, mel_filterbank
-from harness.audio.files import read_audio
-from harness.records.cell import Option
+from voxgate.engine.layers.mel import log_mel, mel_filterbank
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.records.cell import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from harness.targets.engine.thread_probe import Crowd
+from voxgate.harness.targets.engine.thread_probe import Crowd
 
 PRODUCTS = (
     *("mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "_int_mm", "_linear_pointwise"),

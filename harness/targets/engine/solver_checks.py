@@ -9,12 +9,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-
-from engine.acoustic.solver import integrate, steps_for, time_grid
-from engine.config import Adaptive, Grid, Solver
-from harness.targets.engine.observer import SynthesisObservation
-from harness.targets.engine.observers import Observation
-from harness.targets.protocol import Options
+from voxgate.engine.acoustic.solver import integrate, steps_for, time_grid
+from voxgate.engine.config import Adaptive, Grid, Solver
+from voxgate.harness.targets.engine.observer import SynthesisObservation
+from voxgate.harness.targets.engine.observers import Observation
+from voxgate.harness.targets.protocol import Options
 
 CHANGE_SLACK = 0.01
 """

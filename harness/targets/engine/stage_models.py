@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from engine.pipelines.pipeline import Pipeline
-from harness.records.cell import Request
-from harness.records.run import StageWork
-from harness.targets.protocol import IsolatedStage, StageWatch
+from voxgate.engine.pipelines.pipeline import Pipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import StageWork
+from voxgate.harness.targets.protocol import IsolatedStage, StageWatch
 
 TRANSFER = "transfer"
 

@@ -14,19 +14,18 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option, Request
-from harness.records.run import OptionCheck
-from harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
 
 if TYPE_CHECKING:
-    from engine.pipelines.pipeline import Pipeline
+    from voxgate.engine.pipelines.pipeline import Pipeline
 
 
 def served_pipelines() -> tuple[str, ...]:
     """Return the pipelines that the engine serves over HTTP."""
-    from engine.pipelines import SERVED
+    from voxgate.engine.pipelines import SERVED
 
     return SERVED
 
@@ -47,8 +46,8 @@ class EngineTarget(Target):
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
         """Check options by the configuration of their pipeline, without importing torch."""
-        from engine.config import config_class, config_names, parse
-        from engine.errors import EngineError
+        from voxgate.engine.config import config_class, config_names, parse
+        from voxgate.engine.errors import EngineError
 
         if pipeline not in config_names():
             raise HarnessError(
@@ -62,7 +61,7 @@ class EngineTarget(Target):
 
     def imports_for(self, cell: Cell) -> tuple[str, ...]:
         """Return torch and the module of the cell's pipeline."""
-        from engine.errors import EngineError
+        from voxgate.engine.errors import EngineError
 
         try:
             return ("torch", _registry().pipeline_module(cell.pipeline))
@@ -71,7 +70,7 @@ class EngineTarget(Target):
 
     def load(self, cell: Cell, defaults: Options) -> None:
         """Load the pipeline. Raises HarnessError when the engine refuses."""
-        from engine.errors import EngineError
+        from voxgate.engine.errors import EngineError
 
         self.requested = {**defaults, **cell.options}
         self.check_options(cell.pipeline, self.requested)
@@ -91,7 +90,7 @@ class EngineTarget(Target):
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Stream the audio of one request."""
-        from engine.errors import EngineError
+        from voxgate.engine.errors import EngineError
 
         lengths = []
         try:
@@ -115,7 +114,7 @@ class EngineTarget(Target):
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Run one synthesis under observation; check requested options, and defaults likewise."""
-        from harness.targets.engine.observers import check_effects, observer_of
+        from voxgate.harness.targets.engine.observers import check_effects, observer_of
 
         config = type(self.pipeline.config)
         observer = observer_of(config.pipeline)
@@ -129,13 +128,13 @@ class EngineTarget(Target):
 
     def isolated_stages(self, request: Request, watch: StageWatch) -> Mapping[str, IsolatedStage]:
         """Synthesise one request; return its models, each with the inputs of its first call."""
-        from harness.targets.engine.stage_models import synthesize_and_isolate
+        from voxgate.harness.targets.engine.stage_models import synthesize_and_isolate
 
         return synthesize_and_isolate(self.pipeline, request, watch)
 
     def settled(self) -> bool:
         """Whether the last synthesis compiled no graph, and recorded no CUDA graph."""
-        from harness.targets.engine.runtime_probe import compiled_graphs, recordings
+        from voxgate.harness.targets.engine.runtime_probe import compiled_graphs, recordings
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs
@@ -145,7 +144,7 @@ def _registry() -> Any:
     """
     Import the engine's registry of pipelines. Raises HarnessError for a revision that has none.
     """
-    from engine import pipelines
+    from voxgate.engine import pipelines
 
     if not hasattr(pipelines, "pipeline_class"):
         raise HarnessError(

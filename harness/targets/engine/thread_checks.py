@@ -4,9 +4,9 @@ Option checks of threads: `workers`, and each worker's share of `threads`.
 `option_checks` lists them.
 """
 
-from harness.targets.engine.observer import SynthesisObservation
-from harness.targets.engine.observers import Observation
-from harness.targets.protocol import Options
+from voxgate.harness.targets.engine.observer import SynthesisObservation
+from voxgate.harness.targets.engine.observers import Observation
+from voxgate.harness.targets.protocol import Options
 
 
 def workers(options: Options, seen: SynthesisObservation) -> Observation:

@@ -16,10 +16,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-
-from engine.pipelines.batching import in_turn
-from engine.pipelines.flow import initial_noise
-from engine.text.frontend import phonemise
+from voxgate.engine.pipelines.batching import in_turn
+from voxgate.engine.pipelines.flow import initial_noise
+from voxgate.engine.text.frontend import phonemise
 
 PATIENCE_S = 10.0
 """

@@ -12,10 +12,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.files import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decode_audio
-from harness.errors import HarnessError
-from harness.targets.http.audio_format import WAV_HEAD, bytes_to_tell, format_of
+from voxgate.harness.audio.files import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decode_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.targets.http.audio_format import WAV_HEAD, bytes_to_tell, format_of
 
 Audio = NDArray[np.float32]
 

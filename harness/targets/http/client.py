@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.audio.files import LARGEST_FRAMES
-from harness.errors import HarnessError
-from harness.records.cell import Option
-from harness.records.run import FailureKind
-from harness.targets.http.audio_decoder import (
+from voxgate.harness.audio.files import LARGEST_FRAMES
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Option
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.targets.http.audio_decoder import (
     Audio,
     AudioReader,
     FormatError,
     check_rate,
     make_reader,
 )
-from harness.targets.http.audio_format import HeaderFormat, format_of_headers
+from voxgate.harness.targets.http.audio_format import HeaderFormat, format_of_headers
 
 FORMS = ("wav", "pcm", "flac")
 BYTE_ORDERS = ("little", "big")

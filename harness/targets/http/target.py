@@ -18,12 +18,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-
-from harness.audio.files import Audio, same_audio
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option, Request
-from harness.records.run import UNSEEN, OptionCheck
-from harness.targets.http.client import (
+from voxgate.harness.audio.files import Audio, same_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.targets.http.client import (
     API_RATE_HZ,
     BYTE_ORDERS,
     FORMS,
@@ -33,7 +32,7 @@ from harness.targets.http.client import (
     options_told,
     voices_told,
 )
-from harness.targets.protocol import Options, StageWatch, Target
+from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
 TOLD = "told by the server"
 SENT = "sent, and not refused"

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-
-from harness.errors import HarnessError
-from harness.machine.process_guard import GUARD
-from harness.records.codec import from_json
-from harness.records.constraints import Fallback, Length, Range
-from harness.records.run import Failure, FailureKind, Time
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.process_guard import GUARD
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Fallback, Length, Range
+from voxgate.harness.records.run import Failure, FailureKind, Time
 
 OLDEST = (3, 8)
 MARK = b"\0voxgate-shim "

@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.targets.other_python.connection import EngineLaunch
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.targets.other_python.connection import EngineLaunch
 
 PROGRAMS = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe")
 INSIDE = (".venv", "venv")

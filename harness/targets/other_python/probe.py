@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Option
-from harness.targets.other_python.connection import EngineAbroadError, EngineLaunch, EngineProcess
-from harness.targets.other_python.find import find_environment, shown_environment
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.targets.other_python.connection import (
+    EngineAbroadError,
+    EngineLaunch,
+    EngineProcess,
+)
+from voxgate.harness.targets.other_python.find import find_environment, shown_environment
 
 PROBE_S = 300.0
 """Importing the module of a target takes long where it imports the engine, which it should not."""

@@ -6,10 +6,15 @@ without them.
 import numpy as np
 import pytest
 import torch
-
-from engine.acoustic.guidance import CFGVelocity
-from engine.acoustic.solver import FULL_PHONES, EarlyExitVelocity, integrate, steps_for, time_grid
-from engine.config import Adaptive, Solver
+from voxgate.engine.acoustic.guidance import CFGVelocity
+from voxgate.engine.acoustic.solver import (
+    FULL_PHONES,
+    EarlyExitVelocity,
+    integrate,
+    steps_for,
+    time_grid,
+)
+from voxgate.engine.config import Adaptive, Solver
 
 TEXT = "Hello there, how are you today?"
 

@@ -1,12 +1,11 @@
-"""engine.acoustic.solver: grids and orders of convergence."""
+"""voxgate.engine.acoustic.solver: grids and orders of convergence."""
 
 import math
 
 import pytest
 import torch
-
-from engine.acoustic.solver import PRUNED_STEPS, integrate, time_grid
-from engine.config import EPSS_STEPS, Grid, Solver
+from voxgate.engine.acoustic.solver import PRUNED_STEPS, integrate, time_grid
+from voxgate.engine.config import EPSS_STEPS, Grid, Solver
 
 
 def test_a_uniform_grid_has_even_steps():

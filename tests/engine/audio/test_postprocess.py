@@ -1,9 +1,8 @@
-"""engine.audio: level and joins."""
+"""voxgate.engine.audio: level and joins."""
 
 import numpy as np
 import pytest
-
-from engine.audio.postprocess import (
+from voxgate.engine.audio.postprocess import (
     CROSSFADE,
     PEAK_LIMIT,
     TARGET_RMS,

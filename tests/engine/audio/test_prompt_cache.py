@@ -1,10 +1,11 @@
-"""engine.audio.prompt_cache: a recording is worked out once, whatever its file is called."""
+"""
+voxgate.engine.audio.prompt_cache: a recording is worked out once, whatever its file is called.
+"""
 
 import pytest
-
-from engine.audio import prompt_cache
-from engine.audio.prompt_cache import PromptCache
-from engine.errors import EngineError
+from voxgate.engine.audio import prompt_cache
+from voxgate.engine.audio.prompt_cache import PromptCache
+from voxgate.engine.errors import EngineError
 
 
 @pytest.fixture(name="worked_out")

@@ -1,6 +1,6 @@
 """
-engine.audio.reference_recording: any recording becomes trimmed mono at the pipeline's rate, or is
-refused in words.
+voxgate.engine.audio.reference_recording: any recording becomes trimmed mono at the pipeline's rate,
+or is refused in words.
 """
 
 import io
@@ -9,10 +9,9 @@ import resource
 import numpy as np
 import pytest
 import soundfile
-
-from engine.audio import reference_recording
-from engine.audio.reference_recording import load_speech, read_file, transcript_of
-from engine.errors import EngineError
+from voxgate.engine.audio import reference_recording
+from voxgate.engine.audio.reference_recording import load_speech, read_file, transcript_of
+from voxgate.engine.errors import EngineError
 
 RATE_HZ, HOP = 16_000, 256
 

@@ -1,9 +1,8 @@
-"""engine.config: strict options."""
+"""voxgate.engine.config: strict options."""
 
 import pytest
-
-from engine.config import OPTIONS, FlowConfig, Precision, Solver, parse_options, parse_words
-from engine.errors import EngineError
+from voxgate.engine.config import OPTIONS, FlowConfig, Precision, Solver, parse_options, parse_words
+from voxgate.engine.errors import EngineError
 
 
 def test_defaults_are_the_dataclass_defaults():
@@ -69,7 +68,7 @@ def test_importing_the_options_loads_no_torch():
     import subprocess
     import sys
 
-    code = "import sys, engine.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, voxgate.engine.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

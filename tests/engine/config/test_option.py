@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-
-from engine.config import (
+from voxgate.engine.config import (
     FlowConfig,
     InfillConfig,
     PipelineConfig,
@@ -22,9 +21,9 @@ from engine.config import (
     parse_typed,
     register_config,
 )
-from engine.config.option_spec import OptionSpec
-from engine.config.page import help_of
-from engine.errors import EngineError
+from voxgate.engine.config.option_spec import OptionSpec
+from voxgate.engine.config.page import help_of
+from voxgate.engine.errors import EngineError
 
 ROOT = Path(__file__).parents[3]
 
@@ -111,7 +110,7 @@ def _rules(spec: OptionSpec) -> tuple[object, ...]:
 
 def test_the_reference_page_is_fresh():
     done = subprocess.run(
-        [sys.executable, "-m", "engine", "options", "--markdown"],
+        [sys.executable, "-m", "voxgate.engine", "options", "--markdown"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -119,4 +118,4 @@ def test_the_reference_page_is_fresh():
     )
     page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 
-    assert page == done.stdout, "run: python -m engine options --markdown > docs/options.md"
+    assert page == done.stdout, "run: python -m voxgate.engine options --markdown > docs/options.md"

@@ -1,5 +1,6 @@
 """
-engine.duration.forced_alignment: phones are found by laying a recording upon the same words spoken.
+voxgate.engine.duration.forced_alignment: phones are found by laying a recording upon the same words
+spoken.
 """
 
 import itertools
@@ -7,8 +8,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-
-from engine.duration.forced_alignment import MAX_STEP, STEP_COST, align_frames, aligned_durations
+from voxgate.engine.duration.forced_alignment import (
+    MAX_STEP,
+    STEP_COST,
+    align_frames,
+    aligned_durations,
+)
 
 
 def _sounds(count, seed=0, bands=12):

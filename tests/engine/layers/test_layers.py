@@ -1,11 +1,10 @@
-"""engine.layers: shapes and properties."""
+"""voxgate.engine.layers: shapes and properties."""
 
 import numpy as np
 import torch
-
-from engine.layers.attention import Attention, apply_rope, plain_attention, rope_tables
-from engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
-from engine.layers.time_conditioning import TimestepEmbedding
+from voxgate.engine.layers.attention import Attention, apply_rope, plain_attention, rope_tables
+from voxgate.engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
+from voxgate.engine.layers.time_conditioning import TimestepEmbedding
 
 
 def test_every_mel_band_hears_something_and_bands_tile_the_spectrum():

@@ -19,24 +19,23 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from engine.acoustic import dit as acoustic
-from engine.acoustic.infill import InfillPrompt, empty_prompt
-from engine.config import Solver, parse_options
-from engine.config.infill import parse_infill_options
-from engine.duration.frames import FrameConditioning
-from engine.layers.attention import rope_tables
-from engine.layers.mel import BANDS, HOP
-from engine.passes.onnx_graph import signature_of
-from engine.passes.precision import DTYPES
-from engine.pipelines import flow, infill
-from engine.pipelines.flow import FlowPipeline, Part, no_watch
-from engine.pipelines.infill import InfillPipeline
-from engine.pipelines.voice_prompt import Prompt, _spoken
-from engine.vocoder.vocos import VocosShape, waveform
-from engine.weights.f5_checkpoint import load_infill_voice
-from engine.weights.random_checkpoint import write_random_voice
-from engine.weights.voice import load_voice
+from voxgate.engine.acoustic import dit as acoustic
+from voxgate.engine.acoustic.infill import InfillPrompt, empty_prompt
+from voxgate.engine.config import Solver, parse_options
+from voxgate.engine.config.infill import parse_infill_options
+from voxgate.engine.duration.frames import FrameConditioning
+from voxgate.engine.layers.attention import rope_tables
+from voxgate.engine.layers.mel import BANDS, HOP
+from voxgate.engine.passes.onnx_graph import signature_of
+from voxgate.engine.passes.precision import DTYPES
+from voxgate.engine.pipelines import flow, infill
+from voxgate.engine.pipelines.flow import FlowPipeline, Part, no_watch
+from voxgate.engine.pipelines.infill import InfillPipeline
+from voxgate.engine.pipelines.voice_prompt import Prompt, _spoken
+from voxgate.engine.vocoder.vocos import VocosShape, waveform
+from voxgate.engine.weights.f5_checkpoint import load_infill_voice
+from voxgate.engine.weights.random_checkpoint import write_random_voice
+from voxgate.engine.weights.voice import load_voice
 
 TEXT = (
     "It was late, and nobody in the whole village was in the least surprised by that at all. He "

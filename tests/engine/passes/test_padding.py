@@ -1,15 +1,14 @@
-"""engine.passes.padding: few lengths, and the same result."""
+"""voxgate.engine.passes.padding: few lengths, and the same result."""
 
 import numpy as np
 import pytest
 import torch
-
-from engine.acoustic.dit import InputEmbedding
-from engine.layers.mel import BANDS
-from engine.passes.padding import PaddedVocos
-from engine.pipelines.flow import FlowPipeline
-from engine.vocoder import vocos
-from engine.weights.voice import load_voice
+from voxgate.engine.acoustic.dit import InputEmbedding
+from voxgate.engine.layers.mel import BANDS
+from voxgate.engine.passes.padding import PaddedVocos
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.vocoder import vocos
+from voxgate.engine.weights.voice import load_voice
 
 TEXT = "Is this the same voice?"
 SAME = 1e-4

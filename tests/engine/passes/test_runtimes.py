@@ -1,6 +1,6 @@
 """
-engine.passes.runtime and its graphs: ONNX Runtime gives what torch gives, and what cannot work is
-refused.
+voxgate.engine.passes.runtime and its graphs: ONNX Runtime gives what torch gives, and what cannot
+work is refused.
 """
 
 import sys
@@ -14,19 +14,18 @@ import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
-
-from engine.__main__ import main
-from engine.config import FlowConfig, Runtime, parse_options
-from engine.errors import EngineError
-from engine.export import BATCHES, LENGTHS_FRAMES, differences
-from engine.layers.mel import BANDS
-from engine.passes import onnx_graph
-from engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
-from engine.passes.onnx_session import open_session
-from engine.passes.runtime import OnnxStage
-from engine.passes.support import check_supported
-from engine.pipelines.flow import FlowPipeline
-from engine.weights.voice import load_voice
+from voxgate.engine.__main__ import main
+from voxgate.engine.config import FlowConfig, Runtime, parse_options
+from voxgate.engine.errors import EngineError
+from voxgate.engine.export import BATCHES, LENGTHS_FRAMES, differences
+from voxgate.engine.layers.mel import BANDS
+from voxgate.engine.passes import onnx_graph
+from voxgate.engine.passes.onnx_graph import OPSET, export, graph_of, signature_of
+from voxgate.engine.passes.onnx_session import open_session
+from voxgate.engine.passes.runtime import OnnxStage
+from voxgate.engine.passes.support import check_supported
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.weights.voice import load_voice
 
 TEXTS = (
     "No.",
@@ -284,7 +283,7 @@ def test_tensorrt_on_a_cpu_is_refused() -> None:
 def test_a_provider_that_is_not_installed_is_refused(
     runtime: str, lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.passes.support._check_cuda", lambda device: None)
+    monkeypatch.setattr("voxgate.engine.passes.support._check_cuda", lambda device: None)
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     said = refused(runtime_acoustic=runtime, device="cuda")
 
@@ -295,7 +294,7 @@ def test_a_provider_that_is_not_installed_is_refused(
 
 
 def test_without_the_package_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.passes.support.PACKAGES", ("onnx", "no_such_package"))
+    monkeypatch.setattr("voxgate.engine.passes.support.PACKAGES", ("onnx", "no_such_package"))
 
     assert "needs the package no_such_package; pip install 'voxgate[onnx]'" in refused(
         runtime_acoustic="onnx"
@@ -303,7 +302,7 @@ def test_without_the_package_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_fp16_on_a_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.passes.support.cpu_flags", lambda: {"avx512_fp16"})
+    monkeypatch.setattr("voxgate.engine.passes.support.cpu_flags", lambda: {"avx512_fp16"})
 
     assert "has no fp16 on a CPU" in refused(runtime_acoustic="onnx", precision="fp16")
 
@@ -327,7 +326,7 @@ def test_the_plain_engine_needs_no_onnx() -> None:
     import subprocess
 
     code = (
-        "import sys; import engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' "
+        "import sys; import voxgate.engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' "
         "in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,11 +1,10 @@
-"""engine.passes.support: what cannot work is refused before any work, with what would."""
+"""voxgate.engine.passes.support: what cannot work is refused before any work, with what would."""
 
 import pytest
-
-from engine.config import parse_options
-from engine.errors import EngineError
-from engine.passes import support as module
-from engine.passes.support import check_supported
+from voxgate.engine.config import parse_options
+from voxgate.engine.errors import EngineError
+from voxgate.engine.passes import support as module
+from voxgate.engine.passes.support import check_supported
 
 
 def _refused(**options):

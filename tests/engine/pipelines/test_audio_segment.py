@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from engine.errors import EngineError
-from engine.pipelines.audio_segment import segments
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.audio_segment import segments
 
 TEXT = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "

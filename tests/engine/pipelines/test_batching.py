@@ -1,5 +1,6 @@
 """
-engine.pipelines.batching: groups, the memory rule, and the queue in front of a voice. No model.
+voxgate.engine.pipelines.batching: groups, the memory rule, and the queue in front of a voice. No
+model.
 """
 
 import queue
@@ -10,10 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.config import MAX_BATCH
-from engine.errors import EngineError
-from engine.pipelines.batching import (
+from voxgate.engine.config import MAX_BATCH
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.batching import (
     BYTES_PER_FRAME,
     FRAMES_PER_CHARACTER,
     MEMORY_SHARE,

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
+from voxgate.engine.errors import EngineError
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape, waveform
 
-from engine.acoustic.dit import DiT
-from engine.acoustic.f5_dit import F5DiT, F5Shape
-from engine.alphabet import SAMPLE_RATE_HZ
-from engine.errors import EngineError
-from engine.vocoder.vocos import Vocos, VocosShape, waveform
 from tests.engine import plain_models
 from tests.engine.conftest import TINY_DIT, TINY_VOCODER
 
@@ -219,7 +219,7 @@ def test_the_embedded_voice_sounds_as_its_formulas_do():
     Audio of the real voice through the pipeline, and by the formulas: far below what 16 bits
     resolve.
     """
-    from engine.pipelines.flow import FlowPipeline
+    from voxgate.engine.pipelines.flow import FlowPipeline
 
     pipeline = FlowPipeline.load({"nfe_steps": 2, "threads": 1, "cfg_strength": 2.0})
     voice = pipeline.voice

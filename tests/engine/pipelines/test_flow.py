@@ -1,14 +1,13 @@
-"""engine.pipelines.flow on the tiny random voice."""
+"""voxgate.engine.pipelines.flow on the tiny random voice."""
 
 import contextlib
 
 import numpy as np
 import pytest
 import torch
-
-from engine.alphabet import SAMPLE_RATE_HZ
-from engine.errors import EngineError
-from engine.pipelines.flow import STAGES, initial_noise
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.flow import STAGES, initial_noise
 
 TEXT = "Hello there, how are you today?"
 LONG = " ".join(f"This is sentence number {n}, and it says nothing new." for n in range(40))

@@ -1,6 +1,6 @@
 """
-engine.pipelines.infill on small random weights in the published layout, made by the command that
-users have.
+voxgate.engine.pipelines.infill on small random weights in the published layout, made by the command
+that users have.
 """
 
 import contextlib
@@ -12,20 +12,19 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
-
-from engine.__main__ import main
-from engine.acoustic.infill import SAMPLE_RATE_HZ
-from engine.config.infill import (
+from voxgate.engine.__main__ import main
+from voxgate.engine.acoustic.infill import SAMPLE_RATE_HZ
+from voxgate.engine.config.infill import (
     INFILL_OPTIONS,
     InfillConfig,
     parse_infill_options,
     parse_infill_words,
 )
-from engine.errors import EngineError
-from engine.layers.mel import HOP
-from engine.pipelines.flow import STAGES
-from engine.pipelines.infill import InfillPipeline
-from engine.weights.random_checkpoint import write_random_voice
+from voxgate.engine.errors import EngineError
+from voxgate.engine.layers.mel import HOP
+from voxgate.engine.pipelines.flow import STAGES
+from voxgate.engine.pipelines.infill import InfillPipeline
+from voxgate.engine.weights.random_checkpoint import write_random_voice
 
 RECORDING = Path(__file__).parents[2] / "data" / "slt.flac"
 SAYS = "She told me that her brother works in a hospital."
@@ -212,7 +211,8 @@ def test_a_folder_whose_parts_do_not_belong_together_is_refused(random_voice, tm
 
 def test_weights_must_be_named_and_be_a_folder(tmp_path):
     with pytest.raises(
-        EngineError, match=r"needs weights, .*python -m engine random-weights FOLDER --small"
+        EngineError,
+        match=r"needs weights, .*python -m voxgate.engine random-weights FOLDER --small",
     ):
         InfillPipeline.load({})
     with pytest.raises(EngineError, match="none is no folder"):

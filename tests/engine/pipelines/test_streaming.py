@@ -7,16 +7,15 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-
-from engine.acoustic import batched
-from engine.acoustic.batched import frame_mask, pad
-from engine.config import parse_options
-from engine.errors import EngineError
-from engine.pipelines import flow
-from engine.pipelines.flow import FlowPipeline
-from engine.text.frontend import phonemise
-from engine.text.normalise import normalise
-from engine.text.segment import characters, segment
+from voxgate.engine.acoustic import batched
+from voxgate.engine.acoustic.batched import frame_mask, pad
+from voxgate.engine.config import parse_options
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines import flow
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.text.frontend import phonemise
+from voxgate.engine.text.normalise import normalise
+from voxgate.engine.text.segment import characters, segment
 
 TOLERANCE = 1e-4
 """Of full scale, fp32, for the tiny voice."""

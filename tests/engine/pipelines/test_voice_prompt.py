@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-
-from engine.acoustic.guidance import CFGVelocity, with_prompt
-from engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
-from engine.duration.alignment import EDGE_SILENCE_FRAMES
-from engine.errors import EngineError
-from engine.pipelines import voice_prompt as prompt
-from engine.pipelines.voice_prompt import encode
-from engine.text.frontend import phonemise
+from voxgate.engine.acoustic.guidance import CFGVelocity, with_prompt
+from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.duration.alignment import EDGE_SILENCE_FRAMES
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines import voice_prompt as prompt
+from voxgate.engine.pipelines.voice_prompt import encode
+from voxgate.engine.text.frontend import phonemise
 
 VOICES = Path(__file__).parents[3] / "harness" / "workloads" / "voices"
 RECORDING = Path(__file__).parents[2] / "data" / "slt.flac"

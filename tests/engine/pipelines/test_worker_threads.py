@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from voxgate.engine.config import parse_options
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines import worker_threads as module
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.pipelines.worker_threads import AHEAD, Workers
+from voxgate.engine.timing import StageTimes
 
-from engine.config import parse_options
-from engine.errors import EngineError
-from engine.pipelines import worker_threads as module
-from engine.pipelines.flow import FlowPipeline
-from engine.pipelines.worker_threads import AHEAD, Workers
-from engine.timing import StageTimes
 from tests.engine.pipelines.test_streaming import LONG, TOLERANCE, largest_difference
 
 pytestmark = pytest.mark.timeout(120)  # who waits for ever here has found a fault
@@ -363,7 +363,7 @@ def test_an_error_of_one_chunk_comes_after_the_pieces_before_it(make_pipeline):
 
 
 def test_memory_is_shared_by_the_workers(make_pipeline, monkeypatch):
-    from engine.pipelines import flow
+    from voxgate.engine.pipelines import flow
 
     monkeypatch.setattr(flow, "free_bytes", lambda device: 4 << 30)
     lone, several = make_pipeline(batch=0), make_pipeline(batch=0, workers=4)
@@ -420,7 +420,7 @@ def test_every_stage_is_watched_in_every_chunk(make_pipeline):
 
 def test_stage_times_share_out_what_several_threads_spend_at_once(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("engine.timing.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("voxgate.engine.timing.time.perf_counter", lambda: now[0])
     times = StageTimes()
 
     def tick(seconds):

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 import httpx2
 import numpy as np
 import uvicorn
-
-from engine.config import FlowConfig
-from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.admission import AdmissionController
-from engine.serve.app import make_app
-from engine.serve.limits import Limits
-from engine.serve.model_info import ModelInfo
-from engine.serve.server import bind_socket, url_of, uvicorn_config
-from engine.timing import monotonic_s
+from voxgate.engine.config import FlowConfig
+from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.app import make_app
+from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.model_info import ModelInfo
+from voxgate.engine.serve.server import bind_socket, url_of, uvicorn_config
+from voxgate.engine.timing import monotonic_s
 
 RATE_HZ = 16_000
 PIECE = 1600

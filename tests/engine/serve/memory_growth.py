@@ -24,10 +24,9 @@ from xml.etree import ElementTree
 
 import psutil
 import torch
-
-from engine.config import FlowConfig, typed
-from engine.pipelines.flow import FlowPipeline
-from harness.suite.workload import load_workload
+from voxgate.engine.config import FlowConfig, typed
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.suite.workload import load_workload
 
 MIB = 2**20
 SHOWN = (1, 3, 6, 12, 25, 50, 100, 150, 200, 250)

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.errors import ApiError
+from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.request import SpeechRequest
+from voxgate.engine.serve.response import AudioFormat
 
-from engine.errors import EngineError
-from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.admission import AdmissionController
-from engine.serve.errors import ApiError
-from engine.serve.limits import Limits
-from engine.serve.request import SpeechRequest
-from engine.serve.response import AudioFormat
 from tests.engine.serve.fakes import FakeBatcher
 
 ENOUGH_S = 20.0

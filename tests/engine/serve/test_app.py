@@ -10,10 +10,10 @@ import httpx2
 import numpy as np
 import pytest
 import soundfile
+from voxgate.engine.errors import EngineError
+from voxgate.engine.serve import app
+from voxgate.engine.serve.limits import Limits
 
-from engine.errors import EngineError
-from engine.serve import app
-from engine.serve.limits import Limits
 from tests.engine.serve.fakes import MODEL, PIECE, RATE_HZ, FakeSpeaker, house, hum
 
 

@@ -12,12 +12,12 @@ import time
 
 import numpy as np
 import pytest
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.serve.audio_stream import MAX_BUFFERED_S
+from voxgate.engine.serve.hosts import Hosts, hosts_of
+from voxgate.engine.serve.limits import Limits
 
-from engine.errors import EngineError
-from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.audio_stream import MAX_BUFFERED_S
-from engine.serve.hosts import Hosts, hosts_of
-from engine.serve.limits import Limits
 from tests.engine.serve.fakes import RATE_HZ, FakeSpeaker, house
 from tests.engine.serve.test_app import until
 

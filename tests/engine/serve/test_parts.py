@@ -5,11 +5,10 @@ import io
 import numpy as np
 import pytest
 import soundfile
-
-from engine.errors import EngineError
-from engine.serve.limits import Limits, parse_limits
-from engine.serve.response import AudioFormat, encode, pcm16, wav_header
-from engine.serve.server import bind_socket, is_local, url_of
+from voxgate.engine.errors import EngineError
+from voxgate.engine.serve.limits import Limits, parse_limits
+from voxgate.engine.serve.response import AudioFormat, encode, pcm16, wav_header
+from voxgate.engine.serve.server import bind_socket, is_local, url_of
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """
-`python -m engine serve` as a process, with a tiny voice: its first line, its answers, its end.
+`python -m voxgate.engine serve` as a process, with a tiny voice: its first line, its answers, its
+end.
 """
 
 import os
@@ -14,10 +15,10 @@ import httpx2
 import psutil
 import pytest
 from click.testing import CliRunner
+from voxgate.engine.__main__ import main
+from voxgate.engine.layers.linear import has_onednn
+from voxgate.engine.serve.server import CACHED_KERNELS, CAPACITIES, limit_onednn_cache
 
-from engine.__main__ import main
-from engine.layers.linear import has_onednn
-from engine.serve.server import CACHED_KERNELS, CAPACITIES, limit_onednn_cache
 from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
@@ -32,7 +33,7 @@ def _start(tmp_path):
         command = [
             sys.executable,
             "-m",
-            "engine",
+            "voxgate.engine",
             "serve",
             "--port",
             "0",

@@ -3,14 +3,14 @@
 import random
 
 import pytest
-
-from engine.serve.scheduler import (
+from voxgate.engine.serve.scheduler import (
     HEAD_START_S,
     PATIENCE_S,
     DeadlineQueue,
     schedule_batch,
     schedule_stream,
 )
+
 from tests.engine.serve.world import World, done
 
 TURN_S = 1.0

@@ -9,10 +9,9 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from engine.pipelines.audio_segment import AudioSegment
-from engine.serve.jobs import BatchJob, StreamJob
-from engine.serve.scheduler import EngineThread
+from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.serve.jobs import BatchJob, StreamJob
+from voxgate.engine.serve.scheduler import EngineThread
 
 RATE_HZ = 1000
 ENOUGH_S = 20.0

@@ -1,14 +1,18 @@
 """
-engine.text.character_ids and engine.duration.byte_rate: text as published checkpoints expect it,
-and its duration.
+voxgate.engine.text.character_ids and voxgate.engine.duration.byte_rate: text as published
+checkpoints expect it, and its duration.
 """
 
 import pytest
-
-from engine.duration.byte_rate import FRAMES_PER_BYTE, LONGEST_S, MIN_FRAMES, ByteRate
-from engine.errors import EngineError
-from engine.text.character_ids import character_ids, check_text, normalise_characters, split_text
-from engine.weights.random_checkpoint import VOCABULARY
+from voxgate.engine.duration.byte_rate import FRAMES_PER_BYTE, LONGEST_S, MIN_FRAMES, ByteRate
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.character_ids import (
+    character_ids,
+    check_text,
+    normalise_characters,
+    split_text,
+)
+from voxgate.engine.weights.random_checkpoint import VOCABULARY
 
 NUMBERS = {character: number for number, character in enumerate(VOCABULARY)}
 

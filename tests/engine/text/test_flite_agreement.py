@@ -4,9 +4,8 @@ stored here.
 """
 
 import pytest
-
-from engine.alphabet import PHONES
-from engine.text.frontend import phonemise
+from voxgate.engine.alphabet import PHONES
+from voxgate.engine.text.frontend import phonemise
 
 SENTENCES = (
     (

@@ -4,10 +4,9 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.alphabet import PHONE_IDS, PHONES, SILENCE
-from engine.errors import EngineError
-from engine.text.frontend import MAX_CHARACTERS, phonemise
+from voxgate.engine.alphabet import PHONE_IDS, PHONES, SILENCE
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.frontend import MAX_CHARACTERS, phonemise
 
 PAUSE = PHONE_IDS[SILENCE]
 
@@ -93,7 +92,7 @@ def test_any_text_gives_chunks_or_an_engine_error(text: str) -> None:
 
 def test_importing_reads_no_table_and_needs_no_torch() -> None:
     code = (
-        "import sys, engine.text.frontend; from engine.text.lexicon import load_lexicon; "
+        "import sys, voxgate.engine.text.frontend; from voxgate.engine.text.lexicon import load_lexicon; "
         "assert load_lexicon.cache_info().misses == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,5 @@
 import pytest
-
-from engine.text.numbers import cardinal, decimal, digits, ordinal, plural, year
+from voxgate.engine.text.numbers import cardinal, decimal, digits, ordinal, plural, year
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.alphabet import PHONE_IDS
-from engine.text.pronounce import inflected, pronounce, pronounce_word
+from voxgate.engine.alphabet import PHONE_IDS
+from voxgate.engine.text.pronounce import inflected, pronounce, pronounce_word
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from engine.errors import EngineError
-from engine.text.normalise import normalise
-from engine.text.segment import MIN_CHUNK_CHARACTERS, characters, segment
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text.normalise import normalise
+from voxgate.engine.text.segment import MIN_CHUNK_CHARACTERS, characters, segment
 
 WORD = st.text("abc", min_size=1, max_size=40)
 TEXT = st.lists(

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
-
-from engine.alphabet import PHONE_IDS
-from engine.errors import EngineError
-from engine.text import letter_to_sound, lexicon
+from voxgate.engine.alphabet import PHONE_IDS
+from voxgate.engine.errors import EngineError
+from voxgate.engine.text import letter_to_sound, lexicon
 
 
 def test_every_phone_of_the_shipped_tables_is_in_the_alphabet() -> None:
@@ -26,7 +25,7 @@ def test_every_phone_of_the_shipped_tables_is_in_the_alphabet() -> None:
     ("name", "limit_bytes"), [(lexicon.TABLE, 300_000), (letter_to_sound.TABLE, 200_000)]
 )
 def test_tables_stay_small(name: str, limit_bytes: int) -> None:
-    assert len(files("engine.text").joinpath(name).read_bytes()) <= limit_bytes
+    assert len(files("voxgate.engine.text").joinpath(name).read_bytes()) <= limit_bytes
 
 
 def test_lexicon_survives_packing() -> None:

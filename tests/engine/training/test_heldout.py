@@ -2,9 +2,9 @@
 
 from importlib.resources import files
 
-from engine.text.frontend import phonemise
+from voxgate.engine.text.frontend import phonemise
 
-SENTENCES = files("engine.training").joinpath("heldout.txt").read_text().splitlines()
+SENTENCES = files("voxgate.engine.training").joinpath("heldout.txt").read_text().splitlines()
 
 
 def test_there_are_two_hundred_different_sentences_of_5_to_14_words() -> None:

@@ -1,4 +1,4 @@
-from engine.training.letters import align, learn, phone_error
+from voxgate.engine.training.letters import align, learn, phone_error
 
 WORDS = {
     "cat": ("k", "ae", "t"), "cot": ("k", "aa", "t"), "city": ("s", "ih", "t", "iy"),

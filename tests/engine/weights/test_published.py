@@ -1,6 +1,6 @@
 """
-engine.weights.f5_checkpoint, engine.acoustic.f5_dit, engine.acoustic.infill: published layouts load
-strictly and fill gaps.
+voxgate.engine.weights.f5_checkpoint, voxgate.engine.acoustic.f5_dit,
+voxgate.engine.acoustic.infill: published layouts load strictly and fill gaps.
 
 That they also say what the published code says is shown by
 `python -m tests.studies.published_parity FOLDER`.
@@ -11,14 +11,13 @@ import zipfile
 import pytest
 import torch
 from safetensors.torch import save_file
-
-from engine.acoustic.f5_dit import F5DiT, F5Shape
-from engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
-from engine.acoustic.solver import time_grid
-from engine.config import Solver
-from engine.errors import EngineError
-from engine.vocoder.vocos import Vocos, VocosShape
-from engine.weights.f5_checkpoint import load_f5, load_vocos
+from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
+from voxgate.engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
+from voxgate.engine.acoustic.solver import time_grid
+from voxgate.engine.config import Solver
+from voxgate.engine.errors import EngineError
+from voxgate.engine.vocoder.vocos import Vocos, VocosShape
+from voxgate.engine.weights.f5_checkpoint import load_f5, load_vocos
 
 SHAPE = F5Shape(
     characters=9,

@@ -1,4 +1,4 @@
-"""engine.weights.voice: strict loading."""
+"""voxgate.engine.weights.voice: strict loading."""
 
 import json
 import resource
@@ -7,9 +7,8 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-
-from engine.errors import EngineError
-from engine.weights.voice import DEFAULT_VOICE, FORMAT, load_voice
+from voxgate.engine.errors import EngineError
+from voxgate.engine.weights.voice import DEFAULT_VOICE, FORMAT, load_voice
 
 LIMIT_BYTES = 12_000_000
 

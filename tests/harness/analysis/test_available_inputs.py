@@ -5,13 +5,14 @@ for nothing else.
 
 from dataclasses import replace
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.available_inputs import available_inputs, is_applicable
-from harness.analysis.grouping import by_name
-from harness.metrics.metric import Need
-from harness.records.cell import Request, Workload
-from harness.records.measurement import Missing
-from harness.records.run import Run
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.available_inputs import available_inputs, is_applicable
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.metrics.metric import Need
+from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Run
+
 from tests.harness.fake_runs import REQUESTS, good_run, make_scores
 
 VOICED = ("question_rise", "voice_similarity", "join_clicks")

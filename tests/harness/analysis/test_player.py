@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.analysis.speed import (
+from voxgate.harness.analysis.speed import (
     NOT_RECORDED,
     ONE_CHUNK,
     STREAMING_METRICS,
     play,
     summarise_stalls,
 )
-from harness.records.measurement import Missing
-from harness.records.run import AudioChunk
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import AudioChunk
+
 from tests.harness.fake_runs import sample
 
 PIECES = st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.01, 5.0)), min_size=1, max_size=12)

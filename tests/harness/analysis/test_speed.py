@@ -3,9 +3,8 @@
 import math
 
 import pytest
-
-from harness.analysis.speed import latency_percentile, rtf, rtf_median, rtfx
-from harness.records.measurement import Missing
+from voxgate.harness.analysis.speed import latency_percentile, rtf, rtf_median, rtfx
+from voxgate.harness.records.measurement import Missing
 
 
 def test_percentiles_interpolate_linearly():

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.stages import moved_stage, pair_stages
+from voxgate.harness.judging import explain
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.records.run import Run
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.stages import moved_stage, pair_stages
-from harness.judging import explain
-from harness.judging.baseline import of_run
-from harness.records.run import Run
 from tests.harness.fake_runs import make_run
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.activity import PAUSE_S, Activity, segments
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.activity import PAUSE_S, Activity, segments
-from harness.audio.recording import Recording
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 from tests.harness.metrics.voices import contour, sung
 

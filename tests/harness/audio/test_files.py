@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
-from harness.audio.files import (
+from voxgate.harness.audio.files import (
     LARGEST_FRAMES,
     promised_duration_s,
     read_audio,
     write_flac,
     write_wav,
 )
-from harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError
 
 TONE = (0.5 * np.sin(np.arange(2400) / 10)).astype(np.float32)
 

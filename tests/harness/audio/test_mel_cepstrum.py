@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 import soxr
+from voxgate.harness.audio.mel_cepstrum import (
+    HOP,
+    PARAMETERS,
+    WIDTH,
+    fit_cepstra,
+    hop_s,
+    mel_cepstra,
+)
+from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.mel_cepstrum import HOP, PARAMETERS, WIDTH, fit_cepstra, hop_s, mel_cepstra
-from harness.audio.recording import Recording, Samples
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 ORDER, ALPHA = PARAMETERS[RATE_HZ]

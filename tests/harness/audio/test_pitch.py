@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from voxgate.harness.audio import pitch
+from voxgate.harness.audio.pitch import HOP_S, PitchTrack, track
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing, not_installed
 
-from harness.audio import pitch
-from harness.audio.pitch import HOP_S, PitchTrack, track
-from harness.audio.recording import Recording
-from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.voices import contour, sung
 

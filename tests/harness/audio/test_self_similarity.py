@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.self_similarity import (
+    SelfSimilarity,
+    correlations,
+    part,
+    pattern,
+    stretches,
+)
 
-from harness.audio.recording import Recording
-from harness.audio.self_similarity import SelfSimilarity, correlations, part, pattern, stretches
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 ROWS = 40

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 from scipy.signal import correlate
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.telephone import line, mu_law_decode, mu_law_encode
 
-from harness.audio.recording import Recording
-from harness.audio.telephone import line, mu_law_decode, mu_law_encode
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

@@ -5,8 +5,7 @@ other, stretched.
 
 import numpy as np
 import pytest
-
-from harness.audio.mel_cepstrum import warp
+from voxgate.harness.audio.mel_cepstrum import warp
 
 
 def textbook(first: np.ndarray, second: np.ndarray, slack: int) -> float:

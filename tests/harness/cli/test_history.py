@@ -11,17 +11,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from voxgate.harness import workflow
+from voxgate.harness.cli import history as history_cli
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.history.database import History, open_history
+from voxgate.harness.history.exporters.tables import TABLE
+from voxgate.harness.history.importers.votes import SCHEMA as VOTES
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.scoring import kept_scores
 
-from harness import workflow
-from harness.cli import history as history_cli
-from harness.cli.main import invoke
-from harness.history.address import VARIABLE
-from harness.history.database import History, open_history
-from harness.history.exporters.tables import TABLE
-from harness.history.importers.votes import SCHEMA as VOTES
-from harness.records.measurement import Missing
-from harness.runner.runner import Outcome
-from harness.scoring import kept_scores
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up, measured, output
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import nightly

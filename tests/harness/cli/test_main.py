@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness import workflow
+from voxgate.harness.cli import main
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.measurement import NO_GOLDEN, not_installed
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import Verdict, judgement_from_dict
+from voxgate.harness.report.contents import build_report
+from voxgate.harness.runner import run_folder, run_plan
+from voxgate.harness.runner.run_plan import RunPlan, command_line
+from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.scoring.score_run import RunScores
 
-from harness import workflow
-from harness.cli import main
-from harness.cli.main import invoke
-from harness.records.measurement import NO_GOLDEN, not_installed
-from harness.records.run import Run
-from harness.records.verdict import Verdict, judgement_from_dict
-from harness.report.contents import build_report
-from harness.runner import run_folder, run_plan
-from harness.runner.run_plan import RunPlan, command_line
-from harness.runner.runner import Outcome
-from harness.scoring import kept_scores
-from harness.scoring.score_run import RunScores
 from tests.harness.fake_runs import EXACT, QUALITY
 from tests.harness.report.parsing import Page
 
 Script = Callable[[dict[str, Any]], None]
 
 SUITE = '''"""Do fewer steps cost quality?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, repeats=2, iterations=12)
@@ -416,15 +416,15 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 
 def test_the_overview_imports_no_verb() -> None:
     code = (
-        "import sys, harness.cli.main as c; c.invoke(['--help']); "
-        "sys.exit(sum(name in sys.modules for name in ('numpy', 'harness.workflow', 'rich')))"
+        "import sys, voxgate.harness.cli.main as c; c.invoke(['--help']); "
+        "sys.exit(sum(name in sys.modules for name in ('numpy', 'voxgate.harness.workflow', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_command_imports_no_torch_to_complain() -> None:
     code = (
-        "import sys, harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
+        "import sys, voxgate.harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
         "('torch' in sys.modules))"
     )
     assert (

@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-
-from harness.history.budget import Margin
-from harness.history.change_points import change_points, steps
-from harness.history.records import Array
+from voxgate.harness.history.budget import Margin
+from voxgate.harness.history.change_points import change_points, steps
+from voxgate.harness.history.records import Array
 
 ANY = Margin()
 NEAR = 2

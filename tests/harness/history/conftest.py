@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from voxgate.harness.history.database import History, open_history
+from voxgate.harness.history.tables import METADATA
 
-from harness.history.database import History, open_history
-from harness.history.tables import METADATA
 from tests.harness.history import postgres
 
 NUMBERS = count()

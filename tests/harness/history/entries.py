@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
-from harness.records.measurement import Missing, Value
+from voxgate.harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of, utc_iso
+from voxgate.harness.records.measurement import Missing, Value
 
 HOSTILE = (
     'a\0b \ud800 <script>alert(1)</script> \'); DROP TABLE run; -- "quoted"\nnext \\ line, ü 😀 %s '

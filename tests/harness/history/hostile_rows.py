@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.history.tables import METADATA
+from voxgate.harness.history.tables import METADATA
 
 INFINITY, NAN_TEXT, HUGE = 9e999, "nan", 2**63 - 1
 TEXTS = (

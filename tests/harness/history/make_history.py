@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-
-from harness.history.database import open_history
-from harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
-from harness.records.measurement import Better, Missing, Value
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
+from voxgate.harness.records.measurement import Better, Missing, Value
 
 SUITES = ("smoke", "precision")
 MACHINES = ("epyc-2c-8g-51d0aa", "jetson-agx-orin-12c-62g-9e77b3")

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
-
-from harness.history.alarm import LEAST_REFERENCE, OF, REFERENCE, watches
-from harness.history.budget import ALARM, RELATIVE, STEP, Array, Margin
-from harness.history.change_points import change_points
+from voxgate.harness.history.alarm import LEAST_REFERENCE, OF, REFERENCE, watches
+from voxgate.harness.history.budget import ALARM, RELATIVE, STEP, Array, Margin
+from voxgate.harness.history.change_points import change_points
 
 YEAR = 365
 BAD_SHARE = 0.03

@@ -4,12 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from voxgate.harness.history.alarm import (
+    ENOUGH,
+    MADS,
+    NEEDED,
+    OF,
+    REFERENCE,
+    Alarm,
+    alarm_of,
+    watches,
+)
+from voxgate.harness.history.budget import Margin
+from voxgate.harness.history.records import Array
+from voxgate.harness.history.series import Nights
+from voxgate.harness.records.measurement import Better
 
-from harness.history.alarm import ENOUGH, MADS, NEEDED, OF, REFERENCE, Alarm, alarm_of, watches
-from harness.history.budget import Margin
-from harness.history.records import Array
-from harness.history.series import Nights
-from harness.records.measurement import Better
 from tests.harness.history import simulate_nights as simulation
 from tests.harness.history.against_otava import stepped
 

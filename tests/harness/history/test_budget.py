@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.errors import HarnessError
-from harness.history.budget import Budget, broken_by, load_budgets, unmatched
-from harness.history.records import Series
-from harness.history.series import Nights
-from harness.suite.suite import load_suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.budget import Budget, broken_by, load_budgets, unmatched
+from voxgate.harness.history.records import Series
+from voxgate.harness.history.series import Nights
+from voxgate.harness.suite.suite import load_suite
 
 ROOT = Path(__file__).parents[3]
 GOOD = """schema_version = 1

@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
+from voxgate.harness.history import change_points as changes
+from voxgate.harness.history.budget import Margin
+from voxgate.harness.history.change_points import (
+    ChangePoint,
+    change_points,
+    energy_split,
+    without_spikes,
+)
+from voxgate.harness.history.records import Array
 
-from harness.history import change_points as changes
-from harness.history.budget import Margin
-from harness.history.change_points import ChangePoint, change_points, energy_split, without_spikes
-from harness.history.records import Array
 from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 
 ONE_PERCENT = Margin(relative=0.01)

@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.history.entry import digest_of_run, entry_of_run
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.environment import Machine
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 
-from harness.analysis.aggregate import aggregate
-from harness.history.entry import digest_of_run, entry_of_run
-from harness.history.records import HistoryEntry
-from harness.judging.judge import judge
-from harness.records.environment import Machine
-from harness.records.measurement import Missing
-from harness.records.run import Failure, FailureKind, OptionCheck
 from tests.harness.fake_runs import (
     accepted,
     good_run,

@@ -9,13 +9,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.history.database import open_existing, open_history
+from voxgate.harness.history.records import Acknowledgement, Vote
+from voxgate.harness.history.url import parse_url
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.history.address import VARIABLE
-from harness.history.database import open_existing, open_history
-from harness.history.records import Acknowledgement, Vote
-from harness.history.url import parse_url
 from tests.harness.history.entries import entry
 from tests.harness.history.hostile_rows import Damage, damaged, random_damage
 
@@ -268,8 +268,12 @@ def test_a_run_of_2098_is_named_and_does_not_hide_that_nothing_is_measured(
             history.append(entry(night))
         history.append(entry(21, created="2098-01-01T02:00:00+00:00"))
         history.append(entry(22, created="1970-01-01T02:00:00+00:00"))
-    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
-    monkeypatch.setattr("harness.history.address.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00")
+    monkeypatch.setattr(
+        "voxgate.harness.cli.history.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00"
+    )
+    monkeypatch.setattr(
+        "voxgate.harness.history.address.now_utc_iso", lambda: "2026-11-21T08:00:00+00:00"
+    )
     assert invoke(["history", "status", "--history", url]) == 3
     said = capsys.readouterr()
     assert (
@@ -318,7 +322,9 @@ def test_an_import_of_a_time_that_cannot_be_true_is_refused_by_name_and_the_othe
 def test_a_machine_that_is_called_otherwise_now_is_named_with_the_way_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00")
+    monkeypatch.setattr(
+        "voxgate.harness.cli.history.now_utc_iso", lambda: "2026-10-29T08:00:00+00:00"
+    )
     monkeypatch.chdir(tmp_path)
     url, new = (
         f"sqlite:///{tmp_path}/h.sqlite",

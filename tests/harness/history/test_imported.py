@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
 
-from harness.cli.main import invoke
 from tests.harness.history.foreign_files import nightly
 
 Capture = pytest.CaptureFixture[str]
@@ -19,8 +19,12 @@ TODAY = "2025-09-25"
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A nightly script's file: from the 20th on 19 % slower."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.cli.history.now_utc_iso", lambda: f"{TODAY}T08:00:00+00:00")
-    monkeypatch.setattr("harness.history.address.now_utc_iso", lambda: f"{TODAY}T08:00:00+00:00")
+    monkeypatch.setattr(
+        "voxgate.harness.cli.history.now_utc_iso", lambda: f"{TODAY}T08:00:00+00:00"
+    )
+    monkeypatch.setattr(
+        "voxgate.harness.history.address.now_utc_iso", lambda: f"{TODAY}T08:00:00+00:00"
+    )
     days = range(1, 25)
     nights = [
         nightly(day, stats={"mean_rtf": (0.25 if day < 20 else 0.2975) + 0.0005 * (day % 3)})

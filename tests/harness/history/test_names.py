@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.exporters import otava, tables
+from voxgate.harness.history.exporters.tables import Choice
+from voxgate.harness.history.importers import common, detect
+from voxgate.harness.history.records import HistoryEntry
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.history.database import open_history
-from harness.history.exporters import otava, tables
-from harness.history.exporters.tables import Choice
-from harness.history.importers import common, detect
-from harness.history.records import HistoryEntry
 from tests.harness.history.entries import cell, entry, value
 from tests.harness.history.foreign_files import asv_folder, asv_result, nightly
 

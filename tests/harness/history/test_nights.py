@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from harness.history.records import Days
-from harness.history.series import (
+from voxgate.harness.history.records import Days
+from voxgate.harness.history.series import (
     NO_RUN,
     NoData,
     days_of,

@@ -13,11 +13,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import STEPS, current, make_engine, migrate, open_history
+from voxgate.harness.history.tables import METADATA, REVISION
+from voxgate.harness.history.url import parse_url
 
-from harness.errors import HarnessError
-from harness.history.database import STEPS, current, make_engine, migrate, open_history
-from harness.history.tables import METADATA, REVISION
-from harness.history.url import parse_url
 from tests.harness.history.entries import entry
 
 FIRST = "r0001"
@@ -168,7 +168,7 @@ def test_a_history_that_stands_at_its_revision_is_opened_without_alembic(
 ) -> None:
     url = f"sqlite:///{migrated_file}"
     code = (
-        f"import sys; from harness.history.database import open_history as o; o({url!r}); "
+        f"import sys; from voxgate.harness.history.database import open_history as o; o({url!r}); "
         "sys.exit('alembic' in sys.modules)"
     )
 

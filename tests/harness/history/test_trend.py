@@ -12,10 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from harness.history.budget import ALARM, STEP, Budget, Margin, margin_of, shift_of, shift_text
-from harness.history.records import Acknowledgement, Array, Series
-from harness.history.trend import SeriesTrend, TrendState, load_rules, trend_of, trends
+from voxgate.harness.history.budget import (
+    ALARM,
+    STEP,
+    Budget,
+    Margin,
+    margin_of,
+    shift_of,
+    shift_text,
+)
+from voxgate.harness.history.records import Acknowledgement, Array, Series
+from voxgate.harness.history.trend import SeriesTrend, TrendState, load_rules, trend_of, trends
 
 FIRST = np.datetime64("2026-09-07")
 NO_FILES = Path("nowhere")

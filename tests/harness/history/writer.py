@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 from sqlalchemy import Engine, event
+from voxgate.harness.history.database import open_history
 
-from harness.history.database import open_history
 from tests.harness.history.entries import entry
 
 OF_A_MONTH = 28

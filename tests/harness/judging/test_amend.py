@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from harness.judging.amend import (
+from voxgate.harness.judging.amend import (
     add_unshared_cells,
     amend_verdicts,
     fail_where_base_failed,
     invalidate_speed,
 )
-from harness.judging.confirm import confirmed
-from harness.records.run import Failure, FailureKind
-from harness.records.verdict import (
+from voxgate.harness.judging.confirm import confirmed
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.records.verdict import (
     CellVerdict,
     Comparison,
     MetricVerdict,
@@ -19,6 +19,7 @@ from harness.records.verdict import (
     RunVerdict,
     Verdict,
 )
+
 from tests.harness.fake_runs import CELLS, make_run, steady
 
 COMPARISON = Comparison(

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.accept import accept, change_line
+from voxgate.harness.judging.baseline import load_baseline
+from voxgate.harness.judging.baseline_file import parse, render
+from voxgate.harness.records.environment import environment_from_json, facts_of
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
+from voxgate.harness.scoring.kept_scores import golden_digest
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import by_name
-from harness.audio.files import read_audio
-from harness.errors import HarnessError
-from harness.judging.accept import accept, change_line
-from harness.judging.baseline import load_baseline
-from harness.judging.baseline_file import parse, render
-from harness.records.environment import environment_from_json, facts_of
-from harness.records.measurement import Missing
-from harness.records.run import Failure, FailureKind, OptionCheck
-from harness.scoring.kept_scores import golden_digest
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,

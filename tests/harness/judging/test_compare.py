@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import relative_to_typical, typical_values
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.compare import ABSENT, GONE, OLDER, compare
+from voxgate.harness.judging.compare_speed import matched
+from voxgate.harness.metrics.registry import base_name, full_version
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
+from voxgate.harness.records.verdict import Comparison
 
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import relative_to_typical, typical_values
-from harness.judging.baseline import of_run
-from harness.judging.compare import ABSENT, GONE, OLDER, compare
-from harness.judging.compare_speed import matched
-from harness.metrics.registry import base_name, full_version
-from harness.records.environment import environment_from_json
-from harness.records.measurement import Measurement, Missing, UtteranceValue
-from harness.records.verdict import Comparison
 from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, steady
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging import replace_folder
+from voxgate.harness.judging.baseline import load_baseline
 
-from harness.errors import HarnessError
-from harness.judging import replace_folder
-from harness.judging.baseline import load_baseline
 from tests.harness.fuzz_baseline import fuzz
 from tests.harness.kill_accept import (
     Trial,

@@ -11,32 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness import Suite
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import Measurements, by_name
-from harness.errors import HarnessError
-from harness.judging.baseline import Baseline, of_run
-from harness.judging.explain import notices
-from harness.judging.judge import judge
-from harness.machine.checks.check import SystemRoot
-from harness.records.measurement import Measurement, UtteranceValue
-from harness.records.run import Run, failure_of
-from harness.records.verdict import (
+from voxgate import Suite
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import Measurements, by_name
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import Baseline, of_run
+from voxgate.harness.judging.explain import notices
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.records.measurement import Measurement, UtteranceValue
+from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import (
     CellVerdict,
     RunVerdict,
     Verdict,
     judgement_from_dict,
     judgement_to_dict,
 )
-from harness.report.contents import build_report
-from harness.report.markdown import markdown
-from harness.report.page import page
-from harness.report.pr_comment import CommentLinks, comment
-from harness.report.terminal import report_lines
-from harness.runner import run_folder, runner, worker_pool
-from harness.runner.runner import run_suite
-from harness.scoring.score_run import TAKES_DIFFER, score_run
+from voxgate.harness.report.contents import build_report
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.page import page
+from voxgate.harness.report.pr_comment import CommentLinks, comment
+from voxgate.harness.report.terminal import report_lines
+from voxgate.harness.runner import run_folder, runner, worker_pool
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.scoring.score_run import TAKES_DIFFER, score_run
+
 from tests.harness.fake_runs import policy
 from tests.harness.in_process import ALONE, ChildHere
 

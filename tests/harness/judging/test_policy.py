@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.policy import DEFAULT, load_policy
 
-from harness.errors import HarnessError
-from harness.judging.policy import DEFAULT, load_policy
 from tests.harness.fake_runs import NAMES
 
 GOOD = (

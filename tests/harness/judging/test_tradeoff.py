@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from harness.judging.tradeoff import fastest_passing, tradeoff
-from harness.records.measurement import Missing
+from voxgate.harness.judging.tradeoff import fastest_passing, tradeoff
+from voxgate.harness.records.measurement import Missing
+
 from tests.harness.fake_runs import good_run, make_run, steady
 from tests.harness.report.making import contents, passed, regressed
 

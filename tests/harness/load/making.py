@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
+from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
 
 
 def answer(planned_s: float = 0.0, latency_s: float = 1.0, **changes: Any) -> ResponseRecord:

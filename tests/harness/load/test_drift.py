@@ -3,9 +3,9 @@
 import random
 
 import pytest
+from voxgate.harness.load.drift import Drift, DriftKind, drifts
+from voxgate.harness.load.records import ResponseRecord
 
-from harness.load.drift import Drift, DriftKind, drifts
-from harness.load.records import ResponseRecord
 from tests.harness.load.making import answer, loaded
 
 HOUR_S = 3600.0

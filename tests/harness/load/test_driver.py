@@ -8,15 +8,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from voxgate.harness.load.driver import Driver, Speak, drive
+from voxgate.harness.load.plan import Extent, Level
+from voxgate.harness.load.records import (
+    LoadPhase,
+    ResponseRecord,
+    response_from_json,
+    response_to_json,
+)
+from voxgate.harness.load.summary import at_once
+from voxgate.harness.machine.clock import instant_s, sleep
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
 
-from harness.load.driver import Driver, Speak, drive
-from harness.load.plan import Extent, Level
-from harness.load.records import LoadPhase, ResponseRecord, response_from_json, response_to_json
-from harness.load.summary import at_once
-from harness.machine.clock import instant_s, sleep
-from harness.records.cell import Request
-from harness.records.run import FailureKind
-from harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 REQUESTS = tuple(Request(id=f"r{number}", text="One.") for number in range(3))

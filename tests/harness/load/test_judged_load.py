@@ -8,17 +8,17 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging import accept
+from voxgate.harness.load.as_run import write_run
+from voxgate.harness.load.plan import Extent, Level, LoadPlan, chosen_cells
+from voxgate.harness.load.records import CellLog, LoadPhase, Span, create
+from voxgate.harness.load.report import report_of
+from voxgate.harness.records.cell import cell_to_json
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.runner.run_folder import load_run
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.judging import accept
-from harness.load.as_run import write_run
-from harness.load.plan import Extent, Level, LoadPlan, chosen_cells
-from harness.load.records import CellLog, LoadPhase, Span, create
-from harness.load.report import report_of
-from harness.records.cell import cell_to_json
-from harness.records.run import FailureKind
-from harness.runner.run_folder import load_run
 from tests.harness.load.making import answer
 from tests.harness.load.test_load_verb import _project as project  # noqa: F401 - a fixture
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
@@ -119,7 +119,7 @@ def test_a_level_that_is_loaded_otherwise_is_another_cell(tmp_path: Path) -> Non
 
 
 def load_run_cells(plan: LoadPlan) -> set[str]:
-    from harness.load.as_run import load_cell
+    from voxgate.harness.load.as_run import load_cell
 
     return {
         load_cell(plan, cell, level).digest()

@@ -4,9 +4,8 @@ from itertools import islice
 
 import numpy as np
 import pytest
-
-from harness.errors import HarnessError
-from harness.load.plan import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.load.plan import (
     Extent,
     Level,
     arrivals_s,
@@ -15,8 +14,8 @@ from harness.load.plan import (
     parse_levels,
     shuffled_requests,
 )
-from harness.records.cell import Request
-from harness.suite.workload import load_workload
+from voxgate.harness.records.cell import Request
+from voxgate.harness.suite.workload import load_workload
 
 
 def test_levels_are_read() -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.cli import load
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.load.records import read_cell
+from voxgate.harness.load.report import report_of
+from voxgate.harness.records.cell import cell_from_json
+from voxgate.harness.targets.http.target import URL
 
-from harness.cli import load
-from harness.cli.main import invoke
-from harness.load.records import read_cell
-from harness.load.report import report_of
-from harness.records.cell import cell_from_json
-from harness.targets.http.target import URL
 from tests.harness.targets.speech_servers import Reply, fake_server, refused, tone, wav
 
 FINE = Reply(parts=(wav(tone()),))
 SUITE = '''"""Can it serve?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite({target}, workload="texts.toml", cells={cells}, reference={reference})
 '''
@@ -214,12 +214,12 @@ def test_ctrl_c_reports_what_was_answered(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stopped(driver: Any, level: Any, requests: Any, extent: Any, seed: int) -> None:
-        from harness.load.records import LoadPhase
+        from voxgate.harness.load.records import LoadPhase
 
         driver.ask(requests[0], LoadPhase.LOADED, level.label)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.load.run.drive", stopped)
+    monkeypatch.setattr("voxgate.harness.load.run.drive", stopped)
     with fake_server(FINE) as fake:
         assert invoke(["load", "s", "--closed", "2", "--url", fake.url]) == 130
     out = capsys.readouterr().out
@@ -273,10 +273,11 @@ def test_suites_that_cannot_be_loaded_are_refused(
     assert "has target scripted; load speaks HTTP" in capsys.readouterr().err
     write(project, 'pipeline="flow"', '[{"nfe_steps": 4}, {"nfe_steps": 8}]', '{"nfe_steps": 4}')
     with monkeypatch.context() as patch:
-        patch.setattr("harness.load.plan.served_pipelines", lambda: ("another",))
+        patch.setattr("voxgate.harness.load.plan.served_pipelines", lambda: ("another",))
         assert invoke(["load", "s", "--closed", "1"]) == 2
     assert (
-        "has pipeline flow; python -m engine serve speaks with another" in capsys.readouterr().err
+        "has pipeline flow; python -m voxgate.engine serve speaks with another"
+        in capsys.readouterr().err
     )
     assert invoke(["load", "s", "--closed", "1", "--url", "http://127.0.0.1:1"]) == 2
     assert "is one configuration, the suite has 2 cells" in capsys.readouterr().err

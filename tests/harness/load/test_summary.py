@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from harness.load.drift import drifts
-from harness.load.records import LoadPhase
-from harness.load.summary import (
+from voxgate.harness.load.drift import drifts
+from voxgate.harness.load.records import LoadPhase
+from voxgate.harness.load.summary import (
     Memory,
     at_once,
     cold_start,
@@ -15,7 +14,8 @@ from harness.load.summary import (
     spread,
     too_few,
 )
-from harness.statistics import Interval
+from voxgate.harness.statistics import Interval
+
 from tests.harness.load.making import answer, loaded
 
 
@@ -78,7 +78,7 @@ def test_classes_of_length_stand_apart_and_warming_up_is_left_out() -> None:
 
 
 def test_a_level_that_answered_nothing_still_has_a_row() -> None:
-    from harness.load.records import Span
+    from voxgate.harness.load.records import Span
 
     (row,) = rows(loaded([], 1.0, spans=(Span(level="open-1", began_s=0.0, ended_s=1.0),)), 1.0)
     assert (row.sent, row.answered, row.latency_s, row.in_time_share) == (0, 0, {}, None)

@@ -5,8 +5,13 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-
-from harness.machine.clock import StageWatch, VirtualClock, WallClock, now_utc_iso, peak_cuda_bytes
+from voxgate.harness.machine.clock import (
+    StageWatch,
+    VirtualClock,
+    WallClock,
+    now_utc_iso,
+    peak_cuda_bytes,
+)
 
 
 def test_a_stage_gets_the_time_of_its_blocks() -> None:
@@ -51,7 +56,7 @@ def test_real_time_goes_forward() -> None:
 def test_a_peak_grows_with_what_a_fresh_process_takes() -> None:
     """In a process of its own: this one may have peaked higher before."""
     code = """
-from harness.machine.clock import peak_cuda_bytes, peak_rss_bytes
+from voxgate.harness.machine.clock import peak_cuda_bytes, peak_rss_bytes
 
 before = peak_rss_bytes()
 block = bytearray(64 * 1024**2)

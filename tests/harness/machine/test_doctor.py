@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.machine.checks.check import CheckState, SystemRoot, growth, here
-from harness.machine.doctor import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import CheckState, SystemRoot, growth, here
+from voxgate.harness.machine.doctor import (
     WORK_S,
     Action,
     Examination,
@@ -19,8 +18,9 @@ from harness.machine.doctor import (
     refuse_unfit,
     snapshot,
 )
-from harness.machine.profiles import get_profile
-from harness.report.terminal import examination_lines, examination_to_dict
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.report.terminal import examination_lines, examination_to_dict
+
 from tests.harness.machine.trees import (
     CPUS,
     H200,

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.machine import doctor, readiness
+from voxgate.harness.machine.checks import check
+from voxgate.harness.machine.checks.check import SystemRoot
 
-from harness.cli.main import invoke
-from harness.machine import doctor, readiness
-from harness.machine.checks import check
-from harness.machine.checks.check import SystemRoot
 from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8]}, reference={"steps": 8})
 """  # noqa: E501

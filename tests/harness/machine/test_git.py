@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import between, describe, resolve, top_of
 
-from harness.errors import HarnessError
-from harness.machine.git import between, describe, resolve, top_of
 from tests.harness.repository import Repository
 
 

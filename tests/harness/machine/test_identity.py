@@ -4,10 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.identity import (
+    NO_COMMIT,
+    comparable,
+    load_snapshot,
+    machine,
+    toolchain,
+)
 
-from harness.cli.main import invoke
-from harness.machine.checks.check import SystemRoot
-from harness.machine.identity import NO_COMMIT, comparable, load_snapshot, machine, toolchain
 from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 
 CPUINFO = """processor\t: {n}

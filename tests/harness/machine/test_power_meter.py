@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness import Suite
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import by_name
-from harness.analysis.speed import energy_per_audio_s
-from harness.machine import power_meter
-from harness.machine.checks.check import SystemRoot
-from harness.machine.clock import VirtualClock
-from harness.machine.power_meter import (
+from voxgate import Suite
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.analysis.speed import energy_per_audio_s
+from voxgate.harness.machine import power_meter
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.machine.power_meter import (
     Counter,
     EnergyCounter,
     EnergyReading,
@@ -29,16 +28,17 @@ from harness.machine.power_meter import (
     joules,
     measure_energy,
 )
-from harness.machine.profiles import Profile
-from harness.records.measurement import Measurement, Missing
-from harness.records.run import Energy, Run
-from harness.runner import engine_side, json_files, run_folder, runner, worker_pool
-from harness.runner.process_files import WorkerLog
-from harness.runner.runner import run_suite
-from harness.runner.worker import Worker
-from harness.runner.worker_request import read_job
-from harness.targets.protocol import ForwardingTarget
-from harness.targets.scripted import ScriptedTarget
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.run import Energy, Run
+from voxgate.harness.runner import engine_side, json_files, run_folder, runner, worker_pool
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_request import read_job
+from voxgate.harness.targets.protocol import ForwardingTarget
+from voxgate.harness.targets.scripted import ScriptedTarget
+
 from tests.harness.machine.trees import FakeNvml, agx_orin, orin_nano, thor, virtual, write
 
 Make = Callable[..., Suite]

@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-
-from harness.machine.process_guard import Guard
-from harness.runner import process_files
+from voxgate.harness.machine.process_guard import Guard
+from voxgate.harness.runner import process_files
 
 LIMIT_S = 1.0
 HANGS = {
@@ -24,7 +23,7 @@ HANGS = {
 }
 PARENT = """
 import subprocess, sys, time
-from harness.machine.process_guard import GUARD
+from voxgate.harness.machine.process_guard import GUARD
 process = subprocess.Popen([sys.executable, "-c", sys.argv[1]], start_new_session=sys.argv[2] == "group")
 GUARD.watch(process.pid)
 time.sleep(0.3)  # for what it starts in turn
@@ -35,9 +34,9 @@ time.sleep(600)
 RUN = """
 from pathlib import Path
 import sys
-from harness.machine.profiles import Profile
-from harness.runner.runner import run_suite
-from harness.suite.suite import load_suite
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.suite.suite import load_suite
 suite = load_suite(sys.argv[1])
 profile = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
 run_suite(suite, suite.expand().cells, profile, Path(sys.argv[2]))
@@ -82,7 +81,7 @@ def test_a_worker_that_hangs_ends_with_a_run_that_is_killed(tmp_path: Path) -> N
     """The first input: 'kill -9' of the command left workers behind that nobody would ever end."""
     (tmp_path / "two.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\n')
     (tmp_path / "hang.py").write_text(
-        f"""from harness import Suite
+        f"""from voxgate import Suite
 suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.toml")!r}, axes={{"steps": [8, 4]}},
               reference={{"steps": 8}}, fixed={{"audio_s": 0.1, "fault": "hang", "fault_at": 1}}, name="test")
 """  # noqa: E501
@@ -160,12 +159,12 @@ class Interrupt:
             exec("raise KeyboardInterrupt")  # as while a dataclass is made: CPython would end by SIGINT, though it is handled
 sys.meta_path.insert(0, Interrupt())
 sys.argv = ["voxgate", "run", "two"]
-from harness.__main__ import main
+from voxgate.harness.__main__ import main
 main()
 """  # noqa: E501
 
 
-@pytest.mark.parametrize("module", ["harness.errors", "harness.cli.main", "numpy"])
+@pytest.mark.parametrize("module", ["voxgate.harness.errors", "voxgate.harness.cli.main", "numpy"])
 def test_ctrl_c_while_starting_is_one_line(module: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", START, module],

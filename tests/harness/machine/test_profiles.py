@@ -3,11 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.machine.checks.check import CheckState, SystemRoot
-from harness.machine.doctor import Action, examine, make_knob, refuse_unfit
-from harness.machine.profiles import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import CheckState, SystemRoot
+from voxgate.harness.machine.doctor import Action, examine, make_knob, refuse_unfit
+from voxgate.harness.machine.profiles import (
     PROFILES,
     VARIABLES,
     Profile,
@@ -15,6 +14,7 @@ from harness.machine.profiles import (
     get_profile,
     name_of_changed,
 )
+
 from tests.harness.machine import trees
 
 ROOT = Path(__file__).parents[3]

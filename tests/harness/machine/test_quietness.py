@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from voxgate.harness.machine.quietness import TOO_MANY, MachineState, disturbed, fitness
+from voxgate.harness.records.environment import Machine, RunEnvironment, environment_from_json
+from voxgate.harness.records.run import Phase, Run
 
-from harness.machine.quietness import TOO_MANY, MachineState, disturbed, fitness
-from harness.records.environment import Machine, RunEnvironment, environment_from_json
-from harness.records.run import Phase, Run
 from tests.harness.fake_runs import make_run, steady
 
 QUIET: Mapping[str, object] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.checks.check import SystemRoot
 
 CPUS = "sys/devices/system/cpu"
 STAT = "cpu  {user} 0 50 {idle} 0 0 0 {stolen} 0 0\n"

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-
-from harness.audio.recording import Recording, read_recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.registry import entry
-from harness.records.measurement import Value
+from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.registry import entry
+from voxgate.harness.records.measurement import Value
 
 TARGET, PREDICTION = (3.0, -0.5, 2.0, 7.0), (2.5, 0.0, 2.0, 8.0)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.audio.files import read_audio
-from harness.audio.recording import Recording
-from harness.metrics.metric import MetricInput
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."

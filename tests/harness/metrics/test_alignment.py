@@ -5,12 +5,12 @@ A delay is found to the frame, removed and reported; what merely sounds differen
 import numpy as np
 import pytest
 import soxr
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics import alignment
+from voxgate.harness.metrics.alignment import Aligned, aligned, find_lag, lag
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import Missing, MissingKind
 
-from harness.audio.recording import Recording
-from harness.metrics import alignment
-from harness.metrics.alignment import Aligned, aligned, find_lag, lag
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing, MissingKind
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 

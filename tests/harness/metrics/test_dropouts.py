@@ -4,12 +4,12 @@ Dropouts: holes planted in speech are found, and the silences that speech makes 
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.telephone import line
+from voxgate.harness.metrics.dropouts import dropout_times_s, dropouts_per_s
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.audio.telephone import line
-from harness.metrics.dropouts import dropout_times_s, dropouts_per_s
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.test_clicks import creak, fricative, plosives
 

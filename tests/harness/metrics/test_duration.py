@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.duration import chars_per_s, duration_s
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.metrics.duration import chars_per_s, duration_s
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 

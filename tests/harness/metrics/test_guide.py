@@ -12,9 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from voxgate.harness.judging.policy import DEFAULT
+from voxgate.harness.metrics.registry import FAMILIES, entries
 
-from harness.judging.policy import DEFAULT
-from harness.metrics.registry import FAMILIES, entries
 from tests.harness.metrics.speech import PATH, TEXT
 
 ROOT = Path(__file__).parents[3]
@@ -32,9 +32,9 @@ PLAIN = [
 SCORE = """
 import json, sys
 from pathlib import Path
-from harness.metrics.registry import entry, full_version
-from harness.scoring.scorer import score_quality
-from harness.scoring.tasks import AudioJob
+from voxgate.harness.metrics.registry import entry, full_version
+from voxgate.harness.scoring.scorer import score_quality
+from voxgate.harness.scoring.tasks import AudioJob
 
 audio, text, cache, *names = sys.argv[1:]
 job = AudioJob(key="a", utterance="a", path=Path(audio), text=text)
@@ -142,8 +142,8 @@ def test_the_package_of_the_guide_has_that_entry_point() -> None:
 def test_metrics_that_fail_cost_their_own_values_and_say_why(tmp_path: Path) -> None:
     lines = [
         "import os, signal",
-        "from harness.records.measurement import Metric",
-        "from harness.metrics.metric import AudioMetric",
+        "from voxgate.harness.records.measurement import Metric",
+        "from voxgate.harness.metrics.metric import AudioMetric",
     ]
     lines += [f"def {name}(subject):\n    {code}" for name, (code, _) in FAULTS.items()]
     made = [
@@ -171,7 +171,7 @@ def test_a_name_that_nobody_knows_is_an_error_that_lists_those_that_are(installe
     (installed / "suites" / "bright.py").write_text(
         f'"""How bright is it?"""\n\nfrom harness import Suite\n\nsuite = {suite}\n'
     )
-    done = python(installed, "-m", "harness", "run", "bright", "--out", "out")
+    done = python(installed, "-m", "voxgate", "run", "bright", "--out", "out")
 
     assert done.returncode == 2
     assert (
@@ -186,8 +186,8 @@ def test_the_policy_line_of_the_guide_is_accepted(installed: Path) -> None:
         "schema_version = 1\n\n" + block("toml", "blocking = false")
     )
     code = (
-        "from pathlib import Path; from harness.metrics.registry import entries; from "
-        "harness.judging.policy import load_policy\n"
+        "from pathlib import Path; from voxgate.harness.metrics.registry import entries; from "
+        "voxgate.harness.judging.policy import load_policy\n"
         "print(load_policy(Path(), entries())['brightness'].relative)"
     )
     done = python(installed, "-c", code)

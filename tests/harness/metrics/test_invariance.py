@@ -10,11 +10,11 @@ import functools
 import numpy as np
 import pytest
 import soxr
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.registry import MetricSpec, entries
+from voxgate.harness.records.measurement import Missing, Value, lacks_package
 
-from harness.audio.recording import Recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.registry import MetricSpec, entries
-from harness.records.measurement import Missing, Value, lacks_package
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 PLAIN = {

@@ -5,11 +5,11 @@ Peak, clipping, DC offset, loudness and frames that are no numbers: known answer
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
-from harness.audio import pitch
-from harness.audio.recording import Recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.pitch_parity import (
+from voxgate.harness.audio import pitch
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.pitch_parity import (
     METRICS,
     f0_correlation,
     f0_rmse_cents,
@@ -16,7 +15,8 @@ from harness.metrics.pitch_parity import (
     melodies,
     vuv_error,
 )
-from harness.records.measurement import Missing, Value
+from voxgate.harness.records.measurement import Missing, Value
+
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 Melody = Callable[[np.ndarray], np.ndarray]

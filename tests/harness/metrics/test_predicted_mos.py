@@ -4,13 +4,12 @@ Predicted MOS: the reference package's values, its way of cutting windows, and w
 
 import numpy as np
 import pytest
-
-from harness.audio.mel import filters, power_mel
-from harness.audio.recording import Recording
-from harness.metrics.metric import MetricInput
-from harness.metrics.predicted_mos import METRICS
-from harness.models import dnsmos
-from harness.models.dnsmos import (
+from voxgate.harness.audio.mel import filters, power_mel
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.predicted_mos import METRICS
+from voxgate.harness.models import dnsmos
+from voxgate.harness.models.dnsmos import (
     BLOCK,
     GROUP,
     RATE_HZ,
@@ -21,8 +20,9 @@ from harness.models.dnsmos import (
     whole,
     window_starts,
 )
-from harness.models.packaged_file import packaged_file
-from harness.records.measurement import Missing, not_installed
+from voxgate.harness.models.packaged_file import packaged_file
+from voxgate.harness.records.measurement import Missing, not_installed
+
 from tests.harness.metrics.speech import speech, with_noise
 
 # speechmos 0.0.1.1 itself, with librosa 0.11.0, on tests/data/slt.flac, and on it with white noise

@@ -5,12 +5,12 @@ is not taken for them.
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.telephone import line
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.prompt_leakage import prompt_leakage_s
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.audio.telephone import line
-from harness.metrics.metric import MetricInput
-from harness.metrics.prompt_leakage import prompt_leakage_s
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 HALF = len(speech()) // 2

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.audio.recording import Recording
-from harness.errors import HarnessError
-from harness.metrics import registry
-from harness.metrics.metric import AudioMetric, MetricInput, Need
-from harness.metrics.registry import (
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics import registry
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.metrics.registry import (
     CONDITIONS,
     FAMILIES,
     GOLDEN,
@@ -29,7 +28,8 @@ from harness.metrics.registry import (
     select_metrics,
     version_of,
 )
-from harness.records.measurement import MetricVersion, lacks_package
+from voxgate.harness.records.measurement import MetricVersion, lacks_package
+
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SOURCES = {
@@ -39,8 +39,8 @@ SOURCES = {
 }
 METADATA = "Metadata-Version: 2.1\nName: acme-metrics\nVersion: 1.2\n"
 WARMTH = """
-from harness.records.measurement import Metric
-from harness.metrics.metric import AudioMetric, Need
+from voxgate.harness.records.measurement import Metric
+from voxgate.harness.metrics.metric import AudioMetric, Need
 
 def warmth(subject):
     return float(subject.reference is not None)
@@ -200,8 +200,8 @@ def test_the_digest_of_a_choice_tells_other_metrics_and_versions():
 
 def test_importing_the_panel_loads_no_family():
     code = (
-        "import sys, harness.metrics.registry; sys.exit(any(name in sys.modules for name in "
-        "('scipy', 'harness.metrics.signal_parity')))"
+        "import sys, voxgate.harness.metrics.registry; sys.exit(any(name in sys.modules for name in "
+        "('scipy', 'voxgate.harness.metrics.signal_parity')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.telephone import line
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.repetition import repeat_times_s, repeats_per_s
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.audio.telephone import line
-from harness.metrics.metric import MetricInput
-from harness.metrics.repetition import repeat_times_s, repeats_per_s
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 

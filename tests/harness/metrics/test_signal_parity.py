@@ -9,10 +9,10 @@ import numpy as np
 import pystoi
 import pytest
 import soxr
+from voxgate.harness.metrics import signal_parity
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
 
-from harness.metrics import signal_parity
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 TARGET = np.array([3.0, -0.5, 2.0, 7.0])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.duration import cut_tail, leading_silence, trailing_silence
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.records.measurement import Missing
 
-from harness.audio.recording import Recording
-from harness.metrics.duration import cut_tail, leading_silence, trailing_silence
-from harness.metrics.metric import MetricInput
-from harness.records.measurement import Missing
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 

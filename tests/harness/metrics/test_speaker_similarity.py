@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.audio.recording import Recording, read_recording
-from harness.metrics import speaker_similarity as voice
-from harness.metrics.metric import MetricInput
-from harness.metrics.speaker_similarity import (
+from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.metrics import speaker_similarity as voice
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.speaker_similarity import (
     RATE_HZ,
     embedding,
     partial_starts,
@@ -21,7 +20,8 @@ from harness.metrics.speaker_similarity import (
     speaker_similarity,
     voice_similarity,
 )
-from harness.records.measurement import Missing, not_installed
+from voxgate.harness.records.measurement import Missing, not_installed
+
 from tests.harness.metrics.speech import speech
 
 VOICES = Path(voice.__file__).parents[1] / "workloads" / "voices"

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+from voxgate.harness.audio.mel_cepstrum import mel_cepstra, warp
+from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.metrics import spectral_parity
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.spectral_parity import distortion_db, mcd, mel_distance
+from voxgate.harness.records.measurement import Missing, Value
 
-from harness.audio.mel_cepstrum import mel_cepstra, warp
-from harness.audio.recording import Recording, read_recording
-from harness.metrics import spectral_parity
-from harness.metrics.metric import MetricInput
-from harness.metrics.spectral_parity import distortion_db, mcd, mel_distance
-from harness.records.measurement import Missing, Value
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 VOICES = Path(spectral_parity.__file__).parents[1] / "workloads" / "voices"

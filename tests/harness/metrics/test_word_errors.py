@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 import pytest
-
-from harness.metrics.word_errors import (
+from voxgate.harness.metrics.word_errors import (
     METRICS,
     ErrorCounts,
     char_errors,
@@ -13,7 +12,7 @@ from harness.metrics.word_errors import (
     rates,
     word_errors,
 )
-from harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing
 
 
 def counts(errors: int, words: int) -> ErrorCounts:
@@ -60,7 +59,7 @@ def test_characters_are_counted_with_spaces():
 
 def test_comparing_texts_does_not_import_torch():
     code = (
-        "import sys; from harness.scoring.transcription import word_errors; word_errors('a b', "
+        "import sys; from voxgate.harness.scoring.transcription import word_errors; word_errors('a b', "
         "'a'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.models import faster_whisper, whisper
+from voxgate.harness.models.faster_whisper import FasterWhisperRecognizer, load_recognizer
+from voxgate.harness.models.whisper_weights import packaged_path
+from voxgate.harness.records.measurement import Missing, not_installed
 
-from harness.models import faster_whisper, whisper
-from harness.models.faster_whisper import FasterWhisperRecognizer, load_recognizer
-from harness.models.whisper_weights import packaged_path
-from harness.records.measurement import Missing, not_installed
 from tests.harness.metrics.speech import TEXT, speech
 
 needs_weights = pytest.mark.skipif(

@@ -4,14 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.word_errors import word_errors
+from voxgate.harness.models.whisper import (
+    RATE_HZ,
+    WhisperRecognizer,
+    load_recognizer,
+    split_long,
+    window_s,
+)
+from voxgate.harness.models.whisper_tensors import read_tensors
+from voxgate.harness.models.whisper_weights import packaged_path
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.scoring.scorer import AudioJob, score_quality
 
-from harness.errors import HarnessError
-from harness.metrics.word_errors import word_errors
-from harness.models.whisper import RATE_HZ, WhisperRecognizer, load_recognizer, split_long, window_s
-from harness.models.whisper_tensors import read_tensors
-from harness.models.whisper_weights import packaged_path
-from harness.records.measurement import Missing
-from harness.scoring.scorer import AudioJob, score_quality
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
 needs_weights = pytest.mark.skipif(
@@ -91,7 +97,7 @@ def test_a_shortened_window_hears_what_the_standard_one_does(
     judge: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch
 ):
     short = judge.transcribe([heard()])
-    monkeypatch.setattr("harness.models.whisper.WINDOW_STEP_S", 30)
+    monkeypatch.setattr("voxgate.harness.models.whisper.WINDOW_STEP_S", 30)
     assert judge.transcribe([heard()]) == short
 
 
@@ -148,7 +154,7 @@ def test_the_scorer_listens_in_a_child_and_remembers(
     assert "openai-whisper tiny.en" in scored["slt"].versions["wer"]
     assert isinstance(scored["broken"].values["wer"], Missing)
     monkeypatch.setattr(
-        "harness.scoring.transcription.transcription_tasks",
+        "voxgate.harness.scoring.transcription.transcription_tasks",
         lambda *_: pytest.fail("listened twice"),
     )
     assert (

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soxr
 import whisper
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.metrics.word_errors import ErrorCounts, word_errors
+from voxgate.harness.models import whisper as asr
+from voxgate.harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecognizer, most_tokens
+from voxgate.harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
+from voxgate.harness.scoring.scorer import AudioJob, score_quality
+from voxgate.harness.scoring.transcription import FASTER, OPENAI, RecognizerOptions
 
-from harness.audio.files import read_audio
-from harness.metrics.word_errors import ErrorCounts, word_errors
-from harness.models import whisper as asr
-from harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecognizer, most_tokens
-from harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
-from harness.scoring.scorer import AudioJob, score_quality
-from harness.scoring.transcription import FASTER, OPENAI, RecognizerOptions
 from tests.harness.metrics.speech import PATH, TEXT, speech
 
 SPANISH_PATH = PATH.with_name("es.flac")
@@ -60,7 +60,7 @@ def test_a_shortened_window_hears_what_the_standard_one_does(
     judge: WhisperRecognizer, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
     short = judge.transcribe([spanish], "es")
-    monkeypatch.setattr("harness.models.whisper.WINDOW_STEP_S", 30)
+    monkeypatch.setattr("voxgate.harness.models.whisper.WINDOW_STEP_S", 30)
     assert judge.transcribe([spanish], "es") == short
 
 

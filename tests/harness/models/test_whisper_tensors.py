@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.errors import HarnessError
-from harness.models import whisper_tensors as tensors_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models import whisper_tensors as tensors_of
 
 
 def packed(

@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.models import whisper_weights as weights
-from harness.models.whisper_weights import BASE, TINY_EN, PublishedSize
-from harness.records.measurement import Missing
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models import whisper_weights as weights
+from voxgate.harness.models.whisper_weights import BASE, TINY_EN, PublishedSize
+from voxgate.harness.records.measurement import Missing
 
 LANGUAGES = [("en", TINY_EN), ("es", BASE)]
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from harness.records.cell import Cell, Request, Workload, cell_from_json, cell_to_json
+from voxgate.harness.records.cell import Cell, Request, Workload, cell_from_json, cell_to_json
 
 PLAIN = Workload(
     name="w",

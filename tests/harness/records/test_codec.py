@@ -12,10 +12,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.records.codec import from_json, to_json
-from harness.records.constraints import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.constraints import (
     NON_EMPTY,
     Key,
     Length,
@@ -25,7 +24,7 @@ from harness.records.constraints import (
     TextPattern,
     Unique,
 )
-from harness.records.strict_json import parse_json
+from voxgate.harness.records.strict_json import parse_json
 
 Name = Annotated[
     str, TextPattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
-from harness import Suite
-from harness.errors import HarnessError
-from harness.records.cell import cell_from_json, cell_to_json
-from harness.records.command_line import command_line, placeholders
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import cell_from_json, cell_to_json
+from voxgate.harness.records.command_line import command_line, placeholders
 
 SAY = ("mytts", "--text", "{text}", "--out", "{wav}")
 WORKLOAD = '[[request]]\nid = "r1"\ntext = "One."\n'

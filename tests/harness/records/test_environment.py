@@ -1,10 +1,9 @@
 """The environment of a run: typed where it decides, and whole again as JSON."""
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.machine.identity import environment, machine, toolchain
-from harness.records.environment import MOST_LETTERS, environment_from_json, facts_of
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.identity import environment, machine, toolchain
+from voxgate.harness.records.environment import MOST_LETTERS, environment_from_json, facts_of
 
 WHOLE = {
     "machine": {"id": "box-2c", "cores": 2, "gpus": ["x"], "former_id": "box"},

@@ -10,10 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.records import files
-from harness.records.files import copy_tree, inside, plain_name, write_atomic, write_file
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records import files
+from voxgate.harness.records.files import copy_tree, inside, plain_name, write_atomic, write_file
 
 ROOT = Path(__file__).parents[3] / "harness"
 POINTS = ("open", "write", "fsync", "replace")

@@ -5,9 +5,8 @@ import math
 from dataclasses import replace
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.records.measurement import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import (
     SNR_CEILING_DB,
     Measurement,
     MetricVersion,

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.history.entry import entry_of_run, entry_to_dict
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.constraints import Fallback, Key, Length, Range, Rest, TextPattern
+from voxgate.harness.records.json_schema import json_schema
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.records.schemas.__main__ import FOLDER, schemas, text_of
+from voxgate.harness.records.verdict import judgement_to_dict
 
-from harness.analysis.aggregate import aggregate
-from harness.history.entry import entry_of_run, entry_to_dict
-from harness.judging.accept import accept
-from harness.records.codec import from_json
-from harness.records.constraints import Fallback, Key, Length, Range, Rest, TextPattern
-from harness.records.json_schema import json_schema
-from harness.records.run import Failure, FailureKind
-from harness.records.schemas.__main__ import FOLDER, schemas, text_of
-from harness.records.verdict import judgement_to_dict
 from tests.harness.fake_runs import accepted, good_run, judged, make_scores, with_audio
 from tests.harness.hostile import make_run
 
@@ -107,7 +107,7 @@ def documents(folder: Path) -> dict[str, Any]:
 def test_the_published_schemas_are_fresh() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
     assert written == {name: text_of(schema) for name, schema in schemas().items()}, (
-        "run: python -m harness.records.schemas"
+        "run: python -m voxgate.harness.records.schemas"
     )
 
 

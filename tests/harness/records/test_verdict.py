@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.verdict import judgement_from_dict, judgement_to_dict
 
-from harness.errors import HarnessError
-from harness.records.measurement import Missing
-from harness.records.verdict import judgement_from_dict, judgement_to_dict
 from tests.harness.fake_runs import accepted, good_run, judged
 
 

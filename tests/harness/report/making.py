@@ -4,17 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import Baseline, load_baseline
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import UNSEEN, HeardText, OptionCheck, Run
+from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.runner.recordings import KeptAudio, Take
 
-from harness.analysis.aggregate import aggregate
-from harness.judging.accept import accept
-from harness.judging.baseline import Baseline, load_baseline
-from harness.judging.judge import judge
-from harness.records.cell import Request, Workload
-from harness.records.environment import environment_from_json
-from harness.records.measurement import Missing
-from harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from harness.report.contents import Report, build_report
-from harness.runner.recordings import KeptAudio, Take
 from tests.harness.fake_runs import (
     REQUESTS,
     accepted,

@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from voxgate.harness import statistics
+from voxgate.harness.records.run import Failure
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.contents import Report, build_report, failed_option
+from voxgate.harness.report.format import plain_columns
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.page import page
+from voxgate.harness.report.tables import grouped_missing, rows
+from voxgate.harness.report.terminal import report_lines
 
-from harness import statistics
-from harness.records.run import Failure
-from harness.records.verdict import Verdict
-from harness.report.contents import Report, build_report, failed_option
-from harness.report.format import plain_columns
-from harness.report.markdown import markdown
-from harness.report.page import page
-from harness.report.tables import grouped_missing, rows
-from harness.report.terminal import report_lines
 from tests.harness.fake_runs import good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 

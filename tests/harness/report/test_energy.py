@@ -3,14 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.grouping import by_name
-from harness.judging.judge import judge
-from harness.records.measurement import Missing
-from harness.records.run import Energy, Run
-from harness.report.contents import Report
-from harness.report.markdown import markdown
-from harness.report.page import page
-from harness.report.terminal import report_lines
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Energy, Run
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.page import page
+from voxgate.harness.report.terminal import report_lines
+
 from tests.harness.fake_runs import accepted, good_run, policy
 from tests.harness.report.making import contents, passed, silence
 

@@ -5,11 +5,11 @@ The files that a verb writes for a CI system: where, when, and what is refused b
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.junit import Files, check_files, document_of, junit, write_files
+from voxgate.harness.report.pr_comment import CommentLinks, comment
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.report.junit import Files, check_files, document_of, junit, write_files
-from harness.report.pr_comment import CommentLinks, comment
 from tests.harness.report.making import lied_to
 
 

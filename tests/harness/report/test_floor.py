@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.report.markdown import markdown
+from voxgate.harness.report.tables import floor_line
+from voxgate.harness.report.terminal import report_lines
+from voxgate.harness.scoring.asr_floor import Floor, FloorUtterance
 
-from harness.metrics.word_errors import ErrorCounts
-from harness.records.measurement import Measurement, Missing
-from harness.report.contents import Report, build_report
-from harness.report.markdown import markdown
-from harness.report.tables import floor_line
-from harness.report.terminal import report_lines
-from harness.scoring.asr_floor import Floor, FloorUtterance
 from tests.harness.fake_runs import REQUESTS, good_run
 from tests.harness.report.making import HOSTILE, contents
 

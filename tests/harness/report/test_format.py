@@ -1,10 +1,9 @@
 """Numbers as people read them."""
 
 import pytest
-
-from harness.metrics.registry import metric
-from harness.records.measurement import Measurement, Missing, Value
-from harness.report.format import shown, shown_unit, shown_value
+from voxgate.harness.metrics.registry import metric
+from voxgate.harness.records.measurement import Measurement, Missing, Value
+from voxgate.harness.report.format import shown, shown_unit, shown_value
 
 
 def measured(

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from harness.report.markdown import markdown
+from voxgate.harness.report.markdown import markdown
+
 from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
 
 PASSED = """\

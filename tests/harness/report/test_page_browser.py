@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.report.page import page
 
-from harness.report.page import page
 from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit
 from tests.harness.report.making import Voices, hostile, regressed
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.format import LIMIT
+from voxgate.harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 
-from harness.errors import HarnessError
-from harness.records.verdict import Verdict
-from harness.report.format import LIMIT
-from harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 from tests.harness.report.making import passed, regressed
 from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 
@@ -191,8 +191,8 @@ def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
 
 def test_a_comment_needs_no_package_installed() -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import harness.report.pr_comment, "
-        "harness.ci.__main__"
+        "import sys; sys.path.insert(0, sys.argv[1]); import voxgate.harness.report.pr_comment, "
+        "voxgate.harness.ci.__main__"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.tables import COLUMNS
+from voxgate.harness.report.terminal import print_report, report_lines
+from voxgate.harness.suite.suite import load_suite
 
-from harness.records.verdict import Verdict
-from harness.report.contents import Report
-from harness.report.tables import COLUMNS
-from harness.report.terminal import print_report, report_lines
-from harness.suite.suite import load_suite
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 

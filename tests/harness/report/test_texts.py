@@ -1,8 +1,7 @@
 """Text from outside, made harmless."""
 
 import pytest
-
-from harness.report.format import escaped, plain
+from voxgate.harness.report.format import escaped, plain
 
 SHOWN = {
     "a|b [x](http://e.com) `c`": "a\\|b \\[x\\](http:&#8203;//e.com) \\`c\\`",

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.judging.amend import block_on_gaps
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.policy import DEFAULT
+from voxgate.harness.records.run import ProcessRecord
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.revisions import ab, ab_plan
+from voxgate.harness.runner import run_folder
 
-from harness.analysis.aggregate import aggregate
-from harness.cli.main import invoke
-from harness.judging.amend import block_on_gaps
-from harness.judging.baseline import of_run
-from harness.judging.judge import judge
-from harness.judging.policy import DEFAULT
-from harness.records.run import ProcessRecord
-from harness.records.verdict import Verdict
-from harness.revisions import ab, ab_plan
-from harness.runner import run_folder
 from tests.harness.fake_runs import make_run, make_scores, policy, steady
 from tests.harness.repository import SUITE, Repository, stop_after
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.revisions.bisect import narrow
+from voxgate.harness.revisions.bisect_result import CommitState
 
-from harness.cli.main import invoke
-from harness.revisions.bisect import narrow
-from harness.revisions.bisect_result import CommitState
 from tests.harness.repository import SUITE, Repository, stop_after
 
 ONE_CELL = {"suites/two.py": SUITE % "[8]"}

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import resolve
+from voxgate.harness.revisions import environments
+from voxgate.harness.revisions.checkout import CACHE, SHARED, workshop
 
-from harness.errors import HarnessError
-from harness.machine.git import resolve
-from harness.revisions import environments
-from harness.revisions.checkout import CACHE, SHARED, workshop
 from tests.harness.repository import Repository
 
 BACKEND = """
@@ -87,8 +87,8 @@ def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is
     repository: Repository,
 ) -> None:
     script = (
-        "import os; from pathlib import Path; from harness.revisions.checkout import workshop; "
-        "from harness.machine.git import resolve\n"
+        "import os; from pathlib import Path; from voxgate.harness.revisions.checkout import workshop; "
+        "from voxgate.harness.machine.git import resolve\n"
         "with workshop(Path()) as shop:\n"
         "    shop.tree(resolve(Path(), 'HEAD')); print('ready', flush=True); input(); os._exit(9)\n"
     )

@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Run
+from voxgate.harness.runner.run_folder import load_run
 
-from harness.cli.main import invoke
-from harness.records.run import Run
-from harness.runner.run_folder import load_run
 from tests.harness.repository import Repository
 from tests.harness.targets.command.programs import HONEST, SPEECH
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="command", command={command}, protocol="{protocol}", workload="two.toml",
               metrics=[], axes={{"seed": [1]}}, reference={{"seed": 1}},
               arguments={arguments})

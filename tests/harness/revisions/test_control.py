@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-
-from harness.analysis.aggregate import aggregate
-from harness.judging.amend import invalidate_speed
-from harness.judging.baseline import of_run
-from harness.judging.judge import judge
-from harness.machine.clock import StageWatch, VirtualClock
-from harness.records.cell import Cell, Request
-from harness.records.measurement import Value
-from harness.records.run import Failure, FailureKind, Run
-from harness.records.verdict import RunVerdict, Verdict
-from harness.revisions.paired_run import (
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging.amend import invalidate_speed
+from voxgate.harness.judging.baseline import of_run
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.machine.clock import StageWatch, VirtualClock
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.measurement import Value
+from voxgate.harness.records.run import Failure, FailureKind, Run
+from voxgate.harness.records.verdict import RunVerdict, Verdict
+from voxgate.harness.revisions.paired_run import (
     SLUG,
     control_cell,
     examine,
     without_control,
 )
-from harness.targets.fixed_work import ControlTarget
+from voxgate.harness.targets.fixed_work import ControlTarget
+
 from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, process, steady
 
 

@@ -12,25 +12,25 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.clock import unix_s
-from harness.machine.git import resolve
-from harness.records.cell import Cell
-from harness.revisions import engine_environments
-from harness.revisions.checkout import CACHE, Checkout, workshop
-from harness.revisions.engine_environments import engine_need, lock_file
-from harness.revisions.kept_environments import (
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import unix_s
+from voxgate.harness.machine.git import resolve
+from voxgate.harness.records.cell import Cell
+from voxgate.harness.revisions import engine_environments
+from voxgate.harness.revisions.checkout import CACHE, Checkout, workshop
+from voxgate.harness.revisions.engine_environments import engine_need, lock_file
+from voxgate.harness.revisions.kept_environments import (
     MOST_AGE_S,
     MOST_KEPT,
     lock,
     prune,
     unless_ready,
 )
-from harness.runner import run_folder
-from harness.suite.suite import load_suite
-from harness.targets.other_python.probe import check_there
+from voxgate.harness.runner import run_folder
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.targets.other_python.probe import check_there
+
 from tests.harness.repository import Repository
 from tests.harness.targets.foreign_engine import make_environment
 
@@ -53,7 +53,7 @@ class Engine:
         yield array.array("f", [0.1, -0.1] * 800)
 '''
 SUITE = '''"""Is it as quick as it was?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="mytts.bench:Engine", environment=".venv", pipeline="any", workload="two.toml",
               axes={"steps": [8]}, reference={"steps": 8}, metrics=[])

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.revisions import build_recipe, requirements
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.revisions import build_recipe, requirements
 
 
 def project(folder: Path, text: str, setup: str | None = None) -> Path:

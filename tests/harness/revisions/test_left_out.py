@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import resolve
+from voxgate.harness.revisions.checkout import workshop
 
-from harness.errors import HarnessError
-from harness.machine.git import resolve
-from harness.revisions.checkout import workshop
 from tests.harness.repository import Repository
 
 LOCAL = ("-c", "protocol.file.allow=always")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.runner import run_folder
 
-from harness.cli.main import invoke
-from harness.runner import run_folder
 from tests.harness.repository import TARGET, Repository
 
 READ = 'CHANGES = json.loads((Path(__file__).parent / "changes.json").read_text())'

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.revisions.suite_diff import SuiteDiff, diff_suites
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.revisions.suite_diff import SuiteDiff, diff_suites
 
 SUITE = '''"""Why?"""
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [%s]}, reference={"steps": %s},
               fixed={"audio_s": %s})
 '''  # noqa: E501

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.audio.files import read_audio
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.checks.check import SystemRoot
-from harness.machine.power_meter import Energy
-from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import (
+from voxgate.harness.audio.files import read_audio
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.power_meter import Energy
+from voxgate.harness.records.run import Failure, FailureKind, Phase
+from voxgate.harness.runner import (
     confirming,
     engine_side,
     failures,
@@ -39,16 +38,17 @@ from harness.runner import (
     worker,
     worker_pool,
 )
-from harness.runner.round import Variant
-from harness.runner.worker_process import WorkerError
-from harness.scoring import kept_scores
-from harness.suite.suite import load_suite
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.worker_process import WorkerError
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.suite.suite import load_suite
+
 from tests.harness.cli.test_main import WORKLOAD, made_up
 from tests.harness.in_process import ALONE, ChildHere
 
 RUN = Path("runs/0001")
 SUITE = '''"""Is it quick?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, repeats=1, iterations=1)
@@ -379,7 +379,7 @@ def test_last_words_that_nobody_can_write_are_no_failure_of_the_engine(
 
 LIMITED = """
 import resource, sys
-from harness.cli.main import invoke
+from voxgate.harness.cli.main import invoke
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 sys.exit(invoke(sys.argv[2:]))
 """

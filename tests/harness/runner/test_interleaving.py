@@ -1,6 +1,6 @@
 from collections import Counter
 
-from harness.runner.interleaving import batches, interleave, rotate
+from voxgate.harness.runner.interleaving import batches, interleave, rotate
 
 
 def said(cells: str, steps: int) -> str:

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError, SessionInterruptedError
-from harness.runner.resume import begin, continued_by, job_folder
+from voxgate.harness.errors import HarnessError, SessionInterruptedError
+from voxgate.harness.runner.resume import begin, continued_by, job_folder
 
 AB = {"verb": "ab", "base": "3fa1c2e", "head": ".", "rounds": 4, "only": ["steps-*"]}
 BISECT = {**AB, "verb": "bisect", "cell": None}

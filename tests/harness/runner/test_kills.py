@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.runner import process_files, run_folder
 
-from harness.cli.main import invoke
-from harness.records.run import Phase, Run
-from harness.runner import process_files, run_folder
 from tests.harness.cli.test_main import WORKLOAD
 from tests.harness.machine.test_process_guard import children_of, gone
 
@@ -28,7 +28,7 @@ From the start of a command, a kill falls within this; a run of this suite takes
 OUT = Path("runs/0001")
 LAPS = 6
 SUITE = f'''"""Is it whole?"""
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={{"steps": [8, 4]}}, reference={{"steps": 8}},
               fixed={{"audio_s": 0.1, "real_ms": 20}}, repeats=2, iterations={LAPS})
@@ -54,7 +54,7 @@ def kill_after(delay_s: float) -> list[int]:
         *(["--resume"] if (OUT / "run.json").exists() else []),
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "harness", *words], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "voxgate", *words], stderr=subprocess.DEVNULL
     ) as process:
         time.sleep(delay_s)
         tasks = Path(f"/proc/{process.pid}/task")

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from harness.runner.opened_files import (
+from voxgate.harness.runner.opened_files import (
     ForeignFilesError,
     Opened,
     Territory,
@@ -169,7 +168,7 @@ def test_the_hook_costs_next_to_nothing_once_it_is_stopped() -> None:
     makes 16 events.
     """
     code = (
-        "import sys, timeit; from harness.runner.opened_files import Opened\n"
+        "import sys, timeit; from voxgate.harness.runner.opened_files import Opened\n"
         "opened = Opened(); opened.start(); opened.stop()\n"
         "print(min(timeit.repeat(lambda: sys.audit('x'), number=2000, repeat=50)) / 2000)"
     )

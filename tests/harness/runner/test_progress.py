@@ -2,9 +2,8 @@ import io
 
 import pytest
 from rich.console import Console
-
-from harness.machine.clock import VirtualClock
-from harness.runner.progress import Bar, Lines, TimeEstimate, left, make_progress
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.runner.progress import Bar, Lines, TimeEstimate, left, make_progress
 
 
 def test_lines_come_at_most_every_ten_seconds() -> None:

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.files import write_flac, write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.baseline import golden_dir
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.runner.recordings import (
+    KeptAudio,
+    Recordings,
+    open_recordings,
+    recordings_of,
+    takes,
+)
 
-from harness.audio.files import write_flac, write_wav
-from harness.errors import HarnessError
-from harness.judging.baseline import golden_dir
-from harness.records.measurement import Missing
-from harness.runner.recordings import KeptAudio, Recordings, open_recordings, recordings_of, takes
 from tests.harness.fake_runs import good_run, with_audio
 from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
 

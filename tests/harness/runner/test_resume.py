@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from voxgate import Suite
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.run import Failure, FailureKind, Phase
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.resume import put_torn_rounds_away, remainder
+from voxgate.harness.runner.run_header import RunHeader
 
-from harness import Suite
-from harness.records.codec import to_json
-from harness.records.environment import RunEnvironment
-from harness.records.run import Failure, FailureKind, Phase
-from harness.runner import process_files, run_folder
-from harness.runner.process_files import WorkerLog
-from harness.runner.resume import put_torn_rounds_away, remainder
-from harness.runner.run_header import RunHeader
 from tests.harness.runner.test_run_folder import FINISHED, LOADED, OBSERVED, SAMPLE
 
 WHOLE = ("r1", "r2")

@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness import Suite
-from harness.errors import HarnessError
-from harness.records.codec import to_json
-from harness.records.environment import environment_from_json, facts_of
-from harness.records.measurement import Measurement, Missing, UtteranceValue
-from harness.records.run import (
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.environment import environment_from_json, facts_of
+from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
+from voxgate.harness.records.run import (
     AudioChunk,
     ColdStart,
     Energy,
@@ -23,9 +22,9 @@ from harness.records.run import (
     StageProfile,
     StageWork,
 )
-from harness.runner import process_files, run_folder
-from harness.runner.process_files import WorkerLog
-from harness.runner.run_header import RunHeader
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.run_header import RunHeader
 
 SAMPLE = Iteration(
     cell="steps-8",

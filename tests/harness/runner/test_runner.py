@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.power_meter import Counter
+from voxgate.harness.machine.profiles import Profile, get_profile
+from voxgate.harness.records.cell import cell_to_json
+from voxgate.harness.records.run import Failure, FailureKind, Phase, Run
+from voxgate.harness.runner import process_files, run_folder, runner, worker_pool
+from voxgate.harness.runner.runner import Outcome, run_suite
+from voxgate.harness.runner.worker_pool import kept_off, live_limit
+from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 
-from harness import Suite
-from harness.errors import HarnessError
-from harness.machine.checks.check import SystemRoot
-from harness.machine.power_meter import Counter
-from harness.machine.profiles import Profile, get_profile
-from harness.records.cell import cell_to_json
-from harness.records.run import Failure, FailureKind, Phase, Run
-from harness.runner import process_files, run_folder, runner, worker_pool
-from harness.runner.runner import Outcome, run_suite
-from harness.runner.worker_pool import kept_off, live_limit
-from harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 from tests.harness.machine.test_process_guard import gone
 
 Make = Callable[..., Suite]
@@ -339,9 +339,9 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from harness.machine.profiles import Profile
-from harness.runner.runner import run_suite
-from harness.suite.suite import load_suite
+from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.suite.suite import load_suite
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored
 suite = load_suite(sys.argv[1])
 profile = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=2)
@@ -355,7 +355,7 @@ def test_ctrl_c_costs_at_most_the_iteration_under_way(make_suite: Make, tmp_path
     Real processes, a real SIGINT: every sample that was on disk is still there after the resume,
     none is measured twice.
     """
-    text = f"""from harness import Suite
+    text = f"""from voxgate import Suite
 suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.toml")!r}, axes={{"steps": [8, 4]}},
               reference={{"steps": 8}}, fixed={{"audio_s": 0.1, "real_ms": 30}}, repeats=1, iterations=12, name="test")
 """  # noqa: E501

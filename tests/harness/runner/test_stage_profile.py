@@ -11,24 +11,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from voxgate import Suite
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.analysis.metric_rules import is_helper, is_known, is_speed
+from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_versions, same_work
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import ProcessRecord, StageProfile, StageWork
+from voxgate.harness.runner import run_folder, runner, worker_pool
+from voxgate.harness.runner.round import Variant
+from voxgate.harness.runner.run_header import RunHeader
+from voxgate.harness.runner.runner import run_sides, run_suite
+from voxgate.harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
+from voxgate.harness.targets.protocol import IsolatedStage, Options, Target
+from voxgate.harness.targets.scripted import ScriptedTarget
 
-from harness import Suite
-from harness.analysis.aggregate import aggregate
-from harness.analysis.grouping import by_name
-from harness.analysis.metric_rules import is_helper, is_known, is_speed
-from harness.analysis.stages import UNKNOWN_WORK, isolated_versions, same_work
-from harness.machine.checks.check import SystemRoot
-from harness.machine.clock import VirtualClock
-from harness.records.cell import Cell, Request
-from harness.records.measurement import Missing
-from harness.records.run import ProcessRecord, StageProfile, StageWork
-from harness.runner import run_folder, runner, worker_pool
-from harness.runner.round import Variant
-from harness.runner.run_header import RunHeader
-from harness.runner.runner import run_sides, run_suite
-from harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
-from harness.targets.protocol import IsolatedStage, Options, Target
-from harness.targets.scripted import ScriptedTarget
 from tests.harness.in_process import ALONE, ChildHere
 from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
 

@@ -10,21 +10,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from harness import Suite
-from harness.audio.files import read_audio, write_wav
-from harness.errors import HarnessError
-from harness.machine.clock import VirtualClock
-from harness.machine.interference import DisturbanceWatch
-from harness.records.run import AudioChunk, ColdStart, Failure, FailureKind, Phase, ProcessRecord
-from harness.runner import engine_side, process_files
-from harness.runner.failures import classify
-from harness.runner.process_files import WorkerLog
-from harness.runner.timing import time_synthesis
-from harness.runner.worker import Worker
-from harness.runner.worker_request import WorkerRequest
-from harness.targets.protocol import ForwardingTarget
-from harness.targets.scripted import ScriptedTarget
+from voxgate import Suite
+from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.machine.interference import DisturbanceWatch
+from voxgate.harness.records.run import (
+    AudioChunk,
+    ColdStart,
+    Failure,
+    FailureKind,
+    Phase,
+    ProcessRecord,
+)
+from voxgate.harness.runner import engine_side, process_files
+from voxgate.harness.runner.failures import classify
+from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.timing import time_synthesis
+from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_request import WorkerRequest
+from voxgate.harness.targets.protocol import ForwardingTarget
+from voxgate.harness.targets.scripted import ScriptedTarget
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]

@@ -4,12 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.metrics.word_errors import ErrorCounts
-from harness.records.cell import Request, Workload
-from harness.records.measurement import Measurement, Missing
-from harness.scoring.asr_floor import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.scoring.asr_floor import (
     Floor,
     FloorUtterance,
     floor_for_workload,

@@ -4,9 +4,8 @@ import math
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.scoring.cache import FILE, ScoreCache, cache_key
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.scoring.cache import FILE, ScoreCache, cache_key
 
 
 def test_values_outlive_the_process_that_made_them(tmp_path: Path):

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.audio.files import read_audio, write_wav
-from harness.errors import HarnessError
-from harness.metrics.word_errors import char_errors, word_errors
-from harness.records.measurement import Missing
-from harness.scoring import asr_floor
-from harness.scoring.asr_floor import floor_path, load_floor, make_floor
-from harness.scoring.scorer import AudioJob, UtteranceScores
-from harness.scoring.transcription import RecognizerOptions
-from harness.suite.workload import known_workloads, load_workload
+from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.word_errors import char_errors, word_errors
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.scoring import asr_floor
+from voxgate.harness.scoring.asr_floor import floor_path, load_floor, make_floor
+from voxgate.harness.scoring.scorer import AudioJob, UtteranceScores
+from voxgate.harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.suite.workload import known_workloads, load_workload
 
 WORKLOAD = """\
 [[request]]

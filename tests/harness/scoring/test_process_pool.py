@@ -10,9 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from harness.errors import HarnessError
-from harness.scoring.process_pool import Crashed, PoolBatch, run_batches, run_isolated
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.scoring.process_pool import Crashed, PoolBatch, run_batches, run_isolated
 
 DIED = Crashed("crashed the process")
 

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.audio.files import write_wav
-from harness.metrics.word_errors import ErrorCounts
-from harness.records.measurement import NO_GOLDEN, Missing
-from harness.records.run import HeardText, Iteration, Run
-from harness.scoring import score_run as scoring
-from harness.scoring.score_run import (
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.records.measurement import NO_GOLDEN, Missing
+from voxgate.harness.records.run import HeardText, Iteration, Run
+from voxgate.harness.scoring import score_run as scoring
+from voxgate.harness.scoring.score_run import (
     MOST_WORKERS,
     TAKES_DIFFER,
     audio_jobs,
@@ -19,9 +18,10 @@ from harness.scoring.score_run import (
     further_takes,
     score_run,
 )
-from harness.scoring.scorer import UtteranceScores
-from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.scoring.scorer import UtteranceScores
+from voxgate.harness.scoring.tasks import AudioJob
+from voxgate.harness.scoring.transcription import RecognizerOptions
+
 from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 
 

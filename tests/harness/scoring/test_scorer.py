@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from voxgate.harness.audio import telephone
+from voxgate.harness.audio.files import write_flac, write_wav
+from voxgate.harness.audio.recording import read_recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics import signal_parity
+from voxgate.harness.metrics.metric import MetricInput, Need
+from voxgate.harness.metrics.registry import entry, full_version, known_metrics, select_metrics
+from voxgate.harness.models.whisper_weights import WeightsFile
+from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, Value, not_installed
+from voxgate.harness.scoring import scorer, transcription
+from voxgate.harness.scoring import task as audio_task
+from voxgate.harness.scoring import tasks as wanted
+from voxgate.harness.scoring.process_pool import Crashed, PoolBatch, run_batches
+from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
+from voxgate.harness.scoring.task import AudioTask, Uncacheable
+from voxgate.harness.scoring.tasks import AudioJob
+from voxgate.harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionTask
 
-from harness.audio import telephone
-from harness.audio.files import write_flac, write_wav
-from harness.audio.recording import read_recording
-from harness.errors import HarnessError
-from harness.metrics import signal_parity
-from harness.metrics.metric import MetricInput, Need
-from harness.metrics.registry import entry, full_version, known_metrics, select_metrics
-from harness.models.whisper_weights import WeightsFile
-from harness.records.measurement import SNR_CEILING_DB, Missing, Value, not_installed
-from harness.scoring import scorer, transcription
-from harness.scoring import task as audio_task
-from harness.scoring import tasks as wanted
-from harness.scoring.process_pool import Crashed, PoolBatch, run_batches
-from harness.scoring.scorer import UtteranceScores, score_quality
-from harness.scoring.task import AudioTask, Uncacheable
-from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionTask
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 WEIGHTS = WeightsFile(path=Path("whisper"), sha256="0" * 64)

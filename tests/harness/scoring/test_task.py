@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.metrics.registry import MetricSpec
+from voxgate.harness.records.measurement import Metric, Missing, MissingKind, not_installed
+from voxgate.harness.scoring import task
+from voxgate.harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute
 
-from harness.audio.files import write_wav
-from harness.audio.recording import Recording
-from harness.errors import HarnessError
-from harness.metrics.metric import AudioMetric, MetricInput
-from harness.metrics.registry import MetricSpec
-from harness.records.measurement import Metric, Missing, MissingKind, not_installed
-from harness.scoring import task
-from harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute
 from tests.harness.metrics.speech import PATH, RATE_HZ
 
 

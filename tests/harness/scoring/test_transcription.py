@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.audio.files import write_wav
-from harness.errors import HarnessError
-from harness.models.whisper_weights import WeightsFile
-from harness.records.measurement import Missing
-from harness.scoring import transcription
-from harness.scoring.tasks import AudioJob
-from harness.scoring.transcription import (
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper_weights import WeightsFile
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.scoring import transcription
+from voxgate.harness.scoring.tasks import AudioJob
+from voxgate.harness.scoring.transcription import (
     FASTER,
     RecognizerOptions,
     Transcript,

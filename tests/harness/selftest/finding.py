@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 
-from harness.selftest.quality_result import FaultResult, Matrix, MetricColumn, QualityTrust, Sight
-from harness.selftest.specimens import EVERY, Kind
+from voxgate.harness.selftest.quality_result import (
+    FaultResult,
+    Matrix,
+    MetricColumn,
+    QualityTrust,
+    Sight,
+)
+from voxgate.harness.selftest.specimens import EVERY, Kind
 
 COLUMNS = (
     MetricColumn(metric="snr", family="parity", blocks=True),

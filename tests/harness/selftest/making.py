@@ -6,9 +6,9 @@ ones.
 from collections.abc import Mapping
 
 import numpy as np
+from voxgate.harness.records.run import Run
+from voxgate.harness.selftest.speed_plan import Cost, Setup
 
-from harness.records.run import Run
-from harness.selftest.speed_plan import Cost, Setup
 from tests.harness.fake_runs import CELLS, REQUESTS, make_run
 
 SLUGS = tuple(cell.slug for cell in CELLS)

@@ -5,9 +5,9 @@ with the damage.
 
 import numpy as np
 import pytest
+from voxgate.harness.selftest import fault_effects
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
 
-from harness.selftest import fault_effects
-from harness.selftest.fault_effects import SpokenUtterance
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.selftest import fault_effects
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.faults import FAULTS
 
-from harness.audio.recording import Recording
-from harness.selftest import fault_effects
-from harness.selftest.fault_effects import SpokenUtterance
-from harness.selftest.faults import FAULTS
 from tests.harness.metrics.speech import speech
 
 RATE_HZ = 16_000
@@ -139,8 +139,8 @@ def test_a_spill_is_the_end_of_the_voices_recording(spoken, voice) -> None:
 
 
 def test_the_greatest_click_is_one_that_a_detector_hears() -> None:
-    from harness.metrics.clicks import METRICS
-    from harness.metrics.metric import MetricInput
+    from voxgate.harness.metrics.clicks import METRICS
+    from voxgate.harness.metrics.metric import MetricInput
 
     (clicks,) = (each for each in METRICS if each.metric.name == "clicks")
     audio = speech().astype(np.float32)

@@ -5,7 +5,7 @@ resynthesis, respeech).
 
 import itertools
 
-from harness.selftest.faults import FAULTS
+from voxgate.harness.selftest.faults import FAULTS
 
 
 def test_every_fault_can_be_made_and_has_a_name_of_its_own() -> None:

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate import Suite
+from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.run import Run
+from voxgate.harness.runner.progress import Silent
+from voxgate.harness.scoring.score_run import RunScores, audio_jobs
+from voxgate.harness.selftest import quality
+from voxgate.harness.selftest.command import report_speed
+from voxgate.harness.selftest.quality import columns_of, quality_selftest
+from voxgate.harness.selftest.quality_result import FaultResult, QualityTrust, Sight
+from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
+from voxgate.harness.selftest.speech_sources import cells_of
+from voxgate.harness.selftest.speed import SelftestPlan
 
-from harness import Suite
-from harness.audio.files import read_audio, write_wav
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.records.measurement import Missing, Value
-from harness.records.run import Run
-from harness.runner.progress import Silent
-from harness.scoring.score_run import RunScores, audio_jobs
-from harness.selftest import quality
-from harness.selftest.command import report_speed
-from harness.selftest.quality import columns_of, quality_selftest
-from harness.selftest.quality_result import FaultResult, QualityTrust, Sight
-from harness.selftest.specimens import EVERY, ONE, Kind
-from harness.selftest.speech_sources import cells_of
-from harness.selftest.speed import SelftestPlan
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"noise": [0.0, 0.002, 0.1]},
               reference={"noise": 0.0}, fixed={"audio_s": 2.0}, metrics=["snr"])
 """  # noqa: E501
@@ -177,7 +177,7 @@ def test_a_fault_that_the_engine_has_no_option_for_is_made_of_its_audio(
 
 
 def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., Suite]) -> None:
-    from harness.judging.policy import load_policy, shown_metrics
+    from voxgate.harness.judging.policy import load_policy, shown_metrics
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]

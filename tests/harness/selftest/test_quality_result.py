@@ -1,9 +1,8 @@
 """What was seen, what was overlooked, what was a false alarm, and the conclusion from that."""
 
 import pytest
-
-from harness.records.verdict import Comparison, MetricVerdict, Verdict
-from harness.selftest.quality_result import (
+from voxgate.harness.records.verdict import Comparison, MetricVerdict, Verdict
+from voxgate.harness.selftest.quality_result import (
     Sight,
     columns_with_sight,
     false_alarms,
@@ -11,7 +10,8 @@ from harness.selftest.quality_result import (
     overlooked,
     sight_of,
 )
-from harness.selftest.specimens import ONE, Kind
+from voxgate.harness.selftest.specimens import ONE, Kind
+
 from tests.harness.selftest.finding import (
     ADVISED,
     COLUMNS,

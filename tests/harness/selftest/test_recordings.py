@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.files import read_audio, write_flac, write_wav
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.run import Run
+from voxgate.harness.selftest.specimens import sounds_of
+from voxgate.harness.selftest.speech_sources import recordings_run
 
-from harness.audio.files import read_audio, write_flac, write_wav
-from harness.errors import HarnessError
-from harness.records.run import Run
-from harness.selftest.specimens import sounds_of
-from harness.selftest.speech_sources import recordings_run
 from tests.harness.fake_runs import CELLS, make_run, steady
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 

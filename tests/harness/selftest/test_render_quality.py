@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from voxgate.harness.selftest import render_quality
+from voxgate.harness.selftest.specimens import ONE, Kind
 
-from harness.selftest import render_quality
-from harness.selftest.specimens import ONE, Kind
 from tests.harness.selftest.finding import ADVISED, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
 
 FOUND = trust(

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from harness.records.cell import Request
-from harness.selftest.faults import as_statement, at_speed, other_speaker, wrong_word
+from voxgate.harness.records.cell import Request
+from voxgate.harness.selftest.faults import as_statement, at_speed, other_speaker, wrong_word
 
 REQUESTS = (
     Request(id="r1", text="Where are the Scissors?", options={"speaker": "slt"}),

@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.resynthesis import bent, fall, other_mouth, paced
 
-from harness.errors import HarnessError
-from harness.selftest.fault_effects import SpokenUtterance
-from harness.selftest.resynthesis import bent, fall, other_mouth, paced
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 pyworld = pytest.importorskip("pyworld")

@@ -4,10 +4,16 @@ for a confirmation.
 """
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.selftest.simulated_gate import (
+    FIRST_ROUNDS,
+    MOST_ROUNDS,
+    Gate,
+    GateOutcome,
+    Rounds,
+)
 
-from harness.errors import HarnessError
-from harness.records.verdict import Verdict
-from harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate, GateOutcome, Rounds
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.selftest.specimens import (
+from voxgate.harness.selftest.specimens import (
     EVERY,
     ONE,
     Kind,
@@ -13,6 +13,7 @@ from harness.selftest.specimens import (
     sounds_of,
     with_specimens,
 )
+
 from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})

@@ -10,22 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness.cli import machine_verbs
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.clock import VirtualClock
-from harness.runner import run_folder
-from harness.runner.progress import Silent
-from harness.selftest import command as told
-from harness.selftest import cpu_load, speed_run
-from harness.selftest.command import Interrupted, SelftestReport, report_speed
-from harness.selftest.speed import SelftestPlan, command, speed_selftest
-from harness.selftest.speed_result import Trust
-from harness.selftest.speed_run import until
+from voxgate.harness.cli import machine_verbs
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.progress import Silent
+from voxgate.harness.selftest import command as told
+from voxgate.harness.selftest import cpu_load, speed_run
+from voxgate.harness.selftest.command import Interrupted, SelftestReport, report_speed
+from voxgate.harness.selftest.speed import SelftestPlan, command, speed_selftest
+from voxgate.harness.selftest.speed_result import Trust
+from voxgate.harness.selftest.speed_run import until
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="scripted", pipeline="any", workload="two.toml", axes={"steps": [8, 4]}, reference={"steps": 8},
               fixed={"audio_s": 0.1}, iterations=4)
 """  # noqa: E501

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.selftest import speed_plan as setups
+from voxgate.harness.selftest.speed_plan import ENOUGH_ROUNDS, Cost, affordable, round_s
 
-from harness.errors import HarnessError
-from harness.selftest import speed_plan as setups
-from harness.selftest.speed_plan import ENOUGH_ROUNDS, Cost, affordable, round_s
 from tests.harness.selftest.making import make_setup
 
 COSTS = {

@@ -7,11 +7,10 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from harness.selftest import render_speed
-from harness.selftest.simulated_gate import Gate
-from harness.selftest.speed import trust_of
-from harness.selftest.speed_result import (
+from voxgate.harness.selftest import render_speed
+from voxgate.harness.selftest.simulated_gate import Gate
+from voxgate.harness.selftest.speed import trust_of
+from voxgate.harness.selftest.speed_result import (
     CellNoise,
     Fit,
     SizeResult,
@@ -19,8 +18,9 @@ from harness.selftest.speed_result import (
     fitness_to_gate,
     too_few,
 )
-from harness.selftest.speed_run import Recorded
-from harness.selftest.trials import rate_of
+from voxgate.harness.selftest.speed_run import Recorded
+from voxgate.harness.selftest.trials import rate_of
+
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import make_setup, make_sides
 

@@ -1,6 +1,7 @@
-from harness.records.verdict import Verdict
-from harness.selftest.simulated_gate import Gate
-from harness.selftest.trials import all_trials, independent, pairs
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.selftest.simulated_gate import Gate
+from voxgate.harness.selftest.trials import all_trials, independent, pairs
+
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 

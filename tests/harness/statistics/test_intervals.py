@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness import statistics as stats
+from voxgate.harness import statistics as stats
 
 MEDIAN = stats.at_percentile(50.0)
 times = st.floats(min_value=0.01, max_value=10.0)

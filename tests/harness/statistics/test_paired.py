@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-
-from harness import statistics as stats
+from voxgate.harness import statistics as stats
 
 MEDIAN = stats.at_percentile(50.0)
 times = st.floats(min_value=0.01, max_value=10.0)

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness import Suite
-from harness.errors import HarnessError
-from harness.suite.suite import known_suites, load_suite
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.suite.suite import known_suites, load_suite
 
 Make = Callable[..., Suite]
 
@@ -136,7 +135,7 @@ def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 GOOD = '''"""Is it good?"""
-from harness import Suite
+from voxgate import Suite
 suite = Suite(pipeline="flow", workload="smoke", axes={"nfe_steps": [8]}, reference={"nfe_steps": 8})
 '''  # noqa: E501
 
@@ -172,7 +171,7 @@ def test_an_unknown_suite_is_answered_with_the_known_ones(suites: Path) -> None:
         ("x = 1\nsuite = Suite(\n", r"bad\.py:2: not valid Python: '\(' was never closed"),
         ("\n\nsuite = 1 / 0\n", r"bad\.py:3: ZeroDivisionError: division by zero"),
         (
-            "from harness import Suite\nsuite = Suite(nfe=8)\n",
+            "from voxgate import Suite\nsuite = Suite(nfe=8)\n",
             r"bad\.py:2: TypeError: .*unexpected keyword argument 'nfe'",
         ),
         (GOOD.replace("[8]", "8"), r"bad\.py:3: axis 'nfe_steps' must be a list"),
@@ -191,9 +190,9 @@ def test_a_broken_suite_file_is_answered_with_file_and_line(
 @pytest.mark.parametrize(
     ("modules", "loaded"),
     [
-        ("harness, harness.runner.run_folder", ""),
+        ("harness, voxgate.harness.runner.run_folder", ""),
         (
-            "harness.runner.runner, harness.machine.identity",
+            "voxgate.harness.runner.runner, voxgate.harness.machine.identity",
             "numpy psutil rich",
         ),  # numpy: the type of audio in targets/protocol.py
     ],
@@ -229,7 +228,7 @@ def test_names_that_no_run_folder_could_hold_are_refused_before_anything_is_meas
     with pytest.raises(HarnessError, match=r"the option '\.\./steps' is not a name of letters"):
         Suite(pipeline="p", workload="w", axes={"../steps": [8]}, reference={"../steps": 8})
     text = (
-        'from harness import Suite\nsuite = Suite(pipeline="p", workload="w", axes={"steps": [8]}, '
+        'from voxgate import Suite\nsuite = Suite(pipeline="p", workload="w", axes={"steps": [8]}, '
         'reference={"steps": 8})\n'
     )
     for name in ("two words.py", ".hidden.py", "Quick_1.py"):

@@ -3,9 +3,8 @@ import runpy
 from pathlib import Path
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.suite.workload import known_workloads, load_workload
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.suite.workload import known_workloads, load_workload
 
 MAKER = runpy.run_path(str(Path(__file__).parents[1] / "make_workloads.py"))
 

@@ -16,34 +16,34 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-import harness
-from harness import Suite
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.profiles import get_profile
-from harness.records.run import FailureKind, ProcessRecord
-from harness.runner import process_files, run_folder
-from harness.runner.opened_files import (
+from voxgate import Suite
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.records.run import FailureKind, ProcessRecord
+from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.opened_files import (
     ForeignFilesError,
     Territory,
     check_files,
     parts_of_environments,
 )
-from harness.runner.runner import make_header
-from harness.runner.worker import Worker
-from harness.runner.worker_process import WorkerError, WorkerProcess
-from harness.runner.worker_request import WorkerRequest
-from harness.targets.other_python import connection, shim_parts
-from harness.targets.other_python.connection import (
+from voxgate.harness.runner.runner import make_header
+from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
+from voxgate.harness.runner.worker_request import WorkerRequest
+from voxgate.harness.targets.other_python import connection, shim_parts
+from voxgate.harness.targets.other_python.connection import (
     EngineAbroadError,
     EngineLaunch,
     EngineProcess,
     Spoken,
     audio_chunks,
 )
-from harness.targets.other_python.find import find_environment
-from harness.targets.registry import check_cells
+from voxgate.harness.targets.other_python.find import find_environment
+from voxgate.harness.targets.registry import check_cells
+
+import harness
 from tests.harness.machine.test_process_guard import gone
 from tests.harness.targets.foreign_engine import install, make_environment
 
@@ -356,7 +356,7 @@ def test_the_command_line_ends_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    program(tmp_path / "suites" / "there.py", "from harness import Suite\nsuite = Suite("
+    program(tmp_path / "suites" / "there.py", "from voxgate import Suite\nsuite = Suite("
             "target='a:B', environment='nowhere', pipeline='any', workload='two.toml', "
             "axes={'steps': [8]}, reference={'steps': 8})\n")  # fmt: skip
     (tmp_path / "two.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\n')

@@ -7,15 +7,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from voxgate import HarnessError
+from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.targets import registry
+from voxgate.harness.targets.adapter import AdaptedTarget, adapted
+from voxgate.harness.targets.protocol import ForwardingTarget, IsolatedStage, Options, Target
 
 import harness
-from harness import HarnessError
-from harness.machine.clock import VirtualClock
-from harness.records.cell import Cell, Request, Workload
-from harness.records.run import OptionCheck
-from harness.targets import registry
-from harness.targets.adapter import AdaptedTarget, adapted
-from harness.targets.protocol import ForwardingTarget, IsolatedStage, Options, Target
 
 REQUEST = Request(id="r1", text="One.")
 CELL = Cell(

@@ -3,11 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness import Suite
-from harness.errors import HarnessError
-from harness.targets import registry
-from harness.targets.scripted import ScriptedTarget
+from voxgate import Suite
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.targets import registry
+from voxgate.harness.targets.scripted import ScriptedTarget
 
 
 def test_targets_are_found_by_name() -> None:
@@ -50,9 +49,9 @@ def test_options_of_requests_are_checked_too(make_suite: Callable[..., Suite]) -
 
 def test_a_target_may_be_any_class_that_can_be_imported() -> None:
     assert isinstance(
-        registry.make_target("harness.targets.scripted:ScriptedTarget"), ScriptedTarget
+        registry.make_target("voxgate.harness.targets.scripted:ScriptedTarget"), ScriptedTarget
     )
-    for name in ("nowhere.at_all:Target", "harness.targets.scripted:Nothing"):
+    for name in ("nowhere.at_all:Target", "voxgate.harness.targets.scripted:Nothing"):
         with pytest.raises(
             HarnessError, match=r"cannot be imported: .*; install its package, or set PYTHONPATH"
         ):
@@ -66,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "target.py").write_text(
-        "from harness.targets.scripted import ScriptedTarget\nclass Mine(ScriptedTarget): ...\n"
+        "from voxgate.harness.targets.scripted import ScriptedTarget\nclass Mine(ScriptedTarget): ...\n"
     )
     (package / "broken.py").write_text("def (")
     (package / "raising.py").write_text("raise ValueError('no\\nGPU')")

@@ -5,15 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from harness.errors import HarnessError
-from harness.machine.clock import StageWatch
-from harness.records.cell import Cell, Request, Workload
-from harness.targets import slowdown
-from harness.targets.engine import target as engine
-from harness.targets.registry import make_target
-from harness.targets.scripted import STAGES, ScriptedTarget
-from harness.targets.slowdown import APART, SLOWED, VIRTUAL_UNIT_S, WHOLE, SlowDown, SlowedTarget
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import StageWatch
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.targets import slowdown
+from voxgate.harness.targets.engine import target as engine
+from voxgate.harness.targets.registry import make_target
+from voxgate.harness.targets.scripted import STAGES, ScriptedTarget
+from voxgate.harness.targets.slowdown import (
+    APART,
+    SLOWED,
+    VIRTUAL_UNIT_S,
+    WHOLE,
+    SlowDown,
+    SlowedTarget,
+)
 
 REQUEST = Request(id="r1", text="One.")
 CELL = Cell(
@@ -124,8 +130,7 @@ def test_the_engine_does_real_products_and_sounds_the_same(
     voice_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
-
-    from engine.pipelines.flow import FlowPipeline
+    from voxgate.engine.pipelines.flow import FlowPipeline
 
     load = FlowPipeline.load
     monkeypatch.setattr(FlowPipeline, "load", lambda options: load(options, voice_folder))
@@ -160,6 +165,6 @@ def test_the_engine_does_real_products_and_sounds_the_same(
 
 
 def slowed_clock() -> object:
-    from harness.machine.clock import WallClock
+    from voxgate.harness.machine.clock import WallClock
 
     return WallClock()

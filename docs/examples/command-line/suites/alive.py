@@ -1,6 +1,6 @@
 """What do fewer harmonics buy? One process that stays alive and is sent text by text."""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     target="command",

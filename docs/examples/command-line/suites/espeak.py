@@ -1,6 +1,6 @@
 """What does a slower espeak-ng cost? A process for each text."""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     target="command",

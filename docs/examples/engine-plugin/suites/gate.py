@@ -1,6 +1,6 @@
 """What do fewer harmonics cost, and what do they buy?"""
 
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(
     target="hum",

@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
-
-from harness.errors import HarnessError
-from harness.history.database import History, open_history
-from harness.history.exporters import tables
-from harness.history.exporters.openmetrics import openmetrics_text, textfile_text
-from harness.history.exporters.otava import write_otava
-from harness.history.exporters.tables import (
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import History, open_history
+from voxgate.harness.history.exporters import tables
+from voxgate.harness.history.exporters.openmetrics import openmetrics_text, textfile_text
+from voxgate.harness.history.exporters.otava import write_otava
+from voxgate.harness.history.exporters.tables import (
     TABLE,
     Choice,
     bencher_text,
@@ -26,10 +25,11 @@ from harness.history.exporters.tables import (
     json_text,
     parquet_bytes,
 )
-from harness.history.importers import detect
-from harness.history.importers.common import ImportFault
-from harness.history.records import Acknowledgement, Vote, clean, utc_iso
-from harness.records.measurement import Missing
+from voxgate.harness.history.importers import detect
+from voxgate.harness.history.importers.common import ImportFault
+from voxgate.harness.history.records import Acknowledgement, Vote, clean, utc_iso
+from voxgate.harness.records.measurement import Missing
+
 from tests.harness.history.entries import HOSTILE, cell, entry, value
 
 ALL = Choice()

@@ -6,10 +6,9 @@ holds right is not known.
 from pathlib import Path
 
 import pytest
-
-from harness.machine.checks.calendar import SystemClockCheck
-from harness.machine.checks.check import CheckState, SystemRoot
-from harness.machine.clock import is_synchronized
+from voxgate.harness.machine.checks.calendar import SystemClockCheck
+from voxgate.harness.machine.checks.check import CheckState, SystemRoot
+from voxgate.harness.machine.clock import is_synchronized
 
 
 def answer(tmp_path: Path, day: str, synchronized: bool | None) -> CheckState:

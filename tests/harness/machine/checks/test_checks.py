@@ -5,10 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
+from voxgate.harness.machine.doctor import KNOBS, make_knob, snapshot
 
-from harness.errors import HarnessError
-from harness.machine.checks.check import CheckResult, CheckState, SystemRoot
-from harness.machine.doctor import KNOBS, make_knob, snapshot
 from tests.harness.machine.trees import (
     CPUS,
     H200,

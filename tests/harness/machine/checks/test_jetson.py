@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
+from voxgate.harness.machine.checks.jetson import lock_state
+from voxgate.harness.machine.doctor import make_knob, snapshot
 
-from harness.machine.checks.check import CheckResult, CheckState, SystemRoot
-from harness.machine.checks.jetson import lock_state
-from harness.machine.doctor import make_knob, snapshot
 from tests.harness.machine.trees import (
     CPUS,
     EMC,

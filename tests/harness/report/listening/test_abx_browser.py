@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from scipy import stats
+from voxgate.harness.history.importers.votes import votes
+from voxgate.harness.report.listening import abx_page
 
-from harness.history.importers.votes import votes
-from harness.report.listening import abx_page
 from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import two_runs
 

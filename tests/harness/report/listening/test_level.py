@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.audio.activity import active_level_db
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.utterance import MOST_DB, matched
 
-from harness.audio.activity import active_level_db
-from harness.records.measurement import Missing
-from harness.report.listening.utterance import MOST_DB, matched
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 

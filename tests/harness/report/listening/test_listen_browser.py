@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from voxgate.harness.report.listening import listening_page
 
-from harness.report.listening import listening_page
 from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import (
     SECONDS,

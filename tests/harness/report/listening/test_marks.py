@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from voxgate.harness.report.listening.differences import FaultMark, Marks, marks
+from voxgate.harness.runner.recordings import KeptAudio
+from voxgate.harness.selftest.fault_effects import SpokenUtterance, dropout, middle_of, repeat
 
-from harness.report.listening.differences import FaultMark, Marks, marks
-from harness.runner.recordings import KeptAudio
-from harness.selftest.fault_effects import SpokenUtterance, dropout, middle_of, repeat
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 
@@ -60,7 +60,7 @@ def test_kinds_that_cannot_be_searched_for_the_same_reason_are_named_together() 
 def test_marks_come_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     late, early = (lambda recording: (0.5,)), (lambda recording: (0.25, 0.75))
     monkeypatch.setattr(
-        "harness.report.listening.differences.DETECTORS", (("late", late), ("early", early))
+        "voxgate.harness.report.listening.differences.DETECTORS", (("late", late), ("early", early))
     )
 
     assert marked(speech()).found == (

@@ -5,9 +5,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-
-from harness.records.measurement import Missing
-from harness.report.listening.spectrogram import (
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.spectrogram import (
     BANDS,
     HOP_S,
     SpectrogramDifference,
@@ -19,7 +18,8 @@ from harness.report.listening.spectrogram import (
     ticks,
     top_hz,
 )
-from harness.runner.recordings import KeptAudio
+from voxgate.harness.runner.recordings import KeptAudio
+
 from tests.harness.metrics.speech import RATE_HZ, speech
 
 HIGHEST_HZ = 8000.0

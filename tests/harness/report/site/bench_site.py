@@ -22,9 +22,9 @@ from typing import Any
 
 import pandas as pd
 from playwright.sync_api import sync_playwright
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import RunRow, Series
 
-from harness.history.database import open_history
-from harness.history.records import RunRow, Series
 from tests.harness.history.make_history import make_history
 from tests.harness.report.browser import DESKTOP, address, watched
 from tests.harness.report.site.test_browser import DRAWN, USABLE
@@ -68,7 +68,7 @@ def main() -> None:
     command = [
         sys.executable,
         "-m",
-        "harness",
+        "voxgate",
         "report",
         "--site",
         "--history",

@@ -6,11 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import (
+    Acknowledgement,
+    EntryCell,
+    EntryValue,
+    HistoryEntry,
+    digest_of,
+)
+from voxgate.harness.records.measurement import Better, Missing, Value
+from voxgate.harness.report.site.build import build_site
 
-from harness.history.database import open_history
-from harness.history.records import Acknowledgement, EntryCell, EntryValue, HistoryEntry, digest_of
-from harness.records.measurement import Better, Missing, Value
-from harness.report.site.build import build_site
 from tests.harness.report.making import HOSTILE
 
 TODAY = "2026-11-21"

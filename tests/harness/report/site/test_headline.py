@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-
-from harness.report.site.state import CellState, headline
+from voxgate.harness.report.site.state import CellState, headline
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging import replace_folder
+from voxgate.harness.records import files as atomic
+from voxgate.harness.report.html import SITE_POLICY as POLICY
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.build import build_site
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.run_data import CHUNK
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.history.database import open_history
-from harness.history.records import HistoryEntry
-from harness.judging import replace_folder
-from harness.records import files as atomic
-from harness.report.html import SITE_POLICY as POLICY
-from harness.report.site import urls
-from harness.report.site.build import build_site
-from harness.report.site.folder import Folder
-from harness.report.site.run_data import CHUNK
 from tests.harness.report.making import HOSTILE
 from tests.harness.report.parsing import Page
 from tests.harness.report.site.making import (

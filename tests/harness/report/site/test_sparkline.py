@@ -1,8 +1,7 @@
 """The line as big as a word."""
 
 import numpy as np
-
-from harness.report.site.marks import LAST, sparkline
+from voxgate.harness.report.site.marks import LAST, sparkline
 
 
 def test_values_run_from_left_to_right_and_larger_ones_stand_higher() -> None:

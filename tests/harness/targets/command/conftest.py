@@ -5,8 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-
-from harness.targets.command.process import PR_SET_CHILD_SUBREAPER
+from voxgate.harness.targets.command.process import PR_SET_CHILD_SUBREAPER
 
 
 @pytest.fixture(autouse=True)

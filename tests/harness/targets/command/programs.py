@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from harness.records.cell import Cell, Option, Request, Workload
-from harness.records.command_line import CommandLine, command_line
+from voxgate.harness.records.cell import Cell, Option, Request, Workload
+from voxgate.harness.records.command_line import CommandLine, command_line
 
 SPEECH = '''
 import array, io, json, math, os, sys, time, wave

@@ -4,10 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from harness.cli.main import invoke
-from harness.records.run import Run
-from harness.runner.run_folder import load_run
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Run
+from voxgate.harness.runner.run_folder import load_run
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "command-line"
 

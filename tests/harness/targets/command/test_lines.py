@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.records.run import FailureKind as K
+from voxgate.harness.runner.failures import classify
+from voxgate.harness.runner.run_folder import load_run
+from voxgate.harness.runner.timing import time_synthesis
+from voxgate.harness.targets.command.target import CommandTarget
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.clock import WallClock
-from harness.records.cell import Request
-from harness.records.run import UNSEEN, OptionCheck
-from harness.records.run import FailureKind as K
-from harness.runner.failures import classify
-from harness.runner.run_folder import load_run
-from harness.runner.timing import time_synthesis
-from harness.targets.command.target import CommandTarget
 from tests.harness.targets.command.programs import REQUEST, cell, line, program
 from tests.harness.targets.command.test_once import gone
 
@@ -174,7 +174,7 @@ def test_a_program_that_does_not_get_ready_is_a_kind_with_a_reason(
 def test_a_broken_answer_is_a_kind_with_a_reason(
     tmp_path: Path, code: str, kind: K, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.targets.command.lines.LARGEST_FRAMES", 2**26)
+    monkeypatch.setattr("voxgate.harness.targets.command.lines.LARGEST_FRAMES", 2**26)
     found, why = failed(tmp_path, f"{RAW}send({HELLO})\na = asked()\n{code}\ntime.sleep(60)\n")
     assert (found, reason in why) == (kind, True), why
 
@@ -252,7 +252,7 @@ def test_a_seed_is_heard(tmp_path: Path) -> None:
 
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="command", command=["./mytts"], protocol="lines", workload="one.toml",
               metrics=[], axes={"seed": [1]}, reference={"seed": 1})
 """

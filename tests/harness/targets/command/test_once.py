@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.records.cell import Request
+from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.records.run import FailureKind as K
+from voxgate.harness.runner.failures import classify
+from voxgate.harness.runner.run_folder import load_run
+from voxgate.harness.runner.timing import time_synthesis
+from voxgate.harness.targets.command import once, process
+from voxgate.harness.targets.command.target import CommandTarget
+from voxgate.harness.targets.registry import check_cells, make_target
 
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.machine.clock import WallClock
-from harness.records.cell import Request
-from harness.records.run import UNSEEN, OptionCheck
-from harness.records.run import FailureKind as K
-from harness.runner.failures import classify
-from harness.runner.run_folder import load_run
-from harness.runner.timing import time_synthesis
-from harness.targets.command import once, process
-from harness.targets.command.target import CommandTarget
-from harness.targets.registry import check_cells, make_target
 from tests.harness.targets.command.programs import (
     HONEST,
     RATE_HZ,
@@ -378,7 +378,7 @@ def test_a_text_that_no_argument_can_hold_is_refused(tmp_path: Path) -> None:
 
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 suite = Suite(target="command", command={command}, workload="one.toml", metrics=[],
               axes={{"steps": [8, 4]}}, reference={{"steps": 8}}, arguments={{"steps": ["--steps", "{{steps}}"]}})
 """  # noqa: E501

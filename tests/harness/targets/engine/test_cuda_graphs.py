@@ -11,13 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
-from engine.config import Compile
-from engine.pipelines.flow import FlowPipeline
-from harness.records.cell import Request
-from harness.targets.engine.observer import SynthesisObservation, observe
-from harness.targets.engine.option_checks import CHECKS
-from harness.targets.engine.target import EngineTarget
+from voxgate.engine.config import Compile
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.observer import SynthesisObservation, observe
+from voxgate.harness.targets.engine.option_checks import CHECKS
+from voxgate.harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 STEPS = 4

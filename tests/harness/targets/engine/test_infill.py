@@ -6,20 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from engine.config.infill import INFILL_OPTIONS
-from engine.duration.byte_rate import ByteRate
-from engine.passes import Applied, precision
-from engine.pipelines import infill
-from engine.pipelines.infill import InfillPipeline
-from engine.weights.random_checkpoint import write_random_voice
-from harness.errors import HarnessError
-from harness.machine.clock import StageWatch, WallClock
-from harness.records.cell import Cell, Request, Workload
-from harness.suite.suite import Suite
-from harness.targets.engine.infill import INFILL_CHECKS, observe_infill
-from harness.targets.engine.target import EngineTarget
-from harness.targets.registry import check_cells
+from voxgate.engine.config.infill import INFILL_OPTIONS
+from voxgate.engine.duration.byte_rate import ByteRate
+from voxgate.engine.passes import Applied, precision
+from voxgate.engine.pipelines import infill
+from voxgate.engine.pipelines.infill import InfillPipeline
+from voxgate.engine.weights.random_checkpoint import write_random_voice
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.clock import StageWatch, WallClock
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.targets.engine.infill import INFILL_CHECKS, observe_infill
+from voxgate.harness.targets.engine.target import EngineTarget
+from voxgate.harness.targets.registry import check_cells
 
 RECORDING = Path(__file__).parents[3] / "data" / "slt.flac"
 OTHER = Path(__file__).parents[4] / "harness" / "workloads" / "voices" / "rms.flac"
@@ -199,7 +198,7 @@ def test_lie_bf16_that_runs_in_fp32(make, monkeypatch):
     monkeypatch.setattr(precision, "apply", lambda models, wanted: said)
     monkeypatch.setattr(infill.precision, "DTYPES", {precision.Precision.BF16: torch.float32})
 
-    from harness.targets.engine import option_checks
+    from voxgate.harness.targets.engine import option_checks
 
     monkeypatch.setattr(option_checks, "DTYPES", {precision.Precision.BF16: torch.bfloat16})
     assert "precision" in _broken(make(precision="bf16"))

@@ -7,20 +7,20 @@ import re
 from pathlib import Path
 
 import pytest
+from voxgate.engine.config import option_spec
+from voxgate.engine.pipelines import registry as pipelines
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.run import UNSEEN, StageProfile
+from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.runner import run_folder, worker_pool
+from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.scoring import kept_scores
+from voxgate.harness.targets.engine import observers
+from voxgate.harness.targets.engine.target import EngineTarget
+from voxgate.harness.workflow import check_suite, judge_run
 
-from engine.config import option_spec
-from engine.pipelines import registry as pipelines
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Request, Workload
-from harness.records.run import UNSEEN, StageProfile
-from harness.records.verdict import Verdict
-from harness.runner import run_folder, worker_pool
-from harness.runner.run_plan import RunPlan
-from harness.scoring import kept_scores
-from harness.targets.engine import observers
-from harness.targets.engine.target import EngineTarget
-from harness.workflow import check_suite, judge_run
 from tests.harness.cli.test_main import WORKLOAD, made_up
 from tests.harness.in_process import ChildHere
 from tests.harness.targets.engine import tiny_pipeline
@@ -28,7 +28,7 @@ from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 
 ROOT = Path(__file__).parents[4]
 SUITE = """\"\"\"Does it work?\"\"\"
-from harness import Suite
+from voxgate import Suite
 
 suite = Suite(pipeline="tiny", workload="two.toml", axes={"layers": [2, 1]},
               reference={"layers": 2}, repeats=2, iterations=3)
@@ -147,7 +147,6 @@ def test_a_pipeline_without_an_observer_is_refused(monkeypatch: pytest.MonkeyPat
 def test_an_engine_without_a_registry_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import engine.pipelines
 
     monkeypatch.delattr(engine.pipelines, "pipeline_class")
     workload = Workload(name="w", requests=(Request(id="r1", text="One."),))

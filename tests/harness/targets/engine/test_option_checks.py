@@ -9,15 +9,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from engine.acoustic import batched
-from engine.config import OPTIONS
-from engine.passes import Applied, compilation, precision, quantization
-from engine.pipelines import flow
-from engine.pipelines.flow import FlowPipeline
-from harness.records.cell import Request
-from harness.targets.engine.option_checks import CHECKS
-from harness.targets.engine.target import EngineTarget
+from voxgate.engine.acoustic import batched
+from voxgate.engine.config import OPTIONS
+from voxgate.engine.passes import Applied, compilation, precision, quantization
+from voxgate.engine.pipelines import flow
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.option_checks import CHECKS
+from voxgate.harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 LONG = Request(
@@ -130,7 +129,7 @@ def test_lie_the_default_number_of_steps_whatever_was_asked(voice_folder, monkey
 
 def test_lie_euler_with_twice_the_steps_instead_of_midpoint(voice_folder, monkeypatch):
     """The number of forward calls is right; the times of the calls are not."""
-    from engine.config import Solver
+    from voxgate.engine.config import Solver
 
     integrate = flow.integrate
     monkeypatch.setattr(
@@ -214,7 +213,7 @@ def test_lie_bf16_that_runs_in_fp32(voice_folder, monkeypatch):
         precision, "DTYPES", {**precision.DTYPES, precision.Precision.BF16: torch.float32}
     )
 
-    from harness.targets.engine import option_checks
+    from voxgate.harness.targets.engine import option_checks
 
     monkeypatch.setattr(option_checks, "DTYPES", {precision.Precision.BF16: torch.bfloat16})
     assert "precision" in _broken(_target(voice_folder, precision="bf16"))

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from engine.acoustic import batched
-from engine.pipelines import flow
-from engine.pipelines import voice_prompt as prompts
-from engine.pipelines.flow import FlowPipeline
-from harness.records.cell import Request
-from harness.targets.engine.observer import observe
-from harness.targets.engine.prompt_probe import FARTHEST, distance
-from harness.targets.engine.target import EngineTarget
+from voxgate.engine.acoustic import batched
+from voxgate.engine.pipelines import flow
+from voxgate.engine.pipelines import voice_prompt as prompts
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.prompt_probe import FARTHEST, distance
+from voxgate.harness.targets.engine.target import EngineTarget
 
 DATA = Path(__file__).parents[3] / "data"
 VOICES = Path(__file__).parents[4] / "harness" / "workloads" / "voices"

@@ -12,16 +12,15 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-
-from engine.config import OPTIONS, Quantization, Runtime
-from engine.layers.mel import BANDS
-from engine.passes import Applied, compilation, padding, quantization, runtime
-from engine.passes.onnx_graph import graph_of
-from engine.passes.onnx_session import open_session
-from engine.pipelines.flow import FlowPipeline
-from harness.records.cell import Request
-from harness.targets.engine.observer import observe
-from harness.targets.engine.target import EngineTarget
+from voxgate.engine.config import OPTIONS, Quantization, Runtime
+from voxgate.engine.layers.mel import BANDS
+from voxgate.engine.passes import Applied, compilation, padding, quantization, runtime
+from voxgate.engine.passes.onnx_graph import graph_of
+from voxgate.engine.passes.onnx_session import open_session
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 BOTH = {"runtime_acoustic": "onnx", "runtime_vocoder": "onnx"}
@@ -280,9 +279,9 @@ def test_looking_loads_no_compiler(voice_folder):
     code = f"""
 import sys
 from pathlib import Path
-from engine.pipelines.flow import FlowPipeline
-from harness.records.cell import Request
-from harness.targets.engine.observer import observe
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.observer import observe
 
 pipeline = FlowPipeline.load({{"threads": 1, "nfe_steps": 1}}, Path({str(voice_folder)!r}))
 observe(pipeline, Request(id="u001", text="Hello."))

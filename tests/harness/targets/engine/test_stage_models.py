@@ -1,6 +1,6 @@
 """
-harness.targets.engine.stage_models: what the models were given is kept and can run again; copies
-between devices are a stage.
+voxgate.harness.targets.engine.stage_models: what the models were given is kept and can run again;
+copies between devices are a stage.
 """
 
 from collections.abc import Iterator
@@ -8,13 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-
-from engine.pipelines.flow import STAGES, FlowPipeline
-from harness.machine.clock import StageWatch, WallClock
-from harness.records.cell import Request
-from harness.runner.stage_profile import LEAST_TIMES, profile_stages
-from harness.targets.engine.stage_models import Transfers
-from harness.targets.engine.target import EngineTarget
+from voxgate.engine.pipelines.flow import STAGES, FlowPipeline
+from voxgate.harness.machine.clock import StageWatch, WallClock
+from voxgate.harness.records.cell import Request
+from voxgate.harness.runner.stage_profile import LEAST_TIMES, profile_stages
+from voxgate.harness.targets.engine.stage_models import Transfers
+from voxgate.harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
 

@@ -1,15 +1,15 @@
 """
-harness.targets.engine.target: options are checked without torch, refusals carry the engine's words.
+voxgate.harness.targets.engine.target: options are checked without torch, refusals carry the
+engine's words.
 """
 
 import subprocess
 import sys
 
 import pytest
-
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Request, Workload
-from harness.targets.engine.target import EngineTarget
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.targets.engine.target import EngineTarget
 
 
 def _cell(**axes):
@@ -30,7 +30,7 @@ def test_an_unknown_pipeline_lists_the_known_ones():
 def test_options_are_checked_without_loading_torch():
     code = """
 import sys
-from harness.targets.engine.target import EngineTarget
+from voxgate.harness.targets.engine.target import EngineTarget
 
 EngineTarget.check_options("flow", {"nfe_steps": 8})
 sys.exit("torch" in sys.modules)

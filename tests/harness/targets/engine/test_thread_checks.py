@@ -12,20 +12,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-
-from engine.config import OPTIONS
-from engine.passes import Applied
-from engine.pipelines import flow
-from engine.pipelines import voice_prompt as prompts
-from engine.pipelines.flow import FlowPipeline
-from engine.pipelines.worker_threads import Workers
-from harness.machine.clock import StageWatch, WallClock
-from harness.records.cell import Request
-from harness.runner.stage_profile import profile_stages
-from harness.targets.engine import thread_checks, thread_probe
-from harness.targets.engine.observer import observe
-from harness.targets.engine.target import EngineTarget
-from harness.targets.engine.thread_probe import CrowdSeen
+from voxgate.engine.config import OPTIONS
+from voxgate.engine.passes import Applied
+from voxgate.engine.pipelines import flow
+from voxgate.engine.pipelines import voice_prompt as prompts
+from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.pipelines.worker_threads import Workers
+from voxgate.harness.machine.clock import StageWatch, WallClock
+from voxgate.harness.records.cell import Request
+from voxgate.harness.runner.stage_profile import profile_stages
+from voxgate.harness.targets.engine import thread_checks, thread_probe
+from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.target import EngineTarget
+from voxgate.harness.targets.engine.thread_probe import CrowdSeen
 
 LONG = Request(
     id="p001",

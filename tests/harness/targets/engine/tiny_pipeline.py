@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
-
-from engine.config import FlowConfig, PipelineConfig, option, parse, register_config
-from engine.config.option_spec import redeclared
-from engine.pipelines import register_pipeline
-from engine.pipelines.pipeline import Pipeline, Watch, no_watch
-from harness.records.cell import Request
-from harness.targets.engine.observers import Observation, PipelineObserver, register_observer
-from harness.targets.protocol import Options
+from voxgate.engine.config import FlowConfig, PipelineConfig, option, parse, register_config
+from voxgate.engine.config.option_spec import redeclared
+from voxgate.engine.pipelines import register_pipeline
+from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
+from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.observers import (
+    Observation,
+    PipelineObserver,
+    register_observer,
+)
+from voxgate.harness.targets.protocol import Options
 
 NAME = "tiny"
 

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from voxgate import Suite
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.runner.failures import classify
+from voxgate.harness.runner.run_folder import load_run
+from voxgate.harness.runner.timing import time_synthesis
+from voxgate.harness.targets.http import client
+from voxgate.harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
+from voxgate.harness.targets.http.target import KEY, URL, HttpTarget
+from voxgate.harness.targets.registry import check_cells, make_target
 
-from harness import Suite
-from harness.cli.main import invoke
-from harness.errors import HarnessError
-from harness.records.cell import Cell, Request, Workload
-from harness.records.run import OptionCheck
-from harness.runner.failures import classify
-from harness.runner.run_folder import load_run
-from harness.runner.timing import time_synthesis
-from harness.targets.http import client
-from harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
-from harness.targets.http.target import KEY, URL, HttpTarget
-from harness.targets.registry import check_cells, make_target
 from tests.harness.targets.speech_servers import (
     MODELS,
     RATE_HZ,
@@ -88,7 +88,7 @@ def test_audio_arrives_piece_by_piece_with_the_servers_own_rate() -> None:
 
 
 def test_the_worker_times_it_like_any_target() -> None:
-    from harness.machine.clock import WallClock
+    from voxgate.harness.machine.clock import WallClock
 
     with fake_server(Reply(parts=(wav(tone()),))) as fake:
         timing = time_synthesis(loaded(fake), REQUEST, WallClock())
@@ -456,7 +456,7 @@ def test_a_suite_can_name_it(make_suite: Callable[..., Suite]) -> None:
 
 
 SUITE = """
-from harness import Suite
+from voxgate import Suite
 
 axes = {"streamed": [True, False]}
 suite = Suite(target="http", pipeline="speech", workload="w.toml", axes=axes, reference={"streamed": True}, repeats=1)
