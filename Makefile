@@ -11,7 +11,7 @@ FAST := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py t
         tests/harness/records tests/harness/suite tests/harness/judging tests/harness/analysis \
         tests/engine/text tests/engine/config --ignore=tests/harness/judging/test_kill_accept.py
 
-.PHONY: help install bench test test-fast fuzz lint format reference clean
+.PHONY: help install bench test test-fast fuzz lint packages format reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -45,10 +45,15 @@ test-fast: install ## ruff and the quick tests: under a minute
 fuzz: install ## 300,000 damaged inputs of every kind that voxgate reads
 	$(BIN)/python -m tests.fuzz --inputs 300000
 
-lint: install ## ruff and mypy, without tests
+lint: install packages ## ruff and mypy, without tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# mypy follows no editable installation whose packages have other names than their folders.
+packages: ## link the folders under build/packages, as they are installed, for type checkers
+	@mkdir -p build/packages/voxgate
+	@for path in harness engine harness/package/*; do ln -sfn "../../../$$path" build/packages/voxgate/; done
 
 format: install ## format the code and mend what ruff can, in place
 	$(BIN)/ruff check --fix .

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+
+import voxgate
 from voxgate.engine.config.page import options_markdown
 from voxgate.harness.cli.main import cli
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
-
-import harness
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -160,8 +160,8 @@ def api_page() -> str:
         "These names are what `from voxgate import ...` offers to suites and plug-ins.\n"
         "Everything else may change with any release.\n"
     )
-    for name in harness.__all__:
-        found = getattr(harness, name)
+    for name in voxgate.__all__:
+        found = getattr(voxgate, name)
         path = Path(inspect.getfile(found))
         (node,) = [
             each
@@ -245,8 +245,8 @@ def imported(package: str, name: str) -> set[str]:
     folder = ROOT / package / name
     paths = folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]
     text = "\n".join(ast.unparse(node) for path in paths for node in _import_nodes(path))
-    direct = re.findall(rf"^(?:from|import) {package}\.(\w+)", text, re.MULTILINE)
-    from_top = re.findall(rf"^from {package} import (.+)$", text, re.MULTILINE)
+    direct = re.findall(rf"^(?:from|import) voxgate\.{package}\.(\w+)", text, re.MULTILINE)
+    from_top = re.findall(rf"^from voxgate\.{package} import (.+)$", text, re.MULTILINE)
     listed = {word.split(" as ")[0].strip() for line in from_top for word in line.split(",")}
     return {*direct, *listed}
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ".".join(("voxgate", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
     for package in ("harness", "engine")
     for path in (ROOT / package).rglob("*.py")
     if ">>> " in path.read_text()

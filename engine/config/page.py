@@ -10,8 +10,8 @@ HEADING = "## Pipeline "
 HEAD = """# Options of the engine
 
 Every option of every pipeline, with its default and the values that it may have.
-`python -m voxgate.engine options --markdown` writes this page from the configurations in `engine/config/`,
-and a test holds it fresh: change an option there, then write the page anew.
+`python -m voxgate.engine options --markdown` writes this page from the configurations in
+`engine/config/`, and a test holds it fresh: change an option there, then write the page anew.
 
 You name options as axes of a suite (`axes={"nfe_steps": [32, 16]}`), as arguments of
 `python -m voxgate.engine say --nfe-steps 16`, or as plain values in Python.

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+import voxgate.engine
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.vocoder.vocos import Vocos
-
-import engine
 
 OPSET = 20
 """
@@ -188,7 +188,7 @@ def _source_files() -> Iterator[Path]:
     Yield the engine's source files: the class of a model does not cover the functions that it
     calls.
     """
-    yield from sorted(Path(engine.__file__).parent.rglob("*.py"))
+    yield from sorted(Path(voxgate.engine.__file__).parent.rglob("*.py"))
 
 
 def _store(path: Path, content: bytes) -> bool:

@@ -83,7 +83,8 @@ class InfillPipeline(Pipeline[InfillConfig]):
         if not config.weights:
             raise EngineError(
                 "pipeline infill needs weights, the folder of a published checkpoint; "
-                "to try it, `python -m voxgate.engine random-weights FOLDER --small` writes random ones"
+                "to try it, `python -m voxgate.engine random-weights FOLDER --small` writes random "
+                "ones"
             )
         return cls(config, load_infill_voice(Path(config.weights), version=config.version))
 

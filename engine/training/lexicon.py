@@ -2,9 +2,9 @@
 Build the two tables of the text front-end from flite, and check the front-end against it.
 
     python -m voxgate.engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
-                                                 letters_en.txt.xz (4 minutes)
-    python -m voxgate.engine.training.lexicon --check    print the phone error of the front-end against
-                                                 flite
+                                                         letters_en.txt.xz (4 minutes)
+    python -m voxgate.engine.training.lexicon --check    print the phone error of the front-end
+                                                         against flite
 
 Needs Debian's `flite` (its program `t2p` prints the phones that `flite -psdur` speaks, without
 making audio) and the word lists `wamerican` and `wbritish`, which only select the words.

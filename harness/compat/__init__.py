@@ -1,6 +1,8 @@
 """
-Old names that plug-ins use, of modules and of fields: they work for one release with a
-DeprecationWarning. Delete this folder with the next one.
+Old names, for one release with a DeprecationWarning: `harness` for `voxgate.harness`, modules that
+moved in it, and fields that plug-ins use. Delete this folder with the next one.
+
+A package of the user's own that is called `harness` is found first, and is left alone.
 """
 
 import functools
@@ -10,29 +12,47 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+OLD = "harness"
 MOVED = {
-    "voxgate.harness.cell": "voxgate.harness.records.cell",
-    "voxgate.harness.measurement": "voxgate.harness.records.measurement",
-    "voxgate.harness.metrics.subject": "voxgate.harness.metrics.metric",
-    "voxgate.harness.plugin": "voxgate.harness.pytest_plugin",
-    "voxgate.harness.sample": "voxgate.harness.records.run",
+    "harness": "voxgate",
+    "harness.cell": "voxgate.harness.records.cell",
+    "harness.measurement": "voxgate.harness.records.measurement",
+    "harness.metrics.subject": "voxgate.harness.metrics.metric",
+    "harness.plugin": "voxgate.harness.pytest_plugin",
+    "harness.sample": "voxgate.harness.records.run",
+    "harness.suite": "voxgate.harness.suite.suite",
 }
-"""Old name -> new name, of the modules that the documentation named for plug-ins."""
-
-
+"""
+Old name -> new name, where that is not `voxgate.` before the old one; those that the documentation
+named.
+"""
 RENAMED = {
-    "voxgate.harness.sample": {
-        "Effect": "OptionCheck",
-        "Sample": "Iteration",
-        "Piece": "AudioChunk",
-    },
-    "voxgate.harness.metrics.subject": {"Subject": "MetricInput"},
+    "harness.sample": {"Effect": "OptionCheck", "Sample": "Iteration", "Piece": "AudioChunk"},
+    "harness.metrics.subject": {"Subject": "MetricInput"},
 }
 """Old module -> old class name -> new class name, of the classes that plug-ins import."""
+
+
+def new_name(old: str) -> str | None:
+    """
+    Return the present name of a module by its old one; None where there is none.
+
+    >>> new_name("harness.sample"), new_name("harness.errors"), new_name("harness.nothing")
+    ('voxgate.harness.records.run', 'voxgate.harness.errors', None)
+    """
+    if old in MOVED:
+        return MOVED[old]
+    try:
+        present = old.startswith(f"{OLD}.") and find_spec(f"voxgate.{old}") is not None
+    except ModuleNotFoundError:  # of the package that it would lie in
+        return None
+    return f"voxgate.{old}" if present else None
 
 
 class _Moved(MetaPathFinder, Loader):
@@ -42,11 +62,16 @@ class _Moved(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a spec for an old name only."""
-        return ModuleSpec(fullname, self) if fullname in MOVED else None
+        first = sys.modules.get(OLD)
+        is_theirs = first is not None and not isinstance(first.__loader__, _Moved)
+        if fullname.partition(".")[0] != OLD or is_theirs or new_name(fullname) is None:
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
         """Forward every attribute to the module of the new name, renamed classes included."""
-        old, new = module.__name__, MOVED[module.__name__]
+        old = module.__name__
+        new = str(new_name(old))
         warnings.warn(
             f"{old} is now {new}; the old name goes with the next release",
             DeprecationWarning,

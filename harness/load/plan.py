@@ -187,8 +187,8 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     )
     if other:
         raise HarnessError(
-            f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks with "
-            f"{', '.join(served_pipelines())}"
+            f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks "
+            f"with {', '.join(served_pipelines())}"
         )
     if len(chosen[0].suite) > LONGEST_SUITE:
         raise HarnessError(f"the suite's name has more than {LONGEST_SUITE} characters; shorten it")

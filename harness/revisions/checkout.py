@@ -3,8 +3,8 @@ A revision made ready to be measured: its worktree, its build, its environment, 
 worker of it may use.
 
 The running harness measures both sides (the same instrument); only the engine comes from the
-revision. First on a worker's path is a folder with nothing but a link to this harness, second the
-build, third the worktree, which is also the worker's folder.
+revision. First on a worker's path is a folder with nothing but links to this harness and to the
+revision's `engine/`, second the build, third the worktree, which is also the worker's folder.
 
     .voxgate/job-.../trees/<commit>     worktrees; removed when the job ends, or at the next start
                                         if it was interrupted
@@ -51,6 +51,7 @@ from voxgate.harness.revisions.environments import (
 )
 from voxgate.harness.revisions.kept_environments import prune
 from voxgate.harness.revisions.left_out import check_pointers, file_stats, fill, take_changes
+from voxgate.harness.revisions.lent_packages import link_harness
 from voxgate.harness.revisions.requirements import required, unmet
 from voxgate.harness.runner.opened_files import Territory, environments
 from voxgate.harness.runner.worker_process import PythonEnv, path_variables
@@ -105,13 +106,12 @@ class WorktreeManager:
         self._shared: dict[str, tuple[str, ...]] = {}
         (job / "trees").mkdir()
         self._measuring.mkdir()
-        (self._measuring / "harness").symlink_to(Path(__file__).resolve().parents[1])
 
     def tree(self, revision: Revision) -> Path:
         """
         Return the project's folder of a revision. Raises HarnessError if it cannot be checked out.
         """
-        name = NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
+        name = _tree_name(revision)
         if name not in self._trees:
             self._trees[name] = self._files(revision, name)
         return self._trees[name]
@@ -132,9 +132,10 @@ class WorktreeManager:
         if str(tree) not in self._ready:
             made, words = self._environment(revision, tree)
             source = [tree / "src"] if (tree / "src").is_dir() else []
+            measuring = link_harness(self._measuring / _tree_name(revision), tree)
             launch = PythonEnv(
                 python=made.python,
-                paths=(self._measuring, *made.first, *source, tree),
+                paths=(measuring, *made.first, *source, tree),
                 env={"PATH": made.path, "PWD": str(tree)},
                 folder=tree,
                 territory=self._territory(revision, tree, made),
@@ -316,6 +317,10 @@ def workshop(project: Path, log: Log = lambda line: None) -> Iterator[WorktreeMa
     finally:
         _clear(top, job)
         lock.close()
+
+
+def _tree_name(revision: Revision) -> str:
+    return NOW_NAME if revision.is_now else revision.commit[:NAME_LENGTH]
 
 
 def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> dict[str, object]:

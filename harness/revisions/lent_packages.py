@@ -7,11 +7,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from voxgate.harness.revisions.commands import run
+from voxgate.harness.revisions.requirements import read_project
 from voxgate.harness.runner.opened_files import LIBRARIES
+
+ENGINE = "voxgate.engine"
+"""A tree that has this package has voxgate's own engine."""
 
 
 def lent_paths(project: Sequence[Path]) -> list[str]:
@@ -69,3 +74,24 @@ def site_packages(folder: Path | None) -> tuple[Path, ...]:
     """Return the folder of packages of a virtual environment; empty for None."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return () if folder is None else (folder / "lib" / version / "site-packages",)
+
+
+def link_harness(folder: Path, tree: Path) -> Path:
+    """
+    Make a folder whose package `voxgate` is this harness, with the engine of a tree that has
+    voxgate's own, else the installed one; return it.
+    """
+    root, package = Path(__file__).resolve().parents[1], folder / "voxgate"
+    package.mkdir(parents=True)
+    for path in (root / "package").iterdir():
+        if path.name != "__pycache__":
+            (package / path.name).symlink_to(path)
+    (package / "harness").symlink_to(root)
+    tools = read_project(tree).get("tool", {})
+    own = tools.get("setuptools", {}).get("package-dir", {}).get(ENGINE)
+    spec = find_spec(ENGINE)
+    if own is not None:
+        (package / "engine").symlink_to(tree / str(own))
+    elif spec is not None and spec.submodule_search_locations:
+        (package / "engine").symlink_to(next(iter(spec.submodule_search_locations)))
+    return folder

@@ -1,5 +1,5 @@
 """
-Adapts targets that do not subclass `harness.Target`: plug-ins written before it was a base class.
+Adapts targets that do not subclass `voxgate.Target`: plug-ins written before it was a base class.
 
 Optional abilities were attributes that a target had or had not. This is the only module that looks
 for them. Removed with the next release.
@@ -21,7 +21,7 @@ def adapted(target: Any) -> Target:
     """Return the target itself if it is one, else an adapter, with a DeprecationWarning."""
     if isinstance(target, Target):
         return target
-    _warn(f"{type(target).__name__} does not subclass harness.Target; subclass it")
+    _warn(f"{type(target).__name__} does not subclass voxgate.Target; subclass it")
     return AdaptedTarget(target)
 
 

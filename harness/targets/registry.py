@@ -35,7 +35,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "http": "voxgate.harness.targets.http.target:HttpTarget",
     }
 )
-MEASURED: Mapping[str, str] = MappingProxyType({"engine": "engine"})
+MEASURED: Mapping[str, str] = MappingProxyType({"engine": "voxgate.engine"})
 """
 Built-in target -> the package that it measures; the others measure no code of a project.
 """

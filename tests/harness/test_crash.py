@@ -177,7 +177,9 @@ def test_bytes_that_are_no_text_can_be_shown() -> None:
     assert "is no run folder" in done.stderr
 
 
-@pytest.mark.parametrize(("module", "said"), [("harness", "voxgate "), ("engine", "engine ")])
+@pytest.mark.parametrize(
+    ("module", "said"), [("voxgate", "voxgate "), ("voxgate.engine", "engine ")]
+)
 def test_the_version_is_told(module: str, said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False
@@ -196,7 +198,7 @@ def with_broken(
         "import signal, sys; sys.argv[0] = 'voxgate'; "
         # a job that a shell started in the background ignores SIGINT, and so would this one
         "signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from voxgate.harness.__main__ import main; main()"
+        "from voxgate.__main__ import main; main()"
     )
     env = {**os.environ, "PYTHONPATH": "broken"}
     return subprocess.run(

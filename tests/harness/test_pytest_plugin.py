@@ -202,8 +202,8 @@ def test_other_peoples_test_runs_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "helpers.py").write_text("raise RuntimeError('never imported')\n")
     (tmp_path / "test_it.py").write_text(
-        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', 'voxgate.harness.workflow'} & "
-        "set(sys.modules)\n"
+        "import sys\n\ndef test_it():\n    assert not {'torch', 'numpy', "
+        "'voxgate.harness.workflow'} & set(sys.modules)\n"
     )
     command = [
         sys.executable,

@@ -326,8 +326,8 @@ def test_the_plain_engine_needs_no_onnx() -> None:
     import subprocess
 
     code = (
-        "import sys; import voxgate.engine.pipelines.flow; sys.exit('onnxruntime' in sys.modules or 'onnx' "
-        "in sys.modules)"
+        "import sys; import voxgate.engine.pipelines.flow; "
+        "sys.exit('onnxruntime' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

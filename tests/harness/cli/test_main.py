@@ -381,7 +381,7 @@ BROKEN = {
     "run": (
         "runs/0001/run.json",
         '{"schema_version": 99}',
-        "schema 99, this voxgate reads up to 6; upgrade voxgate",
+        "schema 99, this voxgate reads up to 7; upgrade voxgate",
     ),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }
@@ -417,15 +417,16 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 def test_the_overview_imports_no_verb() -> None:
     code = (
         "import sys, voxgate.harness.cli.main as c; c.invoke(['--help']); "
-        "sys.exit(sum(name in sys.modules for name in ('numpy', 'voxgate.harness.workflow', 'rich')))"
+        "sys.exit(sum(name in sys.modules for name in "
+        "('numpy', 'voxgate.harness.workflow', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_command_imports_no_torch_to_complain() -> None:
     code = (
-        "import sys, voxgate.harness.cli.main as c; r = c.invoke(['run', 'nothing']); sys.exit(10 * r + "
-        "('torch' in sys.modules))"
+        "import sys, voxgate.harness.cli.main as c; r = c.invoke(['run', 'nothing']); "
+        "sys.exit(10 * r + ('torch' in sys.modules))"
     )
     assert (
         subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode

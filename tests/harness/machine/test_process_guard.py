@@ -159,7 +159,7 @@ class Interrupt:
             exec("raise KeyboardInterrupt")  # as while a dataclass is made: CPython would end by SIGINT, though it is handled
 sys.meta_path.insert(0, Interrupt())
 sys.argv = ["voxgate", "run", "two"]
-from voxgate.harness.__main__ import main
+from voxgate.__main__ import main
 main()
 """  # noqa: E501
 

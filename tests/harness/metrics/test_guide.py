@@ -169,7 +169,7 @@ def test_a_name_that_nobody_knows_is_an_error_that_lists_those_that_are(installe
         'metrics=["brightnes"])'
     )
     (installed / "suites" / "bright.py").write_text(
-        f'"""How bright is it?"""\n\nfrom harness import Suite\n\nsuite = {suite}\n'
+        f'"""How bright is it?"""\n\nfrom voxgate import Suite\n\nsuite = {suite}\n'
     )
     done = python(installed, "-m", "voxgate", "run", "bright", "--out", "out")
 

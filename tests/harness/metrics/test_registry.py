@@ -200,8 +200,8 @@ def test_the_digest_of_a_choice_tells_other_metrics_and_versions():
 
 def test_importing_the_panel_loads_no_family():
     code = (
-        "import sys, voxgate.harness.metrics.registry; sys.exit(any(name in sys.modules for name in "
-        "('scipy', 'voxgate.harness.metrics.signal_parity')))"
+        "import sys, voxgate.harness.metrics.registry; sys.exit(any(name in sys.modules for "
+        "name in ('scipy', 'voxgate.harness.metrics.signal_parity')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -59,8 +59,8 @@ def test_characters_are_counted_with_spaces():
 
 def test_comparing_texts_does_not_import_torch():
     code = (
-        "import sys; from voxgate.harness.scoring.transcription import word_errors; word_errors('a b', "
-        "'a'); sys.exit('torch' in sys.modules)"
+        "import sys; from voxgate.harness.scoring.transcription import word_errors; "
+        "word_errors('a b', 'a'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

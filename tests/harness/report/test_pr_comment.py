@@ -190,13 +190,9 @@ def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
 
 
 def test_a_comment_needs_no_package_installed() -> None:
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import voxgate.harness.report.pr_comment, "
-        "voxgate.harness.ci.__main__"
-    )
-    root = Path(__file__).parents[3]
+    script = Path(__file__).parents[3] / "harness" / "ci" / "from_checkout.py"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, str(root)],
+        [sys.executable, "-I", "-S", str(script), "comment", "--help"],
         capture_output=True,
         text=True,
         check=False,

@@ -73,9 +73,11 @@ def test_a_project_in_a_subfolder_is_found_in_the_worktree(repository: Repositor
 def test_a_package_from_elsewhere_is_refused(repository: Repository) -> None:
     with (
         workshop(repository.folder) as shop,
-        pytest.raises(HarnessError, match=r"package engine from .*/engine, not from its own"),
+        pytest.raises(
+            HarnessError, match=r"package voxgate.engine from .*/engine, not from its own"
+        ),
     ):
-        shop.checkout(resolve(Path(), "HEAD"), ["engine"])
+        shop.checkout(resolve(Path(), "HEAD"), ["voxgate.engine"])
     with (
         workshop(repository.folder) as shop,
         pytest.raises(HarnessError, match="package nothing from nowhere"),
@@ -87,7 +89,8 @@ def test_what_an_interrupted_job_left_is_cleared_by_the_next_and_a_living_one_is
     repository: Repository,
 ) -> None:
     script = (
-        "import os; from pathlib import Path; from voxgate.harness.revisions.checkout import workshop; "
+        "import os; from pathlib import Path; "
+        "from voxgate.harness.revisions.checkout import workshop; "
         "from voxgate.harness.machine.git import resolve\n"
         "with workshop(Path()) as shop:\n"
         "    shop.tree(resolve(Path(), 'HEAD')); print('ready', flush=True); input(); os._exit(9)\n"

@@ -2,7 +2,6 @@
 
 import array
 import ast
-import importlib
 import os
 import stat
 import sys
@@ -16,10 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.harness.machine.test_process_guard import gone
+from tests.harness.targets.foreign_engine import install, make_environment
 from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import FailureKind, ProcessRecord
 from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.opened_files import (
@@ -42,10 +45,6 @@ from voxgate.harness.targets.other_python.connection import (
 )
 from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.registry import check_cells
-
-import harness
-from tests.harness.machine.test_process_guard import gone
-from tests.harness.targets.foreign_engine import install, make_environment
 
 Make = Callable[..., Suite]
 SHIM = sorted(Path(shim_parts.__file__).parent.glob("shim*.py"))
@@ -117,11 +116,6 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     (tmp_path / "packages").mkdir()
     install(tmp_path / "packages")
     monkeypatch.syspath_prepend(tmp_path / "packages")
-    monkeypatch.setitem(sys.modules, "voxgate", harness)
-    for name in ("errors", "targets.protocol", "records.run"):
-        module = importlib.import_module(f"harness.{name}")
-        monkeypatch.setitem(sys.modules, f"voxgate.harness.{name}", module)
-    monkeypatch.setitem(sys.modules, "voxgate.harness", harness)
     monkeypatch.delitem(sys.modules, "mytts", raising=False)
 
     answers, there = measured(foreign("Scripted"), tmp_path / "there")
@@ -155,7 +149,7 @@ def test_a_run_is_complete_and_names_the_versions_there(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "there.py").write_text(
-        '"""Is it quick?"""\nfrom harness import Suite\n'
+        '"""Is it quick?"""\nfrom voxgate import Suite\n'
         f"suite = Suite(target='mytts.bench:Engine', environment={str(environment)!r}, "
         "pipeline='any', workload='two.toml', axes={'steps': [8]}, reference={'steps': 8}, "
         "repeats=1)\n"
@@ -196,7 +190,7 @@ def test_a_time_out_ends_the_engine_with_its_worker(foreign: Make, tmp_path: Pat
     (tmp_path / "run" / "processes").mkdir(parents=True)
     log = process_files.log_path(tmp_path / "run", cell.slug, 0)
     job = {
-        "cell": harness.records.cell.cell_to_json(cell),
+        "cell": cell_to_json(cell),
         "repeat": 0,
         "folder": str(tmp_path / "run"),
         "log": str(log),
@@ -231,7 +225,7 @@ def started(environment: Path, tmp_path: Path) -> Iterator[EngineProcess]:
 def test_an_engine_at_work_ends_when_voxgate_is_gone(started: EngineProcess, foreign: Make) -> None:
     request = {"id": "r1", "text": "One.", "options": {}, "language": "en"}
     cell = foreign(fixed={"fault": "hang"}).expand().cells[0]
-    said = harness.records.cell.cell_to_json(cell) | {"options": cell.options}
+    said = cell_to_json(cell) | {"options": cell.options}
     started.ask("load", target=cell.target, cell=said, defaults={})
 
     def speak() -> None:
@@ -264,7 +258,7 @@ def test_files_of_the_project_are_foreign_there_too(
     process = EngineProcess(launch, tmp_path / "stderr", listen=True)
     try:
         cell = foreign().expand().cells[0]
-        said = harness.records.cell.cell_to_json(cell) | {"options": cell.options}
+        said = cell_to_json(cell) | {"options": cell.options}
         process.ask("load", target=cell.target, cell=said, defaults={})
         files = process.ask("files")[0]["files"]
     finally:

@@ -7,6 +7,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
+import voxgate
 from voxgate import HarnessError
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.records.cell import Cell, Request, Workload
@@ -14,8 +16,6 @@ from voxgate.harness.records.run import OptionCheck
 from voxgate.harness.targets import registry
 from voxgate.harness.targets.adapter import AdaptedTarget, adapted
 from voxgate.harness.targets.protocol import ForwardingTarget, IsolatedStage, Options, Target
-
-import harness
 
 REQUEST = Request(id="r1", text="One.")
 CELL = Cell(
@@ -91,7 +91,7 @@ def _module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_base_class_is_public() -> None:
-    assert harness.Target is Target
+    assert voxgate.Target is Target
 
 
 def test_every_optional_ability_has_a_documented_default() -> None:
@@ -156,7 +156,7 @@ def test_a_forwarding_target_passes_everything_on() -> None:
 
 
 def test_a_plug_in_without_the_base_class_works_and_is_warned(module: ModuleType) -> None:
-    with pytest.warns(DeprecationWarning, match=r"Old does not subclass harness\.Target"):
+    with pytest.warns(DeprecationWarning, match=r"Old does not subclass voxgate\.Target"):
         target = registry.make_target("somebodys:Old")
     target.load(CELL, {})
 

@@ -65,7 +65,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "target.py").write_text(
-        "from voxgate.harness.targets.scripted import ScriptedTarget\nclass Mine(ScriptedTarget): ...\n"
+        "from voxgate.harness.targets.scripted import ScriptedTarget\n"
+        "class Mine(ScriptedTarget): ...\n"
     )
     (package / "broken.py").write_text("def (")
     (package / "raising.py").write_text("raise ValueError('no\\nGPU')")
@@ -101,7 +102,7 @@ def test_the_package_that_a_target_measures_is_known(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
     targets = ("engine", "flite", "voice.target:Voice", "theirs")
     assert [registry.package_of(name) for name in targets] == [
-        "engine",
+        "voxgate.engine",
         None,
         "voice",
         "their_engine",

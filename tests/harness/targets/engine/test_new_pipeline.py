@@ -147,8 +147,9 @@ def test_a_pipeline_without_an_observer_is_refused(monkeypatch: pytest.MonkeyPat
 def test_an_engine_without_a_registry_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import voxgate.engine.pipelines
 
-    monkeypatch.delattr(engine.pipelines, "pipeline_class")
+    monkeypatch.delattr(voxgate.engine.pipelines, "pipeline_class")
     workload = Workload(name="w", requests=(Request(id="r1", text="One."),))
     cell = Cell(suite="s", target="engine", pipeline="flow", workload=workload, axes={})
 
