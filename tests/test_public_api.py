@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import voxgate
 import voxgate.engine
 import voxgate.harness

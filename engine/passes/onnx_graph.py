@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-
 import voxgate.engine
+from torch import Tensor, nn
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.vocoder.vocos import Vocos
 

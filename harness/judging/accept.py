@@ -26,7 +26,7 @@ from voxgate.harness.judging.baseline import (
 from voxgate.harness.judging.baseline_check import fault_of_kind
 from voxgate.harness.judging.baseline_file import BaselineFile, Kind, parse, render
 from voxgate.harness.judging.replace_folder import replacement
-from voxgate.harness.machine.quietness import QUIET, UNKNOWN, disturbed, fitness
+from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.files import reason, write_atomic
 from voxgate.harness.records.measurement import Measurement, Missing, Value
@@ -155,21 +155,6 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
             "again"
         )
     return cells
-
-
-def restlessness(run: Run, cells: Sequence[Cell]) -> str:
-    """
-    Return why the machine was not quiet while these cells' speeds were measured; empty if it was.
-    """
-    machine = fitness(run.environment)
-    if machine.word not in (QUIET, UNKNOWN):
-        return f"the machine was {machine.word} ({machine.why})"
-    shaken = [
-        f"{cell.slug}: {noise.why}"
-        for cell in cells
-        if (noise := disturbed(run, cell.slug)).too_many
-    ]
-    return shaken[0] if shaken else ""
 
 
 def _quiet_enough(run: Run, cells: Sequence[Cell], loaded: bool) -> str:

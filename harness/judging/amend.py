@@ -36,11 +36,11 @@ def amend_verdicts(
     amended cell whose new verdict comes from an amended metric gets `why` as its reason where
     given, else the reasons of its metrics.
     """
-    cells = [_amend_cell(cell, amendment, folder, why) for cell in judgement.cells]
+    cells = [_amend_cell(cell, amendment, why) for cell in judgement.cells]
     return with_cells(judgement, cells, folder)
 
 
-def _amend_cell(cell: CellVerdict, amendment: Amendment, folder: str, why: str) -> CellVerdict:
+def _amend_cell(cell: CellVerdict, amendment: Amendment, why: str) -> CellVerdict:
     metrics = tuple(amendment(cell.cell, metric) for metric in cell.metrics)
     amended = replace(cell, metrics=metrics)
     if cell.verdict is not _worst_blocking(cell.metrics):
@@ -50,7 +50,7 @@ def _amend_cell(cell: CellVerdict, amendment: Amendment, folder: str, why: str) 
     if verdict is cell.verdict and all(old.reason == new.reason for old, new in pairs):
         return amended
     caused = any(new.verdict is verdict for old, new in pairs if old != new)
-    reason = why if why and caused else explain.cell_reason(verdict, metrics, folder)
+    reason = why if why and caused else explain.cell_reason(verdict, metrics)
     kept = amended if verdict is Verdict.REGRESSED and not why else phrases.unexplained(amended)
     return replace(kept, verdict=verdict, reason=phrases.joined(reason, kept.notes))
 

@@ -16,11 +16,20 @@ from voxgate.harness.analysis.metric_rules import STAGE, is_speed
 from voxgate.harness.analysis.stages import ISOLATED, moved_stage, same_work
 from voxgate.harness.judging import phrases
 from voxgate.harness.judging.baseline import HEARD, Baseline
+from voxgate.harness.judging.baseline_file import Kind
 from voxgate.harness.judging.compare import changed_options
 from voxgate.harness.records.measurement import Measurement, Missing, MissingKind
 from voxgate.harness.records.run import HeardTexts
-from voxgate.harness.records.verdict import Comparison, MetricVerdict, Remark, RemarkKind, Verdict
+from voxgate.harness.records.verdict import (
+    CellVerdict,
+    Comparison,
+    MetricVerdict,
+    Remark,
+    RemarkKind,
+    Verdict,
+)
 
+GOOD = (Verdict.PASS, Verdict.IMPROVED)
 REASONS_SHOWN = 3
 NAMES_SHOWN = 8
 TEXTS_SHOWN = 2
@@ -59,28 +68,35 @@ def sight(comparison: Comparison, line: float, bound: float) -> str:
     return f"; would have seen {smallest * 100:+.1f} %"
 
 
-def accept_command(folder: str, metrics: Iterable[MetricVerdict]) -> str:
+def kinds_without_baseline(cells: Iterable[CellVerdict]) -> tuple[Kind, ...]:
+    """Return which of quality and speed have blocking metrics that no baseline names."""
+    lacking = {
+        is_speed(metric.metric)
+        for metric in chain.from_iterable(cell.metrics for cell in cells)
+        if metric.verdict is Verdict.NO_BASELINE and metric.blocking
+    }
+    kinds: tuple[tuple[Kind, bool], ...] = (("quality", False), ("speed", True))
+    return tuple(kind for kind, speed in kinds if speed in lacking)
+
+
+def accept_command(folder: str, kinds: Sequence[Kind]) -> str:
     """
     Return the command that makes a run the baseline; of its speed or quality alone where the other
     has one.
     """
-    lacking = [
-        metric.metric
-        for metric in metrics
-        if metric.verdict is Verdict.NO_BASELINE and metric.blocking
-    ]
-    kinds = {"speed" if is_speed(name) else "quality" for name in lacking}
-    only = f" --only {kinds.pop()}" if len(kinds) == 1 else ""
+    only = f" --only {kinds[0]}" if len(kinds) == 1 else ""
     return f'voxgate accept {shlex.quote(folder)}{only} --why "..."'
 
 
-def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict], folder: str) -> str:
+def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict]) -> str:
     """Return the decisive metrics' reasons, the largest excess first, and the advisory ones."""
     decisive = [metric for metric in metrics if metric.blocking and metric.verdict is verdict]
     if verdict is Verdict.PASS:
         reason = f"{len(decisive)} metrics within their limits"
     elif verdict is Verdict.NO_BASELINE:
-        reason = f"{_lacking(decisive)}; accept: {accept_command(folder, metrics)}"
+        within = sum(metric.blocking and metric.verdict in GOOD for metric in metrics)
+        others = f"{within} other metrics are within their limits" if within else ""
+        reason = phrases.joined(_lacking(decisive), others)
     elif verdict is Verdict.INCOMPARABLE:
         causes = dict.fromkeys(metric.cause or metric.reason for metric in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
@@ -227,7 +243,7 @@ def settings(slug: str, now: Mapping[str, object], baseline: Baseline) -> list[R
         changed = changed_options(
             before, {name: value for name, value in now.items() if name not in new}
         )
-        changed.append(f"{len(new)} options that the baseline does not tell")
+        changed.append(f"{len(new)} options that the baseline does not record")
     return _remark(RemarkKind.SETTINGS, changed)
 
 

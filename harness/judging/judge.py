@@ -158,26 +158,28 @@ def with_cells(
     judgement: RunVerdict, cells: Sequence[CellVerdict], folder: str | None
 ) -> RunVerdict:
     """
-    Return the judgement with other cells, and the verdict, counts, exit code and line that follow.
+    Return the judgement with other cells, and all that follows from them: verdict, counts, exit
+    code, line, and the command that accepts `folder` where a baseline is missing.
 
-    The line of a run without baseline ends with the command that accepts `folder`; None: there is
-    nothing to accept.
+    None: there is nothing to accept. Nor is there where a cell failed, which would be refused.
     """
     verdict = Verdict.worst(cell.verdict for cell in cells)
     counts = Counter(cell.verdict for cell in cells)
-    metrics = chain.from_iterable(cell.metrics for cell in cells)
-    accept = "" if folder is None else explain.accept_command(folder, metrics)
-    return replace(
+    lacking = explain.kinds_without_baseline(cells)
+    refused = folder is None or not lacking or counts[Verdict.FAILED]
+    changed = replace(
         judgement,
         cells=tuple(cells),
         counts={name: counts[name] for name in WORST_FIRST if counts[name]},
         verdict=verdict,
         exit_code=EXIT_CODES[verdict],
-        line=phrases.line(counts, verdict, accept),
+        without_baseline=lacking,
+        accept="" if refused else explain.accept_command(str(folder), lacking),
     )
+    return replace(changed, line=phrases.line(changed))
 
 
-def incomplete(judgement: RunVerdict, folder: str) -> RunVerdict:
+def incomplete(judgement: RunVerdict) -> RunVerdict:
     """
     Return the judgement of a run that was not measured to its end: nothing passes, and every cell
     names the cause.
@@ -191,7 +193,7 @@ def incomplete(judgement: RunVerdict, folder: str) -> RunVerdict:
         )
         for cell in judgement.cells
     ]
-    return with_cells(judgement, cells, folder)
+    return with_cells(judgement, cells, folder=None)
 
 
 def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
@@ -204,7 +206,7 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
     if gap is not None:
         return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
     verdict = Verdict.worst(metric.verdict for metric in metrics if metric.blocking)
-    reason = explain.cell_reason(verdict, metrics, run.folder)
+    reason = explain.cell_reason(verdict, metrics)
     remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, evidence)]
     judged = phrases.with_remarks(_cell(cell, verdict, reason, metrics), remarks)
     return replace(judged, reason=phrases.joined(reason, judged.notes))

@@ -125,7 +125,7 @@ def judge_folder(
         fresh = inputs.speeds(folder / CONFIRM).verdicts
         judgement = confirmed(judgement, fresh, str(folder))
     if not run.complete:
-        judgement = incomplete(judgement, str(folder))
+        judgement = incomplete(judgement)
     return JudgedRun(run=run, measurements=measurements, judgement=judgement)
 
 

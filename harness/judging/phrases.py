@@ -5,7 +5,7 @@ Imports nothing but the records and the standard library, so that a job that onl
 request installs nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from voxgate.harness.records.verdict import (
@@ -15,8 +15,12 @@ from voxgate.harness.records.verdict import (
     Comparison,
     Remark,
     RemarkKind,
+    RunVerdict,
     Verdict,
 )
+
+NAMES = 12
+"""Of cells that share a line."""
 
 
 def size(comparison: Comparison) -> str:
@@ -51,19 +55,52 @@ def share(point: float, low: float | None, high: float | None) -> str:
     return f"{_signed(point * 100.0, fine=False)} %{bounds}"
 
 
-def line(counts: Mapping[Verdict, int], verdict: Verdict, accept: str = "") -> str:
+def line(judgement: RunVerdict) -> str:
     """
-    Return the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`. `accept` is the
-    command to append, if any.
+    Return the verdict in one line: `REGRESSED: 1 failed, 1 regressed, 4 passed`.
+
+    Where nothing is wrong but a baseline is missing, the line ends with what was within its
+    baseline, and what has none.
     """
     names = {Verdict.PASS: "passed", Verdict.NO_BASELINE: "without baseline"}
     parts = [
-        f"{counts[name]} {names.get(name, name.value.lower())}"
+        f"{judgement.counts[name]} {names.get(name, name.value.lower())}"
         for name in WORST_FIRST
-        if counts.get(name)
+        if judgement.counts.get(name)
     ]
-    hint = f"; accept: {accept}" if accept and verdict is Verdict.NO_BASELINE else ""
-    return f"{verdict}: {', '.join(parts) or 'no cells'}{hint}"
+    if judgement.verdict is Verdict.NO_BASELINE and list(judgement.counts) == [Verdict.NO_BASELINE]:
+        parts = [f"{judgement.counts[Verdict.NO_BASELINE]} cells measured"]
+    lacking = _lacking(judgement) if judgement.verdict is Verdict.NO_BASELINE else ""
+    return joined(f"{judgement.verdict}: {', '.join(parts) or 'no cells'}", lacking)
+
+
+NOT_WITHIN = {
+    "speed": "speed has no baseline on this machine yet",
+    "quality": "quality has metrics without baseline",
+}
+
+
+def _lacking(judgement: RunVerdict) -> str:
+    within = any(
+        metric.blocking and metric.verdict in (Verdict.PASS, Verdict.IMPROVED)
+        for cell in judgement.cells
+        for metric in cell.metrics
+    )
+    lacking = judgement.without_baseline
+    if len(lacking) == len(NOT_WITHIN) and not within:
+        return "neither quality nor speed has a baseline yet"
+    good = [name for name in ("quality", "speed") if within and name not in lacking]
+    return joined(
+        *(f"{name} within its baseline" for name in good), *(NOT_WITHIN[name] for name in lacking)
+    )
+
+
+def cells_named(labels: Sequence[str]) -> str:
+    """Return the name of a cell, or of several that share a line: `2 cells: nfe=8, nfe=4`."""
+    if len(labels) == 1:
+        return labels[0]
+    more = f" and {len(labels) - NAMES} more" if len(labels) > NAMES else ""
+    return f"{len(labels)} cells: {', '.join(labels[:NAMES])}{more}"
 
 
 def joined(*parts: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.grouping import by_name, by_process
+from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.records.measurement import Better, Measurement
 from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict
 
@@ -98,6 +99,7 @@ def fastest_passing(
     is none.
 
     Fit is PASS or IMPROVED, and good enough in every metric that has a lowest acceptable value.
+    Where speed has no baseline on the machine, quality decides: speeds of one run are compared.
     """
     named = {cell.cell: by_name(measurements.get(cell.cell, ())) for cell in judgement.cells}
     rtfs = {slug: metrics["rtf"].summary for slug, metrics in named.items() if "rtf" in metrics}
@@ -118,7 +120,15 @@ def fastest_passing(
 
 
 def _fit(cell: CellVerdict) -> bool:
-    return cell.verdict in PASSING and all(metric.good_enough for metric in cell.metrics)
+    blocking = [metric for metric in cell.metrics if metric.blocking]
+    first = cell.verdict is Verdict.NO_BASELINE and all(
+        metric.verdict is Verdict.NO_BASELINE for metric in blocking if is_speed(metric.metric)
+    )
+    within = [metric for metric in blocking if not (first and is_speed(metric.metric))]
+    passed = cell.verdict in PASSING or (
+        first and bool(within) and all(metric.verdict in PASSING for metric in within)
+    )
+    return passed and all(metric.good_enough for metric in cell.metrics)
 
 
 def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:

@@ -7,12 +7,13 @@ there is too little left to judge by.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.machine.checks.check import CheckState, Facts
 from voxgate.harness.machine.doctor import make_knob
 from voxgate.harness.machine.interference import interference_causes
+from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.environment import RunEnvironment, Snapshot
 from voxgate.harness.records.run import Phase, Run
 
@@ -122,3 +123,19 @@ def _changed(before: Facts, after: Facts) -> list[str]:
         if name in before and name in after and before[name] != after[name]
     ]
     return [f"{name} {before[name]} at the start, {after[name]} at the end" for name in names]
+
+
+def restlessness(run: Run, cells: Sequence[Cell] | None = None) -> str:
+    """
+    Return why the machine was not quiet while these cells' speeds were measured; empty if it was.
+    None means all cells of the run.
+    """
+    machine = fitness(run.environment)
+    if machine.word not in (QUIET, UNKNOWN):
+        return f"the machine was {machine.word} ({machine.why})"
+    shaken = [
+        f"{cell.slug}: {noise.why}"
+        for cell in (run.cells if cells is None else cells)
+        if (noise := disturbed(run, cell.slug)).too_many
+    ]
+    return shaken[0] if shaken else ""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.codec import from_json, to_json
@@ -226,6 +226,10 @@ class RunVerdict:
     counts: Mapping[Verdict, int]
     """Number of cells by verdict."""
     cells: tuple[CellVerdict, ...]
+    without_baseline: Annotated[tuple[Literal["quality", "speed"], ...], OmitDefault()] = ()
+    """What has blocking metrics that no baseline names."""
+    accept: Annotated[str, OmitDefault()] = ""
+    """The command that makes the run the baseline of that; empty where it would be refused."""
 
     @property
     def metrics(self) -> MetricVerdicts:

@@ -12,14 +12,14 @@ from voxgate.harness.report.format import escaped
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
-    accept_command,
-    accept_hint,
     columns,
     energy_line,
     floor_line,
     gain_line,
     heading,
+    next_step,
     rows,
+    shared_remarks,
 )
 
 
@@ -31,7 +31,7 @@ def markdown(contents: Report) -> str:
         f"**{escaped(judgement.line)}**",
         " · ".join(escaped(part) for part in heading(contents)),
         _table(table, columns(contents)),
-        "\n".join(_remark(row) for row in table if row.reasons),
+        _remarks(table),
         escaped(energy_line(contents)),
         escaped(floor_line(contents)),
         escaped(gain_line(contents)),
@@ -64,13 +64,20 @@ def _line(texts: list[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _remark(row: TableRow) -> str:
-    return f"- **{escaped(row.label)}**: {escaped('; '.join(row.reasons))}"
+def _remarks(table: tuple[TableRow, ...]) -> str:
+    """List the remarks on each cell, and those that several cells share once."""
+    shared = shared_remarks([(row.label, row.reasons) for row in table])
+    known = {remark.text for remark in shared}
+    own = [(row.label, [each for each in row.reasons if each not in known]) for row in table]
+    lines = [
+        f"- **{escaped(label)}**: {escaped('; '.join(texts))}" for label, texts in own if texts
+    ]
+    return "\n".join([*lines, *(f"- {escaped(str(remark))}" for remark in shared)])
 
 
 def _hint(contents: Report) -> str:
-    if not accept_hint(contents):
+    step = next_step(contents)
+    if step is None:
         return ""
-    return (
-        f"No speed baseline on this machine yet; if this run is good: `{accept_command(contents)}`"
-    )
+    sentence = step.sentence[:1].upper() + step.sentence[1:]
+    return f"{escaped(sentence)} `{step.command}`" if step.command else f"{escaped(sentence)}."

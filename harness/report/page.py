@@ -37,13 +37,12 @@ from voxgate.harness.report.run_page import (
 )
 from voxgate.harness.report.tables import (
     TableRow,
-    accept_command,
-    accept_hint,
     columns,
     energy_line,
     floor_line,
     gain_text,
     grouped_missing,
+    next_step,
     rows,
 )
 from voxgate.harness.runner.recordings import recordings_of, takes
@@ -92,7 +91,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         charts=tuple(map(_inlined, contents.tradeoffs)),
         environment=flat_facts(facts_of(run.environment)),
         remarks=tuple(filter(None, (energy_line(contents), floor_line(contents)))),
-        accept=accept_command(contents) if accept_hint(contents) else "",
+        next_step=next_step(contents),
         excluded=run.excluded,
         player=run_player(run, takes_of),
     )

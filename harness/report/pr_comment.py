@@ -209,7 +209,7 @@ def _counted(judgement: RunVerdict) -> RunVerdict:
 
 
 def _line(judgement: RunVerdict) -> str:
-    return phrases.line(judgement.counts, judgement.verdict)
+    return phrases.line(judgement)
 
 
 def _facts(checked: CheckedDocument) -> str:
@@ -243,15 +243,23 @@ def _table(cells: Sequence[CellVerdict], room: int) -> str:
     if not cells:
         return ""
     head = "| cell | verdict | p50 | why |\n| --- | --- | ---: | --- |"
-    return f"{head}\n{_fitting([_row(cell) for cell in cells], room - len(head) - 10, 'cells')}"
+    return f"{head}\n{_fitting(_rows(cells), room - len(head) - 10, 'cells')}"
 
 
-def _row(cell: CellVerdict) -> str:
-    p50 = next(
-        (metric.comparison for metric in cell.metrics if metric.metric == "latency_p50"), None
-    )
-    verdict = f"**{escaped(cell.verdict.value)}**"
-    return f"| {_text(cell.label)} | {verdict} | {_text(_moved(p50))} | {_text(cell.reason)} |"
+def _rows(cells: Sequence[CellVerdict]) -> list[str]:
+    """Return the rows; cells without times to compare share one where their reason is the same."""
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for number, cell in enumerate(cells):
+        p50 = next(
+            (metric.comparison for metric in cell.metrics if metric.metric == "latency_p50"), None
+        )
+        told = f"**{escaped(cell.verdict.value)}**", _text(_moved(p50)), _text(cell.reason)
+        own = told if told[1] == "-" else (*told, str(number))
+        labels.setdefault(own, []).append(_text(cell.label))
+    names = map(phrases.cells_named, labels.values())
+    return [
+        f"| {' | '.join([name, *told[:3]])} |" for name, told in zip(names, labels, strict=True)
+    ]
 
 
 def _moved(comparison: Comparison | None) -> str:
@@ -295,9 +303,11 @@ def _in_effect(checked: CheckedDocument) -> str:
 
 def _notices(judgement: RunVerdict) -> str:
     """List the notices of all cells, passed ones included."""
-    lines: list[str] = []
+    labels: dict[str, list[str]] = {}
     for cell in judgement.cells:
-        lines += [f"- {_text(cell.label)}: {_text(notice)}" for notice in cell.notices]
+        for notice in cell.notices:
+            labels.setdefault(_text(notice), []).append(_text(cell.label))
+    lines = [f"- {phrases.cells_named(names)}: {notice}" for notice, names in labels.items()]
     return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
 
 

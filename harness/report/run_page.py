@@ -6,7 +6,7 @@ makes the view of it, and `templates/run.html` lays that out. A new section is o
 and one macro of its name in `templates/sections.html`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -20,7 +20,13 @@ from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
 from voxgate.harness.report.charts import ChartImage
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
-from voxgate.harness.report.tables import StageLine, TableColumn, stage_lines
+from voxgate.harness.report.tables import (
+    NextStep,
+    StageLine,
+    TableColumn,
+    shared_remarks,
+    stage_lines,
+)
 
 if TYPE_CHECKING:
     from voxgate.harness.report.listening.player import Player
@@ -108,8 +114,8 @@ class RunRecord:
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()
     """On the main table."""
-    accept: str = ""
-    """The command that makes the run a baseline, where it is worth a hint."""
+    next_step: NextStep | None = None
+    """How the run gets its missing baseline."""
     excluded: Mapping[str, str] | None = None
     player: "Player | None" = None
     """None where no audio belongs to the page."""
@@ -158,9 +164,13 @@ class StageBar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSection:
-    """One cell, as the page shows it; `is_open` unfolds its details."""
+    """
+    One cell, as the page shows it; `is_open` unfolds its details. `remarks` are those that no other
+    cell shares.
+    """
 
     cell: RecordedCell
+    remarks: tuple[str, ...]
     mark: Badge
     values: tuple[TableValue, ...]
     metrics: tuple[MetricLine, ...]
@@ -210,11 +220,15 @@ class RunPage:
     facts: tuple[tuple[str, str, str], ...]
     legend: tuple[str, ...]
     cells: tuple[CellSection, ...]
+    shared: tuple[str, ...]
+    """Remarks on several cells."""
     sections: tuple[Section, ...]
 
 
 def run_page(record: RunRecord) -> RunPage:
     """Return the view of a run."""
+    shared = shared_remarks([(cell.label, (*cell.reasons, *cell.notes)) for cell in record.cells])
+    known = {remark.text for remark in shared}
     bars = stage_bars([[each.measurement for each in cell.measured] for cell in record.cells])
     return RunPage(
         record=record,
@@ -223,9 +237,10 @@ def run_page(record: RunRecord) -> RunPage:
         facts=_facts(record),
         legend=_legend(record),
         cells=tuple(
-            _cell(cell, record.columns, stages)
+            _cell(cell, record.columns, stages, known)
             for cell, stages in zip(record.cells, bars, strict=True)
         ),
+        shared=tuple(map(str, shared)),
         sections=tuple(section for section in SECTIONS if section.is_shown(record)),
     )
 
@@ -269,11 +284,15 @@ def _has_column(record: RunRecord, metric: str) -> bool:
 
 
 def _cell(
-    cell: RecordedCell, columns: Sequence[TableColumn], stages: tuple[StageBar, ...]
+    cell: RecordedCell,
+    columns: Sequence[TableColumn],
+    stages: tuple[StageBar, ...],
+    shared: Collection[str],
 ) -> CellSection:
     named = {each.measurement.metric: each.measurement for each in cell.measured}
     return CellSection(
         cell=cell,
+        remarks=tuple(each for each in (*cell.reasons, *cell.notes) if each not in shared),
         mark=of_verdict(cell.verdict),
         values=tuple(_value(named.get(column.metric), column) for column in columns),
         metrics=_metrics(cell.measured),

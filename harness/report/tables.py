@@ -5,17 +5,16 @@ and gain.
 Knows which metrics the table shows; computes nothing, and knows no format.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
-from voxgate.harness.judging import explain
-from voxgate.harness.metrics.registry import is_synthesis_time
+from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
-from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
+from voxgate.harness.records.verdict import CellVerdict, Verdict
 from voxgate.harness.report.contents import NoFloor, Report, failed_option
 from voxgate.harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
@@ -110,30 +109,38 @@ def heading(contents: Report) -> tuple[str, ...]:
     return tuple(plain(part) for part in parts)
 
 
-def accept_hint(contents: Report) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What to do next: a sentence, and the command to copy; empty where there is none."""
+
+    sentence: str
+    command: str = ""
+
+
+def next_step(contents: Report) -> NextStep | None:
     """
-    Return the sentence and the command, a line each, for a run without speed baseline on its
-    machine; empty otherwise.
+    Return the step that gives a run its missing baseline; None where no baseline is missing, or
+    something failed first.
+
+    Speeds of a machine that was not quiet make no baseline: the step is then to run again.
     """
-    without = any(
-        metric.verdict is Verdict.NO_BASELINE and is_synthesis_time(metric.metric)
-        for metric in _metric_verdicts(contents)
+    judgement = contents.judgement
+    if not judgement.accept:
+        return None
+    what = " and ".join(judgement.without_baseline)
+    trouble = restlessness(contents.run) if "speed" in judgement.without_baseline else ""
+    if trouble:
+        return NextStep(
+            sentence=plain(
+                f"these speeds make no baseline, because {trouble}; run it again when the machine "
+                "is idle (voxgate doctor says when)"
+            )
+        )
+    where = "on this machine" if judgement.without_baseline == ("speed",) else "of this suite"
+    return NextStep(
+        sentence=f"to judge {what} {where} from now on, accept this run once:",
+        command=judgement.accept,
     )
-    if not without:
-        return ()
-    sentence = "no speed baseline on this machine yet"
-    if contents.judgement.verdict is Verdict.NO_BASELINE:
-        return (sentence,)  # the verdict's own line, which follows, ends with the command
-    return (f"{sentence}; if this run is good:", f"   {accept_command(contents)}")
-
-
-def accept_command(contents: Report) -> str:
-    """Return the command that makes this run the baseline."""
-    return explain.accept_command(contents.run.folder, _metric_verdicts(contents))
-
-
-def _metric_verdicts(contents: Report) -> Iterable[MetricVerdict]:
-    return chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
 
 
 def gain_line(contents: Report) -> str:
@@ -228,6 +235,32 @@ def grouped_missing(row: TableRow) -> tuple[str, ...]:
         if title not in row.explained:
             titles.setdefault(reason, []).append(title)
     return tuple(f"{', '.join(names)} missing: {reason}" for reason, names in titles.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedRemark:
+    """One remark on several cells, which is shown once."""
+
+    text: str
+    labels: tuple[str, ...]
+    all_cells: bool
+
+    def __str__(self) -> str:
+        names = "" if self.all_cells else f" ({', '.join(self.labels)})"
+        return f"{'all ' if self.all_cells else ''}{len(self.labels)} cells{names}: {self.text}"
+
+
+def shared_remarks(remarks: Sequence[tuple[str, Collection[str]]]) -> tuple[SharedRemark, ...]:
+    """Return the remarks that several cells share, from (label, remarks) of every cell."""
+    labels: dict[str, list[str]] = {}
+    for label, texts in remarks:
+        for text in dict.fromkeys(texts):
+            labels.setdefault(text, []).append(label)
+    return tuple(
+        SharedRemark(text=text, labels=tuple(names), all_cells=len(names) == len(remarks))
+        for text, names in labels.items()
+        if len(names) > 1
+    )
 
 
 NOTHING = "-"

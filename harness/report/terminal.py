@@ -25,14 +25,15 @@ from voxgate.harness.report.format import GAP, plain, plain_columns
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
-    accept_hint,
     columns,
     energy_line,
     floor_line,
     gain_line,
     grouped_missing,
     heading,
+    next_step,
     rows,
+    shared_remarks,
 )
 
 STYLES = {
@@ -64,8 +65,12 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
     lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
-    lines += [Text(line) for line in accept_hint(contents)]
-    return [*lines, Text(f"report {page}")] if page else lines
+    lines += [Text(f"report {page}")] if page else []
+    step = next_step(contents)
+    if step is not None:
+        lines += [Text(line) for line in _wrapped(step.sentence, width, "")]
+        lines += [Text(f"{INDENT}{step.command}")] if step.command else []
+    return lines
 
 
 def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
@@ -80,25 +85,19 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
         left=(0, len(titles)),
     )
     lines = [Text(head, style="bold")]
-    said = ""
+    shared = shared_remarks([(row.label, _remarks(row)) for row in table])
+    known = {remark.text for remark in shared}
     for row, laid in zip(table, lines_of_cells, strict=True):
         word = row.verdict.value
         lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
-        remarks = " | ".join([*row.reasons, *grouped_missing(row)])
-        lines += (
-            [Text(remark) for remark in _remarks(row, width)]
-            if remarks != said or not said
-            else [Text(f"{INDENT}as above")]
-        )
-        said = remarks
-    return lines
+        for remark in _remarks(row):
+            if remark not in known:
+                lines += [Text(part) for part in _wrapped(remark, width, INDENT)]
+    return [*lines, *(Text(part) for each in shared for part in _wrapped(str(each), width, ""))]
 
 
-def _remarks(row: TableRow, width: int) -> list[str]:
-    lines: list[str] = []
-    for remark in (*row.reasons, *grouped_missing(row)):
-        lines += _wrapped(remark, width, INDENT)
-    return lines
+def _remarks(row: TableRow) -> tuple[str, ...]:
+    return (*row.reasons, *grouped_missing(row))
 
 
 def _fitting(

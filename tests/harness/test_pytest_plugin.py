@@ -62,7 +62,7 @@ def test_without_baseline_nothing_fails_and_the_session_ends_with_3(project: Pro
     code, text = project.test(*QUICK)
     assert code == 3, text
     assert "2 undecided" in text
-    assert "NO_BASELINE: 2 without baseline" in text
+    assert "NO_BASELINE: 2 cells measured; neither quality nor speed has a baseline yet" in text
     assert (project.folder / "reports" / "two.html").is_file()
 
 

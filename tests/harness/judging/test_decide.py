@@ -195,7 +195,7 @@ def test_a_first_run_is_accepted_and_then_passes_against_itself(tmp_path: Path) 
     measured = aggregate(run, {name: {**values, **none} for name, values in scores.items()})
     first = judge(run, measured, Baseline(quality=None, speed=None), policy())
     assert (first.exit_code, of(first).verdict) == (3, Verdict.NO_BASELINE)
-    assert "voxgate accept runs/0001 --why" in first.line
+    assert first.accept == 'voxgate accept runs/0001 --why "..."'
     baseline = accepted(tmp_path, **none)
     assert (
         judge(
@@ -233,7 +233,9 @@ def test_many_options_that_are_younger_than_the_baseline_are_counted_and_not_lis
     told = {"nfe_steps": 32, "batch": 1, "pad_frames": 0, "early_exit": 0.0, "grid": "uniform"}
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.4)}, effective=told)
     reason = of(judged(run, accepted(tmp_path))).reason
-    assert "in effect: nfe_steps was 8, is 32, 4 options that the baseline does not tell" in reason
+    assert (
+        "in effect: nfe_steps was 8, is 32, 4 options that the baseline does not record" in reason
+    )
 
 
 def test_faster_is_improved_and_exit_0(tmp_path: Path) -> None:
@@ -336,8 +338,12 @@ def test_another_machine_has_no_speed_baseline_but_is_judged_for_quality(tmp_pat
     baseline = replace(accepted(tmp_path), speed=None)
     judgement = judged(good_run(), baseline)
     assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
-    assert of(judgement).reason.startswith(
-        "no baseline for latency_p50, latency_p95, rtf; accept: voxgate accept runs/0001"
+    assert of(judgement).reason.startswith("no baseline for latency_p50, latency_p95, rtf; ")
+    assert " other metrics are within their limits" in of(judgement).reason
+    assert judgement.accept == 'voxgate accept runs/0001 --only speed --why "..."'
+    assert judgement.line == (
+        "NO_BASELINE: 2 cells measured; quality within its baseline; "
+        "speed has no baseline on this machine yet"
     )
     assert "no speed baseline for this machine" in judgement.baseline
     assert judged(good_run(), baseline, pesq=3.0).exit_code == 1
@@ -624,9 +630,11 @@ def test_a_baseline_that_is_older_than_metrics_asks_to_accept_quality_alone(tmp_
         good_run(), replace(baseline, quality=replace(baseline.quality, measurements=older))
     )
     assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
-    assert of(judgement).reason == (
-        "the baseline is older than clicks, golden_pesq; accept: voxgate accept runs/0001 --only "
-        'quality --why "..."'
+    assert of(judgement).reason.startswith("the baseline is older than clicks, golden_pesq; ")
+    assert judgement.accept == 'voxgate accept runs/0001 --only quality --why "..."'
+    assert judgement.line == (
+        "NO_BASELINE: 2 cells measured; speed within its baseline; "
+        "quality has metrics without baseline"
     )
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.records.run import Failure, FailureKind
+from voxgate.harness.records.verdict import Verdict, judgement_to_dict
+from voxgate.harness.report import tables
 from voxgate.harness.report.contents import Report
+from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.tables import COLUMNS
 from voxgate.harness.report.terminal import print_report, report_lines
 from voxgate.harness.suite.suite import load_suite
@@ -67,30 +70,40 @@ def test_a_missing_value_is_called_missing_and_says_why() -> None:
 
 def test_without_a_speed_baseline_the_report_says_so_and_the_accepting_command_follows() -> None:
     of = unheard()
-    assert "no speed baseline on this machine yet" in text(of)
-    assert 'voxgate accept runs/0001 --why "..."' in of.judgement.line
+    found = text(of, 50)
+    assert found.splitlines()[-1] == '   voxgate accept runs/0001 --why "..."'
+    assert found.count("voxgate accept") == 1 and "voxgate accept" not in of.judgement.line
+    assert "speed has a baseline yet" in of.judgement.line
 
 
-def test_the_accepting_command_has_a_line_of_its_own_where_the_verdict_does_not_end_with_it() -> (
-    None
-):
-    of = unheard()
-    found = text(
-        replace(
-            of,
-            judgement=replace(
-                of.judgement, verdict=Verdict.FAILED, line="FAILED: 1 failed, 1 without baseline"
-            ),
-        ),
-        50,
-    )
-    assert found.splitlines()[-2] == '   voxgate accept runs/0001 --why "..."'
+def test_with_failed_cells_nothing_is_to_be_accepted() -> None:
+    """`accept` would refuse such a run, so no report names the command."""
+    failure = Failure(kind=FailureKind.ERROR, reason="out of memory")
+    run = good_run()
+    failed = replace(run, processes=tuple(replace(each, failure=failure) for each in run.processes))
+    of = contents(failed)
+    assert of.judgement.verdict is Verdict.FAILED and of.judgement.accept == ""
+    assert "voxgate accept" not in text(of) + markdown(of) + str(judgement_to_dict(of.judgement))
+
+
+def test_speeds_of_a_loaded_machine_are_not_proposed_as_a_baseline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tables, "restlessness", lambda run: "the machine was loaded (load 7.0)")
+    found = text(unheard())
+    assert "voxgate accept" not in found
+    assert "because the machine was loaded (load 7.0); run it again when" in found
 
 
 def test_the_same_remark_is_not_repeated() -> None:
     found = text(contents(good_run()))
     assert found.count("no baseline for") == 1
-    assert "   as above" in found
+    assert "all 2 cells: no baseline for" in found
+
+
+def test_a_remark_on_some_cells_names_them() -> None:
+    remarks = [("a", ("slow", "own")), ("b", ("slow",)), ("c", ())]
+    assert [str(each) for each in tables.shared_remarks(remarks)] == ["2 cells (a, b): slow"]
 
 
 def as_wide_as_smoke() -> Report:
