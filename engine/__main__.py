@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from voxgate.engine.config import (
     FlowConfig,
     Stages,

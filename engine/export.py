@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.config import FlowConfig, Runtime, Stages
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.onnx_graph import (

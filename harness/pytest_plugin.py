@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from voxgate.harness.errors import HarnessError, debugging, told
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.suite.suite import FOLDER, load_suite

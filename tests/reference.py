@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+
 import voxgate
 from voxgate.engine.config.page import options_markdown
 from voxgate.harness.cli.main import cli

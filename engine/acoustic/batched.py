@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.acoustic.guidance import CFGVelocity, guide, with_prompt
 from voxgate.engine.duration.frames import FrameConditioning

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.duration.frames import PLACES, FrameConditioning
 from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.attention import Attention, rope_tables

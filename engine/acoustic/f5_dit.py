@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.layers.attention import apply_rope, rope_tables
 from voxgate.engine.layers.convolution import ConvNeXtV2Block, convolve
 from voxgate.engine.layers.linear import Linear, LinearGelu

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.duration.frames import FrameConditioning
 

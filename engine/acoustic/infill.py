@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+
 from voxgate.engine.acoustic.f5_dit import F5DiT
 from voxgate.engine.acoustic.guidance import CFGVelocity
 from voxgate.engine.acoustic.solver import integrate

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.config import Adaptive, Grid, Solver
 
 Velocity = Callable[[Tensor, float], Tensor]

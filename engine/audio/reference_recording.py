@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+
 from voxgate.engine.errors import EngineError
 
 SHORTEST_S, LONGEST_S = 0.5, 12.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.duration.frames import PLACES, FrameConditioning
 from voxgate.engine.duration.predictor import DurationModel
 

@@ -7,6 +7,7 @@ Rotary position embedding (Su et al. 2021), interleaved pairs as in x-transforme
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.layers.linear import Linear, can_use_onednn
 
 MASKED_SCORE = -1e4

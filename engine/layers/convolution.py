@@ -12,6 +12,7 @@ oneDNN also has faster kernels for that layout, if a group has few channels.
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.layers.linear import Linear, LinearGelu, infers_on_cpu
 
 

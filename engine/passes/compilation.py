@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import nn
+
 from voxgate.engine.config import Compile
 from voxgate.engine.passes import Applied
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import voxgate.engine
 from torch import Tensor, nn
+
+import voxgate.engine
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.vocoder.vocos import Vocos
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
 from voxgate.engine.config import FlowConfig, Precision, Runtime
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.onnx_graph import Graph

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.passes import Applied
 
 

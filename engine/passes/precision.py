@@ -7,6 +7,7 @@ There is no autocast, so the dtype of an operation can be read off the weights.
 
 import torch
 from torch import nn
+
 from voxgate.engine.config import Precision
 from voxgate.engine.passes import Applied
 

@@ -9,6 +9,7 @@ import logging
 import warnings
 
 from torch import nn
+
 from voxgate.engine.config import Quantization
 from voxgate.engine.passes import Applied
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.config import FlowConfig, Runtime
 from voxgate.engine.passes import Applied
 from voxgate.engine.passes.onnx_graph import OPSET, Graph, graph_of

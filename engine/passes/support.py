@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import torch
+
 from voxgate.engine.config import Compile, FlowConfig, Precision, Quantization, Runtime
 from voxgate.engine.errors import EngineError
 
@@ -162,6 +163,7 @@ def _check_runtime(option: str, runtime: Runtime, config: FlowConfig) -> None:
         raise EngineError(f"{requested} has no fp16 on a CPU; use precision=fp32, {instead}")
     check_packages(requested)
     import onnxruntime
+
     from voxgate.engine.passes.onnx_session import provider
 
     needed = provider(runtime, config.device)

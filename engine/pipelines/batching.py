@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
+
 from voxgate.engine.config import MAX_BATCH
 from voxgate.engine.errors import EngineError
 

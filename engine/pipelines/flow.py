@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.acoustic.batched import batched_cfg, frame_mask, pad
 from voxgate.engine.acoustic.solver import (
     EarlyExitVelocity,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
 from voxgate.engine.acoustic.infill import (
     SAMPLE_RATE_HZ,
     InfillInput,

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import torch
 from torch import nn
+
 from voxgate.engine.audio.postprocess import CROSSFADE
 from voxgate.engine.config import PipelineConfig, options_of, parse
 from voxgate.engine.errors import EngineError

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+
 from voxgate.engine.acoustic.guidance import guide
 from voxgate.engine.acoustic.solver import integrate, time_grid
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS

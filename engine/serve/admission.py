@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 from voxgate.engine.serve.errors import queue_full
 from voxgate.engine.serve.jobs import BatchJob, StreamJob

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.audio_stream import AudioStream, encode_stream

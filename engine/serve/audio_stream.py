@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import numpy as np
+
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.request import SpeechRequest
 from voxgate.engine.serve.response import AudioFormat, pcm16, wav_header

@@ -14,6 +14,7 @@ import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.limits import Limits
 

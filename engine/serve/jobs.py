@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
+
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 
 

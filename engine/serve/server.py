@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 import uvicorn
 from starlette.applications import Starlette
+
 from voxgate.engine.config import OPTIONS, FlowConfig
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.batching import Batcher

@@ -16,6 +16,7 @@ import click
 import torch
 from safetensors.torch import load_file
 from torch import nn
+
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.duration.predictor import DurationModel, DurationShape

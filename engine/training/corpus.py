@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from safetensors.numpy import save_file
+
 from voxgate.engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.training.texts import training_sentences
 

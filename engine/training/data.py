@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.duration.alignment import expand_to_frames
 from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.duration.frames import FrameConditioning

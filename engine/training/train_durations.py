@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.training.data import Corpus

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
 from voxgate.engine.training.data import Corpus

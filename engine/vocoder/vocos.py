@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.convolution import ConvNeXtBlock, convolve
 from voxgate.engine.layers.linear import Linear

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+
 from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
 from voxgate.engine.config.infill import VERSIONS
 from voxgate.engine.errors import EngineError

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import nn
+
 from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
 from voxgate.engine.errors import EngineError
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape

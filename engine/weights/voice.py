@@ -23,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.errors import EngineError

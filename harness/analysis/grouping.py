@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS
 from voxgate.harness.records.measurement import (

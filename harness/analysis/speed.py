@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+
 from voxgate.harness.records.measurement import Missing, Value
 from voxgate.harness.records.run import AudioChunk, Energy, Iteration
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing, Value
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.files import inside, reason, write_atomic
 from voxgate.harness.records.run import Run

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 import soundfile
+
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.run import Iteration, Run

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.records.measurement import Missing, Value
 

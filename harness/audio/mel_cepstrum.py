@@ -25,6 +25,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing
 

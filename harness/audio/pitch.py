@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
+
 from voxgate.harness.audio import activity
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing, not_installed

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.records.measurement import Missing
 

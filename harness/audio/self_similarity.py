@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.recording import Recording
 
 Rows = NDArray[np.float64]

@@ -11,6 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, firwin
+
 from voxgate.harness.audio.recording import Recording, Samples
 
 RATE_HZ = 8_000

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.cli.options import Count, as_json
 from voxgate.harness.cli.output import say_result

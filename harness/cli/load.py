@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from voxgate.harness.cli.options import HISTORY, Amount, Count, as_json, baselines, policy, writing
 from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
 from voxgate.harness.errors import RUNS, HarnessError

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from voxgate.harness.cli.options import Amount, Count, as_json, file, folder
 from voxgate.harness.cli.options import profile as profile_option
 from voxgate.harness.cli.output import INTERRUPTED, say, say_result, score_progress

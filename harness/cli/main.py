@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
+
 from voxgate.harness.errors import DEBUG, SessionInterruptedError, guarded, one_line, watched_output
 
 INTERRUPTED = 130

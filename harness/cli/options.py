@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from voxgate.harness.history.address import VARIABLE
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE

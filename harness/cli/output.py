@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+
 from voxgate.harness import workflow
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.git import trouble

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from voxgate.harness import workflow
 from voxgate.harness.cli.options import (
     HISTORY,

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.history.budget import Margin, shift_of
 from voxgate.harness.history.records import Array, Whole
 from voxgate.harness.history.series import Nights

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+
 from voxgate.harness.analysis.metric_rules import is_known
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.records import Array, Series

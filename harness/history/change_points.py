@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 from scipy.ndimage import median_filter
+
 from voxgate.harness.history.budget import Margin, shift_of
 from voxgate.harness.history.records import Array, Texts, Whole
 

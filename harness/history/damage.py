@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.measurement import Missing, Value

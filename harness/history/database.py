@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history import queries, writing
 from voxgate.harness.history.address import DEFAULT_URL, default_url

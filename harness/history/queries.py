@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history import damage
 from voxgate.harness.history.records import (

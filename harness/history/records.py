@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.constraints import NON_EMPTY, Range, TextPattern
 from voxgate.harness.records.measurement import Better, Value, value_to_json

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
 from voxgate.harness.history.budget import Margin, shift_text
 from voxgate.harness.history.change_points import ChangePoint, change_points
 from voxgate.harness.history.records import Acknowledgement, Array, Series, Whole

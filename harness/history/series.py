@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.history.records import Array, Days, Texts, Whole
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
 from voxgate.harness.analysis.metric_rules import is_known
 from voxgate.harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
 from voxgate.harness.history.budget import (

@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
+
 from voxgate.harness.errors import HarnessError
 
 EXAMPLE = "sqlite:///FILE or postgresql://USER@HOST/NAME"

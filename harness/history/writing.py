@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.records import (
     Acknowledgement,

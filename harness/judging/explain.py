@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
+
 from voxgate.harness import statistics
 from voxgate.harness.analysis.grouping import Measurements, by_name, by_process
 from voxgate.harness.analysis.metric_rules import STAGE, is_speed

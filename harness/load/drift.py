@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+
 from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 
 SETTLE_SHARE = 0.1

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import instant_s
 from voxgate.harness.machine.process_guard import GUARD

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from voxgate.harness import statistics
 from voxgate.harness.load.plan import LENGTHS
 from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord

@@ -11,6 +11,7 @@ below. Durations that differ are tempo, not delay: then there is no pair.
 from dataclasses import dataclass
 
 import numpy as np
+
 from voxgate.harness.audio.recording import Recording, Samples
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.records.measurement import SNR_CEILING_DB, Metric, Missing, MissingKind, Value

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.ndimage import maximum_filter1d
+
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import Recording, Samples, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need

@@ -14,6 +14,7 @@ detected.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput

@@ -8,6 +8,7 @@ speech are prosody's.
 import math
 
 import numpy as np
+
 from voxgate.harness.audio import activity
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import check_valid

@@ -7,6 +7,7 @@ Knows nothing of text or other recordings, and no limits.
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
+
 from voxgate.harness.audio.loudness import integrated_lufs
 from voxgate.harness.audio.recording import check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput

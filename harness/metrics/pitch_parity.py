@@ -13,6 +13,7 @@ octave jumps of the tracker (32 cents instead of 23, n = 12).
 from dataclasses import dataclass
 
 import numpy as np
+
 from voxgate.harness.audio import pitch
 from voxgate.harness.metrics.alignment import aligned
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need

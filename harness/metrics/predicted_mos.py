@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput
 from voxgate.harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled

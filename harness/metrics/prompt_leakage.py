@@ -7,6 +7,7 @@ prompt; another utterance of the same speaker is not alike.
 """
 
 import numpy as np
+
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.audio.self_similarity import (

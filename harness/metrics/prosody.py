@@ -17,6 +17,7 @@ import re
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio import activity, pitch
 from voxgate.harness.audio.activity import Activity
 from voxgate.harness.audio.recording import Recording

@@ -7,6 +7,7 @@ that a model generates anew with other noise: the word error rate counts that.
 """
 
 import numpy as np
+
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.audio.self_similarity import HOP_S, correlations, part, pattern

@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+
 from voxgate.harness.audio.recording import Recording, Samples
 from voxgate.harness.metrics.alignment import Aligned, aligned
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio import activity
 from voxgate.harness.audio.mel import power_mel
 from voxgate.harness.audio.recording import Recording, Samples

@@ -8,6 +8,7 @@ counts level, but nothing that is 80 dB down.
 """
 
 import numpy as np
+
 from voxgate.harness.audio.mel import power_mel
 from voxgate.harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
 from voxgate.harness.audio.recording import Recording

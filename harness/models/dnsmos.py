@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.mel import Power, power_mel
 from voxgate.harness.models.packaged_file import ADVICE, packaged_file
 from voxgate.harness.records.measurement import Missing, not_installed

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
 from voxgate.harness.models.whisper_tensors import fingerprint, read_tensors, size_name
 from voxgate.harness.records.cell import ENGLISH

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_tensors import (
     Tensors,

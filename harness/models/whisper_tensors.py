@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.errors import HarnessError
 
 Tensors = dict[str, NDArray[np.float32]]

@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.text import Text
+
 from voxgate.harness.judging import phrases
 from voxgate.harness.machine.checks.check import CheckState
 from voxgate.harness.machine.doctor import CheckedRequirement, Examination

@@ -12,6 +12,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichBar
+
 from voxgate.harness.machine.clock import Clock, WallClock
 
 PLAIN_EVERY_S = 10.0

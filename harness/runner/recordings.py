@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from voxgate.harness.audio.files import Audio, audio_files, read_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Request

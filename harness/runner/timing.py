@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (

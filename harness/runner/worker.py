@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.audio.files import read_audio, same_audio, wav_bytes
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import SystemRoot, here

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
 from voxgate.harness.machine.profiles import Profile, allowed_cpus
 from voxgate.harness.records.cell import Cell, cell_to_json
 from voxgate.harness.records.codec import to_json

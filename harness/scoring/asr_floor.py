@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+
 from voxgate.harness import statistics
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import MetricInput

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need

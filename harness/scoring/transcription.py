@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.audio.files import Audio, read_audio
 from voxgate.harness.audio.recording import Recording

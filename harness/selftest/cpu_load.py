@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+
 from voxgate.harness.machine.profiles import threads_env
 
 EDGE = 512

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.files import Audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance

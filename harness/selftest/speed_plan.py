@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.cell import Cell

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+
 from voxgate.harness.statistics.priors import NO_PRIOR, Prior
 from voxgate.harness.statistics.summary import LEVEL, Array, Group, Statistic
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import digamma, polygamma
+
 from voxgate.harness.statistics.summary import Array
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from scipy.special import stdtr
+
 from voxgate.harness.statistics.intervals import Shift, student_quantile
 from voxgate.harness.statistics.summary import LEVEL
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.machine.clock import Clock
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import OptionCheck

@@ -9,6 +9,7 @@ matrix products. Its audio is a short tone. It has no options, and ignores the t
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+
 from voxgate.harness.records.cell import Cell, Option, Request
 from voxgate.harness.targets.protocol import StageWatch, Target
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+
 from voxgate.harness.machine.clock import Clock
 from voxgate.harness.records.cell import Cell, Option, Request
 from voxgate.harness.records.run import OptionCheck, StageWork

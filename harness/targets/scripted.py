@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock, sleep
 from voxgate.harness.records.cell import Cell, Option, Request

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.records.cell import Cell, Option, Request

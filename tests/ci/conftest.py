@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.ci.github import GitHub
 
 from tests.ci.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
+from voxgate.harness.ci.github import GitHub
 
 
 @pytest.fixture

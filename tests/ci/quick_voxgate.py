@@ -39,12 +39,11 @@ def install(folder: Path, python: str = sys.executable) -> Path:
 
 def main() -> None:
     """Run one command."""
+    from tests.harness.repository import listen
     from voxgate.harness.judging import accept
     from voxgate.harness.revisions import ab, ab_plan, ab_verdict, paired_run
     from voxgate.harness.runner import confirming
     from voxgate.harness.scoring import kept_scores
-
-    from tests.harness.repository import listen
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
     from voxgate.harness.cli import main as cli

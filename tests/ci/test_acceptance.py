@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ci.fake_github import FakeGitHub
+from tests.harness.fake_runs import REQUESTS, accepted
 from voxgate.harness.ci.__main__ import main
 from voxgate.harness.ci.accept import parse_request, with_reason
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline_file import parse
-
-from tests.ci.fake_github import FakeGitHub
-from tests.harness.fake_runs import REQUESTS, accepted
 
 SHA = "a" * 40
 GATE = 70

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from voxgate.harness.judging.baseline_file import parse
 
 from tests.ci.conftest import environment
 from tests.ci.fake_github import FakeGitHub
@@ -20,6 +19,7 @@ from tests.ci.test_gating import RUN
 from tests.ci.test_gating import event as gated
 from tests.harness.report.outcomes import written
 from tests.harness.repository import SUITE, Repository
+from voxgate.harness.judging.baseline_file import parse
 
 SHA = "a" * 40
 INSTALL, DOCTOR = "Install voxgate", "Is this runner fit to measure on?"

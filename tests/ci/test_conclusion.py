@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from voxgate.harness.ci.__main__ import main
 
 from tests.harness.report.outcomes import drawn, written
+from voxgate.harness.ci.__main__ import main
 
 NOT_ALL = "title=voxgate::nothing regressed, but not all was decided"
 

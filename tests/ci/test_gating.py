@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, zipped
+from tests.harness.report.outcomes import written
 from voxgate.harness.ci import github
 from voxgate.harness.ci.__main__ import main
 from voxgate.harness.ci.gate import NO_VERDICT
 from voxgate.harness.ci.github import GitHub
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.report.pr_comment import MARKER, marker
-
-from tests.ci.fake_github import BOT, TOKEN, FakeGitHub, zipped
-from tests.harness.report.outcomes import written
 
 RUN = 7
 SHA = "a" * 40

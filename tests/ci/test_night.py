@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ci.fake_github import FakeGitHub
+from tests.harness.report.outcomes import written
 from voxgate.harness.ci import webhook
 from voxgate.harness.ci.__main__ import main
 from voxgate.harness.ci.nightly import Weight, findings, measure
 from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.report.format import LIMIT
-
-from tests.ci.fake_github import FakeGitHub
-from tests.harness.report.outcomes import written
 
 PROFILE = "jetson-agx-orin-maxn"
 LOG = "https://github.com/o/r/actions/runs/9"

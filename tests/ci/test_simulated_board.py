@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
-from voxgate.harness.records.toml import read_toml
 
 from tests.ci.fake_runner import ROOT, clean
 from tests.ci.quick_voxgate import install as install_voxgate
@@ -30,6 +29,7 @@ from tests.ci.test_nightly import FAKE
 from tests.ci.test_workflows import run, tool
 from tests.harness.machine import trees
 from tests.harness.report.outcomes import written
+from voxgate.harness.records.toml import read_toml
 
 PAGE = "nightly-on-a-jetson"
 NVIDIAS = "2.5.0a0+872d972e41.nv24.08"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.duration.predictor import DurationModel, DurationShape

@@ -2,6 +2,7 @@
 
 import soundfile
 from click.testing import CliRunner
+
 from voxgate.engine.__main__ import main
 
 

@@ -15,6 +15,9 @@ from unittest import mock
 from urllib.parse import quote
 
 import click
+
+from tests.fuzz import mutate
+from tests.fuzz.driver import FaultError
 from voxgate.engine.config import OPTIONS, parse_options
 from voxgate.harness.cli import main
 from voxgate.harness.errors import HarnessError
@@ -24,9 +27,6 @@ from voxgate.harness.history.series import days_of
 from voxgate.harness.history.url import PLAIN, parse_url, shown, without_secrets
 from voxgate.harness.suite.suite import Suite
 from voxgate.harness.targets.registry import check_cells
-
-from tests.fuzz import mutate
-from tests.fuzz.driver import FaultError
 
 SUITE: dict[str, Any] = {
     "pipeline": "any",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import click
+
 from voxgate.engine.errors import EngineError
 from voxgate.harness.errors import HarnessError
 

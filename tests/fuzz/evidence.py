@@ -24,13 +24,12 @@ from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
-from voxgate.harness.machine.identity import machine
-
 from tests.fuzz.driver import ROOT, fuzz
 from tests.fuzz.kinds import KINDS, shares
 from tests.harness import test_order_of_work
 from tests.harness.kill_accept import Trial, count_calls, full_at, killed_at, random_kills
 from tests.harness.runner import test_full_disk, test_hostile_runs, test_kills
+from voxgate.harness.machine.identity import machine
 
 PART = 10_000
 """Inputs of one job."""

@@ -7,19 +7,18 @@ import json
 import random
 from pathlib import Path
 
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.history.budget import load_budgets
-from voxgate.harness.judging.baseline_file import parse
-from voxgate.harness.judging.policy import DEFAULT, load_imported, load_policy
-from voxgate.harness.revisions import build_recipe, environments, requirements
-from voxgate.harness.suite.workload import load_workload
-
 from tests.fuzz import mutate
 from tests.fuzz.driver import ROOT
 from tests.harness.fake_runs import NAMES
 from tests.harness.fuzz_baseline import damaged
 from tests.harness.kill_accept import Trial
 from tests.harness.report.site.making import BUDGETS
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.budget import load_budgets
+from voxgate.harness.judging.baseline_file import parse
+from voxgate.harness.judging.policy import DEFAULT, load_imported, load_policy
+from voxgate.harness.revisions import build_recipe, environments, requirements
+from voxgate.harness.suite.workload import load_workload
 
 IMPORTED = """
 [imported]

@@ -7,6 +7,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz import mutate
+from tests.fuzz.driver import check_harmless
+from tests.harness.history.entries import entry
+from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
+from tests.harness.history.hostile_rows import Damage, damaged
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import open_existing, open_history
 from voxgate.harness.history.exporters import openmetrics, tables
@@ -15,12 +20,6 @@ from voxgate.harness.history.importers import detect
 from voxgate.harness.history.importers.common import FAULTS, ImportFault
 from voxgate.harness.history.records import Acknowledgement, Vote
 from voxgate.harness.history.trend import trends
-
-from tests.fuzz import mutate
-from tests.fuzz.driver import check_harmless
-from tests.harness.history.entries import entry
-from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
-from tests.harness.history.hostile_rows import Damage, damaged
 
 TODAY = "2026-11-21"
 EVERY = 24

@@ -5,16 +5,15 @@ import random
 import re
 from pathlib import Path
 
+from tests.fuzz import mutate
+from tests.fuzz.driver import FaultError
+from tests.harness.machine.trees import agx_orin, orin_nano, thor, virtual, workstation
 from voxgate.harness.machine.doctor import examine, snapshot
 from voxgate.harness.machine.identity import machine_of
 from voxgate.harness.machine.profiles import PROFILES
 from voxgate.harness.machine.quietness import fitness
 from voxgate.harness.records.environment import environment_from_json
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
-
-from tests.fuzz import mutate
-from tests.fuzz.driver import FaultError
-from tests.harness.machine.trees import agx_orin, orin_nano, thor, virtual, workstation
 
 WORDS = (
     "max", "-1", "0", "N/A", "<unsupported>", "9" * 30, "9" * 5000, "1.5e9", "nan", "inf", "-inf",

@@ -9,6 +9,10 @@ import shutil
 from pathlib import Path
 from unittest import mock
 
+from tests.fuzz import mutate
+from tests.fuzz.driver import check_harmless
+from tests.harness.cli.test_main import made_up
+from tests.harness.hostile import make_run
 from voxgate.harness import workflow
 from voxgate.harness.judging.judge_run import scored_run
 from voxgate.harness.records.run import HeardText
@@ -18,11 +22,6 @@ from voxgate.harness.report.page import write_page
 from voxgate.harness.report.terminal import report_lines
 from voxgate.harness.runner import run_folder
 from voxgate.harness.scoring import kept_scores
-
-from tests.fuzz import mutate
-from tests.fuzz.driver import check_harmless
-from tests.harness.cli.test_main import made_up
-from tests.harness.hostile import make_run
 
 EVERY = 16
 """Of so many, one is judged and drawn, which takes twenty times as long as reading."""

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from tests.fuzz import mutate
+from tests.fuzz.driver import FaultError
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.text.frontend import phonemise
@@ -23,9 +26,6 @@ from voxgate.harness.audio.files import (
     read_audio,
     wav_bytes,
 )
-
-from tests.fuzz import mutate
-from tests.fuzz.driver import FaultError
 
 WORDS = (
     "Hello", "there", "1,234.56", "$5", "10:30", "Dr.", "NASA", "2026-11-20", "é", "naïve", "😀",

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from voxgate.harness.errors import HarnessError
 
 from tests.fuzz.driver import FaultError, check_harmless, fuzz
 from tests.fuzz.kinds import KINDS, shares
 from tests.fuzz.mutate import CANARIES, SCRIPT, json_text
+from voxgate.harness.errors import HarnessError
 
 INPUTS = 2_000
 SEED = 20261121

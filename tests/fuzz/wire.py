@@ -13,6 +13,12 @@ from typing import Any
 
 import httpx2
 import numpy as np
+
+from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
+from tests.fuzz import mutate
+from tests.fuzz.driver import FaultError, check_harmless
+from tests.harness.kill_accept import Trial
+from tests.harness.report.outcomes import written
 from voxgate.engine.config import FlowConfig
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.app import make_app
@@ -32,12 +38,6 @@ from voxgate.harness.targets.http.client import (
     voices_told,
 )
 from voxgate.harness.targets.http.target import chosen_model
-
-from tests.engine.serve.fakes import MODEL, RATE_HZ, FakeBatcher, FakeSpeaker
-from tests.fuzz import mutate
-from tests.fuzz.driver import FaultError, check_harmless
-from tests.harness.kill_accept import Trial
-from tests.harness.report.outcomes import written
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "content-type": (

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.repository import controlled, repository
 from voxgate import Suite
 from voxgate.harness.history.address import VARIABLE
 from voxgate.harness.targets.scripted import SCRIPT
-
-from tests.harness.repository import controlled, repository
 
 __all__ = ["controlled", "repository"]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.judging.accept import accept

@@ -15,10 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.harness.kill_accept import Trial
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline_file import parse
-
-from tests.harness.kill_accept import Trial
 
 ODD: tuple[Any, ...] = (
     None, True, 0, -1, 10**400, 2**64, 1e308, -0.0, float("nan"), float("inf"), "", "../x",

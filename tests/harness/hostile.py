@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.records.cell import Cell, Request, Workload
 from voxgate.harness.records.codec import to_json

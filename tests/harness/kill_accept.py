@@ -24,14 +24,13 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging import replace_folder
 from voxgate.harness.judging.accept import accept
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.records.run import ProcessRecord, Run
-
-from tests.harness.fake_runs import make_run, make_scores, steady, with_audio
 
 CHANGING = (
     "open",

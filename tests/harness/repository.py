@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import QUALITY
 from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.signal_parity import snr
@@ -20,8 +22,6 @@ from voxgate.harness.revisions import ab, ab_verdict, paired_run
 from voxgate.harness.runner.round import Round
 from voxgate.harness.runner.runner import Runner
 from voxgate.harness.scoring.score_run import RunScores, audio_jobs
-
-from tests.harness.fake_runs import QUALITY
 
 TARGET = '''
 import json

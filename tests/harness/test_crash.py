@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.cli import main
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import DEBUG, HarnessError, guarded, one_line, without_passwords

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
+from tests.harness.in_process import ALONE, ChildHere
 from voxgate.harness import workflow
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.history.database import open_history
@@ -38,9 +41,6 @@ from voxgate.harness.scoring import kept_scores
 from voxgate.harness.scoring.kept_scores import FILE
 from voxgate.harness.scoring.score_run import RunScores
 from voxgate.harness.workflow import check_suite, judge_run
-
-from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
-from tests.harness.in_process import ALONE, ChildHere
 
 Script = Callable[[dict[str, Any]], None]
 RUN = Path("runs/0001")

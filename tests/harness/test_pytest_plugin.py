@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
+
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from voxgate.harness import workflow
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.history.address import DEFAULT_URL
@@ -21,8 +23,6 @@ from voxgate.harness.runner import run_plan
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.targets.scripted import SCRIPT
-
-from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 pytest_plugins = ("pytester",)
 

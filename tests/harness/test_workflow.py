@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from voxgate.harness import workflow
 from voxgate.harness.analysis.metric_rules import ENERGY
 from voxgate.harness.cli.main import invoke
@@ -22,8 +24,6 @@ from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
 from voxgate.harness.runner.run_plan import RunPlan
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.workflow import check_suite, judge_run
-
-from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 
 Script = Callable[[dict[str, Any]], None]
 SLOW = {"steps-4": {"slower": 1.1, "stage": "vocoder"}}

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.harness.metrics.material import people
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.audio.telephone import line
 from voxgate.harness.metrics.clicks import clicks_score
@@ -25,8 +26,6 @@ from voxgate.harness.metrics.repetition import repeats_per_s
 from voxgate.harness.records.measurement import Missing, Value
 from voxgate.harness.selftest.trials import clopper_pearson
 from voxgate.harness.suite.workload import load_workload
-
-from tests.harness.metrics.material import people
 
 SENTENCES = 50
 DETECTORS: Mapping[str, Callable[[MetricInput], Value]] = {

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+
+from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 from voxgate.harness.audio.recording import read_recording  # noqa: E402
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need  # noqa: E402
 from voxgate.harness.metrics.registry import entry, select_metrics  # noqa: E402
-
-from tests.harness.metrics.material import Pair, make_pairs, voice_sources  # noqa: E402
 
 ROUNDS, FILES = 3, 12
 LEAST_MS = 0.5

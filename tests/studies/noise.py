@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.machine.profiles import MALLOC, get_profile
 from voxgate.harness.records.run import Phase, ProcessRecord

@@ -25,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, stdtrit
+
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.policy import Policy, load_policy, shown_metrics
 from voxgate.harness.records.run import Phase, Run

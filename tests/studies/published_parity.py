@@ -20,6 +20,7 @@ import soundfile
 import soxr
 import torch
 from safetensors.torch import load_file
+
 from voxgate.engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
 from voxgate.engine.acoustic.solver import time_grid
 from voxgate.engine.config import EPSS_STEPS, Grid, Solver

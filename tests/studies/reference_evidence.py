@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from tests.harness.make_voices import spoken
 from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.postprocess import active_rms
 from voxgate.engine.duration.alignment import EDGE_SILENCE_FRAMES, predict_alignment
@@ -40,8 +42,6 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.runner import run_folder
 from voxgate.harness.scoring.transcription import transcribe_files, transcription_tasks
 from voxgate.harness.suite.workload import load_workload
-
-from tests.harness.make_voices import spoken
 
 SAYS = "We hear them long before we see them, and the whole village goes outside to watch."
 OTHER = "The library opens at nine, and the children are always the first to come in from the rain."

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
 import numpy as np  # noqa: E402
 from pesq import pesq  # noqa: E402
+
 from voxgate.engine.pipelines.flow import FlowPipeline  # noqa: E402
 from voxgate.harness.suite.suite import load_suite  # noqa: E402
 from voxgate.harness.suite.workload import load_workload  # noqa: E402

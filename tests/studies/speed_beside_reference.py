@@ -26,15 +26,15 @@ sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
+
+from tests.studies import published_reference, roofline, speed_page  # noqa: E402
+from tests.studies.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
+from tests.studies.roofline import Work, count_work, timed_s  # noqa: E402
 from voxgate.engine.acoustic.infill import InfillInput, infill_mel, infill_velocity  # noqa: E402
 from voxgate.engine.acoustic.solver import time_grid  # noqa: E402
 from voxgate.engine.config import Grid, Solver  # noqa: E402
 from voxgate.engine.vocoder.vocos import waveform  # noqa: E402
 from voxgate.engine.weights.f5_checkpoint import load_f5, load_vocos  # noqa: E402
-
-from tests.studies import published_reference, roofline, speed_page  # noqa: E402
-from tests.studies.published_parity import BASE, CHARACTERS, LIMIT, PACKAGES, SMALL  # noqa: E402
-from tests.studies.roofline import Work, count_work, timed_s  # noqa: E402
 
 BANDS = 100
 HEARD_FRAMES = 94

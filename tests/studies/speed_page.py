@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from voxgate.harness.machine.identity import machine as this_machine
 
 from tests.studies.roofline import Machine, Work, median
+from voxgate.harness.machine.identity import machine as this_machine
 
 if TYPE_CHECKING:
     from tests.studies.speed_beside_reference import Result

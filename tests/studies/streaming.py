@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.machine.profiles import DEFAULT

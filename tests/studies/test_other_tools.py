@@ -7,10 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from voxgate.harness.runner import run_folder
-from voxgate.harness.selftest.simulated_gate import Gate
-from voxgate.harness.selftest.speed_plan import save
-from voxgate.harness.selftest.trials import all_trials
 
 from tests.harness.fake_runs import policy
 from tests.harness.selftest.making import make_setup, make_sides
@@ -30,6 +26,10 @@ from tests.studies.other_tools import (
     rule_rates,
     same_scale,
 )
+from voxgate.harness.runner import run_folder
+from voxgate.harness.selftest.simulated_gate import Gate
+from voxgate.harness.selftest.speed_plan import save
+from voxgate.harness.selftest.trials import all_trials
 
 FEW = st.lists(st.floats(0.5, 2.0, allow_nan=False), min_size=3, max_size=30, unique=True).map(
     np.array

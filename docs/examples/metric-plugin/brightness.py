@@ -1,6 +1,7 @@
 """brightness.py: where the middle of the spectrum lies."""
 
 import numpy as np
+
 from voxgate import AudioMetric, Metric, MetricInput, Missing
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+
 from voxgate.harness.history.database import History
 from voxgate.harness.history.exporters.tables import Choice, plain_text, table_text, write_bytes
 from voxgate.harness.history.importers.common import slug

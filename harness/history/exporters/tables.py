@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History
 from voxgate.harness.history.dates import left_out_line, untrue

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
+
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.clicks import click_times_s
 from voxgate.harness.metrics.dropouts import dropout_times_s

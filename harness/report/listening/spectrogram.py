@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
+
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.runner.recordings import KeptAudio
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
+
 from voxgate.harness.audio.activity import active_level_db
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.measurement import Missing, Value

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+
 from voxgate.harness.analysis.metric_rules import STAGE
 from voxgate.harness.history.budget import Budget, shift_text
 from voxgate.harness.history.change_points import ChangePoint

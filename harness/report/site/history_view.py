@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.analysis.metric_rules import STAGE, is_helper
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History

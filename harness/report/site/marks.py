@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.report.badges import Badge
 

@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
+
 from voxgate.harness.history.records import CellRow, RunRow
 from voxgate.harness.records.measurement import SNR_CEILING_DB
 from voxgate.harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit

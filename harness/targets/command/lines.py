@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
+
 from voxgate.harness.audio.files import LARGEST_FRAMES, Audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Name, Option, Request

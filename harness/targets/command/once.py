@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import soundfile
+
 from voxgate.harness.audio.files import LARGEST_FRAMES, Audio, decode_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Option, Request

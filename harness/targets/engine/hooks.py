@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.engine.alphabet import PHONES
 from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
 from voxgate.harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged

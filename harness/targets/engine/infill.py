@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+
 from voxgate.engine.acoustic.infill import FRAMES_PER_S, LOG_FLOOR, SAMPLE_RATE_HZ, as_sentence
 from voxgate.engine.audio.reference_recording import transcript_of
 from voxgate.engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHORT_SPEED

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
 from voxgate.harness.records.cell import Request
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder, dtype_name, hooked_in
 from voxgate.harness.targets.engine.prompt_probe import PromptSeen, counting, prompt_seen

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
+
 from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.reference_recording import transcript_of
 from voxgate.engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages

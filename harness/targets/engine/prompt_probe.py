@@ -21,6 +21,7 @@ import numpy as np
 import soxr
 import torch
 from torch import Tensor
+
 from voxgate.engine.layers.mel import log_mel, mel_filterbank
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.records.cell import Option

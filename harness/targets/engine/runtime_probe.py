@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+
 from voxgate.harness.targets.engine.thread_probe import Crowd
 
 PRODUCTS = (

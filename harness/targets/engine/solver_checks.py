@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.acoustic.solver import integrate, steps_for, time_grid
 from voxgate.engine.config import Adaptive, Grid, Solver
 from voxgate.harness.targets.engine.observer import SynthesisObservation

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
 from voxgate.engine.pipelines.pipeline import Pipeline
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import StageWork

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
 from voxgate.engine.pipelines.batching import in_turn
 from voxgate.engine.pipelines.flow import initial_noise
 from voxgate.engine.text.frontend import phonemise

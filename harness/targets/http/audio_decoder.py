@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.files import LARGEST_CHANNELS, UNKNOWN_FROM_BYTES, decode_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.targets.http.audio_format import WAV_HEAD, bytes_to_tell, format_of

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.process_guard import GUARD
 from voxgate.harness.records.codec import from_json

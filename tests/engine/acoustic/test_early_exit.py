@@ -6,6 +6,7 @@ without them.
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.acoustic.guidance import CFGVelocity
 from voxgate.engine.acoustic.solver import (
     FULL_PHONES,

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from voxgate.engine.acoustic.solver import PRUNED_STEPS, integrate, time_grid
 from voxgate.engine.config import EPSS_STEPS, Grid, Solver
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from voxgate.engine.audio.postprocess import (
     CROSSFADE,
     PEAK_LIMIT,

@@ -3,6 +3,7 @@ voxgate.engine.audio.prompt_cache: a recording is worked out once, whatever its 
 """
 
 import pytest
+
 from voxgate.engine.audio import prompt_cache
 from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.errors import EngineError

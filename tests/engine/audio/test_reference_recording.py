@@ -9,6 +9,7 @@ import resource
 import numpy as np
 import pytest
 import soundfile
+
 from voxgate.engine.audio import reference_recording
 from voxgate.engine.audio.reference_recording import load_speech, read_file, transcript_of
 from voxgate.engine.errors import EngineError

@@ -1,6 +1,7 @@
 """voxgate.engine.config: strict options."""
 
 import pytest
+
 from voxgate.engine.config import OPTIONS, FlowConfig, Precision, Solver, parse_options, parse_words
 from voxgate.engine.errors import EngineError
 

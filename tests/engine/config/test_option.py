@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+
 from voxgate.engine.config import (
     FlowConfig,
     InfillConfig,

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.duration.forced_alignment import (
     MAX_STEP,
     STEP_COST,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from voxgate.engine.layers.attention import Attention, apply_rope, plain_attention, rope_tables
 from voxgate.engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
 from voxgate.engine.layers.time_conditioning import TimestepEmbedding

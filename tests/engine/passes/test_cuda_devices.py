@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+
 from voxgate.engine.acoustic import dit as acoustic
 from voxgate.engine.acoustic.infill import InfillPrompt, empty_prompt
 from voxgate.engine.config import Solver, parse_options

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.acoustic.dit import InputEmbedding
 from voxgate.engine.layers.mel import BANDS
 from voxgate.engine.passes.padding import PaddedVocos

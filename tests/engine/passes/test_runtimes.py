@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
+
 from voxgate.engine.__main__ import main
 from voxgate.engine.config import FlowConfig, Runtime, parse_options
 from voxgate.engine.errors import EngineError

@@ -1,6 +1,7 @@
 """voxgate.engine.passes.support: what cannot work is refused before any work, with what would."""
 
 import pytest
+
 from voxgate.engine.config import parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import support as module

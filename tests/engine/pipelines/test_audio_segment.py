@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.audio_segment import segments
 

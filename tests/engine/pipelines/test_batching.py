@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.engine.config import MAX_BATCH
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.batching import (

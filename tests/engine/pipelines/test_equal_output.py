@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+
+from tests.engine import plain_models
+from tests.engine.conftest import TINY_DIT, TINY_VOCODER
 from voxgate.engine.acoustic.dit import DiT
 from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.errors import EngineError
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape, waveform
-
-from tests.engine import plain_models
-from tests.engine.conftest import TINY_DIT, TINY_VOCODER
 
 F5 = F5Shape(
     characters=9,

@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.flow import STAGES, initial_noise

@@ -12,6 +12,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
+
 from voxgate.engine.__main__ import main
 from voxgate.engine.acoustic.infill import SAMPLE_RATE_HZ
 from voxgate.engine.config.infill import (

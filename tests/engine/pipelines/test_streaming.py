@@ -7,6 +7,7 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.acoustic import batched
 from voxgate.engine.acoustic.batched import frame_mask, pad
 from voxgate.engine.config import parse_options

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
 from voxgate.engine.acoustic.guidance import CFGVelocity, with_prompt
 from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.duration.alignment import EDGE_SILENCE_FRAMES

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+
+from tests.engine.pipelines.test_streaming import LONG, TOLERANCE, largest_difference
 from voxgate.engine.config import parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines import worker_threads as module
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.engine.pipelines.worker_threads import AHEAD, Workers
 from voxgate.engine.timing import StageTimes
-
-from tests.engine.pipelines.test_streaming import LONG, TOLERANCE, largest_difference
 
 pytestmark = pytest.mark.timeout(120)  # who waits for ever here has found a fault
 LONG_S = 60.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx2
 import numpy as np
 import uvicorn
+
 from voxgate.engine.config import FlowConfig
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 from voxgate.engine.serve.admission import AdmissionController

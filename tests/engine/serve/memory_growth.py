@@ -24,6 +24,7 @@ from xml.etree import ElementTree
 
 import psutil
 import torch
+
 from voxgate.engine.config import FlowConfig, typed
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.suite.workload import load_workload

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
+from tests.engine.serve.fakes import FakeBatcher
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 from voxgate.engine.serve.admission import AdmissionController
@@ -15,8 +17,6 @@ from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.request import SpeechRequest
 from voxgate.engine.serve.response import AudioFormat
-
-from tests.engine.serve.fakes import FakeBatcher
 
 ENOUGH_S = 20.0
 PIECES = 3

@@ -10,11 +10,11 @@ import httpx2
 import numpy as np
 import pytest
 import soundfile
+
+from tests.engine.serve.fakes import MODEL, PIECE, RATE_HZ, FakeSpeaker, house, hum
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve import app
 from voxgate.engine.serve.limits import Limits
-
-from tests.engine.serve.fakes import MODEL, PIECE, RATE_HZ, FakeSpeaker, house, hum
 
 
 @pytest.fixture(name="home", scope="module")

@@ -12,14 +12,14 @@ import time
 
 import numpy as np
 import pytest
+
+from tests.engine.serve.fakes import RATE_HZ, FakeSpeaker, house
+from tests.engine.serve.test_app import until
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 from voxgate.engine.serve.audio_stream import MAX_BUFFERED_S
 from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits
-
-from tests.engine.serve.fakes import RATE_HZ, FakeSpeaker, house
-from tests.engine.serve.test_app import until
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 MANY = 3000

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.serve.response import AudioFormat, encode, pcm16, wav_header

@@ -15,11 +15,11 @@ import httpx2
 import psutil
 import pytest
 from click.testing import CliRunner
+
+from tests.engine.conftest import write_tiny_voice
 from voxgate.engine.__main__ import main
 from voxgate.engine.layers.linear import has_onednn
 from voxgate.engine.serve.server import CACHED_KERNELS, CAPACITIES, limit_onednn_cache
-
-from tests.engine.conftest import write_tiny_voice
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 12
 

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+
+from tests.engine.serve.world import World, done
 from voxgate.engine.serve.scheduler import (
     HEAD_START_S,
     PATIENCE_S,
@@ -10,8 +12,6 @@ from voxgate.engine.serve.scheduler import (
     schedule_batch,
     schedule_stream,
 )
-
-from tests.engine.serve.world import World, done
 
 TURN_S = 1.0
 """Duration of a step in these tests, unless given."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from voxgate.engine.pipelines.audio_segment import AudioSegment
 from voxgate.engine.serve.jobs import BatchJob, StreamJob
 from voxgate.engine.serve.scheduler import EngineThread

@@ -4,6 +4,7 @@ checkpoints expect it, and its duration.
 """
 
 import pytest
+
 from voxgate.engine.duration.byte_rate import FRAMES_PER_BYTE, LONGEST_S, MIN_FRAMES, ByteRate
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text.character_ids import (

@@ -4,6 +4,7 @@ stored here.
 """
 
 import pytest
+
 from voxgate.engine.alphabet import PHONES
 from voxgate.engine.text.frontend import phonemise
 

@@ -4,6 +4,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.engine.alphabet import PHONE_IDS, PHONES, SILENCE
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text.frontend import MAX_CHARACTERS, phonemise

@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.engine.text.normalise import BREAKS, MAX_WORD_LETTERS, normalise
 
 CASES = (

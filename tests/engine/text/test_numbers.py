@@ -1,4 +1,5 @@
 import pytest
+
 from voxgate.engine.text.numbers import cardinal, decimal, digits, ordinal, plural, year
 
 

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.engine.alphabet import PHONE_IDS
 from voxgate.engine.text.pronounce import inflected, pronounce, pronounce_word
 

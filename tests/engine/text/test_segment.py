@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text.normalise import normalise
 from voxgate.engine.text.segment import MIN_CHUNK_CHARACTERS, characters, segment

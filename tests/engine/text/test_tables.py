@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
+
 from voxgate.engine.alphabet import PHONE_IDS
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text import letter_to_sound, lexicon

@@ -11,6 +11,7 @@ import zipfile
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
 from voxgate.engine.acoustic.infill import InfillInput, infill_mel, infill_velocity
 from voxgate.engine.acoustic.solver import time_grid

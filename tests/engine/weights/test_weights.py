@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
 from voxgate.engine.errors import EngineError
 from voxgate.engine.weights.voice import DEFAULT_VOICE, FORMAT, load_voice
 

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name, by_process
 from voxgate.harness.analysis.metric_rules import is_helper, is_known, is_speed
 from voxgate.harness.metrics.registry import full_version
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.run import AudioChunk, Energy, Failure, FailureKind, Run
-
-from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 
 WALLS = {"nfe-8": [[0.1, 0.2, 0.3, 0.4], [0.2, 0.2, 0.2, 0.2]]}
 

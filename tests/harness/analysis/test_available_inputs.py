@@ -5,6 +5,7 @@ for nothing else.
 
 from dataclasses import replace
 
+from tests.harness.fake_runs import REQUESTS, good_run, make_scores
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.available_inputs import available_inputs, is_applicable
 from voxgate.harness.analysis.grouping import by_name
@@ -12,8 +13,6 @@ from voxgate.harness.metrics.metric import Need
 from voxgate.harness.records.cell import Request, Workload
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Run
-
-from tests.harness.fake_runs import REQUESTS, good_run, make_scores
 
 VOICED = ("question_rise", "voice_similarity", "join_clicks")
 

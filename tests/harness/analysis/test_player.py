@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.harness.fake_runs import sample
 from voxgate.harness.analysis.speed import (
     NOT_RECORDED,
     ONE_CHUNK,
@@ -14,8 +16,6 @@ from voxgate.harness.analysis.speed import (
 )
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import AudioChunk
-
-from tests.harness.fake_runs import sample
 
 PIECES = st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.01, 5.0)), min_size=1, max_size=12)
 

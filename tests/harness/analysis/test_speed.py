@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from voxgate.harness.analysis.speed import latency_percentile, rtf, rtf_median, rtfx
 from voxgate.harness.records.measurement import Missing
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+
+from tests.harness.fake_runs import make_run
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.stages import moved_stage, pair_stages
 from voxgate.harness.judging import explain
 from voxgate.harness.judging.baseline import of_run
 from voxgate.harness.records.run import Run
-
-from tests.harness.fake_runs import make_run
 
 
 def run(stages: Callable[[float], Mapping[str, float]], walls_s: list[list[float]]) -> Run:

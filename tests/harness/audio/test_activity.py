@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from voxgate.harness.audio.activity import PAUSE_S, Activity, segments
-from voxgate.harness.audio.recording import Recording
-from voxgate.harness.records.measurement import Missing
 
 from tests.harness.metrics.speech import RATE_HZ, speech
 from tests.harness.metrics.voices import contour, sung
+from voxgate.harness.audio.activity import PAUSE_S, Activity, segments
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing
 
 FRAME_S = 0.010
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from voxgate.harness.audio.files import (
     LARGEST_FRAMES,
     promised_duration_s,

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.audio.mel_cepstrum import (
     HOP,
     PARAMETERS,
@@ -13,8 +15,6 @@ from voxgate.harness.audio.mel_cepstrum import (
 )
 from voxgate.harness.audio.recording import Recording, Samples
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 ORDER, ALPHA = PARAMETERS[RATE_HZ]
 SPTK_PLACES = [0, 1, 2, 11, 22]  # c[1], c[2], c[3], c[12], c[23]

@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
+from tests.harness.metrics.voices import contour, sung
 from voxgate.harness.audio import pitch
 from voxgate.harness.audio.pitch import HOP_S, PitchTrack, track
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing, not_installed
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
-from tests.harness.metrics.voices import contour, sung
 
 TENTH_OF_A_SEMITONE = 2.0 ** (0.1 / 12.0) - 1.0
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.self_similarity import (
     SelfSimilarity,
@@ -10,8 +12,6 @@ from voxgate.harness.audio.self_similarity import (
     pattern,
     stretches,
 )
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 ROWS = 40
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 from scipy.signal import correlate
-from voxgate.harness.audio.recording import Recording
-from voxgate.harness.audio.telephone import line, mu_law_decode, mu_law_encode
 
 from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.telephone import line, mu_law_decode, mu_law_encode
 
 
 def tone(hz: float, rate_hz: int = RATE_HZ, size: float = 0.25) -> np.ndarray:

@@ -5,6 +5,7 @@ other, stretched.
 
 import numpy as np
 import pytest
+
 from voxgate.harness.audio.mel_cepstrum import warp
 
 

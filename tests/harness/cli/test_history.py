@@ -11,6 +11,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up, measured, output
+from tests.harness.history.entries import cell, entry, value
+from tests.harness.history.foreign_files import nightly
 from voxgate.harness import workflow
 from voxgate.harness.cli import history as history_cli
 from voxgate.harness.cli.main import invoke
@@ -21,10 +25,6 @@ from voxgate.harness.history.importers.votes import SCHEMA as VOTES
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring import kept_scores
-
-from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up, measured, output
-from tests.harness.history.entries import cell, entry, value
-from tests.harness.history.foreign_files import nightly
 
 __all__ = ["measured"]
 

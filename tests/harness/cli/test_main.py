@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.fake_runs import EXACT, QUALITY
+from tests.harness.report.parsing import Page
 from voxgate.harness import workflow
 from voxgate.harness.cli import main
 from voxgate.harness.cli.main import invoke
@@ -27,9 +30,6 @@ from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.scoring.score_run import RunScores
-
-from tests.harness.fake_runs import EXACT, QUALITY
-from tests.harness.report.parsing import Page
 
 Script = Callable[[dict[str, Any]], None]
 

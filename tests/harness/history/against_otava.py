@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from voxgate.harness.history.budget import Margin
 from voxgate.harness.history.change_points import change_points, steps
 from voxgate.harness.history.records import Array

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
-from voxgate.harness.history.database import History, open_history
-from voxgate.harness.history.tables import METADATA
 
 from tests.harness.history import postgres
+from voxgate.harness.history.database import History, open_history
+from voxgate.harness.history.tables import METADATA
 
 NUMBERS = count()
 KINDS = ("sqlite", "postgresql")

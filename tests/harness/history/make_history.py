@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+
 from voxgate.harness.history.database import open_history
 from voxgate.harness.history.records import EntryCell, EntryValue, HistoryEntry, digest_of
 from voxgate.harness.records.measurement import Better, Missing, Value

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
+
 from voxgate.harness.history.alarm import LEAST_REFERENCE, OF, REFERENCE, watches
 from voxgate.harness.history.budget import ALARM, RELATIVE, STEP, Array, Margin
 from voxgate.harness.history.change_points import change_points

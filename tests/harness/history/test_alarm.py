@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.harness.history import simulate_nights as simulation
+from tests.harness.history.against_otava import stepped
 from voxgate.harness.history.alarm import (
     ENOUGH,
     MADS,
@@ -18,9 +21,6 @@ from voxgate.harness.history.budget import Margin
 from voxgate.harness.history.records import Array
 from voxgate.harness.history.series import Nights
 from voxgate.harness.records.measurement import Better
-
-from tests.harness.history import simulate_nights as simulation
-from tests.harness.history.against_otava import stepped
 
 THREE_PERCENT = Margin(relative=0.03)
 FIRST = np.datetime64("2026-09-01")

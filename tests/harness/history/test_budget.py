@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.budget import Budget, broken_by, load_budgets, unmatched
 from voxgate.harness.history.records import Series

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
+
+from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 from voxgate.harness.history import change_points as changes
 from voxgate.harness.history.budget import Margin
 from voxgate.harness.history.change_points import (
@@ -14,8 +16,6 @@ from voxgate.harness.history.change_points import (
     without_spikes,
 )
 from voxgate.harness.history.records import Array
-
-from tests.harness.history.against_otava import ANY, Dates, ours_bare, stepped
 
 ONE_PERCENT = Margin(relative=0.01)
 seeds = st.integers(0, 2**32 - 1)

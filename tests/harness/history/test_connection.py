@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.harness.history.entries import entry
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history import database
 from voxgate.harness.history.address import DEFAULT_URL, VARIABLE, default_url
 from voxgate.harness.history.database import open_history
 from voxgate.harness.history.url import parse_url, shown
-
-from tests.harness.history.entries import entry
 
 NOBODY = 65534
 

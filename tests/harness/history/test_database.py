@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
+
+from tests.harness.history.entries import HOSTILE, cell, entry, value
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History, open_history
 from voxgate.harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from voxgate.harness.history.url import parse_url
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.history.entries import HOSTILE, cell, entry, value
 
 COUNTED = ("run", "cell", "series", "point")
 

@@ -4,13 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.history.entry import digest_of_run, entry_of_run
-from voxgate.harness.history.records import HistoryEntry
-from voxgate.harness.judging.judge import judge
-from voxgate.harness.records.environment import Machine
-from voxgate.harness.records.measurement import Missing
-from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 
 from tests.harness.fake_runs import (
     accepted,
@@ -22,6 +15,13 @@ from tests.harness.fake_runs import (
     process,
     steady,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.history.entry import digest_of_run, entry_of_run
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.environment import Machine
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 
 EFFECT = OptionCheck(
     option="precision", requested="bf16", observed="bf16", in_effect=True, reason="12 of 12"

@@ -9,15 +9,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
+from tests.harness.history.entries import entry
+from tests.harness.history.hostile_rows import Damage, damaged, random_damage
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.address import VARIABLE
 from voxgate.harness.history.database import open_existing, open_history
 from voxgate.harness.history.records import Acknowledgement, Vote
 from voxgate.harness.history.url import parse_url
-
-from tests.harness.history.entries import entry
-from tests.harness.history.hostile_rows import Damage, damaged, random_damage
 
 Capture = pytest.CaptureFixture[str]
 CANARY = "Canary7Bird"

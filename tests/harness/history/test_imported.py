@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from voxgate.harness.cli.main import invoke
 
 from tests.harness.history.foreign_files import nightly
+from voxgate.harness.cli.main import invoke
 
 Capture = pytest.CaptureFixture[str]
 TODAY = "2025-09-25"

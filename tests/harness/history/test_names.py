@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.history.entries import cell, entry, value
+from tests.harness.history.foreign_files import asv_folder, asv_result, nightly
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import open_history
@@ -17,9 +20,6 @@ from voxgate.harness.history.exporters import otava, tables
 from voxgate.harness.history.exporters.tables import Choice
 from voxgate.harness.history.importers import common, detect
 from voxgate.harness.history.records import HistoryEntry
-
-from tests.harness.history.entries import cell, entry, value
-from tests.harness.history.foreign_files import asv_folder, asv_result, nightly
 
 Capture = pytest.CaptureFixture[str]
 ALIKE = (

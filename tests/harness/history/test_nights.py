@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from voxgate.harness.history.records import Days
 from voxgate.harness.history.series import (
     NO_RUN,

@@ -13,12 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
+
+from tests.harness.history.entries import entry
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import STEPS, current, make_engine, migrate, open_history
 from voxgate.harness.history.tables import METADATA, REVISION
 from voxgate.harness.history.url import parse_url
-
-from tests.harness.history.entries import entry
 
 FIRST = "r0001"
 

@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from sqlalchemy import Engine, event
-from voxgate.harness.history.database import open_history
 
 from tests.harness.history.entries import entry
+from voxgate.harness.history.database import open_history
 
 OF_A_MONTH = 28
 

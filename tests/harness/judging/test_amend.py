@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.harness.judging.amend import (
     add_unshared_cells,
     amend_verdicts,
@@ -19,8 +20,6 @@ from voxgate.harness.records.verdict import (
     RunVerdict,
     Verdict,
 )
-
-from tests.harness.fake_runs import CELLS, make_run, steady
 
 COMPARISON = Comparison(
     cell="nfe-8",

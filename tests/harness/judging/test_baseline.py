@@ -9,6 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import (
+    REQUESTS,
+    accepted,
+    good_run,
+    make_run,
+    make_scores,
+    steady,
+    with_audio,
+)
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.audio.files import read_audio
@@ -20,16 +30,6 @@ from voxgate.harness.records.environment import environment_from_json, facts_of
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 from voxgate.harness.scoring.kept_scores import golden_digest
-
-from tests.harness.fake_runs import (
-    REQUESTS,
-    accepted,
-    good_run,
-    make_run,
-    make_scores,
-    steady,
-    with_audio,
-)
 
 
 def quality(tmp_path: Path) -> Path:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, steady
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import relative_to_typical, typical_values
 from voxgate.harness.judging.baseline import of_run
@@ -13,8 +15,6 @@ from voxgate.harness.metrics.registry import base_name, full_version
 from voxgate.harness.records.environment import environment_from_json
 from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
 from voxgate.harness.records.verdict import Comparison
-
-from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, make_scores, steady
 
 
 def compared(tmp_path: Path, run=None, *, before=None, **scores) -> dict[str, Comparison]:

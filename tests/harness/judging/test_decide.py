@@ -5,17 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.analysis.grouping import by_process
-from voxgate.harness.judging.accept import accept
-from voxgate.harness.judging.baseline import Baseline, as_golden, load_baseline, of_run
-from voxgate.harness.judging.compare import ABSENT, GONE, OLDER
-from voxgate.harness.judging.decide import decide
-from voxgate.harness.judging.judge import judge
-from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
-from voxgate.harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
-from voxgate.harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
-from voxgate.harness.statistics import at_percentile, shift
 
 from tests.harness.fake_runs import (
     CELLS,
@@ -33,6 +22,17 @@ from tests.harness.fake_runs import (
     steady,
     with_audio,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.analysis.grouping import by_process
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import Baseline, as_golden, load_baseline, of_run
+from voxgate.harness.judging.compare import ABSENT, GONE, OLDER
+from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
+from voxgate.harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
+from voxgate.harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
+from voxgate.harness.statistics import at_percentile, shift
 
 SPEED = Limit(relative=0.05, absolute=None, blocking=True, against="baseline", evidence="processes")
 HEARD = replace(SPEED, against="intrinsic", evidence="utterances")

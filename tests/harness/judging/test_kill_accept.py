@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.judging import replace_folder
-from voxgate.harness.judging.baseline import load_baseline
 
 from tests.harness.fuzz_baseline import fuzz
 from tests.harness.kill_accept import (
@@ -23,6 +20,9 @@ from tests.harness.kill_accept import (
     random_kills,
     state,
 )
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging import replace_folder
+from voxgate.harness.judging.baseline import load_baseline
 
 
 def whole(found: list[str]) -> None:

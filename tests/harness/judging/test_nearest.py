@@ -6,16 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.judging.accept import accept
-from voxgate.harness.judging.baseline import machine_id
-from voxgate.harness.judging.nearest import baseline_of
-from voxgate.harness.machine.checks.check import SystemRoot
-from voxgate.harness.machine.checks.limits import NAMES
-from voxgate.harness.machine.identity import comparable, machine, machine_of, unrecorded
-from voxgate.harness.records.environment import Machine, RunEnvironment, Toolchain
-from voxgate.harness.records.run import Run
-from voxgate.harness.records.verdict import RunVerdict, Verdict
 
 from tests.harness.fake_runs import good_run, judged, make_scores, with_audio
 from tests.harness.machine.trees import (
@@ -28,6 +18,16 @@ from tests.harness.machine.trees import (
     workstation,
     write,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import machine_id
+from voxgate.harness.judging.nearest import baseline_of
+from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.checks.limits import NAMES
+from voxgate.harness.machine.identity import comparable, machine, machine_of, unrecorded
+from voxgate.harness.records.environment import Machine, RunEnvironment, Toolchain
+from voxgate.harness.records.run import Run
+from voxgate.harness.records.verdict import RunVerdict, Verdict
 
 
 def on(facts: dict[str, object], folder: Path | str) -> Run:

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.fake_runs import policy
+from tests.harness.in_process import ALONE, ChildHere
 from voxgate import Suite
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import Measurements, by_name
@@ -36,9 +39,6 @@ from voxgate.harness.report.terminal import report_lines
 from voxgate.harness.runner import run_folder, runner, worker_pool
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.scoring.score_run import TAKES_DIFFER, score_run
-
-from tests.harness.fake_runs import policy
-from tests.harness.in_process import ALONE, ChildHere
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]

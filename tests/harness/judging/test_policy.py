@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.judging.policy import DEFAULT, load_policy
 
 from tests.harness.fake_runs import NAMES
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.policy import DEFAULT, load_policy
 
 GOOD = (
     "schema_version = 1\n[metrics]\nrtf = { relative = 0.1, blocking = false, against = "

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import accepted
 from voxgate.harness.audio.files import write_flac
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.judging.baseline_file import render
 from voxgate.harness.judging.seal import main
-
-from tests.harness.fake_runs import accepted
 
 COMMITTED = Path(__file__).parents[3] / "baselines"
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from voxgate.harness.judging.tradeoff import fastest_passing, tradeoff
-from voxgate.harness.records.measurement import Missing
-
 from tests.harness.fake_runs import good_run, make_run, steady
 from tests.harness.report.making import contents, passed, regressed
+from voxgate.harness.judging.tradeoff import fastest_passing, tradeoff
+from voxgate.harness.records.measurement import Missing
 
 
 def test_a_cell_that_is_slower_and_worse_is_not_on_the_line() -> None:

@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from voxgate.harness.load.drift import Drift, DriftKind, drifts
-from voxgate.harness.load.records import ResponseRecord
 
 from tests.harness.load.making import answer, loaded
+from voxgate.harness.load.drift import Drift, DriftKind, drifts
+from voxgate.harness.load.records import ResponseRecord
 
 HOUR_S = 3600.0
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
+from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.load.driver import Driver, Speak, drive
 from voxgate.harness.load.plan import Extent, Level
 from voxgate.harness.load.records import (
@@ -21,8 +23,6 @@ from voxgate.harness.machine.clock import instant_s, sleep
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
-
-from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 REQUESTS = tuple(Request(id=f"r{number}", text="One.") for number in range(3))
 PIECE = ReceivedAudio(audio=np.zeros(800, np.float32), rate_hz=16_000)

@@ -8,6 +8,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.harness.load.making import answer
+from tests.harness.load.test_load_verb import _project as project  # noqa: F401 - a fixture
+from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging import accept
@@ -18,10 +22,6 @@ from voxgate.harness.load.report import report_of
 from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.runner.run_folder import load_run
-
-from tests.harness.load.making import answer
-from tests.harness.load.test_load_verb import _project as project  # noqa: F401 - a fixture
-from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 
 pytestmark = pytest.mark.usefixtures("project", "quiet")
 FACTS = {"id": "box-2c", "cores": 2}

@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.load.plan import (
     Extent,

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.targets.speech_servers import Reply, fake_server, refused, tone, wav
 from voxgate.harness.cli import load
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.load.records import read_cell
 from voxgate.harness.load.report import report_of
 from voxgate.harness.records.cell import cell_from_json
 from voxgate.harness.targets.http.target import URL
-
-from tests.harness.targets.speech_servers import Reply, fake_server, refused, tone, wav
 
 FINE = Reply(parts=(wav(tone()),))
 SUITE = '''"""Can it serve?"""

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.load.making import answer, loaded
 from voxgate.harness.load.drift import drifts
 from voxgate.harness.load.records import LoadPhase
 from voxgate.harness.load.summary import (
@@ -15,8 +17,6 @@ from voxgate.harness.load.summary import (
     too_few,
 )
 from voxgate.harness.statistics import Interval
-
-from tests.harness.load.making import answer, loaded
 
 
 def test_rates_percentiles_and_goodput_of_known_answers() -> None:

@@ -5,6 +5,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+
 from voxgate.harness.machine.clock import (
     StageWatch,
     VirtualClock,

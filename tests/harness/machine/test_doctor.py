@@ -6,6 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.machine.trees import (
+    CPUS,
+    H200,
+    agx_orin,
+    orin_nano,
+    thor,
+    virtual,
+    with_gpu,
+    workstation,
+    write,
+)
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import CheckState, SystemRoot, growth, here
 from voxgate.harness.machine.doctor import (
@@ -20,18 +32,6 @@ from voxgate.harness.machine.doctor import (
 )
 from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
-
-from tests.harness.machine.trees import (
-    CPUS,
-    H200,
-    agx_orin,
-    orin_nano,
-    thor,
-    virtual,
-    with_gpu,
-    workstation,
-    write,
-)
 
 AGX, NANO, GATE, CUDA = "jetson-agx-orin-maxn", "jetson-orin-nano", "cpu-gate", "cuda"
 WORKED = {"proc/self/schedstat": "2000000000 1000000 9"}

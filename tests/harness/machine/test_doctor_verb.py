@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.machine import doctor, readiness
 from voxgate.harness.machine.checks import check
 from voxgate.harness.machine.checks.check import SystemRoot
-
-from tests.harness.machine.trees import SET, agx_orin, virtual, workstation, write
 
 SUITE = """
 from voxgate import Suite

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.git import between, describe, resolve, top_of
 
 from tests.harness.repository import Repository
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.git import between, describe, resolve, top_of
 
 
 def test_a_branch_a_hash_and_an_expression_mean_a_commit(repository: Repository) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.identity import (
@@ -13,8 +15,6 @@ from voxgate.harness.machine.identity import (
     machine,
     toolchain,
 )
-
-from tests.harness.machine.trees import CPUS, agx_orin, orin_nano, thor, virtual, workstation, write
 
 CPUINFO = """processor\t: {n}
 cpu family\t: 6

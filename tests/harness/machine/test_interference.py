@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import sample
 from voxgate.harness.machine.interference import (
     STOLEN_SHARE,
     WAITED_SHARE,
     DisturbanceWatch,
     interference_causes,
 )
-
-from tests.harness.fake_runs import sample
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 STAT = (

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.machine.trees import FakeNvml, agx_orin, orin_nano, thor, virtual, write
 from voxgate import Suite
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name
@@ -38,8 +40,6 @@ from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_request import read_job
 from voxgate.harness.targets.protocol import ForwardingTarget
 from voxgate.harness.targets.scripted import ScriptedTarget
-
-from tests.harness.machine.trees import FakeNvml, agx_orin, orin_nano, thor, virtual, write
 
 Make = Callable[..., Suite]
 PLAIN = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8)

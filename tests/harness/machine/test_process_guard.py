@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.machine.process_guard import Guard
 from voxgate.harness.runner import process_files
 

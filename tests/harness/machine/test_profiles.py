@@ -3,6 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.harness.machine import trees
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import CheckState, SystemRoot
 from voxgate.harness.machine.doctor import Action, examine, make_knob, refuse_unfit
@@ -14,8 +16,6 @@ from voxgate.harness.machine.profiles import (
     get_profile,
     name_of_changed,
 )
-
-from tests.harness.machine import trees
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "docs" / "examples" / "profiles").glob("*.toml"))

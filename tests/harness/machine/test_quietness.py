@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+
+from tests.harness.fake_runs import make_run, steady
 from voxgate.harness.machine.quietness import TOO_MANY, MachineState, disturbed, fitness
 from voxgate.harness.records.environment import Machine, RunEnvironment, environment_from_json
 from voxgate.harness.records.run import Phase, Run
-
-from tests.harness.fake_runs import make_run, steady
 
 QUIET: Mapping[str, object] = {
     "load_1min": 0.2,

@@ -23,15 +23,14 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
+from tests.harness.metrics import golden_values, throwaway  # noqa: E402
+from tests.harness.metrics.material import Pair, make_pairs, own_sources, people  # noqa: E402
 from voxgate.harness.metrics.registry import entry, metric, select_metrics  # noqa: E402
 from voxgate.harness.models.whisper_tensors import dimensions, read_tensors  # noqa: E402
 from voxgate.harness.models.whisper_weights import locate_weights  # noqa: E402
 from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, Value  # noqa: E402
 from voxgate.harness.scoring.scorer import score_quality  # noqa: E402
 from voxgate.harness.scoring.tasks import AudioJob  # noqa: E402
-
-from tests.harness.metrics import golden_values, throwaway  # noqa: E402
-from tests.harness.metrics.material import Pair, make_pairs, own_sources, people  # noqa: E402
 
 OTHERS = Path(__file__).with_name("others.py")
 UNUSABLE = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import entry

@@ -17,13 +17,13 @@ from types import MappingProxyType
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from voxgate.harness.audio.files import write_wav
-from voxgate.harness.audio.recording import read_recording
-from voxgate.harness.suite.workload import load_workload
 
 from tests.harness.metrics.speech import PATH as SLT
 from tests.harness.metrics.speech import TEXT as SLT_TEXT
 from tests.harness.metrics.speech import with_noise
+from voxgate.harness.audio.files import write_wav
+from voxgate.harness.audio.recording import read_recording
+from voxgate.harness.suite.workload import load_workload
 
 Frames = NDArray[np.float64]
 Damage = Callable[[Frames, int], Frames]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput

@@ -25,12 +25,11 @@ import numpy as np
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))  # as a script: `tests` is no installed package
 
-from voxgate.harness.audio.recording import read_recording  # noqa: E402
-from voxgate.harness.metrics.registry import entry, metric, select_metrics  # noqa: E402
-
 from tests.harness.metrics import throwaway  # noqa: E402
 from tests.harness.metrics.agreement import score, write_whisper  # noqa: E402
 from tests.harness.metrics.material import Pair, Source, make_pairs, voice_sources  # noqa: E402
+from voxgate.harness.audio.recording import read_recording  # noqa: E402
+from voxgate.harness.metrics.registry import entry, metric, select_metrics  # noqa: E402
 
 ONE_BY_ONE = Path(__file__).with_name("one_by_one.py")
 ROUNDS = 3

@@ -5,13 +5,13 @@ A delay is found to the frame, removed and reported; what merely sounds differen
 import numpy as np
 import pytest
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics import alignment
 from voxgate.harness.metrics.alignment import Aligned, aligned, find_lag, lag
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing, MissingKind
-
-from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 
 def pair(reference: np.ndarray, heard: np.ndarray, rate_hz: int = RATE_HZ) -> Aligned:

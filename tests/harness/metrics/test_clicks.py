@@ -4,10 +4,10 @@ The blind click detector: finds planted clicks, and nothing in speech or its har
 
 import numpy as np
 import pytest
-from voxgate.harness.metrics.clicks import click_positions, clicks_per_s
-from voxgate.harness.records.measurement import Missing
 
 from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
+from voxgate.harness.metrics.clicks import click_positions, clicks_per_s
+from voxgate.harness.records.measurement import Missing
 
 PLANTED = np.array([8_000, 24_000])
 

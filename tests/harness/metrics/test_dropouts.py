@@ -4,14 +4,14 @@ Dropouts: holes planted in speech are found, and the silences that speech makes 
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
+from tests.harness.metrics.test_clicks import creak, fricative, plosives
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.telephone import line
 from voxgate.harness.metrics.dropouts import dropout_times_s, dropouts_per_s
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
-from tests.harness.metrics.test_clicks import creak, fricative, plosives
 
 LOUD_S = (0.30, 1.24)
 

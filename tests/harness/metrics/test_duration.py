@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.duration import chars_per_s, duration_s
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 
 def of(frames: np.ndarray, text: str = TEXT) -> MetricInput:

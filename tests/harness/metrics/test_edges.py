@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording, Samples, read_recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import MetricSpec, entries
 from voxgate.harness.records.measurement import Missing, Value, lacks_package
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 PLAIN = [

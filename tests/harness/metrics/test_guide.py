@@ -12,10 +12,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from voxgate.harness.judging.policy import DEFAULT
-from voxgate.harness.metrics.registry import FAMILIES, entries
 
 from tests.harness.metrics.speech import PATH, TEXT
+from voxgate.harness.judging.policy import DEFAULT
+from voxgate.harness.metrics.registry import FAMILIES, entries
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()

@@ -10,12 +10,12 @@ import functools
 import numpy as np
 import pytest
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import MetricSpec, entries
 from voxgate.harness.records.measurement import Missing, Value, lacks_package
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 PLAIN = {
     name: each

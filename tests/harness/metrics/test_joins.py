@@ -4,12 +4,12 @@ Clicks at known joins: a jump at a join is heard, the same speech with joins nam
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.clicks import boundary_clicks_per_s, clicks_per_s
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 PAUSE_S = 0.4
 

@@ -5,12 +5,12 @@ Peak, clipping, DC offset, loudness and frames that are no numbers: known answer
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.levels import clipped_share, dc_offset, finite, loudness, peak
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 
 def of(frames: NDArray[np.floating] | list[float], rate_hz: int = RATE_HZ) -> MetricInput:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 from voxgate.harness.audio import pitch
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
@@ -16,8 +18,6 @@ from voxgate.harness.metrics.pitch_parity import (
     vuv_error,
 )
 from voxgate.harness.records.measurement import Missing, Value
-
-from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 Melody = Callable[[np.ndarray], np.ndarray]
 HOP_S = 0.005

@@ -4,6 +4,8 @@ Predicted MOS: the reference package's values, its way of cutting windows, and w
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import speech, with_noise
 from voxgate.harness.audio.mel import filters, power_mel
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
@@ -22,8 +24,6 @@ from voxgate.harness.models.dnsmos import (
 )
 from voxgate.harness.models.packaged_file import packaged_file
 from voxgate.harness.records.measurement import Missing, not_installed
-
-from tests.harness.metrics.speech import speech, with_noise
 
 # speechmos 0.0.1.1 itself, with librosa 0.11.0, on tests/data/slt.flac, and on it with white noise
 # at 20 dB.

@@ -5,13 +5,13 @@ is not taken for them.
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.telephone import line
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.prompt_leakage import prompt_leakage_s
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 HALF = len(speech()) // 2
 

@@ -7,14 +7,14 @@ import math
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
+from tests.harness.metrics.voices import contour, sung
 from voxgate.engine.training.corpus import raise_end
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput, Need
 from voxgate.harness.metrics.prosody import METRICS
 from voxgate.harness.records.measurement import Missing, Value
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
-from tests.harness.metrics.voices import contour, sung
 
 RISE_S = 0.35
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics import registry
@@ -29,8 +31,6 @@ from voxgate.harness.metrics.registry import (
     version_of,
 )
 from voxgate.harness.records.measurement import MetricVersion, lacks_package
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SOURCES = {
     line.name: line.source

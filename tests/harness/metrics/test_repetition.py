@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.telephone import line
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.repetition import repeat_times_s, repeats_per_s
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
 def of(samples: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:

@@ -9,11 +9,11 @@ import numpy as np
 import pystoi
 import pytest
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 from voxgate.harness.metrics import signal_parity
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
-
-from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 TARGET = np.array([3.0, -0.5, 2.0, 7.0])
 PREDICTION = np.array([2.5, 0.0, 2.0, 8.0])

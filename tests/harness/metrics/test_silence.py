@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.duration import cut_tail, leading_silence, trailing_silence
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 
 
 def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:

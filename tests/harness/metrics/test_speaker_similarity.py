@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import speech
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.metrics import speaker_similarity as voice
 from voxgate.harness.metrics.metric import MetricInput
@@ -21,8 +23,6 @@ from voxgate.harness.metrics.speaker_similarity import (
     voice_similarity,
 )
 from voxgate.harness.records.measurement import Missing, not_installed
-
-from tests.harness.metrics.speech import speech
 
 VOICES = Path(voice.__file__).parents[1] / "workloads" / "voices"
 SPEAKERS = ("slt", "rms", "awb")

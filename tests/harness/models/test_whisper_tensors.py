@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models import whisper_tensors as tensors_of
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models import whisper_weights as weights
 from voxgate.harness.models.whisper_weights import BASE, TINY_EN, PublishedSize

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import cell_from_json, cell_to_json

@@ -1,6 +1,7 @@
 """The environment of a run: typed where it decides, and whole again as JSON."""
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.identity import environment, machine, toolchain
 from voxgate.harness.records.environment import MOST_LETTERS, environment_from_json, facts_of

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records import files
 from voxgate.harness.records.files import copy_tree, inside, plain_name, write_atomic, write_file

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.measurement import (
     SNR_CEILING_DB,

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+
+from tests.harness.fake_runs import accepted, good_run, judged, make_scores, with_audio
+from tests.harness.hostile import make_run
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.history.entry import entry_of_run, entry_to_dict
 from voxgate.harness.judging.accept import accept
@@ -17,9 +20,6 @@ from voxgate.harness.records.json_schema import json_schema
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.schemas.__main__ import FOLDER, schemas, text_of
 from voxgate.harness.records.verdict import judgement_to_dict
-
-from tests.harness.fake_runs import accepted, good_run, judged, make_scores, with_audio
-from tests.harness.hostile import make_run
 
 TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,

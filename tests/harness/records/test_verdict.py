@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import accepted, good_run, judged
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.verdict import judgement_from_dict, judgement_to_dict
-
-from tests.harness.fake_runs import accepted, good_run, judged
 
 
 def test_a_judgement_survives_json(tmp_path: Path) -> None:

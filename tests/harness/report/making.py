@@ -4,16 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.judging.accept import accept
-from voxgate.harness.judging.baseline import Baseline, load_baseline
-from voxgate.harness.judging.judge import judge
-from voxgate.harness.records.cell import Request, Workload
-from voxgate.harness.records.environment import environment_from_json
-from voxgate.harness.records.measurement import Missing
-from voxgate.harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from voxgate.harness.report.contents import Report, build_report
-from voxgate.harness.runner.recordings import KeptAudio, Take
 
 from tests.harness.fake_runs import (
     REQUESTS,
@@ -25,6 +15,16 @@ from tests.harness.fake_runs import (
     steady,
     with_audio,
 )
+from voxgate.harness.analysis.aggregate import aggregate
+from voxgate.harness.judging.accept import accept
+from voxgate.harness.judging.baseline import Baseline, load_baseline
+from voxgate.harness.judging.judge import judge
+from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.environment import environment_from_json
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import UNSEEN, HeardText, OptionCheck, Run
+from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.runner.recordings import KeptAudio, Take
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
 RATE_HZ = 16_000

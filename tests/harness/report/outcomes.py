@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
+from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.records.environment import Machine
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.junit import document_of
 from voxgate.harness.report.pr_comment import CommentLinks, comment
-
-from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
-from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE, HEAD = "3fa1c2e" + "0" * 33, "9bd41f0" + "1" * 33

@@ -6,12 +6,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.harness.report.making import passed
 from voxgate.harness.judging.tradeoff import Tradeoff, tradeoff
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import kind
 from voxgate.harness.report.charts import DARK, LIGHT, tradeoff_chart
-
-from tests.harness.report.making import passed
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.fake_runs import good_run, make_run, steady
+from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 from voxgate.harness import statistics
 from voxgate.harness.records.run import Failure
 from voxgate.harness.records.verdict import Verdict
@@ -13,9 +16,6 @@ from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import page
 from voxgate.harness.report.tables import grouped_missing, rows
 from voxgate.harness.report.terminal import report_lines
-
-from tests.harness.fake_runs import good_run, make_run, steady
-from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 
 
 def reworded(of: Report) -> Report:

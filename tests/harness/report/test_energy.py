@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tests.harness.fake_runs import accepted, good_run, policy
+from tests.harness.report.making import contents, passed, silence
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.judging.judge import judge
 from voxgate.harness.records.measurement import Missing
@@ -11,9 +13,6 @@ from voxgate.harness.report.contents import Report
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import page
 from voxgate.harness.report.terminal import report_lines
-
-from tests.harness.fake_runs import accepted, good_run, policy
-from tests.harness.report.making import contents, passed, silence
 
 LINE = "J per audio s: energy beyond idle; rail VDD_IN"
 

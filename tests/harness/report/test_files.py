@@ -5,12 +5,12 @@ The files that a verb writes for a CI system: where, when, and what is refused b
 from pathlib import Path
 
 import pytest
+
+from tests.harness.report.making import lied_to
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.report.junit import Files, check_files, document_of, junit, write_files
 from voxgate.harness.report.pr_comment import CommentLinks, comment
-
-from tests.harness.report.making import lied_to
 
 
 def test_what_was_asked_for_is_written_and_no_more(tmp_path: Path) -> None:

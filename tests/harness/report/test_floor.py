@@ -3,6 +3,9 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, good_run
+from tests.harness.report.making import HOSTILE, contents
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.report.contents import Report, build_report
@@ -10,9 +13,6 @@ from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.tables import floor_line
 from voxgate.harness.report.terminal import report_lines
 from voxgate.harness.scoring.asr_floor import Floor, FloorUtterance
-
-from tests.harness.fake_runs import REQUESTS, good_run
-from tests.harness.report.making import HOSTILE, contents
 
 EVEN = ErrorCounts(errors=1, reference_words=20)
 

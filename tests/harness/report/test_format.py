@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 import pytest
+
 from voxgate.harness.metrics.registry import metric
 from voxgate.harness.records.measurement import Measurement, Missing, Value
 from voxgate.harness.report.format import shown, shown_unit, shown_value

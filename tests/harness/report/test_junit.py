@@ -3,12 +3,11 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
+from tests.harness.report.outcomes import failed, improved, incomparable, unresolved
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.junit import junit
-
-from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
-from tests.harness.report.outcomes import failed, improved, incomparable, unresolved
 
 
 def parsed(contents: Report) -> ElementTree.Element:

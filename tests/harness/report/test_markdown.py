@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from voxgate.harness.report.markdown import markdown
-
 from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
+from voxgate.harness.report.markdown import markdown
 
 PASSED = """\
 **PASS: 2 passed**

@@ -9,14 +9,6 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from voxgate.harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
-from voxgate.harness.records.verdict import judgement_to_dict
-from voxgate.harness.report.contents import Report
-from voxgate.harness.report.listening import player
-from voxgate.harness.report.listening.player import run_player
-from voxgate.harness.report.page import page
-from voxgate.harness.report.pr_comment import CommentLinks, comment
-from voxgate.harness.report.run_page import SECTIONS
 
 from tests.harness.fake_runs import good_run
 from tests.harness.report.making import (
@@ -34,6 +26,14 @@ from tests.harness.report.making import (
     unobserved,
 )
 from tests.harness.report.parsing import Page, digest
+from voxgate.harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
+from voxgate.harness.records.verdict import judgement_to_dict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.listening import player
+from voxgate.harness.report.listening.player import run_player
+from voxgate.harness.report.page import page
+from voxgate.harness.report.pr_comment import CommentLinks, comment
+from voxgate.harness.report.run_page import SECTIONS
 
 
 def parsed(of: Report, load: object = silence) -> Page:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.report.page import page
 
 from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit
 from tests.harness.report.making import Voices, hostile, regressed
+from voxgate.harness.report.page import page
 
 EAR = Path(__file__).with_name("listening").joinpath("tap.js").read_text()
 HEARD = "#voices button[aria-pressed=true]"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+
+from tests.harness.report.making import passed, regressed
+from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import LIMIT
 from voxgate.harness.report.pr_comment import MARKER, CommentLinks, comment, headline
-
-from tests.harness.report.making import passed, regressed
-from tests.harness.report.outcomes import EVIL, GOLDEN, OUTCOMES, PLACE, drawn, paired, written
 
 AGAIN = "if the new one is right: python -m tests.harness.report.outcomes"
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+
+from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
+from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import Verdict, judgement_to_dict
 from voxgate.harness.report import tables
@@ -14,9 +17,6 @@ from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.tables import COLUMNS
 from voxgate.harness.report.terminal import print_report, report_lines
 from voxgate.harness.suite.suite import load_suite
-
-from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
-from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
 
 ROOT = Path(__file__).parents[3]
 REGRESSED = """\

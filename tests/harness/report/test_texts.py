@@ -1,6 +1,7 @@
 """Text from outside, made harmless."""
 
 import pytest
+
 from voxgate.harness.report.format import escaped, plain
 
 SHOWN = {

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.fake_runs import make_run, make_scores, policy, steady
+from tests.harness.repository import SUITE, Repository, stop_after
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.judging.amend import block_on_gaps
@@ -20,9 +23,6 @@ from voxgate.harness.records.run import ProcessRecord
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.revisions import ab, ab_plan
 from voxgate.harness.runner import run_folder
-
-from tests.harness.fake_runs import make_run, make_scores, policy, steady
-from tests.harness.repository import SUITE, Repository, stop_after
 
 SLOW = {"slower": 1.1, "stage": "vocoder"}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.repository import SUITE, Repository, stop_after
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.revisions.bisect import narrow
 from voxgate.harness.revisions.bisect_result import CommitState
-
-from tests.harness.repository import SUITE, Repository, stop_after
 
 ONE_CELL = {"suites/two.py": SUITE % "[8]"}
 

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.harness.repository import Repository
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.git import resolve
 from voxgate.harness.revisions import environments
 from voxgate.harness.revisions.checkout import CACHE, SHARED, workshop
-
-from tests.harness.repository import Repository
 
 BACKEND = """
 import zipfile

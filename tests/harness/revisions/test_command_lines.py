@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.records.run import Run
-from voxgate.harness.runner.run_folder import load_run
 
 from tests.harness.repository import Repository
 from tests.harness.targets.command.programs import HONEST, SPEECH
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Run
+from voxgate.harness.runner.run_folder import load_run
 
 SUITE = """
 from voxgate import Suite

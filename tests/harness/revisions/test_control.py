@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+
+from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, process, steady
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.judging.amend import invalidate_speed
 from voxgate.harness.judging.baseline import of_run
@@ -20,8 +22,6 @@ from voxgate.harness.revisions.paired_run import (
     without_control,
 )
 from voxgate.harness.targets.fixed_work import ControlTarget
-
-from tests.harness.fake_runs import CELLS, make_run, make_scores, policy, process, steady
 
 
 def with_control(walls_s: Sequence[Sequence[float]], failure: Failure | None = None) -> Run:

@@ -12,6 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.harness.repository import Repository
+from tests.harness.targets.foreign_engine import make_environment
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import unix_s
@@ -30,9 +33,6 @@ from voxgate.harness.revisions.kept_environments import (
 from voxgate.harness.runner import run_folder
 from voxgate.harness.suite.suite import load_suite
 from voxgate.harness.targets.other_python.probe import check_there
-
-from tests.harness.repository import Repository
-from tests.harness.targets.foreign_engine import make_environment
 
 BENCH = '''"""The engine, whose speed a library sets that only its environment has."""
 import array

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.revisions import build_recipe, requirements
 

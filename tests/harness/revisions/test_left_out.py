@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.harness.repository import Repository
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.git import resolve
 from voxgate.harness.revisions.checkout import workshop
-
-from tests.harness.repository import Repository
 
 LOCAL = ("-c", "protocol.file.allow=always")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.runner import run_folder
 
 from tests.harness.repository import TARGET, Repository
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.runner import run_folder
 
 READ = 'CHANGES = json.loads((Path(__file__).parent / "changes.json").read_text())'
 EXTENSION = """

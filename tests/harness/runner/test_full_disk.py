@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.cli.test_main import WORKLOAD, made_up
+from tests.harness.in_process import ALONE, ChildHere
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
@@ -42,9 +45,6 @@ from voxgate.harness.runner.round import Variant
 from voxgate.harness.runner.worker_process import WorkerError
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.suite.suite import load_suite
-
-from tests.harness.cli.test_main import WORKLOAD, made_up
-from tests.harness.in_process import ALONE, ChildHere
 
 RUN = Path("runs/0001")
 SUITE = '''"""Is it quick?"""

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.scoring import kept_scores
 
 from tests.harness.cli.test_main import made_up
 from tests.harness.hostile import DAMAGES, Place, copied, in_json, make_run, planted
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.scoring import kept_scores
 
 SECONDS = 30
 """A pipe that is waited for would wait forever."""

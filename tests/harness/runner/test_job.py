@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError, SessionInterruptedError
 from voxgate.harness.runner.resume import begin, continued_by, job_folder
 

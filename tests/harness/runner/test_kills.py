@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.records.run import Phase, Run
-from voxgate.harness.runner import process_files, run_folder
 
 from tests.harness.cli.test_main import WORKLOAD
 from tests.harness.machine.test_process_guard import children_of, gone
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.runner import process_files, run_folder
 
 KILLS = int(os.environ.get("VOXGATE_KILLS", "3"))
 MOST_S = 3.0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.runner.opened_files import (
     ForeignFilesError,
     Opened,

@@ -2,6 +2,7 @@ import io
 
 import pytest
 from rich.console import Console
+
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.runner.progress import Bar, Lines, TimeEstimate, left, make_progress
 

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import good_run, with_audio
+from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
 from voxgate.harness.audio.files import write_flac, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline import golden_dir
@@ -15,9 +18,6 @@ from voxgate.harness.runner.recordings import (
     recordings_of,
     takes,
 )
-
-from tests.harness.fake_runs import good_run, with_audio
-from tests.harness.report.listening.making import RATE_HZ, requests, rising, two_runs, write_run
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.harness.runner.test_run_folder import FINISHED, LOADED, OBSERVED, SAMPLE
 from voxgate import Suite
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.environment import RunEnvironment
@@ -13,8 +15,6 @@ from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.resume import put_torn_rounds_away, remainder
 from voxgate.harness.runner.run_header import RunHeader
-
-from tests.harness.runner.test_run_folder import FINISHED, LOADED, OBSERVED, SAMPLE
 
 WHOLE = ("r1", "r2")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.codec import to_json

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.machine.test_process_guard import gone
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import SystemRoot
@@ -25,8 +27,6 @@ from voxgate.harness.runner import process_files, run_folder, runner, worker_poo
 from voxgate.harness.runner.runner import Outcome, run_suite
 from voxgate.harness.runner.worker_pool import kept_off, live_limit
 from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
-
-from tests.harness.machine.test_process_guard import gone
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]

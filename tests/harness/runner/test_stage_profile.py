@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.harness.in_process import ALONE, ChildHere
+from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
 from voxgate import Suite
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name
@@ -28,9 +31,6 @@ from voxgate.harness.runner.runner import run_sides, run_suite
 from voxgate.harness.runner.stage_profile import LEAST_TIMES, MOST_TIMES, profile_stages
 from voxgate.harness.targets.protocol import IsolatedStage, Options, Target
 from voxgate.harness.targets.scripted import ScriptedTarget
-
-from tests.harness.in_process import ALONE, ChildHere
-from tests.harness.runner.test_worker import FIRST, LOAD, MEASURE, handle, job
 
 Make = Callable[..., Suite]
 Script = Callable[[dict[str, Any]], None]

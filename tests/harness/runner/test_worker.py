@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from voxgate import Suite
 from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.errors import HarnessError

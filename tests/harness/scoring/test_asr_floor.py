@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Request, Workload

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.scoring.cache import FILE, ScoreCache, cache_key
 

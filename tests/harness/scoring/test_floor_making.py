@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.word_errors import char_errors, word_errors

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.scoring.process_pool import Crashed, PoolBatch, run_batches, run_isolated
 

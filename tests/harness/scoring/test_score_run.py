@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing
@@ -21,8 +23,6 @@ from voxgate.harness.scoring.score_run import (
 from voxgate.harness.scoring.scorer import UtteranceScores
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import RecognizerOptions
-
-from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 
 
 def run_with_audio(tmp_path: Path):

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 from voxgate.harness.audio import telephone
 from voxgate.harness.audio.files import write_flac, write_wav
 from voxgate.harness.audio.recording import read_recording
@@ -29,8 +31,6 @@ from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.task import AudioTask, Uncacheable
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import RecognizerOptions, Transcript, TranscriptionTask
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
 
 WEIGHTS = WeightsFile(path=Path("whisper"), sha256="0" * 64)
 QUICK = ("snr", "si_sdr", "stoi", "clicks")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import PATH, RATE_HZ
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
@@ -14,8 +16,6 @@ from voxgate.harness.metrics.registry import MetricSpec
 from voxgate.harness.records.measurement import Metric, Missing, MissingKind, not_installed
 from voxgate.harness.scoring import task
 from voxgate.harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute
-
-from tests.harness.metrics.speech import PATH, RATE_HZ
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_weights import WeightsFile

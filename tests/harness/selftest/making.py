@@ -6,10 +6,10 @@ ones.
 from collections.abc import Mapping
 
 import numpy as np
-from voxgate.harness.records.run import Run
-from voxgate.harness.selftest.speed_plan import Cost, Setup
 
 from tests.harness.fake_runs import CELLS, REQUESTS, make_run
+from voxgate.harness.records.run import Run
+from voxgate.harness.selftest.speed_plan import Cost, Setup
 
 SLUGS = tuple(cell.slug for cell in CELLS)
 BASE_S = {"nfe-32": 0.4, "nfe-8": 0.1}

@@ -5,10 +5,10 @@ with the damage.
 
 import numpy as np
 import pytest
-from voxgate.harness.selftest import fault_effects
-from voxgate.harness.selftest.fault_effects import SpokenUtterance
 
 from tests.harness.metrics.speech import RATE_HZ, speech
+from voxgate.harness.selftest import fault_effects
+from voxgate.harness.selftest.fault_effects import SpokenUtterance
 
 
 @pytest.fixture(scope="module", name="spoken")

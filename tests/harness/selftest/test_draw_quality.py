@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.selftest.finding import ADVISED, SEEN, UNSEEN, finding, matrix, trust
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.selftest.draw_quality import ALARM, COLOURS, check_picture, write_picture
 from voxgate.harness.selftest.quality_result import QualityTrust, Sight
 from voxgate.harness.selftest.specimens import ONE, Kind
-
-from tests.harness.selftest.finding import ADVISED, SEEN, UNSEEN, finding, matrix, trust
 
 
 def drawn(path: Path, found: QualityTrust) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.selftest import fault_effects
 from voxgate.harness.selftest.fault_effects import SpokenUtterance
 from voxgate.harness.selftest.faults import FAULTS
-
-from tests.harness.metrics.speech import speech
 
 RATE_HZ = 16_000
 PURE = [

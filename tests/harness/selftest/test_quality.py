@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate import Suite
 from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.cli.main import invoke
@@ -24,8 +26,6 @@ from voxgate.harness.selftest.quality_result import FaultResult, QualityTrust, S
 from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
 from voxgate.harness.selftest.speech_sources import cells_of
 from voxgate.harness.selftest.speed import SelftestPlan
-
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 SUITE = """
 from voxgate import Suite

@@ -1,16 +1,6 @@
 """What was seen, what was overlooked, what was a false alarm, and the conclusion from that."""
 
 import pytest
-from voxgate.harness.records.verdict import Comparison, MetricVerdict, Verdict
-from voxgate.harness.selftest.quality_result import (
-    Sight,
-    columns_with_sight,
-    false_alarms,
-    is_trustworthy,
-    overlooked,
-    sight_of,
-)
-from voxgate.harness.selftest.specimens import ONE, Kind
 
 from tests.harness.selftest.finding import (
     ADVISED,
@@ -22,6 +12,16 @@ from tests.harness.selftest.finding import (
     matrix,
     trust,
 )
+from voxgate.harness.records.verdict import Comparison, MetricVerdict, Verdict
+from voxgate.harness.selftest.quality_result import (
+    Sight,
+    columns_with_sight,
+    false_alarms,
+    is_trustworthy,
+    overlooked,
+    sight_of,
+)
+from voxgate.harness.selftest.specimens import ONE, Kind
 
 
 def verdict(which: Verdict, *, blocking: bool = True, shift: float | None = 0.5) -> MetricVerdict:

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voxgate.harness.selftest.trials import clopper_pearson, rate_of
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.fake_runs import CELLS, make_run, steady
+from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate.harness.audio.files import read_audio, write_flac, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.run import Run
 from voxgate.harness.selftest.specimens import sounds_of
 from voxgate.harness.selftest.speech_sources import recordings_run
-
-from tests.harness.fake_runs import CELLS, make_run, steady
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 
 TEXTS = f"""
 [[request]]

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from voxgate.harness.selftest import render_quality
-from voxgate.harness.selftest.specimens import ONE, Kind
 
 from tests.harness.selftest.finding import ADVISED, SEEN, UNPROVEN, UNSEEN, finding, matrix, trust
+from voxgate.harness.selftest import render_quality
+from voxgate.harness.selftest.specimens import ONE, Kind
 
 FOUND = trust(
     matrix(

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.selftest.fault_effects import SpokenUtterance
 from voxgate.harness.selftest.resynthesis import bent, fall, other_mouth, paced
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 pyworld = pytest.importorskip("pyworld")
 

@@ -4,6 +4,9 @@ for a confirmation.
 """
 
 import pytest
+
+from tests.harness.fake_runs import policy
+from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.selftest.simulated_gate import (
@@ -13,9 +16,6 @@ from voxgate.harness.selftest.simulated_gate import (
     GateOutcome,
     Rounds,
 )
-
-from tests.harness.fake_runs import policy
-from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
 ALL = dict.fromkeys(SLUGS, tuple(range(16)))
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.harness.selftest.specimens import (
     EVERY,
     ONE,
@@ -13,8 +14,6 @@ from voxgate.harness.selftest.specimens import (
     sounds_of,
     with_specimens,
 )
-
-from tests.harness.fake_runs import CELLS, make_run, steady
 
 RUN = make_run({cell.slug: steady(0.1, processes=1) for cell in CELLS})
 BASE = CELLS[1].slug

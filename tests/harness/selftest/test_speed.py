@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.cli import machine_verbs
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError

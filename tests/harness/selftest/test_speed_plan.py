@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
+
+from tests.harness.selftest.making import make_setup
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.selftest import speed_plan as setups
 from voxgate.harness.selftest.speed_plan import ENOUGH_ROUNDS, Cost, affordable, round_s
-
-from tests.harness.selftest.making import make_setup
 
 COSTS = {
     name: Cost(prepare_s=2.0, measure_s=measure_s, request_s={"r": 0.1}, unit_s=1e-4)

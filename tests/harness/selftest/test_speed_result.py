@@ -7,6 +7,9 @@ import json
 from dataclasses import replace
 
 import pytest
+
+from tests.harness.fake_runs import policy
+from tests.harness.selftest.making import make_setup, make_sides
 from voxgate.harness.selftest import render_speed
 from voxgate.harness.selftest.simulated_gate import Gate
 from voxgate.harness.selftest.speed import trust_of
@@ -20,9 +23,6 @@ from voxgate.harness.selftest.speed_result import (
 )
 from voxgate.harness.selftest.speed_run import Recorded
 from voxgate.harness.selftest.trials import rate_of
-
-from tests.harness.fake_runs import policy
-from tests.harness.selftest.making import make_setup, make_sides
 
 LIMIT = 0.05
 

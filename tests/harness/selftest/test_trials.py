@@ -1,9 +1,8 @@
+from tests.harness.fake_runs import policy
+from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.selftest.simulated_gate import Gate
 from voxgate.harness.selftest.trials import all_trials, independent, pairs
-
-from tests.harness.fake_runs import policy
-from tests.harness.selftest.making import SLUGS, make_setup, make_sides
 
 SETUP = make_setup()
 

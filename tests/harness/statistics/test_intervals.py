@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voxgate.harness import statistics as stats
 
 MEDIAN = stats.at_percentile(50.0)

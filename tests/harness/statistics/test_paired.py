@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+
 from voxgate.harness import statistics as stats
 
 MEDIAN = stats.at_percentile(50.0)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.suite.suite import known_suites, load_suite

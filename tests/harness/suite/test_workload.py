@@ -3,6 +3,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.suite.workload import known_workloads, load_workload
 

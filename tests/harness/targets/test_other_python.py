@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.harness.machine.test_process_guard import gone
+from tests.harness.targets.foreign_engine import install, make_environment
 from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
@@ -42,9 +45,6 @@ from voxgate.harness.targets.other_python.connection import (
 )
 from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.registry import check_cells
-
-from tests.harness.machine.test_process_guard import gone
-from tests.harness.targets.foreign_engine import install, make_environment
 
 Make = Callable[..., Suite]
 SHIM = sorted(Path(shim_parts.__file__).parent.glob("shim*.py"))

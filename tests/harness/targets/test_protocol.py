@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
 import voxgate
 from voxgate import HarnessError
 from voxgate.harness.machine.clock import VirtualClock

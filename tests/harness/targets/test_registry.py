@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.targets import registry

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import StageWatch
 from voxgate.harness.records.cell import Cell, Request, Workload
@@ -130,6 +131,7 @@ def test_the_engine_does_real_products_and_sounds_the_same(
     voice_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
+
     from voxgate.engine.pipelines.flow import FlowPipeline
 
     load = FlowPipeline.load

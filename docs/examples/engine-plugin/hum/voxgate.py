@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+
 from voxgate import HarnessError, OptionCheck, Target
 
 DEFAULTS = {"harmonics": 8, "device": "cpu", "threads": 1}

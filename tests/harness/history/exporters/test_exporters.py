@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
+
+from tests.harness.history.entries import HOSTILE, cell, entry, value
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History, open_history
 from voxgate.harness.history.exporters import tables
@@ -29,8 +31,6 @@ from voxgate.harness.history.importers import detect
 from voxgate.harness.history.importers.common import ImportFault
 from voxgate.harness.history.records import Acknowledgement, Vote, clean, utc_iso
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.history.entries import HOSTILE, cell, entry, value
 
 ALL = Choice()
 

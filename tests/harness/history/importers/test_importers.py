@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History
 from voxgate.harness.history.importers import common, detect, pytest_benchmark
 from voxgate.harness.history.records import EntryValue, HistoryEntry
 from voxgate.harness.records.measurement import Missing
-
-from tests.harness.history.foreign_files import asv_folder, asv_result, flat, nightly
 
 BENCHMARKS = """
 import time

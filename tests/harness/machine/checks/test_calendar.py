@@ -6,6 +6,7 @@ holds right is not known.
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.machine.checks.calendar import SystemClockCheck
 from voxgate.harness.machine.checks.check import CheckState, SystemRoot
 from voxgate.harness.machine.clock import is_synchronized

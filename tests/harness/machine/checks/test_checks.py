@@ -5,9 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
-from voxgate.harness.machine.doctor import KNOBS, make_knob, snapshot
 
 from tests.harness.machine.trees import (
     CPUS,
@@ -20,6 +17,9 @@ from tests.harness.machine.trees import (
     write,
     zone,
 )
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
+from voxgate.harness.machine.doctor import KNOBS, make_knob, snapshot
 
 GROUP_2 = {"proc/self/cgroup": "0::/box/mine"}
 GROUP_1 = {"proc/self/cgroup": "4:cpu,cpuacct:/box\n0::/", "proc/stat": "cpu 0\ncpu0 0\ncpu1 0"}

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
-from voxgate.harness.machine.checks.jetson import lock_state
-from voxgate.harness.machine.doctor import make_knob, snapshot
 
 from tests.harness.machine.trees import (
     CPUS,
@@ -18,6 +15,9 @@ from tests.harness.machine.trees import (
     workstation,
     write,
 )
+from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
+from voxgate.harness.machine.checks.jetson import lock_state
+from voxgate.harness.machine.doctor import make_knob, snapshot
 
 Make = Callable[[Path], SystemRoot]
 LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from voxgate.harness.audio.files import write_flac, write_wav
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.records.cell import Cell, Request, Workload

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from scipy import stats
-from voxgate.harness.history.importers.votes import votes
-from voxgate.harness.report.listening import abx_page
 
 from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import two_runs
+from voxgate.harness.history.importers.votes import votes
+from voxgate.harness.report.listening import abx_page
 
 EAR = Path(__file__).with_name("tap.js").read_text()
 GOLDEN, PREVIOUS = "0", "1"  # pairs, as they stand in the page's list

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.audio.activity import active_level_db
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening.utterance import MOST_DB, matched
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 
 def ratio(db: float) -> float:

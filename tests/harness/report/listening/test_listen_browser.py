@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxgate.harness.report.listening import listening_page
 
 from tests.harness.report.browser import Visit
 from tests.harness.report.listening.making import (
@@ -27,6 +26,7 @@ from tests.harness.report.listening.making import (
     write_run,
 )
 from tests.harness.report.making import HOSTILE
+from voxgate.harness.report.listening import listening_page
 
 EAR = Path(__file__).with_name("tap.js").read_text()
 KEYS = {"golden": "1", "previous": "2", "current": "3"}

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.report.listening.differences import FaultMark, Marks, marks
 from voxgate.harness.runner.recordings import KeptAudio
 from voxgate.harness.selftest.fault_effects import SpokenUtterance, dropout, middle_of, repeat
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 
 def marked(frames: np.ndarray) -> Marks:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.report.listening.making import Rows, requests, rising, row, two_runs, write_run
+from tests.harness.report.making import HOSTILE
+from tests.harness.report.parsing import Page, digest
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening import abx_page, listening_page
 from voxgate.harness.report.listening import page as page_module
 from voxgate.harness.report.listening.recordings import previous
-
-from tests.harness.report.listening.making import Rows, requests, rising, row, two_runs, write_run
-from tests.harness.report.making import HOSTILE
-from tests.harness.report.parsing import Page, digest
 
 PAGES = ("listen-2.html", "abx-2.html")
 

@@ -5,6 +5,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.harness.metrics.speech import RATE_HZ, speech
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening.spectrogram import (
     BANDS,
@@ -19,8 +21,6 @@ from voxgate.harness.report.listening.spectrogram import (
     top_hz,
 )
 from voxgate.harness.runner.recordings import KeptAudio
-
-from tests.harness.metrics.speech import RATE_HZ, speech
 
 HIGHEST_HZ = 8000.0
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
+from tests.harness.report.listening.making import RATE_HZ, rising
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening.assets import AssetFolder
 from voxgate.harness.report.listening.utterance import UtteranceVoices, encoded, utterance
 from voxgate.harness.runner.recordings import KeptAudio, Take
-
-from tests.harness.report.listening.making import RATE_HZ, rising
 
 REQUEST = Request(id="u01", text="One.")
 

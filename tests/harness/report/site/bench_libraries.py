@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error, sync_playwright
-from voxgate.harness.report.site.folder import LIBRARY, POLICY, library
 
 from tests.harness.report.browser import DESKTOP, watched
+from voxgate.harness.report.site.folder import LIBRARY, POLICY, library
 
 TIMES = 5
 POLICIES = {

@@ -22,12 +22,12 @@ from typing import Any
 
 import pandas as pd
 from playwright.sync_api import sync_playwright
-from voxgate.harness.history.database import open_history
-from voxgate.harness.history.records import RunRow, Series
 
 from tests.harness.history.make_history import make_history
 from tests.harness.report.browser import DESKTOP, address, watched
 from tests.harness.report.site.test_browser import DRAWN, USABLE
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import RunRow, Series
 
 OPENED = 5
 """Times that each page is opened, each in a fresh browser context."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+
+from tests.harness.report.making import HOSTILE
 from voxgate.harness.history.database import open_history
 from voxgate.harness.history.records import (
     Acknowledgement,
@@ -16,8 +18,6 @@ from voxgate.harness.history.records import (
 )
 from voxgate.harness.records.measurement import Better, Missing, Value
 from voxgate.harness.report.site.build import build_site
-
-from tests.harness.report.making import HOSTILE
 
 TODAY = "2026-11-21"
 LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)

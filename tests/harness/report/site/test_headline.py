@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+
 from voxgate.harness.report.site.state import CellState, headline
 
 

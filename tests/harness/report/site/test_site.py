@@ -9,17 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from voxgate.harness.cli.main import invoke
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.history.database import open_history
-from voxgate.harness.history.records import HistoryEntry
-from voxgate.harness.judging import replace_folder
-from voxgate.harness.records import files as atomic
-from voxgate.harness.report.html import SITE_POLICY as POLICY
-from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.build import build_site
-from voxgate.harness.report.site.folder import Folder
-from voxgate.harness.report.site.run_data import CHUNK
 
 from tests.harness.report.making import HOSTILE
 from tests.harness.report.parsing import Page
@@ -32,6 +21,17 @@ from tests.harness.report.site.making import (
     make_site,
     night,
 )
+from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.history.database import open_history
+from voxgate.harness.history.records import HistoryEntry
+from voxgate.harness.judging import replace_folder
+from voxgate.harness.records import files as atomic
+from voxgate.harness.report.html import SITE_POLICY as POLICY
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.build import build_site
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.run_data import CHUNK
 
 CELL = "cell-smoke~nfe_steps-8.html"
 

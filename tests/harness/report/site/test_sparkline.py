@@ -1,6 +1,7 @@
 """The line as big as a word."""
 
 import numpy as np
+
 from voxgate.harness.report.site.marks import LAST, sparkline
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from voxgate.harness.targets.command.process import PR_SET_CHILD_SUBREAPER
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.records.run import Run
 from voxgate.harness.runner.run_folder import load_run

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.harness.targets.command.programs import REQUEST, cell, line, program
+from tests.harness.targets.command.test_once import gone
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import WallClock
@@ -17,9 +20,6 @@ from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.run_folder import load_run
 from voxgate.harness.runner.timing import time_synthesis
 from voxgate.harness.targets.command.target import CommandTarget
-
-from tests.harness.targets.command.programs import REQUEST, cell, line, program
-from tests.harness.targets.command.test_once import gone
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "command-line"
 CLIENT = f"""

@@ -10,6 +10,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+
+from tests.harness.targets.command.programs import (
+    HONEST,
+    RATE_HZ,
+    REQUEST,
+    WORDS,
+    cell,
+    line,
+    program,
+)
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import WallClock
@@ -22,16 +32,6 @@ from voxgate.harness.runner.timing import time_synthesis
 from voxgate.harness.targets.command import once, process
 from voxgate.harness.targets.command.target import CommandTarget
 from voxgate.harness.targets.registry import check_cells, make_target
-
-from tests.harness.targets.command.programs import (
-    HONEST,
-    RATE_HZ,
-    REQUEST,
-    WORDS,
-    cell,
-    line,
-    program,
-)
 
 
 def loaded(*words: str, **options: object) -> CommandTarget:

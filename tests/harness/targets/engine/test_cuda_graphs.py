@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from voxgate.engine.config import Compile
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.records.cell import Request

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.config.infill import INFILL_OPTIONS
 from voxgate.engine.duration.byte_rate import ByteRate
 from voxgate.engine.passes import Applied, precision

@@ -7,6 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+
+from tests.harness.cli.test_main import WORKLOAD, made_up
+from tests.harness.in_process import ChildHere
+from tests.harness.targets.engine import tiny_pipeline
+from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 from voxgate.engine.config import option_spec
 from voxgate.engine.pipelines import registry as pipelines
 from voxgate.harness.cli.main import invoke
@@ -20,11 +25,6 @@ from voxgate.harness.scoring import kept_scores
 from voxgate.harness.targets.engine import observers
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.workflow import check_suite, judge_run
-
-from tests.harness.cli.test_main import WORKLOAD, made_up
-from tests.harness.in_process import ChildHere
-from tests.harness.targets.engine import tiny_pipeline
-from tests.harness.targets.engine.tiny_pipeline import NAME, TinyPipeline
 
 ROOT = Path(__file__).parents[4]
 SUITE = """\"\"\"Does it work?\"\"\"

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from voxgate.engine.acoustic import batched
 from voxgate.engine.config import OPTIONS
 from voxgate.engine.passes import Applied, compilation, precision, quantization

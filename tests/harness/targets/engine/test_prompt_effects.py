@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from voxgate.engine.acoustic import batched
 from voxgate.engine.pipelines import flow
 from voxgate.engine.pipelines import voice_prompt as prompts

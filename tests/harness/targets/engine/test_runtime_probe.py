@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
 from voxgate.engine.config import OPTIONS, Quantization, Runtime
 from voxgate.engine.layers.mel import BANDS
 from voxgate.engine.passes import Applied, compilation, padding, quantization, runtime

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+
 from voxgate.engine.pipelines.flow import STAGES, FlowPipeline
 from voxgate.harness.machine.clock import StageWatch, WallClock
 from voxgate.harness.records.cell import Request

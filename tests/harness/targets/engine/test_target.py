@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Request, Workload
 from voxgate.harness.targets.engine.target import EngineTarget

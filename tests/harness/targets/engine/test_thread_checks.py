@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+
 from voxgate.engine.config import OPTIONS
 from voxgate.engine.passes import Applied
 from voxgate.engine.pipelines import flow

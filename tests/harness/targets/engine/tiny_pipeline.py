@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
+
 from voxgate.engine.config import FlowConfig, PipelineConfig, option, parse, register_config
 from voxgate.engine.config.option_spec import redeclared
 from voxgate.engine.pipelines import register_pipeline

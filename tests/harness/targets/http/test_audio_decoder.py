@@ -9,11 +9,11 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.harness.targets.speech_servers import RATE_HZ, tone, wav
 from voxgate.harness.targets.http import audio_decoder
 from voxgate.harness.targets.http.audio_decoder import FormatError, WavReader, make_reader
 from voxgate.harness.targets.http.audio_format import format_of_headers
-
-from tests.harness.targets.speech_servers import RATE_HZ, tone, wav
 
 TONE = np.rint(tone(200) * 32768) / np.float32(32768)
 

@@ -12,6 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+
+from tests.harness.targets.speech_servers import (
+    MODELS,
+    RATE_HZ,
+    Fake,
+    Reply,
+    fake_server,
+    refused,
+    tone,
+    wav,
+)
 from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
@@ -24,17 +35,6 @@ from voxgate.harness.targets.http import client
 from voxgate.harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
 from voxgate.harness.targets.http.target import KEY, URL, HttpTarget
 from voxgate.harness.targets.registry import check_cells, make_target
-
-from tests.harness.targets.speech_servers import (
-    MODELS,
-    RATE_HZ,
-    Fake,
-    Reply,
-    fake_server,
-    refused,
-    tone,
-    wav,
-)
 
 REQUEST = Request(id="r1", text="One.", options={"speaker": "slt"})
 
