@@ -35,7 +35,7 @@ from voxgate.harness.machine.profiles import Profile, allowed_cpus, get_profile
 from voxgate.harness.records.cell import Cell, Option, cell_to_json
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.suite.suite import load_suite
-from voxgate.harness.targets.http.client import SpeechApi, limits_told, options_told
+from voxgate.harness.targets.http.client import SpeechApi, reported_limits, reported_options
 from voxgate.harness.targets.http.target import KEY, chosen_model
 
 START_S = 300.0
@@ -202,10 +202,10 @@ def _check_model(place: LoadContext, server: Server, api: SpeechApi) -> str:
         cards,
     )
     card: Mapping[str, Any] = next((item for item in cards if item["id"] == model), {})
-    reported = options_told(card)
+    reported = reported_options(card)
     facts = {"url": server.url, "model": model, "ready_s": server.ready_s, "pid": server.pid}
     facts["repeat"] = place.repeat
-    place.log.server({**facts, "told": reported, "limits": limits_told(card)})
+    place.log.server({**facts, "told": reported, "limits": reported_limits(card)})
     if place.cell.target == "engine":
         # a server elsewhere has its own threads
         requested = place.requested if server.pid is not None else place.cell.options

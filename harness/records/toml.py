@@ -4,11 +4,22 @@ Read TOML files: policies, budgets. Any fault of the text is one HarnessError.
 Knows no format of ours.
 """
 
-import tomllib
+import sys
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse a text. Raises ValueError for invalid TOML, and RecursionError."""
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -19,7 +30,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     be NaN, infinite or huge.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise HarnessError(
             f"{what} {path} cannot be read: it is nested too deep; correct it"

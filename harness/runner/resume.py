@@ -30,8 +30,8 @@ class Remainder:
 
     missing: tuple[tuple[str, int], ...]
     """Measured iterations as (request, lap)."""
-    samples: int
-    """How many samples of any phase an interrupted process left."""
+    iterations: int
+    """How many iterations of any phase an interrupted process left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +134,13 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
 
 
 def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
-    samples = record.samples if record is not None else ()
-    done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
+    iterations = record.iterations if record is not None else ()
+    done = Counter(
+        iteration.request for iteration in iterations if iteration.phase is Phase.MEASURED
+    )
     every = ((request, lap) for lap, request in product(range(laps), requests))
     missing = tuple((request, lap) for request, lap in every if done[request] <= lap)
-    return Remainder(missing=missing, samples=len(samples))
+    return Remainder(missing=missing, iterations=len(iterations))
 
 
 FILE = "job.json"

@@ -94,7 +94,7 @@ class Round:
     def _prepare(self, slot: CellKey, repeat: int, *, alone: bool) -> WorkerProcess | None:
         start_s = self._clock.seconds()
         side = self._sides[slot.side]
-        before = self._ledger.todo[slot, repeat].samples
+        before = self._ledger.todo[slot, repeat].iterations
         post = WorkerSpec(
             cell=self._ledger.cells[slot],
             repeat=repeat,

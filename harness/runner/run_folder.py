@@ -314,11 +314,11 @@ def _check_asked(cell: Cell, record: ProcessRecord) -> None:
     """
     what = f"the records of {cell.slug}, repeat {record.repeat},"
     ids = {request.id for request in cell.workload.requests}
-    if strange := sorted({sample.request for sample in record.samples} - ids):
+    if strange := sorted({iteration.request for iteration in record.iterations} - ids):
         raise HarnessError(
             f"{what} speak {strange[0]!r}, which is no request of its workload; measure again"
         )
-    measured = any(sample.phase is Phase.MEASURED for sample in record.samples)
+    measured = any(iteration.phase is Phase.MEASURED for iteration in record.iterations)
     if record.finished and measured and not record.observed:
         raise HarnessError(
             f"{what} do not tell which options were observed to be in effect; measure again"

@@ -170,7 +170,7 @@ class Worker:
         audio_file = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
-        sample = Iteration(
+        iteration = Iteration(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
             iteration=self._iteration,
@@ -186,7 +186,7 @@ class Worker:
             joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
         )
-        self._note({"kind": "sample", "sample": to_json(sample)})
+        self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)

@@ -47,7 +47,7 @@ class WorkerSpec:
     """The run folder, absolute."""
     launch: PythonEnv
     samples_before: int
-    """How many samples an interrupted process left for this repeat."""
+    """How many iterations an interrupted process left for this repeat."""
 
 
 class WorkerPool:
@@ -178,11 +178,13 @@ def known_audio(folder: Path, slug: str) -> Mapping[str, str]:
         process_files.load_process(folder, slug, repeat)
         for repeat in range(process_files.rounds(folder))
     )
-    samples = [sample for record in records if record is not None for sample in record.samples]
+    iterations = [
+        iteration for record in records if record is not None for iteration in record.iterations
+    ]
     return {
-        sample.request: sample.audio_sha256
-        for sample in reversed(samples)
-        if sample.phase is Phase.MEASURED
+        iteration.request: iteration.audio_sha256
+        for iteration in reversed(iterations)
+        if iteration.phase is Phase.MEASURED
     }
 
 

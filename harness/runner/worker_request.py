@@ -31,7 +31,7 @@ class WorkerRequest:
     known: Mapping[str, str]
     """Hash of the audio that earlier processes of this cell gave, by request."""
     iterations_before: int
-    """How many samples an interrupted process left for this repeat."""
+    """How many iterations an interrupted process left for this repeat."""
     territory: Territory | None = None
     """Files that the worker must use; None where they are not checked."""
     engine: EngineLaunch | None = None

@@ -178,7 +178,7 @@ def _can_be_filled(kept: Measurements) -> bool:
 
 
 def _named(run: Run) -> list[str]:
-    iterations = chain.from_iterable(process.samples for process in run.processes)
+    iterations = chain.from_iterable(process.iterations for process in run.processes)
     return [iteration.audio_file for iteration in iterations if iteration.audio_file is not None]
 
 

@@ -50,7 +50,7 @@ def sides() -> tuple[Run, Run]:
 
 
 def audio(run: Run) -> set[str]:
-    return {sample.audio_sha256 for process in run.processes for sample in process.samples}
+    return {sample.audio_sha256 for process in run.processes for sample in process.iterations}
 
 
 def test_each_side_runs_the_program_of_its_own_tree(

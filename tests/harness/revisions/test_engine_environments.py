@@ -152,8 +152,8 @@ def test_ab_measures_each_side_with_its_own_library(
     assert document["verdict"] == "REGRESSED"
     assert any(note.startswith("environment of HEAD: its own") for note in document["notes"])
     head = run_folder.load_run(Path("runs/0001/head"))
-    assert head.processes[0].samples[0].wall_s == 0.125
-    assert head.processes[0].samples[0].stages_s == {"vocoder": 0.125}
+    assert head.processes[0].iterations[0].wall_s == 0.125
+    assert head.processes[0].iterations[0].stages_s == {"vocoder": 0.125}
     assert head.environment.toolchain.versions["engine_environment"] == ".venv"
 
 

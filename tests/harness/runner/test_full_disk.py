@@ -190,7 +190,7 @@ def whole(folder: Path) -> dict[str, Any]:
         (each.cell, each.repeat): (
             [
                 (s.request, round(s.wall_s, 9), s.audio_file)
-                for s in each.samples
+                for s in each.iterations
                 if s.phase in phases
             ],
             each.effects,
