@@ -79,7 +79,7 @@ def test_a_load_is_a_run_with_a_cell_for_each_level_and_a_process_for_each_repea
     first = next(process for process in run.processes if process.cell == "load-closed-1")
     assert first.cold is not None and first.cold.load_s == 2.0
     assert first.peak_rss_bytes == 100_000_000
-    assert [sample.phase.value for sample in first.samples] == ["first", *["measured"] * 8]
+    assert [sample.phase.value for sample in first.iterations] == ["first", *["measured"] * 8]
     second = next(process for process in run.processes if process.cell == "load-closed-4")
     assert second.cold is None, "its server was under load before"
     rows = report_of(tmp_path / "load").cells[0].rows
