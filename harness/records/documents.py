@@ -1,8 +1,11 @@
 """
-Write and read whole JSON files.
+Read and write whole documents, JSON and TOML. Any fault of a text is one HarnessError.
+
+Knows no format of ours.
 """
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +34,23 @@ def read_json(path: Path, absent: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise HarnessError(f"{path} must hold a JSON object, not {type(data).__name__}")
     return data
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """
+    Read a file; `what` names it in errors ("the policy").
+
+    Raises HarnessError for a file that cannot be read, invalid TOML, and deep nesting. Numbers may
+    be NaN, infinite or huge.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise HarnessError(
+            f"{what} {path} cannot be read: it is nested too deep; correct it"
+        ) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # of the text: its encoding, its grammar, whole numbers of thousands of digits
+        raise HarnessError(f"{what} {path} cannot be read: {error}; correct it") from error
