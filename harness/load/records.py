@@ -15,11 +15,11 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.runner.process_files import WorkerLog
 

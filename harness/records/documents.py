@@ -5,7 +5,7 @@ Knows no format of ours.
 """
 
 import json
-import tomllib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,11 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.contained_files import read_bytes
 from voxgate.harness.records.files import write_atomic
 from voxgate.harness.records.strict_json import parse_json
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def write_json(path: Path, data: object) -> None:
@@ -36,6 +41,12 @@ def read_json(path: Path, absent: str) -> dict[str, Any]:
     return data
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse a text. Raises ValueError for invalid TOML, and RecursionError."""
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
+
+
 def read_toml(path: Path, what: str) -> dict[str, Any]:
     """
     Read a file; `what` names it in errors ("the policy").
@@ -44,7 +55,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     be NaN, infinite or huge.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise HarnessError(
             f"{what} {path} cannot be read: it is nested too deep; correct it"

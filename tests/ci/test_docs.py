@@ -3,6 +3,7 @@ Every command of the guides is run, in throw-away repositories; those that canno
 here, with their reasons.
 """
 
+import json
 import os
 import re
 import shutil
@@ -139,6 +140,7 @@ def shown(page: str, language: str) -> list[str]:
         ("adding-an-engine", "engine-plugin/suites/gate.py"),
         ("adding-an-engine", "engine-plugin/sentences.toml"),
         ("adding-an-engine", "command-line/suites/espeak.py"),
+        ("adding-an-engine", "other-environment/suites/gate.py"),
         ("metrics", "metric-plugin/brightness.py"),
         ("metrics", "metric-plugin/pyproject.toml"),
     ],
@@ -174,6 +176,13 @@ def test_adding_an_engine_ends_with_a_baseline_and_a_lie_that_is_caught(
     assert "FAILED not in effect: harmonics" in first or "not in effect" in first, first[-3000:]
     assert "exit code 1" in first
     assert (place.folder / "baselines/gate/quality.json").is_file()
+
+
+def test_an_engine_in_an_environment_of_its_own_is_measured(first: str, place: Place) -> None:
+    assert "measured, 0 failed" in first.splitlines()[-1]
+    run = json.loads((place.folder.parent / "beeps" / "runs" / "first" / "run.json").read_text())
+    assert run["environment"]["toolchain"]["engine_environment"] == ".venv"
+    assert run["environment"]["toolchain"]["engine_packages"].startswith("0 (")
 
 
 def test_the_quickstart_compares_and_its_workflows_pass_actionlint(

@@ -2,6 +2,7 @@
 
 import array
 import ast
+import json
 import os
 import stat
 import sys
@@ -45,6 +46,7 @@ from voxgate.harness.targets.other_python.connection import (
 )
 from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.slowdown import SLOWED, SlowDown
 
 Make = Callable[..., Suite]
 SHIM = sorted(Path(shim_parts.__file__).parent.glob("shim*.py"))
@@ -549,3 +551,47 @@ def test_an_option_check_is_sent_by_the_same_keys_under_new_and_old_names() -> N
     assert shim_parts.check_fields(types.SimpleNamespace(**sent)) == sent  # of an older voxgate
     with pytest.raises(TypeError, match="has no colour"):
         shim_parts.OptionCheck(**sent, colour="red")
+
+
+@pytest.mark.parametrize(
+    ("apart", "stages"), [(False, {"vocoder": 0.24}), (True, {"slowed": 0.04})]
+)
+def test_selftest_slows_it_down_by_work_of_its_own(
+    apart: bool,
+    stages: dict[str, float],
+    foreign: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = {"steps-8": {"r1": 400, "r2": 400}}
+    order = SlowDown(stage="vocoder", units=units, apart=apart)
+    for name, value in order.env().items():
+        monkeypatch.setenv(name, value)
+    _, record = measured(foreign("Advancing"), tmp_path / "run")
+    last = record.iterations[-1]
+    assert record.failure is None
+    assert last.wall_s == pytest.approx(0.84)
+    assert {name: last.stages_s[name] for name in stages} == pytest.approx(stages)
+    monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": units}))
+    _, record = measured(foreign("Advancing"), tmp_path / "again")
+    assert record.failure is not None
+    assert record.failure.reason.endswith(
+        "no stage 'x' to slow down; its stages are acoustic, vocoder"
+    )
+    monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": {}}))
+    _, record = measured(foreign("Advancing"), tmp_path / "without")
+    assert record.failure is not None
+    assert "names no units for steps-8, request r1" in record.failure.reason
+
+
+def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_path: Path) -> None:
+    class Still:
+        def synthesize(self, request: object, watch: Callable[[str], Any]) -> Iterator[bytes]:
+            with watch("all"):
+                yield b""
+
+    clock = shim_parts.RealTime()
+    stages = shim_parts.StageSeconds(clock)
+    slow = {"stage": "all", "units": 500, "apart": False}
+    list(shim_parts.slowed(Still(), None, stages, slow, clock))
+    assert stages.stages_s["all"] > 500 * 2e-6
