@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -45,6 +46,7 @@ from voxgate.harness.targets.other_python.connection import (
     audio_chunks,
 )
 from voxgate.harness.targets.other_python.find import find_environment
+from voxgate.harness.targets.other_python.probe import check_there
 from voxgate.harness.targets.registry import check_cells
 from voxgate.harness.targets.slowdown import SLOWED, SlowDown
 
@@ -595,3 +597,26 @@ def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_pa
     slow = {"stage": "all", "units": 500, "apart": False}
     list(shim_parts.slowed(Still(), None, stages, slow, clock))
     assert stages.stages_s["all"] > 500 * 2e-6
+
+
+@pytest.mark.skipif(
+    subprocess.run(  # a container without docker
+        ["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False
+    ).returncode
+    != 0,
+    reason="needs a user who may make a namespace of processes",
+)
+def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
+    environment: Path, tmp_path: Path
+) -> None:
+    python = str(environment / "bin" / "python")
+    words = ("unshare", "--pid", "--fork", "--mount-proc", python)
+    process = EngineProcess(find_environment(words), tmp_path / "stderr")
+    inside = children(process._process.pid)
+    assert process.facts.pid == 1 and process.pid is None
+    assert check_there("mytts.bench:Engine", words, []).here is False
+    process._process.kill()  # as a client of docker is killed: what it started stays
+    assert process._process.stdin is not None
+    process._process.stdin.close()
+    assert len(inside) == 1 and gone(inside, 10.0)
+    process.kill()
