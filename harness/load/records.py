@@ -20,7 +20,7 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.python310 import StrEnum
-from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.runner.process_files import WorkerLog
 
 
