@@ -61,8 +61,7 @@ from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
-from voxgate.harness.runner.worker_output import claim_stdout
-from voxgate.harness.runner.worker_request import WorkerRequest, read_job
+from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 
 Record = dict[str, object]
 

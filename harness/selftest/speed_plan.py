@@ -19,9 +19,10 @@ import numpy as np
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.run import Phase, ProcessRecord
-from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
 from voxgate.harness.runner.runner import Runner, make_header
@@ -122,12 +123,12 @@ def round_s(cost: Cost, sides: int, loading: int) -> float:
 def save(folder: Path, setup: Setup) -> None:
     """Write it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    json_files.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
+    documents.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
 
 
 def load(folder: Path) -> Setup:
     """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
-    data = json_files.read_json(
+    data = documents.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
     if data.get("schema_version") != SCHEMA_VERSION:

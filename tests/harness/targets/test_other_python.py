@@ -35,8 +35,8 @@ from voxgate.harness.runner.opened_files import (
 )
 from voxgate.harness.runner.runner import make_header
 from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
-from voxgate.harness.runner.worker_request import WorkerRequest
 from voxgate.harness.targets.other_python import connection, shim_parts
 from voxgate.harness.targets.other_python.connection import (
     EngineAbroadError,
