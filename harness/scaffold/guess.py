@@ -9,13 +9,13 @@ import re
 import shlex
 import shutil
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.git import has_repository, top_of
+from voxgate.harness.records.documents import parse_toml
 
 ENGINES = ("python", "command", "http")
 CIS = ("github", "gitlab", "none")
@@ -91,8 +91,8 @@ def _text(path: Path) -> str:
 
 def _pyproject(project: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_text(project / "pyproject.toml"))
-    except (tomllib.TOMLDecodeError, RecursionError):
+        return parse_toml(_text(project / "pyproject.toml"))
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -94,7 +94,7 @@ def page(found: dict[int, list[Timed]]) -> Iterator[str]:
     yield ""
     yield (
         f"Machine: {here['cores']} CPUs of an {here['cpu_model']}, {here['ram_gib']} GiB, "
-        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}.  "
+        f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}.  "
     )
     yield (
         "Other work ran beside it: a load of "
@@ -116,7 +116,10 @@ def page(found: dict[int, list[Timed]]) -> Iterator[str]:
         cells = (NAMES[number], str(lines), *steps, total, str(60 * LIMIT_MIN))
         yield f"| {' | '.join(cells)} |"
     yield ""
-    yield "*own lines*: of the files that the page has you write, without blank lines and `.gitignore`."
+    yield (
+        "*own lines*: of the files that the page has you write, without blank lines and "
+        "`.gitignore`."
+    )
     yield "*first check*: three fresh processes of eight sentences, scored, without a baseline."
     yield (
         "*pull request*: until it is red; base and head in turns, or for the server a second check."

@@ -8,7 +8,6 @@ import os
 import pty
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.judging.policy import DEFAULT, load_policy
 from voxgate.harness.metrics.registry import entries
+from voxgate.harness.records.documents import parse_toml
 from voxgate.harness.scaffold import guess as guesses
 from voxgate.harness.scaffold.render import Answers, render, requirement
 from voxgate.harness.suite.suite import load_suite
@@ -149,8 +149,8 @@ def test_the_policy_is_the_default_one_and_each_of_its_lines_can_be_taken_up(her
     lines = [
         line.removeprefix("# ") if " = {" in line else line for line in path.read_text().split("\n")
     ]
-    document = tomllib.loads("\n".join(lines))
-    assert document["metrics"] == tomllib.loads(DEFAULT.read_text())["metrics"]
+    document = parse_toml("\n".join(lines))
+    assert document["metrics"] == parse_toml(DEFAULT.read_text())["metrics"]
 
 
 def asked(place: Place, words: Sequence[str], typed: str) -> tuple[int, str]:
