@@ -214,7 +214,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     from voxgate.harness import workflow
     from voxgate.harness.history.address import default_url
     from voxgate.harness.judging.judge_run import CheckInputs
-    from voxgate.harness.machine.git import trouble as refusal
+    from voxgate.harness.machine.readiness import cautions
     from voxgate.harness.records.files import short
     from voxgate.harness.report.page import write_page
     from voxgate.harness.runner.progress import make_progress
@@ -229,10 +229,10 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         budget_s=BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
     )
     baselines = Path(config.getoption("voxgate_baselines"))
-    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (
-        why := refusal(Path.cwd())
-    ):
-        reporter.write_line(f"voxgate: {why}; the run will name no commit")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        for caution in cautions(Path.cwd()):
+            reporter.write_line(f"voxgate: {caution}")
     inputs = CheckInputs(plan.suite, baselines)
     outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
     if outcome.interrupted:
@@ -243,7 +243,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
     write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
     trouble = workflow.remember(contents, default_url())
-    if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+    if trouble and reporter is not None:
         reporter.write_line(f"voxgate: {trouble}")
     return contents
 

@@ -13,13 +13,12 @@ from rich.console import Console
 
 from voxgate.harness import workflow
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.git import trouble
+from voxgate.harness.machine.readiness import cautions, disturbance
 from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import value_to_json
 from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.terminal import print_report
-from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome
 
@@ -39,13 +38,16 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def say_if_git_refuses() -> None:
-    """
-    Print git's own reason where a run in a repository will name no commit.
-    """
-    why = trouble(Path.cwd())
-    if why:
-        say(f"voxgate: {why}; the run will name no commit")
+def say_before_measuring() -> None:
+    """Print what speaks against a run before it begins."""
+    for caution in cautions(Path.cwd()):
+        say(f"voxgate: {caution}")
+
+
+def say_if_busy() -> None:
+    """Print that the machine is busy, by whom, and what to do."""
+    if why := disturbance():
+        say(f"voxgate: {why}")
 
 
 def say_result(as_json: bool, document: object, last_line: str) -> None:
@@ -73,15 +75,6 @@ def make_console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else LOG_COLUMNS
     return Console(file=stream, width=width)
-
-
-def score_progress() -> ScoreProgress | None:
-    """Return a progress counter for a terminal; None elsewhere."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda done, total: click.echo(
-        f"\rscoring {done}/{total}{'' if done < total else chr(10)}", err=True, nl=False
-    )
 
 
 def check_json_file(name: str | None) -> None:

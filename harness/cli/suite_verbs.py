@@ -23,11 +23,10 @@ from voxgate.harness.cli.output import (
     jsonable,
     remember,
     say,
-    say_if_git_refuses,
+    say_before_measuring,
     say_interrupted,
     say_judgement,
     say_result,
-    score_progress,
     write_json,
 )
 from voxgate.harness.errors import HarnessError
@@ -39,7 +38,7 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import make_progress, score_progress
 from voxgate.harness.runner.run_folder import run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
@@ -57,7 +56,7 @@ def run(as_json: bool, **options: Any) -> int:
     Example: voxgate run smoke --repeats 8
     """
     plan = RunPlan(**options)
-    say_if_git_refuses()
+    say_before_measuring()
     outcome = workflow.measure_suite(plan, make_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
@@ -142,16 +141,21 @@ def check(
     Example: voxgate check smoke --budget 120
     """
     plan = RunPlan(**options)
-    say_if_git_refuses()
+    say_before_measuring()
     inputs = CheckInputs(plan.suite, baselines, policy)
-    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
+    progress = make_progress()
+    outcome = workflow.check_suite(plan, progress=progress, inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
-    contents = workflow.judge_run(
-        outcome.folder, baselines, progress=score_progress(), inputs=inputs
-    )
-    remember(contents, history)
-    page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    try:
+        contents = workflow.judge_run(
+            outcome.folder, baselines, progress=score_progress(progress, "judging"), inputs=inputs
+        )
+        remember(contents, history)
+        progress.phase("writing the page")
+        page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    finally:
+        progress.end()
     write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
@@ -189,7 +193,13 @@ def accept(
     Example: voxgate accept runs/0042 --why "bf16 vocoder"
     """
     changes = workflow.accept_run(
-        run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress()
+        run,
+        why,
+        baselines,
+        only=only,
+        partial=partial,
+        loaded=loaded,
+        progress=score_progress(),
     )
     if not as_json:
         for change in changes:
