@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from voxgate.harness.cli.options import Amount, Count
-from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, say_if_busy
+from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS
 from voxgate.harness.errors import RUNS, HarnessError
 from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from voxgate.harness.load.records import HEADER, REPORT
@@ -143,7 +143,6 @@ def load(
         server={name: value for name, value in server.items() if value is not None},  # type: ignore[misc]
         **options,  # type: ignore[arg-type]
     )
-    say_if_busy()
     folder = out if out is not None else next_run_folder(LOADS)
     interrupted = False
     try:

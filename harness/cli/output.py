@@ -13,7 +13,7 @@ from rich.console import Console
 
 from voxgate.harness import workflow
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.readiness import cautions, disturbance
+from voxgate.harness.machine.git import trouble
 from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import value_to_json
 from voxgate.harness.records.verdict import judgement_to_dict
@@ -38,16 +38,13 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def say_before_measuring() -> None:
-    """Print what speaks against a run before it begins."""
-    for caution in cautions(Path.cwd()):
-        say(f"voxgate: {caution}")
-
-
-def say_if_busy() -> None:
-    """Print that the machine is busy, by whom, and what to do."""
-    if why := disturbance():
-        say(f"voxgate: {why}")
+def say_if_git_refuses() -> None:
+    """
+    Print git's own reason where a run in a repository will name no commit.
+    """
+    why = trouble(Path.cwd())
+    if why:
+        say(f"voxgate: {why}; the run will name no commit")
 
 
 def say_result(as_json: bool, document: object, last_line: str) -> None:

@@ -23,7 +23,7 @@ from voxgate.harness.cli.output import (
     jsonable,
     remember,
     say,
-    say_before_measuring,
+    say_if_git_refuses,
     say_interrupted,
     say_judgement,
     say_result,
@@ -38,7 +38,7 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
-from voxgate.harness.runner.progress import make_progress, score_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.runner.run_folder import run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
@@ -56,8 +56,8 @@ def run(as_json: bool, **options: Any) -> int:
     Example: voxgate run smoke --repeats 8
     """
     plan = RunPlan(**options)
-    say_before_measuring()
-    outcome = workflow.measure_suite(plan, make_progress())
+    say_if_git_refuses()
+    outcome = workflow.measure_suite(plan, measuring_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
     for slug, failure in outcome.failures.items():
@@ -141,9 +141,9 @@ def check(
     Example: voxgate check smoke --budget 120
     """
     plan = RunPlan(**options)
-    say_before_measuring()
+    say_if_git_refuses()
     inputs = CheckInputs(plan.suite, baselines, policy)
-    progress = make_progress()
+    progress = measuring_progress()
     outcome = workflow.check_suite(plan, progress=progress, inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)

@@ -29,6 +29,7 @@ from voxgate.harness.load.server import EVERY_S, MemoryWatch, Server, serve_argu
 from voxgate.harness.machine.clock import instant_s, now_utc_iso, sleep
 from voxgate.harness.machine.identity import environment
 from voxgate.harness.machine.profiles import Profile, allowed_cpus, get_profile
+from voxgate.harness.machine.readiness import disturbance
 from voxgate.harness.records.cell import Cell, Option, cell_to_json
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.targets.http.client import SpeechApi, limits_told, options_told
@@ -65,6 +66,8 @@ def run_load(plan: LoadPlan, folder: Path, say: Say) -> None:
     cells, profile = chosen_cells(plan), get_profile(plan.profile)
     urls = {cell.slug: url_of(plan, cell, os.environ) for cell in cells}
     create(folder, _header(plan, cells))
+    if why := disturbance():
+        say(f"voxgate: {why}")
     for cell in cells:
         log = CellLog(folder, cell.slug)
         place = LoadContext(plan=plan, cell=cell, folder=folder, log=log, profile=profile, say=say)

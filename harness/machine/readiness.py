@@ -5,7 +5,6 @@ Is this machine ready to measure under a profile? Before a run: refused, or told
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 
 from voxgate.harness.machine import doctor
 from voxgate.harness.machine.checks import check
@@ -13,7 +12,6 @@ from voxgate.harness.machine.checks.check import CheckState, SystemRoot
 from voxgate.harness.machine.checks.cpu import RunQueue
 from voxgate.harness.machine.clock import sleep
 from voxgate.harness.machine.doctor import Examination
-from voxgate.harness.machine.git import trouble
 from voxgate.harness.machine.identity import machine
 from voxgate.harness.machine.profiles import DEFAULT, Profile, allowed_cpus, get_profile
 
@@ -47,16 +45,6 @@ def examine(name: str = DEFAULT) -> Examination:
     return doctor.examine(
         chosen.name, str(machine()["id"]), chosen.requires, check.here(), lambda: doctor.busy(cpu)
     )
-
-
-def cautions(project: Path) -> tuple[str, ...]:
-    """
-    Return what speaks against a run before it begins: git's own reason why the run of a repository
-    will name no commit, and a busy machine.
-    """
-    why = trouble(project)
-    unnamed = f"{why}; the run will name no commit" if why else ""
-    return tuple(filter(None, (unnamed, disturbance())))
 
 
 def disturbance(tree: SystemRoot | None = None, wait: Callable[[float], None] = sleep) -> str:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichBar
 
 from voxgate.harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.readiness import disturbance
 
 PLAIN_EVERY_S = 10.0
 MEASURING = "measuring"
@@ -170,6 +171,40 @@ class Lines:
 def make_progress(is_terminal: Callable[[], bool] = sys.stderr.isatty) -> Progress:
     """Return a bar on a terminal, lines elsewhere."""
     return Bar() if is_terminal() else Lines()
+
+
+class Cautioned:
+    """A display that first prints what speaks against measuring: once, before the first step."""
+
+    def __init__(
+        self, display: Progress, find: Callable[[], str] = disturbance, out: TextIO | None = None
+    ) -> None:
+        self._display, self._find, self._out = display, find, out or sys.stderr
+        self._begun = False
+
+    def phase(self, name: str) -> None:
+        """Pass it on."""
+        self._display.phase(name)
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
+        """Look at the machine before its own work makes it busy, and begin."""
+        if not self._begun and (why := self._find()):
+            print(f"voxgate: {why}", file=self._out, flush=True)
+        self._begun = True
+        self._display.start(total, phase)
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """Pass it on."""
+        self._display.step(text, eta_s)
+
+    def end(self) -> None:
+        """Pass it on."""
+        self._display.end()
+
+
+def measuring_progress() -> Progress:
+    """Return the display of a run on this machine."""
+    return Cautioned(make_progress())
 
 
 def score_progress(progress: Progress | None = None, then: str = "") -> ScoreProgress:

@@ -6,6 +6,7 @@ from rich.console import Console
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.runner.progress import (
     Bar,
+    Cautioned,
     Lines,
     TimeEstimate,
     left,
@@ -55,6 +56,20 @@ def test_every_phase_is_shown_in_a_log_with_the_time_since_the_command_began() -
         "scoring 2/2 done (2 m 22 s elapsed)",
         "judging (2 m 22 s elapsed)",
     ]
+
+
+def test_a_busy_machine_is_told_once_and_before_anything_is_measured() -> None:
+    out, looks = io.StringIO(), iter(["this machine is busy", "of our own work"])
+    display = Cautioned(Lines(out, VirtualClock()), lambda: next(looks), out)
+    assert out.getvalue() == ""
+    for _ in range(2):
+        display.start(1)
+        display.end()
+    assert out.getvalue().splitlines()[:2] == [
+        "voxgate: this machine is busy",
+        "measuring 0/1 (0 s elapsed)",
+    ]
+    assert out.getvalue().count("busy") == 1 and "our own work" not in out.getvalue()
 
 
 def test_the_bar_shows_count_time_left_and_cell() -> None:
