@@ -90,7 +90,7 @@ def guarded(name: str, call: Callable[[], int]) -> int:
         line = _foreseen(error, output)
         if not line and debugging():
             raise
-        _say(f"{name}: {line or told(error)}")
+        _say(f"{name}: {line or error_text(error)}")
         return WRONG
     return code
 
@@ -109,7 +109,7 @@ def _foreseen(error: BaseException, output: object) -> str:
     return ""
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """
     Return one line on an exception that was not foreseen, and keep its traceback in a file that the
     line names.

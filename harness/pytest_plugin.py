@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from voxgate.harness.errors import HarnessError, debugging, told
+from voxgate.harness.errors import HarnessError, debugging, error_text
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.suite.suite import FOLDER, load_suite
 
@@ -261,7 +261,7 @@ def _line_of(error: Exception) -> str:
     """
     if debugging():
         raise error
-    return f"voxgate: {told(error)}"
+    return f"voxgate: {error_text(error)}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -116,7 +116,7 @@ def _why_nothing(processes: Sequence[ProcessRecord]) -> str:
 
 
 def _measured(process: ProcessRecord) -> list[Iteration]:
-    return [iteration for iteration in process.samples if iteration.phase is Phase.MEASURED]
+    return [iteration for iteration in process.iterations if iteration.phase is Phase.MEASURED]
 
 
 def _all_measured(processes: Sequence[ProcessRecord]) -> list[Iteration]:

@@ -22,7 +22,7 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
     processes = [process for process in run.processes if process.cell == cell.slug]
-    iterations = chain.from_iterable(process.samples for process in processes)
+    iterations = chain.from_iterable(process.iterations for process in processes)
     return {
         Need.VOICE: frozenset(
             request.id for request in requests if cell.voice_of(request) is not None

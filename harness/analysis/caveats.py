@@ -24,7 +24,7 @@ def takes_differ(run: Run, slug: str) -> bool:
     files: dict[str, set[str]] = {}
     for process in run.processes:
         if process.cell == slug:
-            for iteration in process.samples:
+            for iteration in process.iterations:
                 if iteration.audio_file is not None:
                     files.setdefault(iteration.request, set()).add(iteration.audio_file)
     return any(len(kept) > 1 for kept in files.values())
@@ -65,7 +65,7 @@ def _unobserved(run: Run, cell: Cell) -> list[Remark]:
 def _is_same_audio(run: Run, slug: str) -> bool:
     first: dict[tuple[str, str], str] = {}
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.phase is Phase.MEASURED:
                 first.setdefault((iteration.cell, iteration.request), iteration.audio_sha256)
     mine = {request: digest for (cell, request), digest in first.items() if cell == slug}

@@ -73,11 +73,12 @@ def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
     passes_done: Counter[tuple[int, str]] = Counter()
     stages: dict[Position, Stages] = {}
     for process in run.processes:
-        for iteration in process.samples if process.cell == slug else ():
+        for iteration in process.iterations if process.cell == slug else ():
             if iteration.phase is Phase.MEASURED:
                 key = process.repeat, iteration.request
                 if not interference_causes(iteration):
-                    stages[(*key, passes_done[key])] = iteration.stages_s
+                    position = (process.repeat, iteration.request, passes_done[key])
+                    stages[position] = iteration.stages_s
                 passes_done[key] += 1
     return stages
 

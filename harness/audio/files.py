@@ -243,7 +243,7 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     """
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.audio_file is not None:
                 files.setdefault(
                     (iteration.cell, iteration.request),

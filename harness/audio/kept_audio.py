@@ -26,7 +26,7 @@ LENGTH_SLACK_S = 0.01
 def check_audio(run: Run) -> None:
     """Raise HarnessError naming the first recording that differs from its iteration's digest."""
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.audio_file is not None:
                 _check(Path(run.folder) / iteration.audio_file, iteration)
 

@@ -91,7 +91,11 @@ def _measured(
         cell=cell.slug,
         label=cell.label,
         config={
-            **{name: requested[name] for name in ("target", "pipeline", "workload")},
+            **{
+                name: requested[name]
+                for name in ("target", "pipeline", "workload", "command")
+                if name in requested
+            },
             **cell.options,
         },
         effective=requested["effective"],

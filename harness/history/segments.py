@@ -38,7 +38,15 @@ class Cut:
     index: int
     """The index of the first point behind it; the number of points where there is none yet."""
     at: str
-    why: str
+    label: str
+    """`acknowledged`, or the versions of the metric before and behind."""
+    detail: str = ""
+    """The reason that a person gave."""
+
+    @property
+    def why(self) -> str:
+        """Return the reason in words: `acknowledged: more steps`."""
+        return f"{self.label}: {self.detail}" if self.detail else self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +108,16 @@ def _cuts(
         Cut(
             index=bisect_left(points.created, acknowledgement.since),
             at=acknowledgement.since,
-            why=f"acknowledged: {acknowledgement.why}",
+            label="acknowledged",
+            detail=acknowledgement.why,
         )
         for acknowledgement in acknowledgements
         if concerns(acknowledgement, series)
     ]
     versions, rows = points.versions[points.known], points.known
     for index in np.flatnonzero(versions[1:] != versions[:-1]) + 1:
-        why = f"version {versions[index - 1]} -> {versions[index]} of the metric"
-        cuts.append(Cut(index=int(rows[index]), at=points.created[rows[index]], why=why))
+        label = f"version {versions[index - 1]} -> {versions[index]} of the metric"
+        cuts.append(Cut(index=int(rows[index]), at=points.created[rows[index]], label=label))
     return tuple(sorted((cut for cut in cuts if cut.index), key=lambda cut: cut.index))
 
 

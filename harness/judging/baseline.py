@@ -260,7 +260,7 @@ def _of_kind(named: Mapping[str, Measurement], kind: Kind) -> dict[str, Measurem
 
 def count_measured(processes: Iterable[ProcessRecord]) -> int:
     """Return the number of measured iterations of several processes."""
-    phases = [iteration.phase for process in processes for iteration in process.samples]
+    phases = [iteration.phase for process in processes for iteration in process.iterations]
     return phases.count(Phase.MEASURED)
 
 
@@ -290,7 +290,7 @@ def _reference_audio(run: Run) -> dict[str, Path]:
     """Return the first audio file of each request of the reference cell."""
     files: dict[str, Path] = {}
     for process in run.processes:
-        for iteration in process.samples if process.cell == run.reference else ():
+        for iteration in process.iterations if process.cell == run.reference else ():
             if iteration.audio_file is not None:
                 file = inside(Path(run.folder), iteration.audio_file)
                 files.setdefault(plain_name(iteration.request, "request"), file)

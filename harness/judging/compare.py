@@ -173,8 +173,8 @@ def _incomparable(run: Run, cell: Cell, file: BaselineFile) -> tuple[str, ...]:
             reasons.append(f"set it back, or accept it as it is: {accept_speed(run)}")
         if file.profile != run.profile:
             changed = name_of_changed(file.profile, run.profile)
-            told = f": the file of profile {changed} was changed" if changed else ""
-            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now{told}")
+            cause = f": the file of profile {changed} was changed" if changed else ""
+            reasons.append(f"profile {file.profile} in the baseline, {run.profile} now{cause}")
     return tuple(reasons)
 
 
@@ -197,10 +197,8 @@ def unrecorded_limits(run: Run, baseline: Baseline) -> tuple[Remark, ...]:
     ]
     if not names:
         return ()
-    statement = (
-        f"{', '.join(names)} of the machine {'is' if len(names) == 1 else 'are'} told by one of "
-        "baseline and run only"
-    )
+    verb = "is" if len(names) == 1 else "are"
+    statement = f"{', '.join(names)} of the machine {verb} recorded by one of baseline and run only"
     text = (
         f"{statement}, so speeds are compared as if it were the same; to hold them too: "
         f"{accept_speed(run)}"

@@ -292,8 +292,8 @@ def _undecided_by(noise: Disturbed, metric: MetricVerdict) -> MetricVerdict:
     not_compared = (Verdict.NO_BASELINE, Verdict.INCOMPARABLE)
     if not is_speed(metric.metric) or metric.verdict in not_compared:
         return metric
-    reason = f"{metric.metric}: {noise.why}"
-    return replace(metric, verdict=Verdict.UNRESOLVED, reason=reason, cause=noise.why)
+    reason = f"{metric.metric}: {noise.reason}"
+    return replace(metric, verdict=Verdict.UNRESOLVED, reason=reason, cause=noise.reason)
 
 
 def _speed_only_counts_in_band(metrics: Sequence[MetricVerdict]) -> list[MetricVerdict]:

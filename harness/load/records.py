@@ -15,12 +15,12 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.python310 import StrEnum
+from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.runner.process_files import WorkerLog
 
 
@@ -57,6 +57,8 @@ class ResponseRecord:
     failure: str = ""
     """The kind of failure, in a word or two; empty where the whole audio came."""
     reason: str = ""
+    repeat: int = 0
+    """Which turn of the levels: each has a server of its own, unless one ran already."""
     underruns: int | None = None
     """
     Number of underruns of a player that began with the first chunk; None where no audio came, or
@@ -94,6 +96,7 @@ class Span:
     level: str
     began_s: float
     ended_s: float
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,8 @@ class LoadRecord:
     """(seconds, bytes)"""
     failure: str
     """Why there is no (further) response; empty where all went well."""
+    servers: tuple[Mapping[str, Any], ...] = ()
+    """The facts of every repeat's server; `server` are those of the first."""
 
 
 class CellLog:
@@ -126,9 +131,7 @@ class CellLog:
 
     def span(self, span: Span) -> None:
         """Write the begin and end of a level."""
-        self._append(
-            {"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s}
-        )
+        self._append({"kind": "level", **asdict(span)})
 
     def server(self, facts: Mapping[str, object]) -> None:
         """Write the facts of the server."""
@@ -177,9 +180,11 @@ def read_cell(folder: Path, slug: str) -> LoadRecord:
     """Return the records of a cell, without a torn last line."""
     records = _lines(folder / f"{slug}.jsonl")
     failures = [str(record["reason"]) for record in records if record["kind"] == "failure"]
+    servers = [_bare(record) for record in records if record["kind"] == "server"]
     return LoadRecord(
         slug=slug,
-        server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
+        server=servers[0] if servers else {},
+        servers=tuple(servers),
         answers=tuple(
             response_from_json(_bare(record)) for record in records if record["kind"] == "answer"
         ),

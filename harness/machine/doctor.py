@@ -5,16 +5,15 @@ no engine, sets nothing.
 Exit codes: 0 fit; 2 the profile is for another device; 3 something is unfit, or not known though it
 must be.
 
-The table of knobs, by the name that profiles and people use, in the order of reading; and one
+The table of checks, by the name that profiles and people use, in the order of reading; and one
 reading of them all.
 
-To add a knob: write its class in a file of this package, and one line here.
+To add a check: write its class in a file of this package, and one line here.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from voxgate.harness.errors import HarnessError
@@ -49,6 +48,7 @@ from voxgate.harness.machine.checks.jetson import (
 from voxgate.harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
 from voxgate.harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
 from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.python310 import StrEnum
 
 WORK_S = 1.0
 """
@@ -56,7 +56,7 @@ How long the doctor keeps a CPU busy between its two readings: a hundred ticks, 
 of them.
 """
 DEVICES = ("board", "gpu")
-"""Knobs that tell whether a profile is for this kind of device at all."""
+"""Checks that tell whether a profile is for this kind of device at all."""
 
 
 class Action(StrEnum):
@@ -70,10 +70,10 @@ class Action(StrEnum):
 class Requirement:
     """One thing that must hold under a profile."""
 
-    knob: str
+    check: str
     action: Action = Action.MARK
     want: str = ""
-    """Narrows what the knob expects: a board, a power mode."""
+    """Narrows what the check expects: a board, a power mode."""
     known: bool = True
     """
     Whether not knowing counts against the machine; a virtual one hides its clocks from everybody.
@@ -98,8 +98,8 @@ class CheckedRequirement:
 
     @property
     def line(self) -> str:
-        """Name the knob and what it shows."""
-        return f"{self.requirement.knob}: {self.answer.shown}"
+        """Name the check and what it shows."""
+        return f"{self.requirement.check}: {self.answer.shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Examination:
         """Exit code 0, 2 or 3, as the module says."""
         against = [finding for finding in self.findings if finding.counts]
         elsewhere = any(
-            each.requirement.knob in DEVICES and each.answer.state is CheckState.UNFIT
+            each.requirement.check in DEVICES and each.answer.state is CheckState.UNFIT
             for each in against
         )
         return 0 if not against else 2 if elsewhere else 3
@@ -130,7 +130,7 @@ class Examination:
             device = next(
                 finding
                 for finding in self.findings
-                if finding.counts and finding.requirement.knob in DEVICES
+                if finding.counts and finding.requirement.check in DEVICES
             )
             return f"profile {self.profile} is for another device: {device.answer.shown}"
         against = "; ".join(finding.line for finding in self.findings if finding.counts)
@@ -152,7 +152,7 @@ def examine(
 ) -> Examination:
     """
     Read everything, do some work, read everything again, and judge. Raises HarnessError for an
-    unknown knob.
+    unknown check.
     """
     before = snapshot(tree)
     work()
@@ -205,15 +205,15 @@ def busy(cpu: int | None) -> None:
 
 
 def _finding(requirement: Requirement, before: Facts, after: Facts) -> CheckedRequirement:
-    knob = make_knob(requirement.knob, requirement.want)
-    answer = knob.expect(before, after)
-    advice = "" if answer.state is CheckState.FIT else answer.advice or knob.advice
+    check = make_check(requirement.check, requirement.want)
+    answer = check.expect(before, after)
+    advice = "" if answer.state is CheckState.FIT else answer.advice or check.advice
     return CheckedRequirement(
-        requirement=requirement, answer=answer, expects=knob.expects, advice=advice
+        requirement=requirement, answer=answer, expects=check.expects, advice=advice
     )
 
 
-KNOBS: Mapping[str, type[Check]] = MappingProxyType(
+CHECKS: Mapping[str, type[Check]] = MappingProxyType(
     {
         "board": Board,
         "power-mode": PowerMode,
@@ -248,16 +248,16 @@ KNOBS: Mapping[str, type[Check]] = MappingProxyType(
 )
 
 
-def make_knob(name: str, want: str = "") -> Check:
+def make_check(name: str, want: str = "") -> Check:
     """Return a check by name. Raises HarnessError for an unknown name."""
-    if name not in KNOBS:
-        raise HarnessError(f"unknown knob {name!r}; known are {', '.join(KNOBS)}")
-    return KNOBS[name](want)
+    if name not in CHECKS:
+        raise HarnessError(f"unknown check {name!r}; known are {', '.join(CHECKS)}")
+    return CHECKS[name](want)
 
 
 def snapshot(tree: SystemRoot) -> dict[str, object]:
-    """Read the facts of all knobs at this moment."""
+    """Read the facts of all checks at this moment."""
     facts: dict[str, object] = {}
-    for kind in KNOBS.values():
+    for kind in CHECKS.values():
         facts |= kind().read(tree)
     return facts

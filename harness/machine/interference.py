@@ -115,18 +115,18 @@ class DisturbanceWatch:
             return ""
 
 
-def interference_causes(sample: Iteration) -> tuple[str, ...]:
+def interference_causes(iteration: Iteration) -> tuple[str, ...]:
     """
-    Name what disturbed a sample beyond the rule; empty for one that was left alone, or where the
-    system does not tell.
+    Name the causes that disturbed an iteration beyond the rule; empty for one that was left alone,
+    or where the system does not tell.
     """
-    disturbance = sample.disturbance
+    disturbance = iteration.disturbance
     shares = (
         ("waited_s", WAITED_SHARE, "waited for the CPU"),
         ("stolen_s", STOLEN_SHARE, "lost CPU time to the host"),
     )
     named = [
-        name for key, limit, name in shares if disturbance.get(key, 0.0) > limit * sample.wall_s
+        name for key, limit, name in shares if disturbance.get(key, 0.0) > limit * iteration.wall_s
     ]
     return (
         *named,

@@ -93,17 +93,41 @@ GUARD = Guard()
 atexit.register(GUARD.close)
 
 
+def tree_of(pid: int) -> list[int]:
+    """Return the numbers of a process and its descendants."""
+    children, found = children_by_parent(), [pid]
+    for parent in found:
+        found += children.get(parent, set()) - set(found)
+    return found
+
+
+def children_by_parent() -> dict[int, set[int]]:
+    """Return the children of every process; empty where the system does not tell."""
+    children: dict[int, set[int]] = {}
+    with suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208  (no Path here: it must start quickly)
+            with suppress(OSError, ValueError, IndexError):
+                with open(f"/proc/{int(name)}/stat", "rb") as stat:  # noqa: PTH123
+                    parent = int(stat.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, set()).add(int(name))
+    return children
+
+
 def end(pid: int) -> None:
     """
-    Kill a process with its group, or alone where it stands in another's; one that is gone may have
-    left its group.
+    Kill a process with its group, or alone where it stands in another's, and those of its
+    descendants that left the group; one that is gone may have left its group.
     """
+    descendants = tree_of(pid)[1:]
     with suppress(ProcessLookupError, PermissionError):
         try:
             alone = os.getpgid(pid) != pid
         except ProcessLookupError:
             alone = False
         (os.kill if alone else os.killpg)(pid, signal.SIGKILL)
+    for descendant in descendants:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(descendant, signal.SIGKILL)
 
 
 def main() -> None:

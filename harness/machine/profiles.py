@@ -33,11 +33,11 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.doctor import KNOBS, Action, Requirement, make_knob
+from voxgate.harness.machine.doctor import CHECKS, Action, Requirement, make_check
 from voxgate.harness.records.cell import Option
 from voxgate.harness.records.codec import from_json
-from voxgate.harness.records.constraints import Length, Range, TextPattern, Unique
-from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.constraints import Key, Length, Range, TextPattern, Unique
+from voxgate.harness.records.documents import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +62,19 @@ class Profile:
     """How many workers may load and warm up at the same time, while nothing is measured."""
     requires: tuple[Requirement, ...] = ()
     """
-    What must hold of the machine, by the doctor's knobs; whether a run is refused or marked where
+    What must hold of the machine, by the doctor's checks; whether a run is refused or marked where
     it does not.
     """
 
 
 LEFT_ALONE = tuple(
-    Requirement(knob=knob)
-    for knob in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
+    Requirement(check=name)
+    for name in ("load", "stolen-time", "contention", "cpu-throttling", "swap", "memory")
 )
 """Requirements on every machine: idle, and with free memory and disk."""
 STEADY_CLOCK = tuple(
-    Requirement(knob=knob, known=False)
-    for knob in ("governor", "frequency", "temperature", "clock")
+    Requirement(check=name, known=False)
+    for name in ("governor", "frequency", "temperature", "clock")
 )
 """What counts where the machine shows it; a virtual one cannot."""
 
@@ -114,7 +114,7 @@ def cpu() -> Profile:
         defaults={"device": "cpu", "threads": cpu_count()},
         env=threads_env(cpu_count()),
         # a quota stops threads that all use it up
-        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(knob="cpu-quota")),
+        requires=(*LEFT_ALONE, *STEADY_CLOCK, Requirement(check="cpu-quota")),
     )
 
 
@@ -148,10 +148,10 @@ def cpu_gate() -> Profile:
         requires=(
             *LEFT_ALONE,
             *STEADY_CLOCK,
-            Requirement(knob="turbo", known=False),
-            Requirement(knob="shared-cores", known=False),
-            Requirement(knob="huge-pages"),
-            Requirement(knob="glibc"),
+            Requirement(check="turbo", known=False),
+            Requirement(check="shared-cores", known=False),
+            Requirement(check="huge-pages"),
+            Requirement(check="glibc"),
         ),
     )
 
@@ -166,13 +166,13 @@ def cuda() -> Profile:
         live=4,  # idle workers keep their CUDA context, some hundred MB of GPU memory each
         loading=2,
         requires=(
-            Requirement(knob="gpu"),
+            Requirement(check="gpu"),
             *LEFT_ALONE,
             *STEADY_CLOCK,
             # an idle GPU does not show the clock that it will have at work
-            Requirement(knob="gpu-clock", known=False),
-            *(Requirement(knob=f"gpu-{knob}") for knob in ("power", "throttling", "sharing")),
-            Requirement(knob="gpu-persistence", known=False),
+            Requirement(check="gpu-clock", known=False),
+            *(Requirement(check=f"gpu-{name}") for name in ("power", "throttling", "sharing")),
+            Requirement(check="gpu-persistence", known=False),
         ),
     )
 
@@ -190,15 +190,15 @@ def jetson_profile(name: str, about: str, board: str, modes: str) -> Profile:
         pin=True,
         live=2,  # GPU and CPU share one memory, of which a CUDA context takes some hundred MB
         requires=(
-            Requirement(knob="board", action=Action.REFUSE, want=board),
-            Requirement(knob="power-mode", action=Action.REFUSE, want=modes),
-            Requirement(knob="cpu-clocks", action=Action.REFUSE),
-            Requirement(knob="gpu-clocks", action=Action.REFUSE),
+            Requirement(check="board", action=Action.REFUSE, want=board),
+            Requirement(check="power-mode", action=Action.REFUSE, want=modes),
+            Requirement(check="cpu-clocks", action=Action.REFUSE),
+            Requirement(check="gpu-clocks", action=Action.REFUSE),
             # only root can read it
-            Requirement(knob="memory-clock", action=Action.REFUSE, known=False),
+            Requirement(check="memory-clock", action=Action.REFUSE, known=False),
             *LEFT_ALONE,
-            *(Requirement(knob=knob) for knob in ("temperature", "over-current", "clock")),
-            *(Requirement(knob=knob, known=False) for knob in ("rails", "fan")),
+            *(Requirement(check=name) for name in ("temperature", "over-current", "clock")),
+            *(Requirement(check=name, known=False) for name in ("rails", "fan")),
         ),
     )
 
@@ -258,20 +258,22 @@ Line = TextPattern(r"[^\x00-\x1f\x7f]*", "one line of printable text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredKnob:
-    """An entry `[[require]]` of a profile file; it replaces the base's requirement on that knob."""
+class RequiredCheck:
+    """An entry `[[require]]` of a profile file; it replaces the base's one on that check."""
 
-    knob: str
+    check: Annotated[str, Key("knob")]
     want: Annotated[str, Length(0, 200), Line] = ""
     action: Action = Action.MARK
     known: bool = True
 
     def __post_init__(self) -> None:
-        if self.knob not in KNOBS:
-            raise HarnessError(f"knob {self.knob!r} does not exist; known are {', '.join(KNOBS)}")
-        fault = make_knob(self.knob, self.want).fault_of_want()
+        if self.check not in CHECKS:
+            raise HarnessError(
+                f"check {self.check!r} does not exist; known are {', '.join(CHECKS)}"
+            )
+        fault = make_check(self.check, self.want).fault_of_want()
         if fault:
-            raise HarnessError(f"want of knob {self.knob} {fault}")
+            raise HarnessError(f"want of check {self.check} {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +292,7 @@ class ProfileFile:
     workers_alive: Annotated[int, WORKERS] | None = None
     workers_loading: Annotated[int, WORKERS] | None = None
     env: Mapping[Variable, Annotated[str, Length(0, 200), Line]] = field(default_factory=dict)
-    require: Annotated[tuple[RequiredKnob, ...], Unique("knob")] = ()
+    require: Annotated[tuple[RequiredCheck, ...], Unique("check")] = ()
 
     def __post_init__(self) -> None:
         if self.name in PROFILES:
@@ -322,13 +324,13 @@ def read_profile(path: Path) -> Profile:
 
 
 def _required(
-    base: tuple[Requirement, ...], own: tuple[RequiredKnob, ...]
+    base: tuple[Requirement, ...], own: tuple[RequiredCheck, ...]
 ) -> tuple[Requirement, ...]:
-    """Return the base's requirements, those of the same knob replaced, and the further ones."""
-    named = {each.knob: each for each in base}
+    """Return the base's requirements, those of the same check replaced, and the further ones."""
+    named = {each.check: each for each in base}
     for each in own:
-        named[each.knob] = Requirement(
-            knob=each.knob, action=each.action, want=each.want, known=each.known
+        named[each.check] = Requirement(
+            check=each.check, action=each.action, want=each.want, known=each.known
         )
     return tuple(named.values())
 

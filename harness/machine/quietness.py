@@ -1,7 +1,7 @@
 """
 Whether the machine was left alone while a run was measured, as far as the run's own records tell.
 
-Holds the snapshots before and after a run against the doctor's knobs, and the disturbances of
+Holds the snapshots before and after a run against the doctor's checks, and the disturbances of
 single iterations against their rule. Changes no verdict; `disturbed` tells `judging/decide.py` when
 there is too little left to judge by.
 """
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.machine.checks.check import CheckState, Facts
-from voxgate.harness.machine.doctor import make_knob
+from voxgate.harness.machine.doctor import make_check
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.environment import RunEnvironment, Snapshot
 from voxgate.harness.records.run import Phase, Run
 
-KNOBS: Mapping[str, str] = {
+STATUS_BY_CHECK: Mapping[str, str] = {
     "load": "loaded",
     "stolen-time": "loaded",
     "gpu-sharing": "loaded",
@@ -28,15 +28,15 @@ KNOBS: Mapping[str, str] = {
     "swap": "swapping",
 }
 """
-The knobs that tell something of a whole run, with the word for a machine on which they are unfit;
-the first word counts.
+The checks that tell something of a whole run, with the status of a machine on which they are unfit;
+the first one counts.
 """
 FIGURES = ("load", "stolen-time")
-"""Knobs whose figures are given of a quiet machine too."""
+"""Checks whose figures are given of a quiet machine too."""
 SETTINGS = ("governor", "turbo", "power_mode", "cpu_quota", "gpu_power_limit_w", "huge_pages")
 """Settings that must not change while a run is measured."""
 QUIET, UNKNOWN = "quiet", "unknown"
-"""Words for a machine of which nothing bad is known."""
+"""Status of a machine of which nothing bad is known."""
 TOO_MANY = 1 / 3
 """
 Of a cell's measured iterations, disturbed: the rest was measured between disturbances and is no
@@ -51,8 +51,8 @@ class MachineState:
     say so.
     """
 
-    word: str
-    why: str
+    status: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Disturbed:
     """Share of a cell's measured iterations that were disturbed, and the causes."""
 
     share: float
-    why: str
+    reason: str
     """
     `machine not quiet: 14 of 24 iterations disturbed (12 waited for the CPU)`; empty where none
     was.
@@ -82,15 +82,15 @@ def fitness(environment: RunEnvironment) -> MachineState:
 def state_between(machine: Facts, before: Snapshot, after: Snapshot) -> MachineState:
     """Return how quiet a machine was between two snapshots."""
     before = {"cores": machine["cores"], **before} if "cores" in machine else before
-    answers = {name: make_knob(name).expect(before, after) for name in KNOBS}
+    answers = {name: make_check(name).expect(before, after) for name in STATUS_BY_CHECK}
     if answers["load"].state is CheckState.UNKNOWN:
-        return MachineState(word=UNKNOWN, why=answers["load"].shown)
-    unfit = [name for name in KNOBS if answers[name].state is CheckState.UNFIT]
+        return MachineState(status=UNKNOWN, detail=answers["load"].shown)
+    unfit = [name for name in STATUS_BY_CHECK if answers[name].state is CheckState.UNFIT]
     changed = _changed(before, after)
-    words = [KNOBS[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
+    found = [STATUS_BY_CHECK[name] for name in unfit] + ["changed"] * bool(changed) + [QUIET]
     names = dict.fromkeys((*FIGURES, *unfit))
     return MachineState(
-        word=words[0], why=", ".join([*(answers[name].shown for name in names), *changed])
+        status=found[0], detail=", ".join([*(answers[name].shown for name in names), *changed])
     )
 
 
@@ -100,20 +100,22 @@ def disturbed(run: Run, slug: str) -> Disturbed:
     commonest first.
     """
     processes = [process for process in run.processes if process.cell == slug]
-    samples = [
-        sample
+    iterations = [
+        iteration
         for process in processes
-        for sample in process.samples
-        if sample.phase is Phase.MEASURED
+        for iteration in process.iterations
+        if iteration.phase is Phase.MEASURED
     ]
-    disturbed_iterations = [causes for sample in samples if (causes := interference_causes(sample))]
+    disturbed_iterations = [
+        causes for iteration in iterations if (causes := interference_causes(iteration))
+    ]
     if not disturbed_iterations:
-        return Disturbed(share=0.0, why="")
+        return Disturbed(share=0.0, reason="")
     counts = Counter(cause for causes in disturbed_iterations for cause in causes)
     what = ", ".join(f"{count} {cause}" for cause, count in counts.most_common())
     count = len(disturbed_iterations)
-    why = f"machine not quiet: {count} of {len(samples)} iterations disturbed ({what})"
-    return Disturbed(share=len(disturbed_iterations) / len(samples), why=why)
+    reason = f"machine not quiet: {count} of {len(iterations)} iterations disturbed ({what})"
+    return Disturbed(share=len(disturbed_iterations) / len(iterations), reason=reason)
 
 
 def _changed(before: Facts, after: Facts) -> list[str]:
@@ -131,10 +133,10 @@ def restlessness(run: Run, cells: Sequence[Cell] | None = None) -> str:
     None means all cells of the run.
     """
     machine = fitness(run.environment)
-    if machine.word not in (QUIET, UNKNOWN):
-        return f"the machine was {machine.word} ({machine.why})"
+    if machine.status not in (QUIET, UNKNOWN):
+        return f"the machine was {machine.status} ({machine.detail})"
     shaken = [
-        f"{cell.slug}: {noise.why}"
+        f"{cell.slug}: {noise.reason}"
         for cell in (run.cells if cells is None else cells)
         if (noise := disturbed(run, cell.slug)).too_many
     ]

@@ -116,6 +116,12 @@ class Cell:
         return {**self.fixed, **self.axes}
 
     @property
+    def requested(self) -> dict[str, object]:
+        """All requested options, after the command line where there is one."""
+        command = {} if self.command is None else {"command": str(self.command)}
+        return {**command, **self.options}
+
+    @property
     def slug(self) -> str:
         """
         Name of the cell within its suite, `[a-z0-9._-]` only, axes in the suite's order:

@@ -171,7 +171,7 @@ def all_differences(run: Run) -> dict[str, list[str]]:
 
 def measured_count(run: Run) -> int:
     """Return the number of measured iterations."""
-    iterations = chain.from_iterable(process.samples for process in run.processes)
+    iterations = chain.from_iterable(process.iterations for process in run.processes)
     return sum(iteration.phase is Phase.MEASURED for iteration in iterations)
 
 

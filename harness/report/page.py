@@ -112,7 +112,7 @@ def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
         reasons=row.reasons,
         notes=grouped_missing(row),
         measured=_judged(judged, contents.measurements.get(judged.cell, ())),
-        requested=cell.options if cell is not None else {},
+        requested=cell.requested if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
         checks=tuple(map(_check, effects_of(contents.run, judged.cell))),
     )

@@ -248,7 +248,7 @@ def run_page(record: RunRecord) -> RunPage:
 def _facts(record: RunRecord) -> tuple[tuple[str, str, str], ...]:
     return (
         ("measured", "", f"{record.head}, {record.created}"),
-        ("machine", "", f"{record.machine} ({record.state.word}: {record.state.why})"),
+        ("machine", "", f"{record.machine} ({record.state.status}: {record.state.detail})"),
         ("baseline", "", record.baseline or "none"),
         ("run", "", record.run),
         *_fastest(record),

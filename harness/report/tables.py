@@ -102,7 +102,7 @@ def heading(contents: Report) -> tuple[str, ...]:
         judgement.suite,
         judgement.profile,
         f"machine {judgement.machine} "
-        f"({state.word if state.word in UNREMARKABLE else f'{state.word}: {state.why}'})",
+        f"({state.status if state.status in UNREMARKABLE else f'{state.status}: {state.detail}'})",
         f"head {judgement.head}",
         f"baseline {judgement.baseline}",
     )

@@ -165,7 +165,7 @@ def paired_lines(
     head = (
         judgement.suite,
         judgement.profile,
-        f"machine {judgement.machine} ({state.word})",
+        f"machine {judgement.machine} ({state.status})",
         f"base {sides[0]}",
         f"head {sides[1]}",
         f"control {control}",
@@ -219,7 +219,7 @@ def examination_lines(examination: Examination) -> list[str]:
     Return the examination as text: a line per finding, and below an unfit one the expected value
     and the command.
     """
-    width = max((len(checked.requirement.knob) for checked in examination.findings), default=0)
+    width = max((len(checked.requirement.check) for checked in examination.findings), default=0)
     lines = [f"profile {examination.profile}{GAP}machine {examination.machine}"]
     for finding in examination.findings:
         lines += _finding_lines(finding, width)
@@ -228,7 +228,7 @@ def examination_lines(examination: Examination) -> list[str]:
 
 def _finding_lines(finding: CheckedRequirement, width: int) -> list[str]:
     answer = finding.answer
-    first = f"{answer.state.value:<7}{GAP}{finding.requirement.knob:<{width}}{GAP}{answer.shown}"
+    first = f"{answer.state.value:<7}{GAP}{finding.requirement.check:<{width}}{GAP}{answer.shown}"
     if answer.state is CheckState.FIT:
         return [first]
     if not finding.counts:
@@ -257,7 +257,7 @@ def examination_to_dict(examination: Examination) -> dict[str, object]:
 def _finding_to_dict(finding: CheckedRequirement) -> dict[str, object]:
     requirement = finding.requirement
     return {
-        "knob": requirement.knob,
+        "knob": requirement.check,
         "state": finding.answer.state.value,
         "shown": finding.answer.shown,
         "expects": finding.expects,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
 from voxgate.harness.records.cell import Cell, Option, Request, cell_to_json
 from voxgate.harness.records.constraints import NON_EMPTY
@@ -44,7 +43,7 @@ from voxgate.harness.targets.other_python.connection import (
 from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.protocol import Options, Target
 from voxgate.harness.targets.registry import make_target
-from voxgate.harness.targets.slowdown import SLOWED
+from voxgate.harness.targets.slowdown import slow_down_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +233,6 @@ class PeaksThere:
 
     peak_rss_bytes: Count | None
     peak_cuda_bytes: Count | None
-    cpu_s: Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,11 +268,6 @@ class EngineThere:
         """
         Start the interpreter, import and load the target there; its age counts, not this process's.
         """
-        if os.environ.get(SLOWED):
-            raise HarnessError(
-                "selftest cannot slow down an engine in another environment; measure its faults "
-                "with a suite without environment="
-            )
         self._process = self._start()
         cell = {**cell_to_json(self._cell), "slug": self._cell.slug, "label": self._cell.label}
         cell["options"] = self._cell.options
@@ -291,7 +284,8 @@ class EngineThere:
 
     def synthesize(self, request: Request) -> Timing:
         """Have it synthesised; the times were read over there, before anything was sent."""
-        answer, content = self._process.ask("speak", request=_plain(request))
+        slow = slow_down_of(self._cell.slug, request.id)
+        answer, content = self._process.ask("speak", request=_plain(request), slow=slow)
         spoken = self._process.checked(Spoken, answer)
         try:
             chunks = audio_chunks(spoken, content)

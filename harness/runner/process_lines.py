@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Option
 from voxgate.harness.records.codec import from_json
-from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.constraints import Key, Range
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import (
     ColdStart,
@@ -52,7 +52,7 @@ class Loaded:
 class Sampled:
     """One iteration."""
 
-    sample: Iteration
+    iteration: Annotated[Iteration, Key("sample")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def record_of(line: object, where: str) -> Any:
 
 def process_of(slug: str, repeat: int, logs: Sequence[Sequence[tuple[str, Any]]]) -> ProcessRecord:
     """
-    Join the logs of one repeat: all samples; the first cold start; the last word on success or
+    Join the logs of one repeat: all iterations; the first cold start; the last word on success or
     failure.
     """
     everything = [record for log in logs for record in log]
@@ -115,7 +115,7 @@ def process_of(slug: str, repeat: int, logs: Sequence[Sequence[tuple[str, Any]]]
         cold=next((cold for log in logs if (cold := _cold(log)) is not None), None),
         effective=loaded[-1].effective if loaded else {},
         effects=tuple(effect for record in _of("effects", last) for effect in record.effects),
-        samples=tuple(record.sample for record in _of("sample", everything)),
+        iterations=tuple(record.iteration for record in _of("sample", everything)),
         peak_rss_bytes=finished[0].peak_rss_bytes if finished else None,
         peak_cuda_bytes=finished[0].peak_cuda_bytes if finished else None,
         energy=next(reversed(_of("energy", last)), None),
@@ -139,7 +139,12 @@ def _cold(log: Sequence[tuple[str, Any]]) -> ColdStart | None:
     """
     loaded = next((record for record in _of("loaded", log) if record.alone), None)
     first = next(
-        (record.sample for record in _of("sample", log) if record.sample.phase is Phase.FIRST), None
+        (
+            record.iteration
+            for record in _of("sample", log)
+            if record.iteration.phase is Phase.FIRST
+        ),
+        None,
     )
     if loaded is None or first is None:
         return None
@@ -149,28 +154,28 @@ def _cold(log: Sequence[tuple[str, Any]]) -> ColdStart | None:
 def _check(process: ProcessRecord) -> None:
     """Raise HarnessError for what each record may say by itself, and these may not say together."""
     seen: set[int] = set()
-    for sample in process.samples:
-        where = f"iteration {sample.iteration}"
-        if (sample.cell, sample.repeat) != (process.cell, process.repeat):
-            raise HarnessError(f"{where} is of cell {sample.cell!r}, repeat {sample.repeat}")
-        if sample.iteration in seen:
+    for iteration in process.iterations:
+        where = f"iteration {iteration.iteration}"
+        if (iteration.cell, iteration.repeat) != (process.cell, process.repeat):
+            raise HarnessError(f"{where} is of cell {iteration.cell!r}, repeat {iteration.repeat}")
+        if iteration.iteration in seen:
             raise HarnessError(f"{where} stands there more than once")
-        seen.add(sample.iteration)
-        _check_times(sample, where)
+        seen.add(iteration.iteration)
+        _check_times(iteration, where)
 
 
-def _check_times(sample: Iteration, where: str) -> None:
-    if math.fsum(sample.stages_s.values()) > sample.wall_s * (1.0 + SLACK) + SLACK_S:
+def _check_times(iteration: Iteration, where: str) -> None:
+    if math.fsum(iteration.stages_s.values()) > iteration.wall_s * (1.0 + SLACK) + SLACK_S:
         raise HarnessError(
-            f"{where}: its stages took longer than the {sample.wall_s:g} s of the whole"
+            f"{where}: its stages took longer than the {iteration.wall_s:g} s of the whole"
         )
-    if sample.first_audio_s > sample.wall_s * (1.0 + SLACK) + SLACK_S:
+    if iteration.first_audio_s > iteration.wall_s * (1.0 + SLACK) + SLACK_S:
         raise HarnessError(
-            f"{where}: its first audio came after the {sample.wall_s:g} s of the whole"
+            f"{where}: its first audio came after the {iteration.wall_s:g} s of the whole"
         )
     first, take = (
-        f"audio/{sample.cell}/{part}{sample.request}.wav"
-        for part in ("", f"takes/{sample.repeat}/")
+        f"audio/{iteration.cell}/{part}{iteration.request}.wav"
+        for part in ("", f"takes/{iteration.repeat}/")
     )
-    if sample.audio_file not in (None, first, take):
-        raise HarnessError(f"{where}: audio_file is {sample.audio_file!r}, not {first}")
+    if iteration.audio_file not in (None, first, take):
+        raise HarnessError(f"{where}: audio_file is {iteration.audio_file!r}, not {first}")

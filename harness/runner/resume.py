@@ -17,10 +17,11 @@ from pathlib import Path
 
 from voxgate.harness.errors import HarnessError, SessionInterruptedError
 from voxgate.harness.machine.identity import comparable
+from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.records.run import Failure, Phase, ProcessRecord
-from voxgate.harness.runner import json_files, process_files, run_folder
+from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.run_header import RunHeader
 
 
@@ -30,8 +31,8 @@ class Remainder:
 
     missing: tuple[tuple[str, int], ...]
     """Measured iterations as (request, lap)."""
-    samples: int
-    """How many samples of any phase an interrupted process left."""
+    iterations: int
+    """How many iterations of any phase an interrupted process left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +135,13 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
 
 
 def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
-    samples = record.samples if record is not None else ()
-    done = Counter(sample.request for sample in samples if sample.phase is Phase.MEASURED)
+    iterations = record.iterations if record is not None else ()
+    done = Counter(
+        iteration.request for iteration in iterations if iteration.phase is Phase.MEASURED
+    )
     every = ((request, lap) for lap, request in product(range(laps), requests))
     missing = tuple((request, lap) for request, lap in every if done[request] <= lap)
-    return Remainder(missing=missing, samples=len(samples))
+    return Remainder(missing=missing, iterations=len(iterations))
 
 
 FILE = "job.json"
@@ -179,7 +182,7 @@ def begin(folder: Path, facts: SessionSpec) -> None:
     """Write the specification of a session. Raises HarnessError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        json_files.write_json(folder / FILE, facts)
+        documents.write_json(folder / FILE, facts)
     except OSError as error:
         raise HarnessError(
             f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
@@ -218,7 +221,7 @@ def _begun(folder: Path, facts: SessionSpec) -> Path:
 
 
 def _facts(folder: Path) -> SessionSpec:
-    return json_files.read_json(
+    return documents.read_json(
         folder / FILE,
         f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",
     )

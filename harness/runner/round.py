@@ -94,13 +94,13 @@ class Round:
     def _prepare(self, slot: CellKey, repeat: int, *, alone: bool) -> WorkerProcess | None:
         start_s = self._clock.seconds()
         side = self._sides[slot.side]
-        before = self._ledger.todo[slot, repeat].samples
+        before = self._ledger.todo[slot, repeat].iterations
         post = WorkerSpec(
             cell=self._ledger.cells[slot],
             repeat=repeat,
             folder=side.folder,
             launch=side.launch,
-            samples_before=before,
+            iterations_before=before,
         )
         child = self._crew.start(post)
         if child is None:

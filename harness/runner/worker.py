@@ -61,8 +61,7 @@ from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
-from voxgate.harness.runner.worker_output import claim_stdout
-from voxgate.harness.runner.worker_request import WorkerRequest, read_job
+from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 
 Record = dict[str, object]
 
@@ -170,7 +169,7 @@ class Worker:
         audio_file = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
-        sample = Iteration(
+        iteration = Iteration(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
             iteration=self._iteration,
@@ -186,7 +185,7 @@ class Worker:
             joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
         )
-        self._note({"kind": "sample", "sample": to_json(sample)})
+        self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)

@@ -132,7 +132,7 @@ def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
     kept: dict[str, Iteration] = {}
     for process in run.processes:
         if process.cell == slug:
-            for iteration in process.samples:
+            for iteration in process.iterations:
                 if iteration.request == request and iteration.audio_file is not None:
                     kept[iteration.audio_file] = iteration
     return list(kept.values())
@@ -162,7 +162,7 @@ def _first_audio(run: Run) -> FirstIterations:
     """Return the first iteration of each request of each cell that kept its audio."""
     iterations: FirstIterations = {}
     for process in run.processes:
-        for iteration in process.samples:
+        for iteration in process.iterations:
             if iteration.audio_file is not None:
                 iterations.setdefault((iteration.cell, iteration.request), iteration)
     return iterations

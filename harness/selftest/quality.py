@@ -67,7 +67,7 @@ Scorer = Callable[[Run], RunScores]
 def quality_selftest(
     question: SelftestPlan,
     progress: Progress,
-    told: ScoreProgress | None = None,
+    scoring: ScoreProgress | None = None,
     baselines: Path = BASELINES,
 ) -> QualityTrust | None:
     """
@@ -93,7 +93,9 @@ def quality_selftest(
             ),
         ]
         matrices = [
-            matrix_of(g, policy, columns, lambda run: score_run(run, nothing_golden, progress=told))
+            matrix_of(
+                g, policy, columns, lambda run: score_run(run, nothing_golden, progress=scoring)
+            )
             for g in grounds
         ]
     except KeyboardInterrupt:

@@ -5,10 +5,10 @@ A terminal shows one letter per metric, a document their names. Computes nothing
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
+from voxgate.harness.records import codec
 from voxgate.harness.report.format import escaped, plain_columns
 from voxgate.harness.selftest.quality_result import (
     FaultResult,
@@ -84,7 +84,7 @@ def to_json(trust: QualityTrust) -> dict[str, Any]:
     """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
-        **asdict(trust),
+        **codec.to_json(trust),
         "line": line(trust),
         "exit_code": exit_code(trust),
     }

@@ -5,9 +5,10 @@ Computes nothing but the scale of a unit.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from voxgate.harness.records import codec
 from voxgate.harness.report.format import escaped, plain_columns
 from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS
 from voxgate.harness.selftest.speed_result import Reach, SizeResult, Trust
@@ -108,13 +109,13 @@ def line(trust: Trust) -> str:
         "" if point is None else f"{point.sees_worst * 100:.1f} % is the least it sees in {scope}"
     )
     return "; ".join(
-        filter(None, [f"{trust.fit.word.upper()} to gate: {trust.fit.why}", shares, seen])
+        filter(None, [f"{trust.fit.status.upper()} to gate: {trust.fit.reason}", shares, seen])
     )
 
 
 def exit_code(trust: Trust) -> int:
     """Return 0 where the machine is fit to gate, 3 where it is not or could not be decided."""
-    return 0 if trust.fit.word == "fit" else 3
+    return 0 if trust.fit.status == "fit" else 3
 
 
 def within(curve: Sequence[Reach], duration_s: float = WITHIN_S) -> Reach | None:
@@ -130,7 +131,7 @@ def to_json(trust: Trust) -> dict[str, Any]:
     """Return the results as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
-        **asdict(trust),
+        **codec.to_json(trust),
         "line": line(trust),
         "exit_code": exit_code(trust),
     }

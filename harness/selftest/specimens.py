@@ -8,7 +8,6 @@ from. Recorded audio is never changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import Iteration, ProcessRecord, Run
 from voxgate.harness.runner import run_folder
@@ -55,17 +55,17 @@ class Engine:
 
 def sounds_of(run: Run, slug: str) -> dict[str, SpecimenAudio]:
     """Return the recordings of a cell, by request."""
-    samples = list(
-        chain.from_iterable(process.samples for process in run.processes if process.cell == slug)
+    iterations = list(
+        chain.from_iterable(process.iterations for process in run.processes if process.cell == slug)
     )
     return {
-        sample.request: SpecimenAudio(
-            file=(Path(run.folder) / sample.audio_file).absolute(),
-            audio_s=sample.audio_s,
-            joins_s=sample.joins_s,
+        iteration.request: SpecimenAudio(
+            file=(Path(run.folder) / iteration.audio_file).absolute(),
+            audio_s=iteration.audio_s,
+            joins_s=iteration.joins_s,
         )
-        for sample in reversed(samples)
-        if sample.audio_file is not None
+        for iteration in reversed(iterations)
+        if iteration.audio_file is not None
     }
 
 
@@ -242,13 +242,13 @@ def _cell(base: Cell, number: int) -> Cell:
 
 
 def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
-    def planted(sample: Iteration) -> Iteration:
-        sound = specimen.sounds.get(sample.request)
+    def planted(iteration: Iteration) -> Iteration:
+        sound = specimen.sounds.get(iteration.request)
         if sound is None:
-            return replace(sample, cell=slug)
-        kept = None if sample.audio_file is None else str(sound.file)
+            return replace(iteration, cell=slug)
+        kept = None if iteration.audio_file is None else str(sound.file)
         return replace(
-            sample,
+            iteration,
             cell=slug,
             audio_file=kept,
             audio_s=sound.audio_s,
@@ -258,6 +258,6 @@ def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
 
     bases = [process for process in run.processes if process.cell == specimen.base]
     return [
-        replace(process, cell=slug, samples=tuple(map(planted, process.samples)))
+        replace(process, cell=slug, iterations=tuple(map(planted, process.iterations)))
         for process in bases
     ]

@@ -241,7 +241,7 @@ def _process(cell: Cell, sounds: Mapping[str, SpecimenAudio]) -> ProcessRecord:
         cold=None,
         effective={},
         effects=(),
-        samples=tuple(
+        iterations=tuple(
             _sample(cell.slug, number, *item) for number, item in enumerate(sounds.items())
         ),
         peak_rss_bytes=None,

@@ -107,7 +107,7 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
         setup=setup,
         machine=machine_id(some),
         head=revision(some),
-        quiet=f"{state.word}: {state.why}",
+        quiet=f"{state.status}: {state.detail}",
         sizes=sizes,
         noise=noise,
         curve=curve_of(noise, setup, limit, get_profile(setup.profile).loading),

@@ -19,9 +19,10 @@ import numpy as np
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.run import Phase, ProcessRecord
-from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
 from voxgate.harness.runner.runner import Runner, make_header
@@ -122,12 +123,12 @@ def round_s(cost: Cost, sides: int, loading: int) -> float:
 def save(folder: Path, setup: Setup) -> None:
     """Write it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    json_files.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
+    documents.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
 
 
 def load(folder: Path) -> Setup:
     """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
-    data = json_files.read_json(
+    data = documents.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
     if data.get("schema_version") != SCHEMA_VERSION:
@@ -240,11 +241,11 @@ def longest_stage(
     for slug, failure in outcome.failures.items():
         raise HarnessError(f"no cell can be measured; {slug}: {failure.kind}: {failure.reason}")
     records = run_folder.load_run(folder).processes
-    iterations = chain.from_iterable(record.samples for record in records)
-    samples = [iteration for iteration in iterations if iteration.phase is Phase.MEASURED]
+    iterations = chain.from_iterable(record.iterations for record in records)
+    measured = [iteration for iteration in iterations if iteration.phase is Phase.MEASURED]
     seconds: dict[str, float] = {}
-    for sample in samples:
-        for stage, stage_s in sample.stages_s.items():
+    for iteration in measured:
+        for stage, stage_s in iteration.stages_s.items():
             seconds[stage] = seconds.get(stage, 0.0) + stage_s
     return max(seconds, key=seconds.__getitem__, default=WHOLE)
 
@@ -252,8 +253,8 @@ def longest_stage(
 def cost_of(record: ProcessRecord) -> Cost:
     """Read the costs off one process whose extra work was timed apart."""
     assert record.cold is not None, "the only process of a cell starts alone"
-    measured = [sample for sample in record.samples if sample.phase is Phase.MEASURED]
-    plain = [(sample.request, sample.wall_s - sample.stages_s[APART]) for sample in measured]
+    measured = [each for each in record.iterations if each.phase is Phase.MEASURED]
+    plain = [(each.request, each.wall_s - each.stages_s[APART]) for each in measured]
     seconds_of: dict[str, list[float]] = {}
     for request, seconds in plain:
         seconds_of.setdefault(request, []).append(seconds)
@@ -264,5 +265,5 @@ def cost_of(record: ProcessRecord) -> Cost:
         + SYNTHESES * float(np.mean(list(per_request.values()))),
         measure_s=sum(seconds for _, seconds in plain),
         request_s=per_request,
-        unit_s=float(np.median([sample.stages_s[APART] / UNITS for sample in measured])),
+        unit_s=float(np.median([each.stages_s[APART] / UNITS for each in measured])),
     )

@@ -9,10 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from voxgate.harness import statistics
 from voxgate.harness.judging.compare_speed import MATCHED
 from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from voxgate.harness.records.constraints import Key
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from voxgate.harness.selftest.speed_plan import Setup, round_s
@@ -95,8 +97,8 @@ class Reach:
 class Fit:
     """Whether the machine may gate: `fit`, `not fit` or `undecided`, and why."""
 
-    word: str
-    why: str
+    status: Annotated[str, Key("word")]
+    reason: Annotated[str, Key("why")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +217,8 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
     if same is None or same.flagged.total < ENOUGH:
         count = 0 if same is None else same.flagged.total
         return Fit(
-            word="undecided",
-            why=f"{count} A/A comparisons, {ENOUGH} are needed; give it more --minutes",
+            status="undecided",
+            reason=f"{count} A/A comparisons, {ENOUGH} are needed; give it more --minutes",
         )
     most = f"(95 %: at most {same.flagged.high * 100:.1f} %)"
     alarms = f"{same.flagged.count} false alarms in {same.flagged.total} A/A comparisons {most}"
@@ -228,12 +230,14 @@ def fitness_to_gate(sizes: Sequence[SizeResult], noise: Sequence[CellNoise], lim
         limit,
     )
     if reason:
-        return Fit(word="not fit", why=f"{alarms}; {reason}")
+        return Fit(status="not fit", reason=f"{alarms}; {reason}")
     if same.flagged.share > MOST_FALSE:
-        return Fit(word="undecided", why=f"{alarms}, which may be bad luck; give it more --minutes")
+        return Fit(
+            status="undecided", reason=f"{alarms}, which may be bad luck; give it more --minutes"
+        )
     return Fit(
-        word="fit",
-        why=f"{alarms}; sees {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds of every cell",
+        status="fit",
+        reason=f"{alarms}; sees {worst.sees * 100:.1f} % in {MOST_ROUNDS} rounds of every cell",
     )
 
 

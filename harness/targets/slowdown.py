@@ -69,6 +69,27 @@ def slowed(target: Target) -> Target:
     return SlowedTarget(target, SlowDown(**json.loads(order))) if order else target
 
 
+def slow_down_of(slug: str, request: str) -> dict[str, object] | None:
+    """
+    Return the extra work of one request as plain JSON, for an engine in another process; None if
+    the environment asks for none. Raises HarnessError if it leaves the request out.
+    """
+    order = os.environ.get(SLOWED)
+    if not order:
+        return None
+    slow = SlowDown(**json.loads(order))
+    units = slow.units.get(slug, {})
+    if request not in units:
+        raise _left_out(slug, request)
+    return {"stage": slow.stage, "units": units[request], "apart": slow.apart}
+
+
+def _left_out(slug: str, request: str) -> HarnessError:
+    return HarnessError(
+        f"{SLOWED} names no units for {slug}, request {request}; run selftest from the start"
+    )
+
+
 class SlowedTarget(ForwardingTarget):
     """Passes everything on to another target, and does additional work in one of its stages."""
 
@@ -88,10 +109,7 @@ class SlowedTarget(ForwardingTarget):
             request.id for request in cell.workload.requests if request.id not in self._units
         ]
         if lacking:
-            raise HarnessError(
-                f"{SLOWED} names no units for {cell.slug}, request {lacking[0]}; run selftest from "
-                "the start"
-            )
+            raise _left_out(cell.slug, lacking[0])
         clock = self._inner.clock
         device = str({**defaults, **cell.options}.get("device", "cpu"))
         self._work = _virtual_work(clock) if isinstance(clock, VirtualClock) else _work_on(device)

@@ -3,6 +3,7 @@ Every command of the guides is run, in throw-away repositories; those that canno
 here, with their reasons.
 """
 
+import json
 import os
 import re
 import shutil
@@ -29,12 +30,16 @@ GUIDES = (
     "nightly-on-a-jetson",
 )
 """In the order in which they are read: the first one makes the repository of the others."""
+SIMULATED = "*Simulated:*"
+"""Commands that `test_simulated_board.py` runs, on a board of files."""
 NOT_RUN = {
     "quickstart-pr-gate": ["takes ten minutes", "needs GitHub"],
-    "nightly-on-a-jetson": ["needs a Jetson"] * 3 + ["needs GitHub"] * 2,
+    "nightly-on-a-jetson": [SIMULATED] * 8,
 }
 FENCE = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```\n", re.DOTALL
+    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n|(?P<simulated>\*Simulated:\*)\n\n)?"
+    r"```(?P<language>\w*)\n(?P<text>.*?)```\n",
+    re.DOTALL,
 )
 
 
@@ -49,7 +54,7 @@ class Block:
 def blocks(guide: str) -> list[Block]:
     found = FENCE.finditer((DOCS / f"{guide}.md").read_text())
     return [
-        Block(text=each["text"], reason=each["reason"] or "")
+        Block(text=each["text"], reason=each["reason"] or each["simulated"] or "")
         for each in found
         if each["language"] in ("sh", "console")
     ]
@@ -139,6 +144,7 @@ def shown(page: str, language: str) -> list[str]:
         ("adding-an-engine", "engine-plugin/suites/gate.py"),
         ("adding-an-engine", "engine-plugin/sentences.toml"),
         ("adding-an-engine", "command-line/suites/espeak.py"),
+        ("adding-an-engine", "other-environment/suites/gate.py"),
         ("metrics", "metric-plugin/brightness.py"),
         ("metrics", "metric-plugin/pyproject.toml"),
     ],
@@ -174,6 +180,13 @@ def test_adding_an_engine_ends_with_a_baseline_and_a_lie_that_is_caught(
     assert "FAILED not in effect: harmonics" in first or "not in effect" in first, first[-3000:]
     assert "exit code 1" in first
     assert (place.folder / "baselines/gate/quality.json").is_file()
+
+
+def test_an_engine_in_an_environment_of_its_own_is_measured(first: str, place: Place) -> None:
+    assert "measured, 0 failed" in first.splitlines()[-1]
+    run = json.loads((place.folder.parent / "beeps" / "runs" / "first" / "run.json").read_text())
+    assert run["environment"]["toolchain"]["engine_environment"] == ".venv"
+    assert run["environment"]["toolchain"]["engine_packages"].startswith("0 (")
 
 
 def test_the_quickstart_compares_and_its_workflows_pass_actionlint(
@@ -240,6 +253,9 @@ def test_the_nightly_guide_s_other_commands_run(first: str, place: Place) -> Non
     said = place.run("nightly-on-a-jetson")
     assert "profile jetson-agx-orin-maxn is for another device" in said
     assert lint_nightly(place) == (0, "")
+    made = (place.folder / ".github" / "workflows" / "nightly-jetson.yml").read_text()
+    example = (EXAMPLES / "ci" / "workflows" / "nightly-jetson.yml").read_text()
+    assert re.sub(r"@[0-9a-f]{40}", "@COMMIT", made) == example
     assert (place.folder / "site" / "index.html").is_file()
 
 

@@ -198,4 +198,4 @@ def test_ci_runs_what_a_person_runs() -> None:
     job = read(WORKFLOWS / "ci.yml")["jobs"]["test"]
     assert job["steps"][-1]["run"] == ".ci/run"
     assert "make test" in (ROOT / ".ci" / "run").read_text()
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert job["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.13", "3.14"]

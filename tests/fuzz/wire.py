@@ -33,9 +33,9 @@ from voxgate.harness.report.pr_comment import CommentLinks, comment, headline
 from voxgate.harness.targets.http.client import (
     Ask,
     SpeechApi,
-    limits_told,
-    options_told,
-    voices_told,
+    reported_limits,
+    reported_options,
+    reported_voices,
 )
 from voxgate.harness.targets.http.target import chosen_model
 
@@ -148,7 +148,8 @@ class Answers:
         cards = self._api.models()
         for card in cards:
             json.dumps(
-                [options_told(card), voices_told(card), limits_told(card)], allow_nan=False
+                [reported_options(card), reported_voices(card), reported_limits(card)],
+                allow_nan=False,
             ).encode()
         chosen_model("", cards)
 

@@ -115,7 +115,7 @@ def process(
         cold=ColdStart(import_s=1.0, load_s=0.5, first_synthesis_s=0.2),
         effective=effective or {"nfe_steps": 8},
         effects=effects,
-        samples=samples,
+        iterations=samples,
         peak_rss_bytes=500_000_000,
         peak_cuda_bytes=None,
         failure=failure,

@@ -67,9 +67,9 @@ def small(run: Run, requests: Sequence[str]) -> Run:
     def kept(process: ProcessRecord) -> ProcessRecord:
         samples = [
             each if each.request in requests else replace(each, audio_file=None)
-            for each in process.samples
+            for each in process.iterations
         ]
-        return replace(process, samples=tuple(samples))
+        return replace(process, iterations=tuple(samples))
 
     return with_audio(replace(run, processes=tuple(kept(process) for process in run.processes)))
 

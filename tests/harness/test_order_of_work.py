@@ -64,7 +64,9 @@ class Stopped(ChildHere):
 def heard(run: Run, golden: Path, **_: object) -> RunScores:
     """Scores that depend on what there was to score: stale ones show."""
     scores = made_up(run, golden)
-    files = sum(sample.audio_file is not None for each in run.processes for sample in each.samples)
+    files = sum(
+        sample.audio_file is not None for each in run.processes for sample in each.iterations
+    )
     made = {
         "pesq": 3.0 + 0.1 * files,
         **({"golden_pesq": 3.0 + 0.1 * files} if golden.exists() else {}),
@@ -191,7 +193,7 @@ def measured(folder: Path, slug: str) -> int:
         sample
         for each in run_folder.load_run(folder).processes
         if each.cell == slug
-        for sample in each.samples
+        for sample in each.iterations
     ]
     return sum(sample.phase is Phase.MEASURED for sample in samples)
 

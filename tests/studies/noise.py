@@ -63,7 +63,7 @@ def times_of(record: ProcessRecord) -> Times:
     """Read one process's measured iterations; disturbed ones are left out."""
     laps: dict[str, int] = defaultdict(int)
     found = {}
-    for sample in record.samples:
+    for sample in record.iterations:
         if sample.phase is Phase.MEASURED:
             if not interference_causes(sample):
                 found[sample.request, laps[sample.request]] = float(np.log(sample.wall_s))

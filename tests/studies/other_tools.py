@@ -275,7 +275,7 @@ def times_of(run: Run, slug: str) -> TimesByRound:
     return {
         process.repeat: [
             (iteration.request, iteration.wall_s)
-            for iteration in process.samples
+            for iteration in process.iterations
             if iteration.phase is Phase.MEASURED
         ]
         for process in run.processes

@@ -122,7 +122,7 @@ def rows(run: Run) -> list[Row]:
 
 def quiet_samples(run: Run, slug: str) -> list[list[Iteration]]:
     """Give the measured iterations of every process of a cell that nothing disturbed."""
-    processes = [process.samples for process in run.processes if process.cell == slug]
+    processes = [process.iterations for process in run.processes if process.cell == slug]
     return [
         [s for s in samples if s.phase is Phase.MEASURED and not interference_causes(s)]
         for samples in processes
@@ -189,12 +189,14 @@ def circumstances(run: Run) -> str:
     assert isinstance(machine, Mapping) and isinstance(toolchain, Mapping), (
         "a run says where it was measured"
     )
-    samples = [s for process in run.processes for s in process.samples if s.phase is Phase.MEASURED]
+    samples = [
+        s for process in run.processes for s in process.iterations if s.phase is Phase.MEASURED
+    ]
     lost = sum(bool(interference_causes(sample)) for sample in samples)
     audio_s = np.mean([sample.audio_s for sample in samples])
     texts = len(run.cells[0].workload.requests)
     state = fitness(run.environment)
-    quiet = state.word if state.word == "quiet" else f"{state.word}: {state.why}"
+    quiet = state.status if state.status == "quiet" else f"{state.status}: {state.detail}"
     shared = (
         f"Of {len(samples)} iterations {lost} shared their CPU with another process and are left "
         "out"

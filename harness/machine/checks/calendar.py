@@ -1,6 +1,6 @@
 """
-Knob: the date. A board without a battery wakes in 1970, or wherever its last owner left it, until a
-network sets it; the history goes by date, and would put such a run before all others, or behind
+Check: the date. A board without a battery wakes in 1970, or wherever its last owner left it, until
+a network sets it; the history goes by date, and would put such a run before all others, or behind
 them for ever.
 """
 

@@ -1,9 +1,9 @@
 """
-The records of a check, and the base of every knob: what is read, what a fit machine shows, the
+The records of a check, and the base of every check: what is read, what a fit machine shows, the
 command that sets it right.
 
-A knob answers in three words. Unknown is not fit: a file that cannot be read proves nothing. Knows
-no knob in particular and not which of them matter; that is for profiles to say.
+A check answers in three words. Unknown is not fit: a file that cannot be read proves nothing. Knows
+no check in particular and not which of them matter; that is for profiles to say.
 
 Where facts about a machine are read: the file system below a root, and what no file tells, the C
 library, NVML and the clock.
@@ -18,11 +18,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
 from voxgate.harness.machine.clock import is_synchronized, now_utc_iso
+from voxgate.harness.python310 import StrEnum
 
 ROOT = Path("/")
 
@@ -108,7 +108,7 @@ def _libc() -> str:
 
 Facts = Mapping[str, object]
 """
-What knobs read, by a name with its unit; ready for JSON. What the system does not tell has no
+What checks read, by a name with its unit; ready for JSON. What the system does not tell has no
 entry.
 """
 
@@ -129,7 +129,7 @@ class CheckResult:
     shown: str
     """What was found, or why nothing was."""
     advice: str = ""
-    """A better command than the knob's general one, where the facts tell which."""
+    """A better command than the check's general one, where the facts tell which."""
 
 
 class Check(ABC):
@@ -137,8 +137,8 @@ class Check(ABC):
     One thing that measuring depends on. Subclasses say in `expects` what a fit machine shows, in
     `advice` the command for it.
 
-    `want` narrows what is expected, for knobs whose answer depends on the profile: a board, a power
-    mode.
+    `want` narrows what is expected, for checks whose answer depends on the profile: a board, a
+    power mode.
     """
 
     expects: ClassVar[str]
@@ -148,8 +148,8 @@ class Check(ABC):
         self.want = want
 
     def fault_of_want(self) -> str:
-        """Return why `want` cannot be meant; empty where it can. Most knobs take none."""
-        return "must be left out: this knob takes none" if self.want else ""
+        """Return why `want` cannot be meant; empty where it can. Most checks take none."""
+        return "must be left out: this check takes none" if self.want else ""
 
     @abstractmethod
     def read(self, tree: SystemRoot) -> Facts:

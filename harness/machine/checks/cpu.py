@@ -1,7 +1,7 @@
 """
 Checks of the CPUs: frequency and governor, load by others, and the quota of a container.
 
-A virtual machine shows no frequency knobs; its host decides, and the result is unknown. A host
+A virtual machine shows no frequency control; its host decides, and the result is unknown. A host
 takes time only from a guest that wants it, so the stolen share is counted of the time that was
 wanted, and the doctor works for a moment between its two readings. A quota below the number of CPUs
 stops every thread for the rest of a period of usually 100 ms, which no average shows. It may stand

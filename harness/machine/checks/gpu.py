@@ -1,5 +1,5 @@
 """
-Knobs: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else
+Checks: the NVIDIA GPU. Whether there is one, its clock, power limit, what holds it down, who else
 uses it, persistence.
 
 Facts about the NVIDIA GPU that is used, through NVML: the one place that knows the calls of package
@@ -41,7 +41,7 @@ Of its limit, that a GPU's clock must reach to count as held up: boost wanders b
 
 class Gpu(Check):
     """
-    Whether there is an NVIDIA GPU, and which; the one knob that reads for all of them. `want`, if
+    Whether there is an NVIDIA GPU, and which; the one check that reads for all of them. `want`, if
     any, is a pattern of the driver's name for it.
     """
 
@@ -69,7 +69,7 @@ class Gpu(Check):
 
 
 class _OfGpu(Check):
-    """A knob whose facts `Gpu` has read already."""
+    """A check whose facts `Gpu` has read already."""
 
     def read(self, tree: SystemRoot) -> Facts:
         """Nothing more."""

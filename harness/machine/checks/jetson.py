@@ -1,18 +1,18 @@
 """
-Knobs: the clocks of a Jetson. Locked means that lowest, highest and present clock are one, and that
-this is the mode's cap.
+Checks: the clocks of a Jetson. Locked means that lowest, highest and present clock are one, and
+that this is the mode's cap.
 
 `jetson_clocks` locks at the highest clock of the *active mode*: locked alone is not fast, so the
-power mode is a knob of its own. The memory's clock (EMC) stands in debugfs, which only root reads;
+power mode is a check of its own. The memory's clock (EMC) stands in debugfs, which only root reads;
 then the answer is unknown, and never locked.
 
-Knob: the power mode of a Jetson. Its number from nvpmodel's status, its name and its caps on clocks
-from nvpmodel's table.
+Check: the power mode of a Jetson. Its number from nvpmodel's status, its name and its caps on
+clocks from nvpmodel's table.
 
 Both files are readable without root and without the tool. In the table, a cap of -1 (CPU, GPU) or 0
 (EMC) means none.
 
-Knob: the board. A Jetson names its module in its device tree, e.g. p3701 for AGX Orin, p3767 for
+Check: the board. A Jetson names its module in its device tree, e.g. p3701 for AGX Orin, p3767 for
 Orin NX and Nano.
 """
 

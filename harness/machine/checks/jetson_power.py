@@ -1,4 +1,4 @@
-"""Knobs: over-current, power rails and fan of a Jetson, from its hwmon devices."""
+"""Checks: over-current, power rails and fan of a Jetson, from its hwmon devices."""
 
 import re
 

@@ -1,8 +1,8 @@
 """
-Knobs: memory. Swapping, room for workers, and the huge pages that the gating profile asks malloc
+Checks: memory. Swapping, room for workers, and the huge pages that the gating profile asks malloc
 for.
 
-Knob: temperature. Every thermal zone against the first of its trip points that slows the machine
+Check: temperature. Every thermal zone against the first of its trip points that slows the machine
 down.
 """
 

@@ -54,10 +54,12 @@ class FaultMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """All faults of a take, in order of time, and why some kinds could not be looked for."""
+    """All faults of a take, in order of time, and why some kinds, or all, were not looked for."""
 
     found: tuple[FaultMark, ...] = ()
     missing: str = ""
+    searched: bool = True
+    """Whether any kind was looked for."""
 
 
 def marks(sound: KeptAudio) -> Marks:
@@ -74,10 +76,20 @@ def marks(sound: KeptAudio) -> Marks:
     missing = "; ".join(
         f"no {' or '.join(kinds)} looked for: {reason}" for reason, kinds in unsought.items()
     )
-    return Marks(found=tuple(sorted(fault_marks, key=lambda mark: mark.time_s)), missing=missing)
+    return Marks(
+        found=tuple(sorted(fault_marks, key=lambda mark: mark.time_s)),
+        missing=missing,
+        searched=sum(map(len, unsought.values())) < len(DETECTORS),
+    )
 
 
 Answer = TypeVar("Answer")
+LONGEST_S = 120.0
+"""
+An utterance that is longer is played, and neither drawn nor searched: its tables would take more
+memory than a machine may have.
+"""
+TOO_LONG = f"longer than {LONGEST_S:.0f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +151,8 @@ def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
     """
     Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
     """
+    if utterance.duration_s > LONGEST_S:
+        return _unseen(utterance, reference)
     sounds = [sound for sound in utterance.sounds if sound is not None]
     highest_hz = top_hz(sounds) if sounds else 0.0
     tables = _each_once(
@@ -165,6 +179,32 @@ def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
         ticks=ticks(highest_hz) if sounds else (),
         voices=seen,
     )
+
+
+def _unseen(utterance: UtteranceVoices, reference: str) -> View:
+    return View(
+        id=utterance.request.id,
+        text=utterance.request.text,
+        duration_s=utterance.duration_s,
+        peak=_peak(utterance),
+        ticks=(),
+        voices=tuple(
+            VoiceView(
+                voice=voice,
+                marks=Marks(missing=f"No faults looked for: {TOO_LONG}", searched=False),
+                contrasts=tuple(
+                    _uncompared(utterance, index, rival)
+                    for rival in _rivals(utterance, index, reference)
+                ),
+            )
+            for index, voice in enumerate(utterance.voices)
+        ),
+    )
+
+
+def _uncompared(utterance: UtteranceVoices, index: int, rival: int) -> Contrast:
+    same = utterance.same(index, rival)
+    return Contrast(against=rival, same=same, missing="" if same else TOO_LONG)
 
 
 def _each_once(
@@ -204,20 +244,24 @@ def _contrasts(
     loudest_db: float,
     assets: Assets,
 ) -> tuple[Contrast, ...]:
+    """Hold a voice against its rivals."""
+    return tuple(
+        _contrast(utterance, index, rival, tables, loudest_db, assets)
+        for rival in _rivals(utterance, index, reference)
+    )
+
+
+def _rivals(utterance: UtteranceVoices, index: int, reference: str) -> tuple[int, ...]:
     """
-    Hold a current voice against the previous one, and against the golden one or, in other cells,
-    the reference cell's.
+    Return the voices that a current one is held against: the previous one, and the golden one or,
+    in other cells, the reference cell's.
     """
     voice = utterance.voices[index]
     if voice.when != "current" or voice.missing:
         return ()
     other: When = "golden" if voice.cell == reference else "current"
-    rivals = (utterance.find("previous", voice.cell), utterance.find(other, reference))
-    return tuple(
-        _contrast(utterance, index, rival, tables, loudest_db, assets)
-        for rival in rivals
-        if rival is not None
-    )
+    found = (utterance.find("previous", voice.cell), utterance.find(other, reference))
+    return tuple(rival for rival in found if rival is not None)
 
 
 def _contrast(

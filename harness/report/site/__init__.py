@@ -4,8 +4,7 @@ The trend site: a folder of static pages that shows regressions with place and d
 It works from a disk and from any web server; nothing leaves the page.
 
     history_view.py   all data of the site, read once from the history: places, runs, series
-    state.py          the state of a cell; the headline of the site
-    marks.py          badges of trends; sparklines
+    state.py          the badge of a trend, the state of a cell; the headline of the site
     run_view.py       one run: its measurements again, the record of its page, its row in a list
     urls.py           file names; data files for the pages' scripts
     overview_page.py, suite_page.py, cell_page.py     one kind of page each

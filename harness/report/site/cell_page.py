@@ -17,14 +17,14 @@ from voxgate.harness.history.change_points import ChangePoint
 from voxgate.harness.history.records import Series
 from voxgate.harness.history.trend import SeriesTrend
 from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.charts import Spark
 from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.marks import Spark, of_trend
 from voxgate.harness.report.site.run_data import metric_facts
 from voxgate.harness.report.site.run_view import RunLink, run_links
-from voxgate.harness.report.site.state import QUIET, CellState, cell_state, worst
+from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, worst
 from voxgate.harness.report.site.urls import data_script, run_page
 
 LISTED = 10
@@ -257,7 +257,7 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
             [segment.start, segment.end, segment.level * scale] for segment in trend.segments
         ],
         "budget": None if bound is None else bound * scale,
-        "cuts": [{"at": cut.index, "why": cut.why} for cut in trend.cuts],
+        "cuts": [{"at": cut.index, "label": cut.label, "why": cut.why} for cut in trend.cuts],
     }
 
 

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
-from typing import Self
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.replace_folder import drafted, put_folder
@@ -72,7 +71,7 @@ class Folder:
             raise _cannot(self.out, error) from error
         return self.out / "index.html"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Folder":
         return self
 
     def __exit__(self, *_: object) -> None:

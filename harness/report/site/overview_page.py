@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.charts import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, RunAxis
-from voxgate.harness.report.site.marks import Spark
 from voxgate.harness.report.site.run_view import RunLink, run_links
 from voxgate.harness.report.site.state import CellState, headline
 

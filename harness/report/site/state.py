@@ -5,18 +5,46 @@ The state is that of the most urgent metric: a cell with one slower metric is sl
 names the regressions with place and date, and series that are no longer measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.marks import ADVISORY, of_state, of_trend
 
+STATES: Mapping[str, str] = {
+    TrendState.WORSE: "bad",
+    TrendState.OVER_BUDGET: "bad",
+    TrendState.NO_DATA: "open",
+    TrendState.BETTER: "good",
+    TrendState.TOO_FEW: "open",
+    TrendState.STEADY: "good",
+}
+"""What a trend may be, the most urgent first, and its kind of colour."""
+
+ADVISORY = "(advisory)"
 ORDER = tuple(TrendState)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
 """States of which nobody needs to be told."""
+
+
+def of_state(state: str) -> Badge:
+    """Mark a trend's state."""
+    return Badge(word=state, kind=STATES[state])
+
+
+def of_trend(trend: SeriesTrend) -> Badge:
+    """
+    Mark a trend: red only where it counts against the engine, as in the exit code of
+    `history status`.
+    """
+    mark = of_state(trend.state)
+    return (
+        mark
+        if mark.kind != "bad" or trend.counts
+        else Badge(word=f"{mark.word} {ADVISORY}", kind="open")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

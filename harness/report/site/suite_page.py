@@ -10,12 +10,11 @@ from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import ChartImage
+from voxgate.harness.report.charts import SPARK_RUNS, ChartImage, Spark
 from voxgate.harness.report.format import shown
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.marks import LAST, Spark, of_trend
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
@@ -26,7 +25,7 @@ from voxgate.harness.report.site.run_view import (
     measurements,
     run_links,
 )
-from voxgate.harness.report.site.state import QUIET, CellState, cell_state, summary, worst
+from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, summary, worst
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
@@ -86,7 +85,7 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
             ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
-            spark_runs=LAST,
+            spark_runs=SPARK_RUNS,
         )
 
 

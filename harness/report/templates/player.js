@@ -176,7 +176,7 @@
       return flag;
     }));
     const buttons = marks.found.map((mark) => jump(`${mark.kind} at ${seconds(mark.time_s)}`, mark.time_s));
-    at.faults.replaceChildren(buttons.length ? "\u25bc Faults found: " : "No faults found. ", ...buttons, marks.missing);
+    at.faults.replaceChildren(buttons.length ? "\u25bc Faults found: " : marks.searched ? "No faults found. " : "", ...buttons, marks.missing);
   }
 
   // A button that goes to a moment a little before what is to be heard.

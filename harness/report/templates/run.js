@@ -97,8 +97,8 @@
     const pairs = (title, values) => (Object.keys(values).length ? table(title, ["option", "value"], Object.entries(values)) : "");
     return element("details", { open: kind(cell.verdict ?? "PASS") === "good" ? false : "" },
       element("summary", {}, element("h3", {}, cell.label), " ", cell.verdict ? badge(cell.verdict) : ""),
-      table(`Metrics of ${cell.label}`, ["metric", { title: "value", style: "number" }, "unit", "verdict", "why missing"],
-        cell.points.map((point) => [point.metric.title, text(point), point.metric.unit, point.verdict ? badge(point.verdict) : "", point.why])),
+      table(`Metrics of ${cell.label}`, ["metric", { title: "now", style: "number" }, "unit", "verdict"],
+        cell.points.map((point) => [point.metric.title, point.why ? `missing: ${point.why}` : text(point), point.metric.unit, (point.verdict || "not judged").replaceAll("_", " ")])),
       effects,
       element("div", { class: "columns" }, pairs("Asked for", cell.config), pairs("All options as resolved", cell.effective)));
   }

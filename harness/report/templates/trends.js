@@ -198,7 +198,7 @@
     for (const note of each.cuts.filter((cut) => cut.at < times.length)) {
       const place = x(note.at);
       line(place, top, place, top + height, colours.soft, [2, 3]);
-      write(note.why.split(":")[0], place + 3 * ratio, top + height - 5 * ratio, colours.soft);
+      write(note.label, place + 3 * ratio, top + height - 5 * ratio, colours.soft);
     }
     let taken = -Infinity;
     for (const change of each.changes) {

@@ -27,7 +27,7 @@ from voxgate.harness.records.strict_json import parse_json
 from voxgate.harness.targets.command.once import decode_wav, read_output
 from voxgate.harness.targets.command.process import Folders, Orphans, Program, printable
 from voxgate.harness.targets.http.audio_decoder import LEAST_HZ, MOST_HZ
-from voxgate.harness.targets.http.client import SpeechError, options_told
+from voxgate.harness.targets.http.client import SpeechError, reported_options
 
 VERSION = 1
 LINE_BYTES = 2**20
@@ -109,7 +109,7 @@ class LineEngine:
     def claims(self) -> dict[str, Option]:
         """Return the options that it claims to be in effect, as of its last answer."""
         claimed = {**self.hello.effective, **self.last.effective}
-        return options_told({"options": claimed})
+        return reported_options({"options": claimed})
 
     def tidy(self) -> None:
         """End and remove what it left behind."""

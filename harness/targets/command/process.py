@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.process_guard import GUARD
+from voxgate.harness.machine.process_guard import GUARD, children_by_parent, tree_of
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.targets.http.client import SpeechError
 
@@ -233,12 +232,13 @@ class Orphans:
             with suppress(OSError, AttributeError):
                 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         GUARD.start()
-        self._ours = _children()[os.getpid()]
+        self._ours = children_by_parent().get(os.getpid(), set())
 
     def end(self, *living: int) -> None:
         """Kill what ended programs left behind; `living` are programs that have not ended."""
         for _ in range(MOST_ORPHANS):
-            left = _children()[os.getpid()] - self._ours - {*living, GUARD.pid}
+            own = children_by_parent().get(os.getpid(), set())
+            left = own - self._ours - {*living, GUARD.pid}
             if not left:
                 return
             for pid in left:
@@ -248,14 +248,6 @@ class Orphans:
                     os.waitpid(pid, 0)
 
 
-def tree_of(pid: int) -> list[int]:
-    """Return the numbers of a process and its descendants."""
-    children, found = _children(), [pid]
-    for parent in found:
-        found += children[parent] - set(found)
-    return found
-
-
 def own_threads(*, programs: bool) -> list[int]:
     """List the threads of this process, and of the programs that it started."""
     threads: list[int] = []
@@ -263,17 +255,6 @@ def own_threads(*, programs: bool) -> list[int]:
         with suppress(OSError):  # it has ended meanwhile
             threads += [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
     return threads
-
-
-def _children() -> defaultdict[int, set[int]]:
-    """Return the children of every process; empty where the system does not tell."""
-    children: defaultdict[int, set[int]] = defaultdict(set)
-    with suppress(OSError):
-        for folder in Path("/proc").iterdir():
-            with suppress(OSError, ValueError, IndexError):
-                pid, stat = int(folder.name), (folder / "stat").read_bytes()
-                children[int(stat.rpartition(b")")[2].split()[1])].add(pid)
-    return children
 
 
 def command_line_of(pid: int) -> str:

@@ -36,7 +36,7 @@ class PromptSeen:
     total: mel frames of the acoustic model's input.
     left: mel frames that reached the vocoder.
     texts: the text that the model received: phones by frame, or characters.
-    untold: the largest value of the prompt in the unconditional half of guidance.
+    unconditional_peak: the largest value of the prompt in the unconditional half of guidance.
     encoded: how many recordings were encoded.
     """
 
@@ -44,7 +44,7 @@ class PromptSeen:
     total: tuple[int, ...]
     left: tuple[int, ...]
     texts: tuple[tuple[str, ...], ...]
-    untold: float
+    unconditional_peak: float
     encoded: int
 
 
@@ -98,7 +98,7 @@ def prompt_seen(
         total=tuple(mel.shape[1] for mel in mels),
         left=tuple(left),
         texts=tuple(texts),
-        untold=max(unconditional, default=0.0),
+        unconditional_peak=max(unconditional, default=0.0),
         encoded=encoded,
     )
 
@@ -151,8 +151,8 @@ def recording_seen(
     observed = f"{max(lengths, default=0)} mel frames in front, {apart:.3f} from the recording's"
     if cut != lengths:
         return f"{observed}; {max(cut, default=0)} frames were cut off afterwards", False
-    if seen.untold:
-        return f"{observed}, known to the untold half, too", False
+    if seen.unconditional_peak:
+        return f"{observed}, known to the unconditional half, too", False
     return f"{observed}, worked out {seen.encoded} times", apart <= FARTHEST
 
 

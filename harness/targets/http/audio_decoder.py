@@ -59,17 +59,17 @@ class AudioReader(Protocol):
 
 
 def make_reader(
-    form: str, rate_hz: int, told_hz: int | None = None, byte_order: str = "little"
+    form: str, rate_hz: int, stated_hz: int | None = None, byte_order: str = "little"
 ) -> AudioReader:
     """
     Return a reader for `wav`, `pcm` (whose rate and byte order, `little` or `big`, must be known
     beforehand) or `flac`.
 
-    `told_hz` is the rate in the server's headers, which a file must not contradict.
+    `stated_hz` is the rate in the server's headers, which a file must not contradict.
     """
     if form == "pcm":
         return PcmReader(rate_hz, byte_order)
-    return WavReader(told_hz) if form == "wav" else FlacReader(told_hz)
+    return WavReader(stated_hz) if form == "wav" else FlacReader(stated_hz)
 
 
 class PcmReader:
@@ -140,11 +140,11 @@ def _steps(frames: NDArray[np.int16]) -> float:
 class WavReader:
     """A WAV file of any number of channels, which become their mean."""
 
-    def __init__(self, told_hz: int | None = None) -> None:
+    def __init__(self, stated_hz: int | None = None) -> None:
         self.rate_hz = 0
         self.channels = 0
         """0 before the head has been read."""
-        self._told_hz = told_hz
+        self._stated_hz = stated_hz
         self._head = b""
         self._frames: _Frames | None = None
         self._left_bytes: int | None = None
@@ -232,16 +232,16 @@ class WavReader:
                 f"the WAV file's head contradicts itself: {channels} channels of {bits} bits at "
                 f"{self.rate_hz} Hz in frames of {frame_bytes} bytes, {bytes_per_s} bytes a second"
             )
-        check_rate(self.rate_hz, self._told_hz, "WAV file")
+        check_rate(self.rate_hz, self._stated_hz, "WAV file")
         return _Frames(code=code, bits=bits, channels=channels)
 
 
 class FlacReader:
     """A FLAC file; nothing of it can be read before its end."""
 
-    def __init__(self, told_hz: int | None = None) -> None:
+    def __init__(self, stated_hz: int | None = None) -> None:
         self.rate_hz = 0
-        self._told_hz = told_hz
+        self._stated_hz = stated_hz
         self._file = io.BytesIO()
 
     def feed(self, received: bytes) -> Audio:
@@ -265,20 +265,20 @@ class FlacReader:
             frames, self.rate_hz = decode_audio(self._file)
         except HarnessError as error:
             raise FormatError(f"the audio is no FLAC file: {error}") from None
-        check_rate(self.rate_hz, self._told_hz, "FLAC file")
+        check_rate(self.rate_hz, self._stated_hz, "FLAC file")
         return frames
 
 
-def check_rate(rate_hz: int, told_hz: int | None, kind: str) -> None:
+def check_rate(rate_hz: int, stated_hz: int | None, kind: str) -> None:
     """Raise FormatError for a rate that no voice has, or that contradicts the headers."""
     if not LEAST_HZ <= rate_hz <= MOST_HZ:
         raise FormatError(
             f"the {kind} has {rate_hz} Hz, which no audio has: voices have {LEAST_HZ} to {MOST_HZ} "
             "Hz"
         )
-    if told_hz is not None and told_hz != rate_hz:
+    if stated_hz is not None and stated_hz != rate_hz:
         raise FormatError(
-            f"the {kind} has {rate_hz} Hz and the server's headers {told_hz} Hz; one of them is "
+            f"the {kind} has {rate_hz} Hz and the server's headers {stated_hz} Hz; one of them is "
             "wrong"
         )
 

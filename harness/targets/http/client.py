@@ -195,7 +195,7 @@ class SpeechApi:
             raise SpeechError(FailureKind.BAD_FORMAT, str(error)) from None
 
 
-def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
+def reported_options(card: Mapping[str, Any]) -> dict[str, Option]:
     """
     Return the options in a model's entry, as the engine's own server lists them; empty where there
     are none.
@@ -206,15 +206,15 @@ def options_told(card: Mapping[str, Any]) -> dict[str, Option]:
     return {name: value for name, value in options.items() if is_name(name) and _is_option(value)}
 
 
-def voices_told(card: Mapping[str, Any]) -> list[str] | None:
+def reported_voices(card: Mapping[str, Any]) -> list[str] | None:
     """Return the voices that a model's entry lists; None where it lists none."""
     voices = card.get("voices")
     return [voice for voice in voices if is_name(voice)] if isinstance(voices, list) else None
 
 
-def limits_told(card: Mapping[str, Any]) -> dict[str, Option] | None:
+def reported_limits(card: Mapping[str, Any]) -> dict[str, Option] | None:
     """Return the limits in a model's entry; None where there are none."""
-    return options_told({"options": card.get("limits")}) or None
+    return reported_options({"options": card.get("limits")}) or None
 
 
 def is_name(value: object) -> bool:

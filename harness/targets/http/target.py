@@ -30,8 +30,8 @@ from voxgate.harness.targets.http.client import (
     Ask,
     ReceivedAudio,
     SpeechApi,
-    options_told,
-    voices_told,
+    reported_options,
+    reported_voices,
 )
 from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
@@ -251,7 +251,7 @@ class HttpTarget(Target):
 
     def effective(self) -> Mapping[str, Option]:
         """Return the options that are sent, and those that the server reports of itself."""
-        told = {f"server.{name}": value for name, value in options_told(self._card()).items()}
+        told = {f"server.{name}": value for name, value in reported_options(self._card()).items()}
         return {**self._options, **told}
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
@@ -272,7 +272,7 @@ class HttpTarget(Target):
         Synthesise as requested, and again with one thing changed, to see whether the audio differs.
         """
         ask, card = self._ask(request), self._card()
-        voices = voices_told(card)
+        voices = reported_voices(card)
         other = next((voice for voice in voices or () if voice != ask.voice), None)
         other_voice = self._hear(replace(ask, voice=other)) if ask.voice and other else None
         other_seed = None if ask.seed is None else self._hear(replace(ask, seed=ask.seed + 1))

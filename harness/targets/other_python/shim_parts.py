@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import math
 import os
 import platform
 import struct
@@ -30,6 +31,8 @@ FORMATS = {"f": "float32", "h": "int16"}
 """Sent as they are."""
 CONVERTED = "de"
 """Formats of the buffer protocol that are rounded to float32."""
+WORK, UNIT_S = [0.1] * 1000, 1e-4
+"""A unit of additional work: a sum of a thousand numbers, some 20 us; on a virtual clock 0.1 ms."""
 RAW = "Bbc"
 """Bytes without a type are int16 PCM in the order of this machine."""
 
@@ -183,6 +186,39 @@ class StageSeconds:
         for stage in inner:
             self.stages_s[stage] += (now_s - self._since_s) / len(inner)
         self._since_s = now_s
+
+
+def slowed(target: Any, request: Any, watch: Any, slow: Any, clock: Any) -> Iterator[Any]:
+    """
+    Synthesise; do additional work when the stage is first entered, or at the end, as
+    targets/slowdown.py does. Raises HarnessError where the stage is never entered.
+    """
+    entered: list[str] = []
+
+    def work() -> None:
+        with watch("slowed") if slow["apart"] else contextlib.nullcontext():
+            for _ in range(slow["units"]):
+                if hasattr(clock, "advance"):
+                    clock.advance(UNIT_S)
+                else:
+                    math.fsum(WORK)
+
+    @contextlib.contextmanager
+    def slower(stage: str) -> Iterator[None]:
+        with watch(stage):
+            yield
+            if stage == slow["stage"] and stage not in entered:
+                work()
+            entered.append(stage)
+
+    yield from target.synthesize(request, slower)
+    if slow["stage"] == "whole" and not entered:
+        work()
+    elif slow["stage"] not in entered:
+        names = ", ".join(dict.fromkeys(entered)) or "none"
+        raise HarnessError(
+            f"the target has no stage {slow['stage']!r} to slow down; its stages are {names}"
+        )
 
 
 def find_target(name: str) -> Any:

@@ -117,7 +117,7 @@ def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
         processes=tuple(
             replace(
                 process,
-                samples=tuple(
+                iterations=tuple(
                     replace(
                         s,
                         disturbance={
@@ -125,7 +125,7 @@ def disturb(run: Run, hit: Collection[tuple[int, int]]) -> Run:
                             * (0.5 if (process.repeat, s.iteration) in hit else 0.001)
                         },
                     )
-                    for s in process.samples
+                    for s in process.iterations
                 ),
             )
             for process in run.processes
@@ -229,13 +229,13 @@ def streamed(*streams: tuple[tuple[float, float], ...] | None) -> dict[str, Meas
     processes = tuple(
         replace(
             process,
-            samples=tuple(
+            iterations=tuple(
                 replace(
                     s,
                     chunks=chunks,
                     first_audio_s=chunks[0].arrived_s if chunks else s.first_audio_s,
                 )
-                for s, chunks in zip(process.samples, told, strict=True)
+                for s, chunks in zip(process.iterations, told, strict=True)
             ),
         )
         for process in run.processes

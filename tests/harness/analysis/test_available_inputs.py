@@ -37,8 +37,8 @@ def offering() -> Run:
     processes = tuple(
         replace(
             each,
-            samples=tuple(
-                replace(s, joins_s=(0.5,) if s.request == "u03" else ()) for s in each.samples
+            iterations=tuple(
+                replace(s, joins_s=(0.5,) if s.request == "u03" else ()) for s in each.iterations
             ),
         )
         for each in run.processes

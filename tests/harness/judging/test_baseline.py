@@ -470,7 +470,10 @@ def test_speeds_of_a_machine_that_was_not_quiet_need_a_word(tmp_path: Path) -> N
 def test_cells_whose_iterations_were_disturbed_need_the_word_too(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path / "run"))
     every = [
-        replace(p, samples=tuple(replace(s, disturbance={"waited_s": s.wall_s}) for s in p.samples))
+        replace(
+            p,
+            iterations=tuple(replace(s, disturbance={"waited_s": s.wall_s}) for s in p.iterations),
+        )
         for p in run.processes
     ]
     run = replace(run, processes=(*every[:2], *run.processes[2:]))

@@ -447,9 +447,9 @@ def test_a_cell_that_was_disturbed_too_often_is_undecided_and_says_by_what(tmp_p
     noisy_samples = tuple(
         replace(
             record,
-            samples=tuple(
+            iterations=tuple(
                 replace(each, disturbance={"waited_s": 0.5 * each.wall_s}) if index % 2 else each
-                for index, each in enumerate(record.samples)
+                for index, each in enumerate(record.iterations)
             ),
         )
         for record in run.processes

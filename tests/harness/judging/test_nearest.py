@@ -136,7 +136,7 @@ def test_a_baseline_of_an_older_voxgate_still_holds_and_is_noticed(tmp_path: Pat
     assert facts["former_id"] != facts["id"] and found.verdict is Verdict.PASS
     (reference,) = [cell for cell in found.cells if cell.cell == "nfe-32"]
     (told,) = [notice for notice in reference.notices if "of the machine" in notice]
-    assert told.startswith("gpu_top_mhz of the machine is told by one of baseline and run only")
+    assert told.startswith("gpu_top_mhz of the machine is recorded by one of baseline and run only")
     assert 'voxgate accept runs/0002 --only speed --why "..."' in told
     others = [text for cell in found.cells if cell.cell != "nfe-32" for text in cell.notices]
     assert not any("of the machine" in text for text in others), "it is said once"

@@ -55,7 +55,7 @@ def examined(
 
 
 def against(found: Examination) -> list[str]:
-    return [each.requirement.knob for each in found.findings if each.counts]
+    return [each.requirement.check for each in found.findings if each.counts]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_profile_for_another_device_is_wrong_use(
 
 
 def test_unknown_counts_where_it_must_be_known_and_only_there(tmp_path: Path) -> None:
-    asked = [Requirement(knob="temperature"), Requirement(knob="governor", known=False)]
+    asked = [Requirement(check="temperature"), Requirement(check="governor", known=False)]
     found = examined(GATE, virtual(tmp_path), asked)
     assert against(found) == ["temperature"]
     assert found.exit_code == 3
@@ -205,6 +205,6 @@ def test_the_doctor_works_on_the_cpu_that_it_is_told_and_gives_the_others_back()
 
 def test_this_machine_can_be_examined() -> None:
     found = examine(GATE, "here", get_profile(GATE).requires, here(), lambda: None)
-    states = {each.requirement.knob: each.answer.state for each in found.findings}
+    states = {each.requirement.check: each.answer.state for each in found.findings}
     assert states["load"] is not CheckState.UNKNOWN
     assert states["memory"] is not CheckState.UNKNOWN

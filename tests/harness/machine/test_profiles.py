@@ -7,7 +7,7 @@ import pytest
 from tests.harness.machine import trees
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import CheckState, SystemRoot
-from voxgate.harness.machine.doctor import Action, examine, make_knob, refuse_unfit
+from voxgate.harness.machine.doctor import Action, examine, make_check, refuse_unfit
 from voxgate.harness.machine.profiles import (
     PROFILES,
     VARIABLES,
@@ -46,15 +46,15 @@ def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_requires_only_knobs_that_exist_each_once(name: str) -> None:
     required = get_profile(name).requires
-    assert [make_knob(each.knob, each.want).want for each in required] == [
+    assert [make_check(each.check, each.want).want for each in required] == [
         each.want for each in required
     ]
-    assert len({each.knob for each in required}) == len(required) > 0
+    assert len({each.check for each in required}) == len(required) > 0
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_only_boards_refuse_and_only_for_what_a_person_sets(name: str) -> None:
-    strict = {each.knob for each in get_profile(name).requires if each.action is Action.REFUSE}
+    strict = {each.check for each in get_profile(name).requires if each.action is Action.REFUSE}
     settings = {"board", "power-mode", "cpu-clocks", "gpu-clocks", "memory-clock"}
     assert strict == (settings if name.startswith("jetson") else set())
 
@@ -74,7 +74,7 @@ def test_an_example_loads_and_its_knobs_exist_each_once(path: Path) -> None:
     profile = get_profile(str(path))
     assert re.fullmatch(rf"{path.stem}\.[0-9a-f]{{8}}", profile.name)
     assert profile.env["OMP_NUM_THREADS"] == str(profile.defaults["threads"])
-    assert len({each.knob for each in profile.requires}) == len(profile.requires)
+    assert len({each.check for each in profile.requires}) == len(profile.requires)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_cloud_gpu_is_held_against_the_limits_that_its_file_names(
     whole = {**trees.H200, **answers}
     machine: SystemRoot = trees.with_gpu(trees.workstation(tmp_path).root, **whole)
     found = examine("x", "here", example("cloud-a10g").requires, machine, lambda: None)
-    states = {each.requirement.knob: each.answer.state for each in found.findings}
+    states = {each.requirement.check: each.answer.state for each in found.findings}
     assert states[name] is state
     assert states["gpu"] is CheckState.UNFIT  # an H200
     assert found.exit_code == 2
@@ -164,11 +164,11 @@ def test_a_file_changes_its_base_only_in_what_it_names(tmp_path: Path) -> None:
         (MINIMAL + '[env]\nLD_PRELOAD = "/tmp/x.so"', "LD_PRELOAD"),
         (MINIMAL + '[env]\nOMP_NUM_THREADS = "7"', "OMP_NUM_THREADS"),
         (MINIMAL + '[env]\nOMP_PLACES = "a\\nb"', "one line"),
-        (MINIMAL + '[[require]]\nknob = "gpu-heat"', "knob 'gpu-heat' does not exist"),
+        (MINIMAL + '[[require]]\nknob = "gpu-heat"', "check 'gpu-heat' does not exist"),
         (MINIMAL + '[[require]]\nknob = "gpu-power"\nwant = "300 kW"', "300 W"),
         (MINIMAL + '[[require]]\nknob = "gpu-power"\nwant = "0 W"', "up to 10000 W"),
         (MINIMAL + '[[require]]\nknob = "gpu-clock"\nwant = "1.4 GHz"', "MHz"),
-        (MINIMAL + '[[require]]\nknob = "load"\nwant = "1"', "this knob takes none"),
+        (MINIMAL + '[[require]]\nknob = "load"\nwant = "1"', "this check takes none"),
         (MINIMAL + '[[require]]\nknob = "board"', "must be a part number"),
         (MINIMAL + '[[require]]\nknob = "board"\nwant = "(a+)+$"', "must be a part number"),
         (MINIMAL + '[[require]]\nknob = "board"\nwant = "[z-a]"', "must be a part number"),

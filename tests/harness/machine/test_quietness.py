@@ -40,20 +40,20 @@ def environment(load: float = 0.2, stolen: int = 0, **after: object) -> RunEnvir
 def test_load_before_and_stolen_time_tell_quiet_from_loaded(
     load: float, stolen: int, word: str
 ) -> None:
-    assert fitness(environment(load, stolen)).word == word
+    assert fitness(environment(load, stolen)).status == word
 
 
 def test_figures_are_given() -> None:
     assert (
-        fitness(environment(0.2, 50)).why
+        fitness(environment(0.2, 50)).detail
         == "load 0.2 on 2 cores at the start, 5.0 % of the CPU time stolen by the host"
     )
 
 
 def test_unknown_is_not_called_quiet() -> None:
-    assert fitness(RunEnvironment()).word == "unknown"
+    assert fitness(RunEnvironment()).status == "unknown"
     assert (
-        fitness(environment_from_json({"machine": {"cores": 2}, "before": {}, "after": {}})).word
+        fitness(environment_from_json({"machine": {"cores": 2}, "before": {}, "after": {}})).status
         == "unknown"
     )
 
@@ -79,7 +79,7 @@ def test_what_else_happened_is_named_behind_the_figures(
     after: dict[str, object], word: str, reason: str
 ) -> None:
     figures = "load 0.2 on 2 cores at the start, 0.0 % of the CPU time stolen by the host"
-    assert fitness(environment(**after)) == MachineState(word=word, why=f"{figures}, {reason}")
+    assert fitness(environment(**after)) == MachineState(status=word, detail=f"{figures}, {reason}")
 
 
 def test_snapshots_of_older_runs_without_idle_time_still_tell() -> None:
@@ -90,7 +90,7 @@ def test_snapshots_of_older_runs_without_idle_time_still_tell() -> None:
     assert (
         fitness(
             environment_from_json({"machine": {"cores": 2}, "before": before, "after": after})
-        ).word
+        ).status
         == "loaded"
     )
 
@@ -99,9 +99,11 @@ def with_disturbances(run: Run, disturbances: Sequence[Mapping[str, float]]) -> 
     """Gives the first samples of the only process these disturbances."""
     process = run.processes[0]
     hit = tuple(
-        replace(s, disturbance=d) for s, d in zip(process.samples, disturbances, strict=False)
+        replace(s, disturbance=d) for s, d in zip(process.iterations, disturbances, strict=False)
     )
-    return replace(run, processes=(replace(process, samples=(*hit, *process.samples[len(hit) :])),))
+    return replace(
+        run, processes=(replace(process, iterations=(*hit, *process.iterations[len(hit) :])),)
+    )
 
 
 def test_the_share_of_disturbed_iterations_and_what_disturbed_them() -> None:
@@ -110,7 +112,7 @@ def test_the_share_of_disturbed_iterations_and_what_disturbed_them() -> None:
     found = disturbed(with_disturbances(run, [waited] * 6 + [stolen] * 2), "nfe-8")
     assert found.share == pytest.approx(8 / 24)
     assert (
-        found.why
+        found.reason
         == "machine not quiet: 8 of 24 iterations disturbed (8 waited for the CPU, 2 lost CPU time "
         "to the host)"
     )
@@ -127,10 +129,11 @@ def test_only_measured_iterations_of_the_cell_count() -> None:
         run,
         processes=(
             replace(
-                process, samples=tuple(replace(s, phase=Phase.WARMUP) for s in process.samples)
+                process,
+                iterations=tuple(replace(s, phase=Phase.WARMUP) for s in process.iterations),
             ),
         ),
     )
     assert disturbed(run, "nfe-8").share == 0.25
     for each, slug in ((warm, "nfe-8"), (run, "nfe-32")):
-        assert (disturbed(each, slug).share, disturbed(each, slug).why) == (0.0, "")
+        assert (disturbed(each, slug).share, disturbed(each, slug).reason) == (0.0, "")

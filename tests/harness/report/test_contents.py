@@ -56,7 +56,7 @@ def test_a_speed_that_a_failed_process_lacks_is_explained_by_the_failure() -> No
     failure = Failure(kind="killed", reason="out of memory")
     run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.1)})
     dead = tuple(
-        replace(each, samples=(), failure=failure) if each.cell == "nfe-8" else each
+        replace(each, iterations=(), failure=failure) if each.cell == "nfe-8" else each
         for each in run.processes
     )
     of = contents(replace(run, processes=dead))

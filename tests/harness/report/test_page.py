@@ -29,7 +29,8 @@ from tests.harness.report.parsing import Page, digest
 from voxgate.harness.metrics.registry import FAMILIES, GOLDEN_FAMILY
 from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.contents import Report
-from voxgate.harness.report.listening import player
+from voxgate.harness.report.html import templates
+from voxgate.harness.report.listening import differences, player
 from voxgate.harness.report.listening.player import run_player
 from voxgate.harness.report.page import page
 from voxgate.harness.report.pr_comment import CommentLinks, comment
@@ -250,3 +251,26 @@ def test_details_are_open_where_something_is_wrong_and_not_where_there_is_only_n
     assert any(opened(full))
     first_run = opened(parsed(contents(good_run())))
     assert first_run and not any(first_run)
+
+
+def test_every_id_stands_once_and_every_section_is_a_macro(full: Page) -> None:
+    ids = [attributes["id"] for _, attributes in full.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    macros = templates().get_template("sections.html").module
+    assert all(callable(getattr(macros, section.name)) for section in SECTIONS)
+
+
+def test_an_utterance_too_long_to_draw_is_heard_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(differences, "LONGEST_S", 0.1)
+    monkeypatch.setattr(differences, "spectrogram", None)
+    found = run_player(good_run(), Voices())
+    voices = found.views[0].voices
+    assert [each.voice.clip != "" for each in voices] == [True] * 3
+    assert {each.picture for each in voices} == {""}
+    assert {each.marks.searched for each in voices} == {False}
+    assert [contrast.same for contrast in voices[1].contrasts] == [True]
+    assert voices[2].contrasts[0].missing == "longer than 120 s"
+    assert found.lines[0].since_golden == "the same audio"
+    assert "longer than" in parsed(contents(good_run()), Voices()).inside("script")[0]

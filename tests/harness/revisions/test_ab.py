@@ -220,7 +220,7 @@ def test_an_interrupted_comparison_is_continued_by_the_command_that_it_prints(
     ]
     found = run_folder.load_run(Path("runs/0001/head"))
     assert {
-        each.repeat: len(each.samples) for each in found.processes if each.cell == "steps-8"
+        each.repeat: len(each.iterations) for each in found.processes if each.cell == "steps-8"
     } == {0: 5, 1: 5}
 
 
@@ -326,5 +326,7 @@ def test_a_machine_too_busy_for_any_time_is_unresolved_and_no_pass() -> None:
 def disturbed(record: ProcessRecord) -> ProcessRecord:
     return replace(
         record,
-        samples=tuple(replace(each, disturbance={"waited_s": 1.0}) for each in record.samples),
+        iterations=tuple(
+            replace(each, disturbance={"waited_s": 1.0}) for each in record.iterations
+        ),
     )

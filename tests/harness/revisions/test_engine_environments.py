@@ -152,8 +152,8 @@ def test_ab_measures_each_side_with_its_own_library(
     assert document["verdict"] == "REGRESSED"
     assert any(note.startswith("environment of HEAD: its own") for note in document["notes"])
     head = run_folder.load_run(Path("runs/0001/head"))
-    assert head.processes[0].samples[0].wall_s == 0.125
-    assert head.processes[0].samples[0].stages_s == {"vocoder": 0.125}
+    assert head.processes[0].iterations[0].wall_s == 0.125
+    assert head.processes[0].iterations[0].stages_s == {"vocoder": 0.125}
     assert head.environment.toolchain.versions["engine_environment"] == ".venv"
 
 
@@ -223,6 +223,33 @@ def test_lists_of_words_are_shared_and_get_the_tree(
     assert side.launch.engine is not None
     assert side.launch.engine.command[1] == f"HERE={side.tree}"
     assert side.environment.endswith(", shared")
+
+
+def test_what_uv_runs_is_made_by_uv_for_each_lock_file(
+    project: Repository, asked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.commit(
+        "by uv",
+        {"tts/uv.lock": "version = 1\n", "suites/two.py": SUITE.replace('".venv"', '"tts"')},
+    )
+    made: list[list[str]] = []
+
+    def run(command: list[str], what: str, env: dict[str, str], **_: object) -> str:
+        made.append(command)
+        Path(env["UV_PROJECT_ENVIRONMENT"]).symlink_to(project.folder / ".venv")
+        return ""
+
+    real = engine_environments.run
+    monkeypatch.setattr(
+        engine_environments,
+        "run",
+        lambda command, what, **more: (run if "sync" in command else real)(command, what, **more),
+    )
+    side = checked_out(project, "HEAD")[0]
+    assert side.environment.endswith("as uv.lock differs")
+    words = ["sync", "--frozen", "--no-install-project", "--project"]
+    assert made[0][1:5] == words and "--python" not in made[0]
+    assert not asked()
 
 
 @pytest.mark.parametrize(

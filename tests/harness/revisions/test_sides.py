@@ -58,7 +58,7 @@ def ratio(capsys: pytest.CaptureFixture[str], base: str = "HEAD~1", head: str = 
 def timed(folder: Path) -> float:
     runs = [run_folder.load_run(folder / name) for name in ("base", "head")]
     before, now = (
-        [each.wall_s for process in run.processes for each in process.samples] for run in runs
+        [each.wall_s for process in run.processes for each in process.iterations] for run in runs
     )
     return round(sum(now) / sum(before), 3)
 

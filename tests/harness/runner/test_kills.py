@@ -68,7 +68,7 @@ def kill_after(delay_s: float) -> list[int]:
 
 
 def samples(run: Run) -> dict[tuple[str, int], list[object]]:
-    return {(each.cell, each.repeat): list(each.samples) for each in run.processes}
+    return {(each.cell, each.repeat): list(each.iterations) for each in run.processes}
 
 
 def test_a_run_that_is_killed_again_and_again_ends_whole(project: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_ends_whole(project: Path) -> None:
     assert run.complete and all(each.finished and each.failure is None for each in run.processes)
     for each in run.processes:
         measured = sorted(
-            sample.request for sample in each.samples if sample.phase is Phase.MEASURED
+            sample.request for sample in each.iterations if sample.phase is Phase.MEASURED
         )
         assert measured == ["r1"] * LAPS + ["r2"] * LAPS, (each.cell, each.repeat)
     assert len(run.processes) == 4
@@ -131,4 +131,4 @@ def test_an_added_round_that_was_torn_is_made_whole_by_a_resume(
     assert invoke(["run", "two", "--out", str(OUT), "--resume"]) == 0
     (added,) = [each for each in run_folder.load_run(OUT).processes if each.repeat == 1]
     assert added.finished and added.failure is None
-    assert sum(sample.phase is Phase.MEASURED for sample in added.samples) == 2 * LAPS
+    assert sum(sample.phase is Phase.MEASURED for sample in added.iterations) == 2 * LAPS

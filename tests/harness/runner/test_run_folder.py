@@ -97,7 +97,7 @@ def test_a_process_is_read_as_it_was_written(folder: Path) -> None:
     write(folder, LOADED, sample(), FINISHED)
     record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
-    assert record.samples == (SAMPLE,)
+    assert record.iterations == (SAMPLE,)
     assert record.cold == ColdStart(import_s=1.0, load_s=2.0, first_synthesis_s=0.25)
     assert record.effective == {"steps": 8, "seed": 0}
     assert (record.finished, record.failure, record.peak_rss_bytes, record.peak_cuda_bytes) == (
@@ -119,7 +119,7 @@ def test_a_torn_last_line_is_ignored_and_cut_off_before_the_file_is_continued(fo
     with path.open("ab") as file:
         file.write(b'{"kind": "sample", "sam')
     before = process_files.load_process(folder, "steps-8", 0)
-    assert before is not None and len(before.samples) == 1
+    assert before is not None and len(before.iterations) == 1
     process_files.append_failure(
         folder, "steps-8", 0, Failure(kind=FailureKind.KILLED, reason="SIGKILL")
     )
@@ -162,7 +162,7 @@ def test_an_interrupted_process_and_its_continuation_are_read_as_one(folder: Pat
     write(folder, {**LOADED, "alone": False}, OBSERVED, sample(iteration=2), FINISHED)
     record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
-    assert [each.iteration for each in record.samples] == [0, 1, 2]
+    assert [each.iteration for each in record.iterations] == [0, 1, 2]
     assert record.finished
     assert record.failure is None, "the continuation did not fail"
     assert record.cold is not None
@@ -173,7 +173,7 @@ def test_parts_are_kept_in_the_order_of_their_making(folder: Path) -> None:
         write(folder, sample(iteration=number))
         process_files.keep_interrupted(folder, "steps-8", 0)
     record = process_files.load_process(folder, "steps-8", 0)
-    assert record is not None and [each.iteration for each in record.samples] == list(range(11))
+    assert record is not None and [each.iteration for each in record.iterations] == list(range(11))
 
 
 def test_a_run_lists_its_processes_and_is_complete_when_it_says_so(folder: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     with pytest.raises(
-        HarnessError, match="has schema 99, this voxgate reads up to 6; upgrade voxgate"
+        HarnessError, match="has schema 99, this voxgate reads up to 7; upgrade voxgate"
     ):
         run_folder.load_run(folder)
 
@@ -206,7 +206,7 @@ def test_what_disturbed_a_sample_is_kept(folder: Path) -> None:
     write(folder, LOADED, {"kind": "sample", "sample": to_json(disturbed)})
     record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
-    assert record.samples == (disturbed,)
+    assert record.iterations == (disturbed,)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_folder_of_the_first_schema_is_read_as_one_that_does_not_tell(folder: 
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 1}))
     old = {name: value for name, value in to_json(SAMPLE).items() if name != "disturbance"}
     write(folder, LOADED, {"kind": "sample", "sample": old}, FINISHED)
-    assert run_folder.load_run(folder).processes[0].samples == (SAMPLE,)
+    assert run_folder.load_run(folder).processes[0].iterations == (SAMPLE,)
     (folder / "measurements.json").write_text('{"schema_version": 1, "cells": {}}')
     assert run_folder.load_measurements(folder) == {}
 
@@ -330,7 +330,7 @@ def test_where_chunks_were_joined_is_kept(folder: Path) -> None:
     write(folder, LOADED, sample(joins_s=(0.5, 1.25)), sample(iteration=1), FINISHED)
     record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
-    assert [each.joins_s for each in record.samples] == [(0.5, 1.25), None]
+    assert [each.joins_s for each in record.iterations] == [(0.5, 1.25), None]
 
 
 def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
@@ -338,7 +338,7 @@ def test_when_the_pieces_of_audio_came_is_kept(folder: Path) -> None:
     write(folder, LOADED, sample(chunks=pieces), sample(iteration=1), FINISHED)
     record = process_files.load_process(folder, "steps-8", 0)
     assert record is not None
-    assert [each.chunks for each in record.samples] == [pieces, None]
+    assert [each.chunks for each in record.iterations] == [pieces, None]
 
 
 def test_a_folder_of_before_pieces_were_noted_is_read(folder: Path) -> None:
@@ -346,7 +346,7 @@ def test_a_folder_of_before_pieces_were_noted_is_read(folder: Path) -> None:
     (folder / "run.json").write_text(json.dumps({**about, "schema_version": 4}))
     written = write(folder, LOADED, sample(), FINISHED)
     assert "chunks" not in written.read_text()
-    assert run_folder.load_run(folder).processes[0].samples[0].chunks is None
+    assert run_folder.load_run(folder).processes[0].iterations[0].chunks is None
 
 
 def test_a_run_folder_keeps_the_voices_that_it_should_sound_like(

@@ -176,7 +176,7 @@ def test_quick_cells_go_on_alone(make_suite: Make, script: Script, tmp_path: Pat
     run(suite, tmp_path / "run")
     found = run_folder.load_run(tmp_path / "run")
     times = {
-        each.cell: [s.wall_s for s in each.samples if s.phase is Phase.MEASURED]
+        each.cell: [s.wall_s for s in each.iterations if s.phase is Phase.MEASURED]
         for each in found.processes
     }
     assert {slug: len(several) for slug, several in times.items()} == {"steps-8": 4, "steps-4": 6}
@@ -265,7 +265,7 @@ def measured(run: Run, slug: str) -> list[str]:
     return [
         sample.request
         for process in processes
-        for sample in process.samples
+        for sample in process.iterations
         if sample.phase is Phase.MEASURED
     ]
 
@@ -377,13 +377,13 @@ suite = Suite(target="scripted", pipeline="any", workload={str(tmp_path / "two.t
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert said.strip() == "interrupted"
-    before = {record.cell: record.samples for record in run_folder.load_run(folder).processes}
+    before = {record.cell: record.iterations for record in run_folder.load_run(folder).processes}
     assert len(before["steps-8"]) >= 6
     suite = make_suite(fixed={"audio_s": 0.1, "real_ms": 30}, iterations=12)
     assert run(suite, folder, resume=True).complete
     after = run_folder.load_run(folder)
     for record in after.processes:
-        assert record.samples[: len(before[record.cell])] == before[record.cell]
+        assert record.iterations[: len(before[record.cell])] == before[record.cell]
         assert sorted(measured(after, record.cell)) == ["r1"] * 12 + ["r2"] * 12
 
 

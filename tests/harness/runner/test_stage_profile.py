@@ -115,7 +115,7 @@ def test_the_worker_records_it(make_suite: Make, tmp_path: Path, script: Script)
     assert record.stages.alone_s["acoustic"][0] == pytest.approx(0.06)
     assert record.stages.alone_s["vocoder"][0] == pytest.approx(0.015)
     assert record.stages.work["vocoder"] == StageWork(calls=1, rows=1, frames=10)
-    assert [sample.phase.value for sample in record.samples] == ["first", "measured"], (
+    assert [sample.phase.value for sample in record.iterations] == ["first", "measured"], (
         "it is no iteration"
     )
 
@@ -220,7 +220,7 @@ def passed(repeat: int, work: Mapping[str, StageWork]) -> ProcessRecord:
     )
     told: dict[str, Any] = {
         "effects": (),
-        "samples": (),
+        "iterations": (),
         "peak_rss_bytes": None,
         "peak_cuda_bytes": None,
         "failure": None,

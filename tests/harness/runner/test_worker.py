@@ -29,7 +29,7 @@ from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import time_synthesis
 from voxgate.harness.runner.worker import Worker
-from voxgate.harness.runner.worker_request import WorkerRequest
+from voxgate.harness.runner.worker_channel import WorkerRequest, read_job
 from voxgate.harness.targets.protocol import ForwardingTarget
 from voxgate.harness.targets.scripted import ScriptedTarget
 
@@ -96,8 +96,8 @@ def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> No
     assert answers[4]["settled"]
     assert record.finished
     assert record.cold == ColdStart(import_s=0.0, load_s=0.5, first_synthesis_s=pytest.approx(0.1))
-    assert [sample.phase for sample in record.samples] == [Phase.FIRST, Phase.MEASURED]
-    assert record.samples[1].stages_s == pytest.approx(
+    assert [sample.phase for sample in record.iterations] == [Phase.FIRST, Phase.MEASURED]
+    assert record.iterations[1].stages_s == pytest.approx(
         {"text": 0.005, "content": 0.005, "acoustic": 0.06, "vocoder": 0.03}
     )
     assert record.effective["steps"] == 8
@@ -111,7 +111,11 @@ def test_a_process_leaves_a_whole_record(make_suite: Make, tmp_path: Path) -> No
 def test_measured_audio_is_kept_once_and_unchanged(make_suite: Make, tmp_path: Path) -> None:
     asked = job(make_suite(), tmp_path)
     _, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE)
-    assert [sample.audio_file for sample in record.samples] == [None, "audio/steps-8/r1.wav", None]
+    assert [sample.audio_file for sample in record.iterations] == [
+        None,
+        "audio/steps-8/r1.wav",
+        None,
+    ]
     audio, rate_hz = read_audio(tmp_path / "audio/steps-8/r1.wav")
     target = ScriptedTarget()
     target.load(asked.cell, {})
@@ -126,13 +130,13 @@ def test_an_iteration_that_compiles_is_recorded_as_such(make_suite: Make, tmp_pa
         job(suite, tmp_path), LOAD, FIRST, {**MEASURE, "phase": "warmup"}, MEASURE, MEASURE
     )
     assert [answer.get("settled") for answer in answers] == [None, False, False, False, True]
-    assert [sample.phase for sample in record.samples] == [
+    assert [sample.phase for sample in record.iterations] == [
         Phase.FIRST,
         Phase.COMPILE,
         Phase.COMPILE,
         Phase.MEASURED,
     ]
-    assert [sample.wall_s for sample in record.samples] == pytest.approx([1.0, 1.0, 1.0, 0.1])
+    assert [sample.wall_s for sample in record.iterations] == pytest.approx([1.0, 1.0, 1.0, 0.1])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +163,7 @@ def test_a_failure_is_recorded_with_its_reason(
     assert answer["failed"] == {"kind": record.failure.kind, "reason": record.failure.reason}
     assert record.failure.kind == kind
     assert record.failure.reason.startswith(reason)
-    assert not any(sample.phase is Phase.MEASURED for sample in record.samples)
+    assert not any(sample.phase is Phase.MEASURED for sample in record.iterations)
 
 
 def test_a_broken_promise_fails_with_what_was_asked_and_what_was_seen(
@@ -185,7 +189,7 @@ def test_other_audio_from_the_same_seed_is_a_broken_promise(
         "asked for seed=0, in effect other audio: the same seed gave different audio for request r1"
     )
     assert answers[3]["failed"] == {"kind": "not in effect", "reason": reason}
-    assert len({sample.audio_sha256 for sample in record.samples[1:]}) == 2, "both are on record"
+    assert len({sample.audio_sha256 for sample in record.iterations[1:]}) == 2, "both are on record"
 
 
 def test_other_audio_than_an_earlier_process_gave_is_a_broken_promise(
@@ -222,14 +226,14 @@ def test_an_engine_without_a_seed_breaks_no_promise_and_leaves_a_take_of_each_pr
     answers, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE, MEASURE)
     assert not any("failed" in answer for answer in answers)
     assert "seed" not in record.effective
-    kept = [sample.audio_file for sample in record.samples]
+    kept = [sample.audio_file for sample in record.iterations]
     assert kept == [None, "audio/steps-8/r1.wav", "audio/steps-8/takes/0/r1.wav", None]
-    digest = record.samples[1].audio_sha256
+    digest = record.iterations[1].audio_sha256
     again = replace(
         asked, repeat=1, log=process_files.log_path(tmp_path, "steps-8", 1), known={"r1": digest}
     )
     _, record = handle(again, LOAD, FIRST, MEASURE, MEASURE)
-    assert [sample.audio_file for sample in record.samples] == [
+    assert [sample.audio_file for sample in record.iterations] == [
         None,
         "audio/steps-8/takes/1/r1.wav",
         None,
@@ -282,7 +286,7 @@ def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     watch = DisturbanceWatch()
     watch.start()
     known = set(watch.stop())
-    assert [set(sample.disturbance) for sample in record.samples] == [known, known]
+    assert [set(sample.disturbance) for sample in record.iterations] == [known, known]
 
 
 @pytest.mark.parametrize(
@@ -299,12 +303,12 @@ def test_threads_of_one_process_are_not_taken_for_others_that_disturb_it(
 
 def test_in_told_time_nothing_disturbs(make_suite: Make, tmp_path: Path) -> None:
     _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
-    assert [sample.disturbance for sample in record.samples] == [{}, {}]
+    assert [sample.disturbance for sample in record.iterations] == [{}, {}]
 
 
 def test_a_continued_process_counts_on(make_suite: Make, tmp_path: Path) -> None:
     _, record = handle(job(make_suite(), tmp_path, iterations_before=7), LOAD, FIRST, MEASURE)
-    assert [sample.iteration for sample in record.samples] == [7, 8]
+    assert [sample.iteration for sample in record.iterations] == [7, 8]
 
 
 @pytest.mark.parametrize(
@@ -377,16 +381,16 @@ def test_a_target_that_tells_where_it_joined_chunks_is_written_down(
     make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
-    assert record.samples[-1].joins_s is None
+    assert record.iterations[-1].joins_s is None
     monkeypatch.setattr(ScriptedTarget, "chunk_boundaries_s", [0.05])
     (tmp_path / "other").mkdir()
     _, record = handle(job(make_suite(), tmp_path / "other"), LOAD, MEASURE)
-    assert record.samples[-1].joins_s == (0.05,)
+    assert record.iterations[-1].joins_s == (0.05,)
 
 
 def test_when_every_piece_of_audio_came_is_written_down(make_suite: Make, tmp_path: Path) -> None:
     _, record = handle(job(make_suite(), tmp_path), LOAD, MEASURE)
-    heard = record.samples[-1]
+    heard = record.iterations[-1]
     assert heard.chunks is not None
     assert [piece.audio_s for piece in heard.chunks] == pytest.approx([0.05, 0.05])
     assert [piece.arrived_s for piece in heard.chunks] == [heard.first_audio_s] * 2
@@ -411,3 +415,10 @@ def test_the_first_audio_is_the_first_that_can_be_played(
         AudioChunk(arrived_s=3.0, audio_s=0.1),
         AudioChunk(arrived_s=3.5, audio_s=0.05),
     )
+
+
+def test_a_request_that_lacks_a_field_is_refused_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    path.write_text('{"cell": 7}', encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"request.json: "):
+        read_job(path)

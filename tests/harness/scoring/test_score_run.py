@@ -112,7 +112,7 @@ def test_a_job_holds_all_that_the_run_offers(tmp_path: Path) -> None:
     workload = replace(run.cells[0].workload, requests=requests, voices={"slt": "voices/slt.flac"})
     cells = tuple(replace(cell, workload=workload) for cell in run.cells)
     processes = tuple(
-        replace(p, samples=tuple(replace(s, joins_s=(0.5,)) for s in p.samples))
+        replace(p, iterations=tuple(replace(s, joins_s=(0.5,)) for s in p.iterations))
         for p in run.processes
     )
     jobs = audio_jobs(replace(run, cells=cells, processes=processes), tmp_path / "golden")
@@ -184,7 +184,10 @@ def seedless(run: Run, slug: str) -> Run:
         return replace(sample, audio_file=path, audio_sha256="1") if other else sample
 
     return replace(
-        run, processes=tuple(replace(p, samples=tuple(map(told, p.samples))) for p in run.processes)
+        run,
+        processes=tuple(
+            replace(p, iterations=tuple(map(told, p.iterations))) for p in run.processes
+        ),
     )
 
 

@@ -54,7 +54,7 @@ def test_its_sounds_stand_in_place_of_those_of_its_base_and_the_rest_stays() -> 
     lengths = {
         s.request: s.audio_s
         for p in run.processes
-        for s in p.samples
+        for s in p.iterations
         if p.cell == f"{BASE}.specimen-0"
     }
     assert (lengths["u02"], lengths["u01"]) == (3.0, 2.0)

@@ -63,7 +63,7 @@ def test_it_measures_in_turns_is_interrupted_and_goes_on(
     monkeypatch.setattr(speed_run, "until", rounds_only(3))
     first = speed_selftest(QUESTION, Silent())
     assert isinstance(first, Trust)
-    assert first.fit.word == "undecided"
+    assert first.fit.status == "undecided"
     assert first.setup.costs["steps-4"].request_s == pytest.approx({"r1": 0.1, "r2": 0.1})
     assert first.setup.slow_down(0.2).units == {"steps-4": {"r1": 200, "r2": 200}}
     monkeypatch.setattr(speed_run, "until", rounds_only(8))

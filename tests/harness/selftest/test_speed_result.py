@@ -45,7 +45,7 @@ def test_a_quiet_machine_is_fit_and_finds_what_is_slow(quiet: Trust) -> None:
     assert small.flagged.share > 0.8
     assert (large.flagged.count, large.flagged.total) == (4 * 3 * 2, 4 * 3 * 2)
     assert large.real == pytest.approx(0.2, abs=0.01)
-    assert quiet.fit.word == "fit"
+    assert quiet.fit.status == "fit"
     assert render_speed.exit_code(quiet) == 0
 
 
@@ -73,7 +73,7 @@ def test_more_rounds_take_longer_and_see_less(quiet: Trust) -> None:
 
 def test_a_noisy_machine_is_not_fit() -> None:
     noisy = trust(rounds=8, process_sd=0.15)
-    assert noisy.fit.word == "not fit"
+    assert noisy.fit.status == "not fit"
     assert render_speed.exit_code(noisy) == 3
     assert render_speed.line(noisy).startswith("NOT FIT to gate: ")
 
@@ -82,7 +82,7 @@ def test_too_few_rounds_decide_nothing_and_are_named() -> None:
     short = trust(rounds=3, process_sd=0.005)
     assert short.sizes == ()
     assert short.fit == Fit(
-        word="undecided", why="0 A/A comparisons, 10 are needed; give it more --minutes"
+        status="undecided", reason="0 A/A comparisons, 10 are needed; give it more --minutes"
     )
     assert (
         short.failures["nfe-8"]
@@ -135,8 +135,8 @@ def test_the_rule_of_fitness(
 ) -> None:
     sizes = [result(0.0, *same), result(0.05, 0, 40), result(0.1, found, 40)]
     fit = fitness_to_gate(sizes, [cell(sees)], LIMIT)
-    assert fit.word == word
-    assert why in fit.why
+    assert fit.status == word
+    assert why in fit.reason
 
 
 def test_the_document_is_json_and_the_text_ends_with_the_verdict(quiet: Trust) -> None:

@@ -70,6 +70,11 @@ class Scripted(Engine):
     def __init__(self): self.clock = Virtual()
     def passing(self, duration_s): self.clock.now += duration_s
 
+class Advancing(Scripted):
+    def __init__(self):
+        super().__init__()
+        self.clock.advance = self.passing
+
 class Lacking:
     sample_rate_hz = 16000
     def load(self, cell, defaults): pass

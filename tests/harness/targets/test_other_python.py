@@ -2,8 +2,10 @@
 
 import array
 import ast
+import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -33,8 +35,8 @@ from voxgate.harness.runner.opened_files import (
 )
 from voxgate.harness.runner.runner import make_header
 from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
-from voxgate.harness.runner.worker_request import WorkerRequest
 from voxgate.harness.targets.other_python import connection, shim_parts
 from voxgate.harness.targets.other_python.connection import (
     EngineAbroadError,
@@ -44,7 +46,9 @@ from voxgate.harness.targets.other_python.connection import (
     audio_chunks,
 )
 from voxgate.harness.targets.other_python.find import find_environment
+from voxgate.harness.targets.other_python.probe import check_there
 from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.slowdown import SLOWED, SlowDown
 
 Make = Callable[..., Suite]
 SHIM = sorted(Path(shim_parts.__file__).parent.glob("shim*.py"))
@@ -122,12 +126,12 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     _, here = measured(make_suite(target="mytts.bench:Scripted"), tmp_path / "here")
 
     assert [answer.get("done") for answer in answers] == [each["do"] for each in COMMANDS]
-    assert there.samples[2].audio_file is not None
+    assert there.iterations[2].audio_file is not None
     assert (there.peak_rss_bytes or 0) > 0
     memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
     assert replace(there, **memory) == replace(here, **memory)
     first, second = (
-        (tmp_path / side / str(there.samples[2].audio_file)).read_bytes()
+        (tmp_path / side / str(there.iterations[2].audio_file)).read_bytes()
         for side in ("there", "here")
     )
     assert first == second
@@ -135,7 +139,7 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
 
 def test_its_real_times_are_read_beside_the_engine(foreign: Make, tmp_path: Path) -> None:
     _, record = measured(foreign(), tmp_path / "run")
-    sample = record.samples[-1]
+    sample = record.iterations[-1]
     assert sample.wall_s >= 0.008, "two chunks of 4 ms"
     assert sample.first_audio_s <= sample.wall_s - 0.004
     assert sum(sample.stages_s.values()) <= sample.wall_s
@@ -549,3 +553,70 @@ def test_an_option_check_is_sent_by_the_same_keys_under_new_and_old_names() -> N
     assert shim_parts.check_fields(types.SimpleNamespace(**sent)) == sent  # of an older voxgate
     with pytest.raises(TypeError, match="has no colour"):
         shim_parts.OptionCheck(**sent, colour="red")
+
+
+@pytest.mark.parametrize(
+    ("apart", "stages"), [(False, {"vocoder": 0.24}), (True, {"slowed": 0.04})]
+)
+def test_selftest_slows_it_down_by_work_of_its_own(
+    apart: bool,
+    stages: dict[str, float],
+    foreign: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = {"steps-8": {"r1": 400, "r2": 400}}
+    order = SlowDown(stage="vocoder", units=units, apart=apart)
+    for name, value in order.env().items():
+        monkeypatch.setenv(name, value)
+    _, record = measured(foreign("Advancing"), tmp_path / "run")
+    last = record.iterations[-1]
+    assert record.failure is None
+    assert last.wall_s == pytest.approx(0.84)
+    assert {name: last.stages_s[name] for name in stages} == pytest.approx(stages)
+    monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": units}))
+    _, record = measured(foreign("Advancing"), tmp_path / "again")
+    assert record.failure is not None
+    assert record.failure.reason.endswith(
+        "no stage 'x' to slow down; its stages are acoustic, vocoder"
+    )
+    monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": {}}))
+    _, record = measured(foreign("Advancing"), tmp_path / "without")
+    assert record.failure is not None
+    assert "names no units for steps-8, request r1" in record.failure.reason
+
+
+def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_path: Path) -> None:
+    class Still:
+        def synthesize(self, request: object, watch: Callable[[str], Any]) -> Iterator[bytes]:
+            with watch("all"):
+                yield b""
+
+    clock = shim_parts.RealTime()
+    stages = shim_parts.StageSeconds(clock)
+    slow = {"stage": "all", "units": 500, "apart": False}
+    list(shim_parts.slowed(Still(), None, stages, slow, clock))
+    assert stages.stages_s["all"] > 500 * 2e-6
+
+
+@pytest.mark.skipif(
+    subprocess.run(  # a container without docker
+        ["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False
+    ).returncode
+    != 0,
+    reason="needs a user who may make a namespace of processes",
+)
+def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
+    environment: Path, tmp_path: Path
+) -> None:
+    python = str(environment / "bin" / "python")
+    words = ("unshare", "--pid", "--fork", "--mount-proc", python)
+    process = EngineProcess(find_environment(words), tmp_path / "stderr")
+    inside = children(process._process.pid)
+    assert process.facts.pid == 1 and process.pid is None
+    assert check_there("mytts.bench:Engine", words, []).here is False
+    process._process.kill()  # as a client of docker is killed: what it started stays
+    assert process._process.stdin is not None
+    process._process.stdin.close()
+    assert len(inside) == 1 and gone(inside, 10.0)
+    process.kill()

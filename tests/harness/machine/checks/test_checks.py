@@ -1,4 +1,4 @@
-"""Every knob on files that are fit, unfit, and absent."""
+"""Every check on files that are fit, unfit, and absent."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.harness.machine.trees import (
 )
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
-from voxgate.harness.machine.doctor import KNOBS, make_knob, snapshot
+from voxgate.harness.machine.doctor import CHECKS, make_check, snapshot
 
 GROUP_2 = {"proc/self/cgroup": "0::/box/mine"}
 GROUP_1 = {"proc/self/cgroup": "4:cpu,cpuacct:/box\n0::/", "proc/stat": "cpu 0\ncpu0 0\ncpu1 0"}
@@ -28,14 +28,14 @@ GROUP_1 = {"proc/self/cgroup": "4:cpu,cpuacct:/box\n0::/", "proc/stat": "cpu 0\n
 def judged(
     name: str, tree: SystemRoot, later: dict[str, object] | None = None, want: str = ""
 ) -> CheckResult:
-    """The answer of one knob, with the files that change between its readings."""
+    """The answer of one check, with the files that change between its readings."""
     before = snapshot(tree)
     if later:
         write(tree.root, later)
-    return make_knob(name, want).expect(before, snapshot(tree))
+    return make_check(name, want).expect(before, snapshot(tree))
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", CHECKS)
 def test_a_machine_that_tells_nothing_is_never_called_fit(tmp_path: Path, name: str) -> None:
     # to be another device is to be known
     absent = CheckState.UNFIT if name in ("board", "gpu") else CheckState.UNKNOWN
@@ -44,16 +44,16 @@ def test_a_machine_that_tells_nothing_is_never_called_fit(tmp_path: Path, name: 
     assert answer.shown, "with the reason"
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", CHECKS)
 def test_every_knob_says_what_it_expects_and_gives_a_command_in_one_line(name: str) -> None:
-    kind = KNOBS[name]
+    kind = CHECKS[name]
     assert kind.expects and kind.advice
     assert "\n" not in kind.expects + kind.advice
 
 
 def test_an_unknown_knob_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(HarnessError, match="unknown knob 'cheese'; known are board, power-mode"):
-        make_knob("cheese")
+    with pytest.raises(HarnessError, match="unknown check 'cheese'; known are board, power-mode"):
+        make_check("cheese")
 
 
 def test_unreadable_files_are_like_absent_ones(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_glibc_is_new_enough_for_the_tunable(tmp_path: Path, libc: str, state: C
     assert judged("glibc", SystemRoot(root=tmp_path, libc=libc)).state is state
 
 
-GPU_KNOBS = ("gpu-clock", "gpu-power", "gpu-throttling", "gpu-sharing", "gpu-persistence")
+GPU_CHECKS = ("gpu-clock", "gpu-power", "gpu-throttling", "gpu-sharing", "gpu-persistence")
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_gpu_settings_that_harm_are_named(
     tmp_path: Path, changes: dict[str, object], unfit: dict[str, str]
 ) -> None:
     tree = with_gpu(tmp_path, **{**H200, **changes})
-    answers = {name: judged(name, tree) for name in GPU_KNOBS}
+    answers = {name: judged(name, tree) for name in GPU_CHECKS}
     assert {
         name: answer.shown for name, answer in answers.items() if answer.state is CheckState.UNFIT
     } == unfit
@@ -377,7 +377,9 @@ def test_heat_between_two_readings_is_noticed_though_it_is_gone_again(tmp_path: 
     after = snapshot(
         with_gpu(tmp_path, **{**H200, "GetViolationStatus": SimpleNamespace(violationTime=5)})
     )
-    assert make_knob("gpu-throttling").expect(before, after).shown == "held down by heat, power cap"
+    assert (
+        make_check("gpu-throttling").expect(before, after).shown == "held down by heat, power cap"
+    )
 
 
 def test_a_gpu_that_refuses_an_answer_is_unknown_in_that_alone(tmp_path: Path) -> None:
@@ -424,10 +426,10 @@ def test_rails_over_current_and_fan_of_a_board(tmp_path: Path) -> None:
     before = snapshot(tree)
     write(tmp_path, {**later, "sys/class/hwmon/hwmon4/pwm1": 0})
     after = snapshot(tree)
-    assert make_knob("over-current").expect(before, after) == CheckResult(
+    assert make_check("over-current").expect(before, after) == CheckResult(
         state=CheckState.UNFIT, shown="events in between: oc3 2"
     )
-    assert make_knob("rails").expect(before, after).shown.startswith("1 alarms: VDD_GPU_SOC")
-    assert make_knob("fan").expect(before, after) == CheckResult(
+    assert make_check("rails").expect(before, after).shown.startswith("1 alarms: VDD_GPU_SOC")
+    assert make_check("fan").expect(before, after) == CheckResult(
         state=CheckState.UNFIT, shown="stands still"
     )

@@ -17,7 +17,7 @@ from tests.harness.machine.trees import (
 )
 from voxgate.harness.machine.checks.check import CheckResult, CheckState, SystemRoot
 from voxgate.harness.machine.checks.jetson import lock_state
-from voxgate.harness.machine.doctor import make_knob, snapshot
+from voxgate.harness.machine.doctor import make_check, snapshot
 
 Make = Callable[[Path], SystemRoot]
 LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")
@@ -25,7 +25,7 @@ LOCKS = ("cpu-clocks", "gpu-clocks", "memory-clock")
 
 def judged(name: str, tree: SystemRoot, want: str = "") -> CheckResult:
     facts = snapshot(tree)
-    return make_knob(name, want).expect(facts, facts)
+    return make_check(name, want).expect(facts, facts)
 
 
 def states(tree: SystemRoot) -> list[str]:

@@ -99,6 +99,8 @@ def test_pages_are_well_formed_and_carry_the_policy(
         page = Page(made.text(name))
         assert page.policy() == POLICY
         assert page.open == [], name
+        ids = [each["id"] for _, each in page.elements if "id" in each]
+        assert len(ids) == len(set(ids)), name
         assert page.all("html")[0]["lang"] == "en"
 
 
@@ -225,7 +227,9 @@ def test_data_of_a_cell_says_steps_budgets_and_what_was_acknowledged(site: Made)
     assert slower["metric"] == "latency_p50"
     assert [change["kind"] for change in slower["changes"]] == ["bad"]
     assert abs(slower["changes"][0]["at"] - 32) <= 1
-    assert jetson["trends"][0]["cuts"] == [{"at": 14, "why": "acknowledged: it got a fan"}]
+    assert jetson["trends"][0]["cuts"] == [
+        {"at": 14, "label": "acknowledged", "why": "acknowledged: it got a fan"}
+    ]
     assert data_of(site, "cell-smoke~nfe_steps-4")["places"][0]["trends"][0][
         "budget"
     ] == pytest.approx(50.0)
@@ -311,6 +315,13 @@ def test_latest_run_has_a_page_that_says_what_changed_in_its_environment(site: M
     assert "toolchain · torch 2.13.0 2.13.1" in text
     assert "latency_p50 +8.0 % [+7.2 +8.8], limit +5 %; acoustic +10 % is 97 % of it" in text
     assert "nfe_steps 8 8 yes counted" in text
+    for said in (
+        "Speed against quality",
+        "Where the time goes",
+        "Values as a table",
+        "intelligibility",
+    ):
+        assert said in text, "the page of a run is the same wherever it stands"
 
 
 def test_every_run_is_in_a_data_file_with_its_values(site: Made) -> None:

@@ -21,7 +21,7 @@ def measured(folder: Path, suite: str, patch: pytest.MonkeyPatch) -> Run:
 
 def audio_s(run: Run, slug: str) -> float:
     (process,) = [each for each in run.processes if each.cell == slug]
-    return process.samples[-1].audio_s
+    return process.iterations[-1].audio_s
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs the program espeak-ng")
@@ -36,7 +36,7 @@ def test_a_slower_voice_of_espeak_is_slower(
 
 def test_the_engine_that_stays_alive_hums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = measured(tmp_path, "alive", monkeypatch)
-    walls_s = {each.cell: each.samples[-1].wall_s for each in run.processes}
+    walls_s = {each.cell: each.iterations[-1].wall_s for each in run.processes}
     assert walls_s["harmonics-4"] < walls_s["harmonics-16"]
-    assert all(len(each.samples[-1].chunks or ()) > 1 for each in run.processes)
+    assert all(len(each.iterations[-1].chunks or ()) > 1 for each in run.processes)
     assert all(each.cold is not None and each.cold.load_s > 0 for each in run.processes)

@@ -405,7 +405,7 @@ def test_a_run_says_that_nothing_shows_an_ignored_argument(
     run = load_run(project / "runs" / "1")
     assert run.processes[0].cold is not None
     assert (run.processes[0].peak_rss_bytes or 0) > 1e6
-    assert {name for each in run.processes[0].samples for name in each.stages_s} == {"process"}
+    assert {name for each in run.processes[0].iterations for name in each.stages_s} == {"process"}
     capsys.readouterr()
     invoke(["gate", "runs/1"])
     said = " ".join(capsys.readouterr().out.split())
@@ -414,7 +414,14 @@ def test_a_run_says_that_nothing_shows_an_ignored_argument(
 
 
 def test_a_program_that_hangs_ends_with_its_worker(project: Path) -> None:
-    code = 'print(os.getpid(), file=open("pid", "w"), flush=True)\ntime.sleep(600)\n'
+    code = """
+left = os.fork()
+if not left:
+    os.setsid()
+with open("left" if not left else "pid", "w") as file:
+    file.write(str(os.getpid()))
+time.sleep(600)
+"""
     program(project, code)
     write_suite(project, "./mytts", *WORDS)
     options = ["--repeats", "1", "--out", "runs/1", "--timeout", "3", "--only", "steps-8"]
@@ -422,6 +429,7 @@ def test_a_program_that_hangs_ends_with_its_worker(project: Path) -> None:
     (failed,) = load_run(project / "runs" / "1").processes
     assert failed.failure is not None and failed.failure.kind is K.TIMEOUT
     assert gone(int((project / "pid").read_text()))
+    assert gone(int((project / "left").read_text()))
 
 
 @pytest.mark.parametrize(

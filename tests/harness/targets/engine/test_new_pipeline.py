@@ -85,8 +85,8 @@ def test_a_suite_of_it_runs_from_measuring_to_a_verdict(project: Path) -> None:
     assert Verdict.FAILED not in {cell.verdict for cell in judgement.cells}
     process = run.processes[0]
     assert process.failure is None
-    assert set(process.samples[-1].stages_s) == set(TinyPipeline.stages)
-    assert process.samples[-1].joins_s == (0.5,)
+    assert set(process.iterations[-1].stages_s) == set(TinyPipeline.stages)
+    assert process.iterations[-1].joins_s == (0.5,)
     assert [(each.option, each.in_effect) for each in process.effects] == [
         ("layers", True),
         ("pitch_hz", None),

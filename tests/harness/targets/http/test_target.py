@@ -32,7 +32,12 @@ from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.run_folder import load_run
 from voxgate.harness.runner.timing import time_synthesis
 from voxgate.harness.targets.http import client
-from voxgate.harness.targets.http.client import SpeechApi, SpeechError, limits_told, voices_told
+from voxgate.harness.targets.http.client import (
+    SpeechApi,
+    SpeechError,
+    reported_limits,
+    reported_voices,
+)
 from voxgate.harness.targets.http.target import KEY, URL, HttpTarget
 from voxgate.harness.targets.registry import check_cells, make_target
 
@@ -489,7 +494,7 @@ def test_a_run_measures_it_in_worker_processes(
             effect.option == "speaker" and effect.reason == "heard" for effect in process.effects
         )
         assert process.peak_rss_bytes is None  # the worker's own memory is not the server's
-        assert process.samples[-1].audio_s == pytest.approx(9000 / RATE_HZ)
+        assert process.iterations[-1].audio_s == pytest.approx(9000 / RATE_HZ)
 
 
 def test_a_run_against_a_full_server_fails_with_its_reason(
@@ -571,8 +576,8 @@ def test_odd_entries_of_a_list_of_models_are_passed_over() -> None:
         name: value for name, value in target.effective().items() if name.startswith("server.")
     }
     assert (target.effective()["model"], shown) == ("tiny", {"server.e": 8, "server.g": True})
-    assert (voices_told(card), limits_told(card)) == (["slt"], {"queue": 32})
-    assert [voices_told({"voices": each}) for each in (None, 5, "slt", {})] == [None] * 4
+    assert (reported_voices(card), reported_limits(card)) == (["slt"], {"queue": 32})
+    assert [reported_voices({"voices": each}) for each in (None, 5, "slt", {})] == [None] * 4
 
 
 def test_a_rate_that_no_audio_has_is_refused() -> None:
