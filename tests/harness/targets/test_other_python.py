@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tests.harness.machine.test_process_guard import gone
-from tests.harness.targets.foreign_engine import install, make_environment
+from tests.harness.targets.foreign_engine import install, interpreter, make_environment
 from voxgate import Suite
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
@@ -607,10 +607,13 @@ def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_pa
     reason="needs a user who may make a namespace of processes",
 )
 def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
-    environment: Path, tmp_path: Path
+    environment: Path, tmp_path: Path, foreign: Make
 ) -> None:
     python = str(environment / "bin" / "python")
     words = ("unshare", "--pid", "--fork", "--mount-proc", python)
+    _, record = measured(foreign(environment=words), tmp_path / "run")
+    assert record.failure is None
+    assert record.iterations[-1].disturbance == {}, "not those of voxgate's own process"
     process = EngineProcess(find_environment(words), tmp_path / "stderr")
     inside = children(process._process.pid)
     assert process.facts.pid == 1 and process.pid is None
@@ -620,3 +623,33 @@ def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
     process._process.stdin.close()
     assert len(inside) == 1 and gone(inside, 10.0)
     process.kill()
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13", "3.14"])
+def test_it_runs_in_older_and_younger_interpreters(
+    version: str, foreign: Make, tmp_path: Path
+) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+    make_environment(tmp_path / "venv", python)
+    suite = foreign("Scripted", environment=str(tmp_path / "venv"))
+    told = check_cells(suite.expand().cells)
+    answers, there = measured(suite, tmp_path / "there")
+    _, here = measured(foreign("Scripted"), tmp_path / "here")
+    assert str(told["engine_python"]).startswith(f"{version}.")
+    assert told["engine_torch"] == "0.2"
+    assert [answer.get("done") for answer in answers] == [each["do"] for each in COMMANDS]
+    memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
+    assert replace(there, **memory) == replace(here, **memory)
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7"])
+def test_an_interpreter_that_is_too_old_says_so(
+    version: str, foreign: Make, tmp_path: Path
+) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+    with pytest.raises(HarnessError, match=f"has Python {version}; an engine needs 3.8 or newer"):
+        check_cells(foreign(environment=python).expand().cells)
