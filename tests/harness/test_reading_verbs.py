@@ -70,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("report", "runs/0001", "--out", "page.html"), 0),
         (("history", "list"), 0),
         (("history", "export", "csv"), 0),
-        (("accept", "runs/0001", "--why", "it is the first"), 0),
+        (("accept", "runs/0001", "--only", "quality", "--why", "it is the first"), 0),
     ],
 )
 def test_it_reads_without_torch_and_without_what_only_linux_has(
