@@ -1,7 +1,7 @@
 """
 Newer parts of the standard library, for Python 3.10. Delete this module when 3.11 is the oldest.
 
-`tomllib` is the exception: `records/toml.py` reads TOML. Needs the standard library alone.
+`tomllib` is the exception: `records/documents.py` reads TOML. Needs the standard library alone.
 """
 
 import re

@@ -18,7 +18,7 @@ from voxgate.engine.config.page import options_markdown
 from voxgate.harness.cli.main import cli
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
-from voxgate.harness.records.toml import parse_toml
+from voxgate.harness.records.documents import parse_toml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

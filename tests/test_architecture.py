@@ -93,7 +93,6 @@ IMPORT_MORE = {
     "harness/revisions/bisect.py": 24,
     "harness/revisions/paired_run.py": 20,
     "harness/runner/runner.py": 20,
-    "harness/runner/worker.py": 17,
     "harness/scoring/asr_floor.py": 19,
     "harness/selftest/quality.py": 20,
     "harness/selftest/speed.py": 18,

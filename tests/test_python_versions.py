@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.test_architecture import ROOT
 from voxgate.engine import python310 as of_engine
 from voxgate.harness import python310
-from voxgate.harness.records.toml import parse_toml
+from voxgate.harness.records.documents import parse_toml
 
 OLDEST = "3.10"
 VERMIN = "from vermin import main; main()"

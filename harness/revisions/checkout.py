@@ -164,7 +164,13 @@ class WorktreeManager:
         source_folder = [tree / "src"] if (tree / "src").is_dir() else []
         engine = engine_paths(side.launch, [*side.first, *source_folder, tree])
         told = check_there(need.target, need.words, need.asked, engine, packages, tree)
-        _check_origins(label, told.origins, (tree, *side.first))
+        if told.here:
+            _check_origins(label, told.origins, (tree, *side.first))
+        else:
+            self._ground.log(
+                f"{label}: {side.launch.label} has files of its own; that they are the revision's "
+                "is not checked"
+            )
         made = Environment()
         launch = PythonEnv(
             paths=(self._measuring,),

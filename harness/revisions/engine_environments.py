@@ -93,6 +93,8 @@ def side_engine(
         if lock is None:
             raise
         shared = None
+    if lock is not None and shared is not None and len(shared.command) > 1:
+        shared = None  # `uv run`: which interpreter that is, uv decides
     if lock is None or (
         shared is not None and here is not None and _content(lock) == _content(here)
     ):
@@ -105,7 +107,7 @@ def side_engine(
         if not is_ready:
             ground.log(f"{label} has its own {lock.name}; building its environment in {folder}")
             shutil.rmtree(folder, ignore_errors=True)
-            _build(folder, lock, python, _what(label))
+            _build(folder, lock, python, _what(label), chosen=shared is not None)
     made = find_environment((str(folder),), project)
     made = replace(made, label=shown_environment(need.words))
     words = f"its own ({folder.parent.parent.name}/environments/{digest}), as {lock.name} differs"
@@ -200,15 +202,19 @@ def _included(lock: Path, seen: tuple[Path, ...] = ()) -> Iterator[Path]:
                 yield from _included(lock.parent / name, (*seen, lock))
 
 
-def _build(folder: Path, lock: Path, python: str, what: str) -> None:
-    """Make an environment from a lock file. Raises HarnessError that begins with `what`."""
+def _build(folder: Path, lock: Path, python: str, what: str, *, chosen: bool = True) -> None:
+    """
+    Make an environment from a lock file; where nobody has chosen the interpreter, uv does. Raises
+    HarnessError that begins with `what`.
+    """
     log = folder.with_suffix(".log")
     program, env = str(folder / "bin" / "python"), dict(os.environ)
     uv = shutil.which("uv")
     if lock.name == "uv.lock":
         words = ["sync", "--frozen", "--no-install-project", "--project", str(lock.parent)]
         env |= {"UV_PROJECT_ENVIRONMENT": str(folder)}
-        commands = [[_tool("uv", what), *words, "--python", python]]
+        asked = ["--python", python] if chosen else []
+        commands = [[_tool("uv", what), *words, *asked]]
     elif lock.name.startswith("environment."):
         conda = next((each for each in CONDA if shutil.which(each)), "conda")
         words = ["create"] if conda == "micromamba" else ["env", "create"]

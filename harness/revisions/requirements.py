@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.toml import parse_toml
+from voxgate.harness.records.documents import parse_toml
 
 WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""

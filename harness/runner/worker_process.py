@@ -20,8 +20,8 @@ from typing import Any
 
 from voxgate.harness.machine.process_guard import GUARD
 from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.documents import write_json
 from voxgate.harness.records.run import Failure, FailureKind
-from voxgate.harness.runner.json_files import write_json
 from voxgate.harness.runner.opened_files import Territory
 from voxgate.harness.targets.other_python.connection import EngineLaunch
 

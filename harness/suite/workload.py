@@ -16,7 +16,7 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request, Workload
-from voxgate.harness.records.toml import parse_toml
+from voxgate.harness.records.documents import parse_toml
 
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis")

@@ -15,7 +15,7 @@ import pytest
 from tests.harness.metrics.speech import PATH, TEXT
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.metrics.registry import FAMILIES, entries
-from voxgate.harness.records.toml import parse_toml
+from voxgate.harness.records.documents import parse_toml
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()
