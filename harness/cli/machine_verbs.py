@@ -9,13 +9,13 @@ import click
 
 from voxgate.harness.cli.options import Amount, Count, as_json, file, folder
 from voxgate.harness.cli.options import profile as profile_option
-from voxgate.harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from voxgate.harness.cli.output import INTERRUPTED, say, say_result
 from voxgate.harness.machine import readiness
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.machine.profiles import PROFILES
 from voxgate.harness.records.run import OPENAI
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.scoring.asr_floor import make_floor, rate_of
 from voxgate.harness.scoring.transcription import ENGINES
 from voxgate.harness.selftest.command import Interrupted, report_quality, report_speed
@@ -159,9 +159,9 @@ def selftest(
     asked = suite or ("sensitivity" if quality else "smoke")
     question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
-        report_quality(question, make_progress(), score_progress())
+        report_quality(question, measuring_progress(), score_progress())
         if quality
-        else report_speed(question, make_progress())
+        else report_speed(question, measuring_progress())
     )
     if isinstance(told, Interrupted):
         say(f"interrupted; {told.advice}")

@@ -18,14 +18,14 @@ from voxgate.harness.cli.options import (
     timeout,
     writing,
 )
-from voxgate.harness.cli.output import make_console, say, say_result, score_progress
+from voxgate.harness.cli.output import make_console, say, say_result
 from voxgate.harness.report.junit import Files, write_files
 from voxgate.harness.report.terminal import evidence_lines, paired_lines
 from voxgate.harness.revisions import ab as versus
 from voxgate.harness.revisions import ab_plan
 from voxgate.harness.revisions import bisect as bisection
 from voxgate.harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 
 
 def compared(verb: Command) -> Command:
@@ -79,7 +79,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
     Example: voxgate ab origin/main . smoke
     """
     result = versus.compare_revisions(
-        ab_plan.ABPlan(**options), make_progress(), score_progress(), say
+        ab_plan.ABPlan(**options), measuring_progress(), score_progress(), say
     )
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(
@@ -127,7 +127,7 @@ def bisect(
     Example: voxgate bisect v1.4 HEAD smoke --cell nfe_steps-8
     """
     plan = ab_plan.ABPlan(base=good, head=bad, **options)
-    search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
+    search = bisection.bisect(plan, cell, metric, measuring_progress(), score_progress(), say)
     console = make_console(stderr=as_json)
     for line in [*map(finding_line, search.findings), *evidence_lines(evidence_rows(search))]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)

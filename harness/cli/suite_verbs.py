@@ -27,7 +27,6 @@ from voxgate.harness.cli.output import (
     say_interrupted,
     say_judgement,
     say_result,
-    score_progress,
     write_json,
 )
 from voxgate.harness.errors import HarnessError
@@ -39,7 +38,7 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.runner.run_folder import run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
@@ -58,7 +57,7 @@ def run(as_json: bool, **options: Any) -> int:
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
-    outcome = workflow.measure_suite(plan, make_progress())
+    outcome = workflow.measure_suite(plan, measuring_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
     for slug, failure in outcome.failures.items():
@@ -144,14 +143,19 @@ def check(
     plan = RunPlan(**options)
     say_if_git_refuses()
     inputs = CheckInputs(plan.suite, baselines, policy)
-    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
+    progress = measuring_progress()
+    outcome = workflow.check_suite(plan, progress=progress, inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
-    contents = workflow.judge_run(
-        outcome.folder, baselines, progress=score_progress(), inputs=inputs
-    )
-    remember(contents, history)
-    page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    try:
+        contents = workflow.judge_run(
+            outcome.folder, baselines, progress=score_progress(progress, "judging"), inputs=inputs
+        )
+        remember(contents, history)
+        progress.phase("writing the page")
+        page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    finally:
+        progress.end()
     write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
@@ -189,7 +193,13 @@ def accept(
     Example: voxgate accept runs/0042 --why "bf16 vocoder"
     """
     changes = workflow.accept_run(
-        run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress()
+        run,
+        why,
+        baselines,
+        only=only,
+        partial=partial,
+        loaded=loaded,
+        progress=score_progress(),
     )
     if not as_json:
         for change in changes:

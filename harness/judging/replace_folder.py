@@ -69,7 +69,7 @@ def replacement(place: Path) -> Iterator[Path]:
             copy_tree(place, draft) if place.is_dir() else draft.mkdir()
             yield draft
             sync_tree(draft)
-            _decide(draft, place)
+            _put_in_place(draft, place)
         finally:
             _clear(place)
 
@@ -175,7 +175,7 @@ def _is_held(draft: Path) -> bool:
     return False
 
 
-def _decide(draft: Path, place: Path) -> None:
+def _put_in_place(draft: Path, place: Path) -> None:
     if not place.is_dir():
         draft.rename(place)
     elif not exchange(draft, place):

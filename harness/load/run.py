@@ -32,6 +32,7 @@ from voxgate.harness.load.server import EVERY_S, MemoryWatch, Server, serve_argu
 from voxgate.harness.machine.clock import instant_s, now_utc_iso, sleep
 from voxgate.harness.machine.identity import environment, load_snapshot
 from voxgate.harness.machine.profiles import Profile, allowed_cpus, get_profile
+from voxgate.harness.machine.readiness import disturbance
 from voxgate.harness.records.cell import Cell, Option, cell_to_json
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.suite.suite import load_suite
@@ -82,6 +83,8 @@ def run_sides(sides: Sequence[tuple[LoadPlan, Path]], say: Say) -> None:
     Each side is then a run of its own (`as_run.py`). Raises HarnessError as `run_load` does.
     """
     contexts = [_contexts(plan, folder, say) for plan, folder in sides]
+    if why := disturbance():
+        say(f"voxgate: {why}")
     try:
         for repeat in range(sides[0][0].repeats):
             for turn in zip(*contexts, strict=True):

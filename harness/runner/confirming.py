@@ -63,6 +63,7 @@ def measure_again(
         more=lambda rounds: undecided(again),
         energy=False,  # nothing is judged by it
         stages=False,
+        phase="confirming",
     )
 
 

@@ -91,7 +91,7 @@ class Suite:
         _check_shapes(self)
         _command_of(self)
         _check_axes(self)
-        _check_options(self)
+        _check_option_values(self)
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
@@ -382,7 +382,7 @@ def _check_axes(suite: Suite) -> None:
         )
 
 
-def _check_options(suite: Suite) -> None:
+def _check_option_values(suite: Suite) -> None:
     values = [(name, value) for name, choices in suite.axes.items() for value in choices]
     for mapping in (*suite.cells, suite.fixed, suite.reference):
         values.extend(mapping.items())

@@ -21,6 +21,7 @@ import pytest
 from tests.harness.machine.test_process_guard import gone
 from tests.harness.targets.foreign_engine import install, interpreter, make_environment
 from voxgate import Suite
+from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
@@ -130,11 +131,12 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     assert (there.peak_rss_bytes or 0) > 0
     memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
     assert replace(there, **memory) == replace(here, **memory)
-    first, second = (
-        (tmp_path / side / str(there.iterations[2].audio_file)).read_bytes()
+    first, second = (  # the files hold the second in which they were written
+        read_audio(tmp_path / side / str(there.iterations[2].audio_file))
         for side in ("there", "here")
     )
-    assert first == second
+    assert first[1] == second[1] == 16_000
+    np.testing.assert_array_equal(first[0], second[0])
 
 
 def test_its_real_times_are_read_beside_the_engine(foreign: Make, tmp_path: Path) -> None:
