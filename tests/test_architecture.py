@@ -86,7 +86,6 @@ MOST_IMPORTED = 16
 IMPORT_MORE = {
     "engine/pipelines/flow.py": 22,
     "harness/cli/history.py": 21,
-    "harness/judging/judge.py": 17,
     "harness/pytest_plugin.py": 21,
     "harness/report/site/build.py": 17,
     "harness/revisions/ab.py": 18,

@@ -29,7 +29,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option
 from voxgate.harness.revisions.build_recipe import Recipe
 from voxgate.harness.revisions.commands import run
-from voxgate.harness.revisions.environments import Environment, EnvironmentBase, install, run_build
+from voxgate.harness.revisions.environments import Environment, EnvironmentStore, install, run_build
 from voxgate.harness.revisions.kept_environments import unless_ready
 from voxgate.harness.targets.other_python.connection import EngineLaunch
 from voxgate.harness.targets.other_python.find import find_environment, shown_environment
@@ -76,7 +76,7 @@ def engine_need(cells: Sequence[Cell]) -> EngineNeed | None:
 
 
 def side_engine(
-    ground: EnvironmentBase, need: EngineNeed, project: Path, tree: Path, label: str
+    store: EnvironmentStore, need: EngineNeed, project: Path, tree: Path, label: str
 ) -> SideEngine:
     """
     Return the environment of the engine in a tree: the shared one, or its own, made where there is
@@ -102,10 +102,10 @@ def side_engine(
         return SideEngine(launch=shared, words=f"{shared.label}, shared")
     python = _interpreter(shared)
     digest = _digest(lock.name, _content(lock), _version(python))
-    folder = ground.environments / digest
-    with unless_ready(folder, ground.held) as is_ready:
+    folder = store.environments / digest
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} has its own {lock.name}; building its environment in {folder}")
+            store.log(f"{label} has its own {lock.name}; building its environment in {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             _build(folder, lock, python, _what(label), chosen=shared is not None)
     made = find_environment((str(folder),), project)
@@ -115,7 +115,7 @@ def side_engine(
 
 
 def with_engine_project(
-    ground: EnvironmentBase,
+    store: EnvironmentStore,
     how: Recipe,
     tree: Path,
     source: Callable[[], Path],
@@ -134,11 +134,11 @@ def with_engine_project(
         return side
     below = json.loads(run([python, "-c", SITE], _what(label)))
     digest = _digest("project", state, below, _version(python), list(how.install))
-    folder = ground.environments / digest
+    folder = store.environments / digest
     made = Environment(python=str(folder / "bin" / "python"), folder=folder)
-    with unless_ready(folder, ground.held) as is_ready:
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} is built for its side, in {folder}")
+            store.log(f"{label} is built for its side, in {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             has_pip = (Path(below) / "pip").is_dir()
             pip = ["--without-pip"] if has_pip or how.install else []
