@@ -360,8 +360,7 @@ def _check_origins(label: str, packages: Mapping[str, str | None], roots: Sequen
     for name, place in packages.items():
         if place is None:
             raise HarnessError(
-                f"{label} has no package {name}; commit its files, at the repository's top or in "
-                "src/, or have its build install it"
+                f"{label} has no package {name}; commit it at the top or in src/, or install it"
             )
         if not any(Path(place).is_relative_to(root.resolve()) for root in roots):
             raise HarnessError(
