@@ -40,14 +40,14 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--closed",
     metavar="N,N,...",
-    help="Clients that each wait for their answer before they ask again.",
+    help="Numbers of clients, one level each: a client asks again when it has its answer.",
 )
 @click.option(
     "--open",
     "rate_per_s",
     type=float,
     metavar="RATE",
-    help="Requests per second, whether or not earlier ones are done.",
+    help="Requests per second, sent whether or not earlier ones are answered.",
 )
 @click.option(
     "--duration",
@@ -55,11 +55,11 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     type=Amount(),
     help=f"Seconds per level; {DURATION_S:g} unless given.",
 )
-@click.option("--requests", type=Count(1), help="Requests per level.")
+@click.option("--requests", type=Count(1), help="Requests per level, in place of --duration.")
 @click.option(
     "--limit-ms",
     type=Amount(),
-    help="Latency limit in ms: responses within it count as goodput.",
+    help="Latency limit in ms; later responses are no goodput, and too many of them exit code 1.",
 )
 @click.option(
     "--soak",
@@ -68,12 +68,14 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     metavar="MINUTES",
     help="Minutes to hold one level; reports drift of latency and memory.",
 )
-@click.option("--url", help="A server that runs already; else one is started for each cell.")
+@click.option(
+    "--url", help="Address of a server that runs already; unless given, one is started per cell."
+)
 @click.option(
     "--only",
     multiple=True,
-    metavar="SLUG",
-    help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.",
+    metavar="PATTERN",
+    help="Only cells whose name matches, e.g. 'nfe_steps-8*'; may be repeated.",
 )
 @click.option(
     "--profile",
@@ -84,7 +86,7 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--whole",
     is_flag=True,
-    help="Ask for whole audio, which our server speaks in batches; else for a stream.",
+    help="Ask for whole audio, which voxgate's own server speaks in batches; else for a stream.",
 )
 @click.option(
     "--form",

@@ -50,7 +50,9 @@ PAGE = "index.html"
 @as_json
 def run(as_json: bool, **options: Any) -> int:
     """
-    Measure SUITE into a run folder. Nothing is scored or judged.
+    Measure SUITE into a run folder. Nothing is scored or judged: `voxgate gate` does that.
+
+    Exit code 1 where a cell failed. SUITE is the name of a file in suites/, without .py, or a path.
 
     \b
     Example: voxgate run smoke --repeats 8
@@ -84,7 +86,7 @@ def run(as_json: bool, **options: Any) -> int:
     is_flag=False,
     flag_value="-",
     metavar="[FILE]",
-    help="JSON to FILE; to - if none.",
+    help="Write the verdict as JSON to FILE; to standard output where no FILE is named.",
 )
 @click.option("--history", **HISTORY)
 @baselines
@@ -98,7 +100,7 @@ def gate(
     policy: Path | None,
 ) -> int:
     """
-    Judge a run folder against the baselines; the latest one unless RUN is named.
+    Score and judge a run that was measured before; the latest one unless RUN, its folder, is named.
 
     \b
     Example: voxgate gate runs/0042 --json verdict.json
@@ -123,7 +125,7 @@ def gate(
     type=Amount(positive=False),
     default=BUDGET_S,
     show_default=True,
-    help="Seconds to go on with undecided cells, and again with suspects.",
+    help="Seconds to go on with undecided cells, and as many to measure slower ones again.",
 )
 @click.option("--history", default=DEFAULT_URL, show_default=True, **HISTORY)
 @as_json
@@ -133,9 +135,11 @@ def check(
     as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any
 ) -> int:
     """
-    Measure SUITE, score its audio, judge it and write the page: the main job.
+    Measure SUITE, score its audio, judge both against the baseline, and write reports/index.html.
 
-    Undecided cells get more processes, and suspects are measured again, while the budget lasts.
+    SUITE is the name of a file in suites/, without .py, or a path. While the budget lasts, cells
+    that are undecided get more processes, and cells that look slower are measured again. The first
+    time there is no baseline: exit code 3, and the command that accepts the run as one.
 
     \b
     Example: voxgate check smoke --budget 120
@@ -163,7 +167,7 @@ def check(
 
 @click.command()
 @click.argument("run", type=folder)
-@click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
+@click.option("--why", required=True, help="The reason, kept in the baseline for its reviewers.")
 @click.option(
     "--only",
     type=click.Choice(KINDS),
@@ -174,7 +178,7 @@ def check(
     is_flag=True,
     help="Accept an incomplete run, or one with failed cells, without those cells.",
 )
-@click.option("--loaded", is_flag=True, help="Accept speeds of a machine that was not quiet.")
+@click.option("--loaded", is_flag=True, help="Accept speeds even though the machine was busy.")
 @as_json
 @baselines
 def accept(
@@ -187,7 +191,9 @@ def accept(
     baselines: Path,
 ) -> int:
     """
-    Make RUN the baseline of its suite, and print old and new value of every change.
+    Make RUN, a run folder, the baseline of its suite, and print the old and the new values.
+
+    It writes files to the folder of baselines: review and commit them like code.
 
     \b
     Example: voxgate accept runs/0042 --why "bf16 vocoder"
@@ -226,7 +232,7 @@ def change_facts(change: BaselineChange) -> dict[str, object]:
 
 @click.command()
 @click.argument("run", type=folder, required=False)
-@click.option("--out", type=folder, help="Folder; reports unless given, with --site reports/site.")
+@click.option("--out", type=folder, help="Folder; reports, or reports/site, unless given.")
 @click.option(
     "--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown; write no page."
 )

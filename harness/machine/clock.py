@@ -9,7 +9,6 @@ returns, so every reading waits for the device first. Tests and the scripted tar
 
 import ctypes
 import os
-import resource
 import sys
 import threading
 import time
@@ -166,6 +165,12 @@ def peak_rss_bytes() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, Linux KiB (getrusage(2))
     return peak if sys.platform == "darwin" else peak * 1024

@@ -23,6 +23,8 @@ from voxgate.harness.records.run import MOST_ROUNDS, OPENAI
 from voxgate.harness.suite.workload import load_workload
 
 FOLDER = "suites"
+INSTALLED = Path(__file__).parents[2]
+"""Holds the suites of the embedded voice: voxgate's folder, or where it is developed."""
 COMMAND = "command"
 """The target that is a program."""
 
@@ -169,7 +171,7 @@ class Suite:
 def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     """
     Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a
-    path.
+    path; a root without suites has those of the embedded voice.
 
     Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it
     defines no `suite`.
@@ -202,14 +204,22 @@ def has_suite(name_or_path: str, root: Path) -> bool:
     return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
+def _installed(root: Path) -> tuple[Path, ...]:
+    """
+    Name where the embedded voice's suites are installed, for a folder that has no suites of its
+    own: so `voxgate check smoke` works anywhere, and a slip of the pen never measures that voice.
+    """
+    return () if (root / FOLDER).exists() else (INSTALLED,)
+
+
 def _path(name: str, root: Path) -> Path:
     return root / name if name.endswith(".py") else root / FOLDER / f"{name}.py"
 
 
 def _find(name: str, root: Path) -> Path:
-    path = _path(name, root)
-    if has_suite(name, root):
-        return path
+    for place in (root, *_installed(root)):
+        if has_suite(name, place):
+            return _path(name, place)
     names = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
     raise HarnessError(f"unknown suite {name!r}; known are {names}")
 

@@ -29,7 +29,7 @@ from tests.ci.test_nightly import FAKE
 from tests.ci.test_workflows import run, tool
 from tests.harness.machine import trees
 from tests.harness.report.outcomes import written
-from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.documents import read_toml
 
 PAGE = "nightly-on-a-jetson"
 NVIDIAS = "2.5.0a0+872d972e41.nv24.08"

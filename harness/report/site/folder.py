@@ -5,13 +5,12 @@ The whole is replaced at once, so that nobody ever reads half a site.
 """
 
 import importlib.util
-import os
 import shutil
 from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.replace_folder import drafted, put_folder
-from voxgate.harness.records.files import inside, reason, write_file
+from voxgate.harness.records.files import close_folder, inside, reason, write_file
 from voxgate.harness.report.html import STYLE, TEMPLATES, templates
 
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
@@ -77,7 +76,7 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         """Remove the draft, or the site that was there before."""
         shutil.rmtree(self.draft, ignore_errors=True)
-        os.close(self._lock)
+        close_folder(self._lock)
 
     def _assets(self) -> None:
         for source in (
