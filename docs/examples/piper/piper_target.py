@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -38,8 +39,8 @@ class PiperTarget(Target):
         limits.intra_op_num_threads = int(self.options["threads"])
         kind = "CUDA" if self.options["device"] == "cuda" else "CPU"
         providers = [f"{kind}ExecutionProvider"]
-        with open(f"{path}.json", encoding="utf-8") as file:
-            config = piper.PiperConfig.from_dict(json.load(file))
+        described = Path(f"{path}.json").read_text(encoding="utf-8")
+        config = piper.PiperConfig.from_dict(json.loads(described))
         session = onnxruntime.InferenceSession(path, sess_options=limits, providers=providers)
         self.voice = piper.PiperVoice(session=session, config=config)
         self.sample_rate_hz, self.make_config = config.sample_rate, piper.SynthesisConfig

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -232,7 +231,7 @@ def test_the_real_engine_is_measured(
     for process in run.processes:
         assert process.effects and all(check.in_effect for check in process.effects)
         assert len(process.iterations[-1].stages_s) >= 2
-    assert run.environment.toolchain["engine_environment"] == ".venv"
+    assert run.environment.toolchain.versions["engine_environment"] == ".venv"
 
 
 @pytest.mark.parametrize(

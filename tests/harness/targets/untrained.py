@@ -11,10 +11,8 @@ from array import array
 from pathlib import Path
 from random import Random
 
-SMALL_LLAMA = {
-    **{"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2},
-    **{"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 32},
-}
+SMALL_LLAMA = {"intermediate_size": 128, "num_hidden_layers": 2}
+"""Other parts of the model have its width as a constant."""
 SMALL_F5 = '''
 """The target with a model that is small enough for a test."""
 from f5_target import F5Target, HarnessError, OptionCheck
@@ -73,10 +71,11 @@ def write_prompt(path: Path) -> None:
 
 def write_f5(folder: Path) -> None:
     """Write weights, vocoder, prompt and the small target below a project's folder."""
+    from importlib.resources import files
+
     import torch
     from f5_tts.model import CFM, DiT
     from f5_tts.model.utils import get_tokenizer
-    from importlib.resources import files
     from safetensors.torch import save_file
     from vocos import Vocos
 

@@ -6,6 +6,7 @@ the package's own way through it. An engine that drops an option on the way, if 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Flow:
 
     def sample(self, frames: int, steps: int, cfg_strength: float) -> Any:
         x, times = torch.randn(1, frames, 8), torch.linspace(0, 1, steps + 1)
-        for start, end in zip(times, times[1:], strict=False):
+        for start, end in pairwise(times):
             guided = cfg_strength > 1e-5
             velocity = self.transformer(x=x, time=start, cfg_infer=guided)
             if guided:
