@@ -9,16 +9,14 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.harness.targets import tiny_voices
+from tests.harness.targets.example_engines import ENGINES, EXAMPLES, Engine, project_of
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.records.cell import Cell, Option, Request, Workload
@@ -28,77 +26,8 @@ from voxgate.harness.suite.suite import load_suite
 from voxgate.harness.targets.http.target import URL
 from voxgate.harness.targets.protocol import Target
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[2] / "docs" / "examples"
-FAKES = HERE / "fake_engines"
+FAKES = Path(__file__).parent / "fake_engines"
 TEXT = "I can hear the rain. It is warm."
-
-
-@dataclass(frozen=True)
-class Engine:
-    """An example whose engine is a Python package."""
-
-    example: str
-    target: str
-    module: str
-    options: dict[str, Option] = field(default_factory=dict)
-    """For the fake: options that differ from the default."""
-    ignored: dict[str, Option] = field(default_factory=dict)
-    """Option -> the value that a broken engine puts in its place."""
-    flags: str = ""
-    """Module of the fake that holds `IGNORED`, if it is not the first."""
-    prepare: Callable[[Path], None] | None = None
-    untrained: str = ""
-    """Kind of weights that the real engine gets; its target is then made small."""
-
-    @property
-    def variable(self) -> str:
-        return f"VOXGATE_TEST_{self.example.partition('-')[0].upper()}"
-
-
-def piper_voice(folder: Path) -> None:
-    tiny_voices.write_piper_voice(folder / "voice.onnx")
-
-
-ENGINES = {
-    engine.example: engine
-    for engine in (
-        Engine(
-            example="piper",
-            target="piper_target:PiperTarget",
-            module="piper",
-            options={"voice": "voice.onnx", "length_scale": 1.3, "noise_w_scale": 0.0},
-            ignored={"length_scale": 1.0, "noise_scale": 0.0, "noise_w_scale": 0.8},
-            prepare=piper_voice,
-        ),
-        Engine(
-            example="kokoro-onnx",
-            target="kokoro_target:KokoroTarget",
-            module="kokoro_onnx",
-            options={"speed": 1.3},
-            ignored={"speed": 1.0, "speaker": "am_adam"},
-            prepare=tiny_voices.write_kokoro,
-        ),
-        Engine(
-            example="f5-tts",
-            target="f5_target:F5Target",
-            module="f5_tts",
-            options={"nfe_step": 4, "cfg_strength": 1.5, "speed": 1.2},
-            ignored={"nfe_step": 32, "cfg_strength": 0.0, "speed": 1.0, "seed": None},  # type: ignore[dict-item]
-            flags="f5_tts.api",
-            untrained="f5",
-        ),
-        Engine(
-            example="chatterbox",
-            target="chatterbox_target:ChatterboxTarget",
-            module="chatterbox",
-            options={"cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.7},
-            ignored={"cfg_weight": 0.5, "temperature": 0.8, "exaggeration": 0.5, "seed": 3},
-            flags="chatterbox.models.t3.t3",
-            untrained="chatterbox",
-        ),
-    )
-}
 
 
 @pytest.fixture
@@ -201,21 +130,6 @@ def environment_of(engine: Engine) -> str:
     return sys.prefix
 
 
-def project_of(engine: Engine, folder: Path) -> None:
-    """Copy an example, with its environment and, where needed, untrained weights."""
-    environment = environment_of(engine)
-    shutil.copytree(EXAMPLES / engine.example, folder, dirs_exist_ok=True)
-    (folder / ".venv").symlink_to(environment)
-    if engine.example == "kokoro-onnx":
-        tiny_voices.write_kokoro(folder)
-    if engine.untrained:
-        python, script = folder / ".venv" / "bin" / "python", HERE / "untrained.py"
-        command = [str(python), "-I", str(script), engine.untrained, str(folder)]
-        subprocess.run(command, check=True, cwd=folder)
-        suite = folder / "suites" / "gate.py"
-        suite.write_text(suite.read_text().replace(engine.target, "small:Small"))
-
-
 def measured(folder: Path, patch: pytest.MonkeyPatch) -> Run:
     patch.chdir(folder)
     assert invoke(["run", "gate", "--repeats", "1", "--out", "runs/1"]) == 0
@@ -226,7 +140,7 @@ def measured(folder: Path, patch: pytest.MonkeyPatch) -> Run:
 def test_the_real_engine_is_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project_of(ENGINES[name], tmp_path)
+    project_of(ENGINES[name], tmp_path, environment_of(ENGINES[name]))
     run = measured(tmp_path, monkeypatch)
     for process in run.processes:
         assert process.effects and all(check.in_effect for check in process.effects)
