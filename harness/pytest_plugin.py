@@ -214,10 +214,10 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
     from voxgate.harness import workflow
     from voxgate.harness.history.address import default_url
     from voxgate.harness.judging.judge_run import CheckInputs
-    from voxgate.harness.machine.git import trouble as refusal
+    from voxgate.harness.machine.git import trouble
     from voxgate.harness.records.files import short
     from voxgate.harness.report.page import write_page
-    from voxgate.harness.runner.progress import make_progress
+    from voxgate.harness.runner.progress import measuring_progress
     from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan, command_line
 
     plan = RunPlan(
@@ -229,12 +229,11 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         budget_s=BUDGET_S if (given := config.getoption("voxgate_budget")) is None else given,
     )
     baselines = Path(config.getoption("voxgate_baselines"))
-    if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None and (
-        why := refusal(Path.cwd())
-    ):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and (why := trouble(Path.cwd())):
         reporter.write_line(f"voxgate: {why}; the run will name no commit")
     inputs = CheckInputs(plan.suite, baselines)
-    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
+    outcome = workflow.check_suite(plan, progress=measuring_progress(), inputs=inputs)
     if outcome.interrupted:
         pytest.exit(
             f"interrupted; continue with: {command_line(plan, 'check', outcome.folder)}",
@@ -242,9 +241,9 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         )
     contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
     write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
-    trouble = workflow.remember(contents, default_url())
-    if trouble and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
-        reporter.write_line(f"voxgate: {trouble}")
+    lost = workflow.remember(contents, default_url())
+    if lost and reporter is not None:
+        reporter.write_line(f"voxgate: {lost}")
     return contents
 
 

@@ -4,6 +4,8 @@ folder uses.
 """
 
 import os
+import pathlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,14 @@ if os.environ.pop("PYTEST_XDIST_WORKER", ""):
     # numpy and torch read this when they are imported, which is why it stands here and not in a
     # fixture.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if sys.version_info < (3, 11):
+    # there pathlib keeps the functions of os that it found; tests replace some of them
+    for _name in ("open", "replace", "rename", "unlink", "link", "mkdir", "rmdir", "chmod"):
+        if getattr(pathlib._normal_accessor, _name, None) is getattr(os, _name):
+            setattr(
+                pathlib._normal_accessor, _name, lambda *a, n=_name, **k: getattr(os, n)(*a, **k)
+            )
 
 # a busy machine is no mistake of the code
 settings.register_profile("any machine", parent=settings.default, deadline=None)

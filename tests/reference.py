@@ -8,7 +8,6 @@ import ast
 import inspect
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from voxgate.engine.config.page import options_markdown
 from voxgate.harness.cli.main import cli
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
+from voxgate.harness.records.documents import parse_toml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -89,7 +89,7 @@ def _metric_row(spec: MetricSpec, policy: Mapping[str, Mapping[str, object]]) ->
 
 
 def _policy() -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = tomllib.loads(DEFAULT.read_text())["metrics"]
+    found: dict[str, dict[str, object]] = parse_toml(DEFAULT.read_text())["metrics"]
     return found
 
 

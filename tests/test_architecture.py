@@ -22,6 +22,7 @@ MAY_USE_TORCH = (
 )
 HARNESS_ORDER = (
     "compat",
+    "python310",
     "errors",
     "statistics",
     "records",
@@ -38,6 +39,7 @@ HARNESS_ORDER = (
     "history",
     "report",
     "load",
+    "scaffold",
     "ci",
     "workflow",
     "pytest_plugin",
@@ -51,6 +53,7 @@ The folders (and modules) of harness/ in the order of the data: each imports onl
 it.
 """
 ENGINE_ORDER = (
+    "python310",
     "errors",
     "alphabet",
     "timing",
@@ -82,8 +85,7 @@ MOST_IMPORTED = 16
 """Modules of the project that one file imports, those inside functions included."""
 IMPORT_MORE = {
     "engine/pipelines/flow.py": 22,
-    "harness/cli/history.py": 22,
-    "harness/judging/judge.py": 17,
+    "harness/cli/history.py": 21,
     "harness/pytest_plugin.py": 21,
     "harness/report/site/build.py": 17,
     "harness/revisions/ab.py": 18,
@@ -91,7 +93,6 @@ IMPORT_MORE = {
     "harness/revisions/bisect.py": 24,
     "harness/revisions/paired_run.py": 20,
     "harness/runner/runner.py": 20,
-    "harness/runner/worker.py": 17,
     "harness/scoring/asr_floor.py": 19,
     "harness/selftest/quality.py": 20,
     "harness/selftest/speed.py": 18,
@@ -232,6 +233,8 @@ def test_files_fit_into_an_editor():
 def test_no_two_classes_share_a_name():
     places = defaultdict(list)
     for path in [*ENGINE, *HARNESS]:
+        if path.name == "python310.py":  # classes of newer standard libraries
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(_name(path))

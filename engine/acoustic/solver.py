@@ -83,7 +83,7 @@ def integrate(
     """
     state, buffer = noise.clone(), torch.empty_like(noise)
     for t, t_next in itertools.pairwise(times):
-        _STEPS[solver](velocity, state, buffer, t, t_next)
+        _STEP_FUNCTIONS[solver](velocity, state, buffer, t, t_next)
     return state
 
 
@@ -106,7 +106,7 @@ def _heun(velocity: Velocity, state: Tensor, buffer: Tensor, t: float, t_next: f
     state.add_(velocity(end, t_next), alpha=0.5 * step)
 
 
-_STEPS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}
+_STEP_FUNCTIONS = {Solver.EULER: _euler, Solver.MIDPOINT: _midpoint, Solver.HEUN: _heun}
 
 
 class EarlyExitVelocity:

@@ -1,6 +1,6 @@
 """The closed choices of options, and the limits that several modules share. No torch."""
 
-from enum import StrEnum
+from voxgate.engine.python310 import StrEnum
 
 
 class Solver(StrEnum):

@@ -11,11 +11,11 @@ Knows no option by name, and imports no torch.
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from voxgate.engine.errors import EngineError
+from voxgate.engine.python310 import StrEnum
 
 Value = TypeVar("Value")
 Config = TypeVar("Config", bound="PipelineConfig")

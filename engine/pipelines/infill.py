@@ -142,4 +142,4 @@ class InfillPipeline(Pipeline[InfillConfig]):
             spectrum = self.vocoder(mel[None].to(precision.DTYPES[config.precision]))
             audio: np.ndarray = waveform(spectrum, self.voice.vocoder.shape)[0].cpu().numpy()
         with watch("post"):
-            return audio * np.float32(prompt.gain)
+            return np.asarray(audio * np.float32(prompt.gain))

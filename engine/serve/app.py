@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
+import anyio
 import numpy as np
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -180,7 +181,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
         raise too_long
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        with anyio.fail_after(BODY_TIMEOUT_S):
             async for part in request.stream():
                 body += part
                 if len(body) > max_bytes:

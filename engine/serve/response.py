@@ -7,9 +7,10 @@ write it.
 
 import io
 import struct
-from enum import StrEnum
 
 import numpy as np
+
+from voxgate.engine.python310 import StrEnum
 
 UNKNOWN_BYTES = 0xFFFFFFFF
 HEADER_BYTES = 44

@@ -16,16 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
 from voxgate.harness.records.measurement import Missing, Value
 from voxgate.harness.records.run import AudioChunk, Energy, Iteration
-
-PERCENTILE_METHOD: Literal["linear"] = (
-    "linear"  # Hyndman and Fan type 7, numpy's default: interpolates between order statistics
-)
+from voxgate.harness.statistics import percentile
 
 
 def latency_percentile(latencies_s: Sequence[float], percent: float) -> Value:
@@ -34,9 +30,7 @@ def latency_percentile(latencies_s: Sequence[float], percent: float) -> Value:
     statistics.
     """
     fault = _fault(latencies_s, "latencies")
-    return fault or float(
-        np.percentile(np.asarray(latencies_s, dtype=np.float64), percent, method=PERCENTILE_METHOD)
-    )
+    return fault or float(percentile(latencies_s, percent))
 
 
 def rtf(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Value:

@@ -77,7 +77,8 @@ def _by_place(run: Run, slug: str) -> Mapping[Position, Stages]:
             if iteration.phase is Phase.MEASURED:
                 key = process.repeat, iteration.request
                 if not interference_causes(iteration):
-                    stages[(*key, passes_done[key])] = iteration.stages_s
+                    position = (process.repeat, iteration.request, passes_done[key])
+                    stages[position] = iteration.stages_s
                 passes_done[key] += 1
     return stages
 

@@ -97,7 +97,7 @@ def track(recording: Recording) -> PitchTrack | Missing:
     try:
         detector = _detector()
     except ImportError:
-        return not_installed("swift-f0", "pip install voxgate[panel]")
+        return not_installed("swift-f0")
     loud = recording.at(RATE_HZ) - recording.samples.mean()
     levelled = loud * 10.0 ** ((LOUD_DB - loud_db) / 20.0)
     times_s = np.arange(0.0, recording.duration_s, HOP_S)

@@ -16,7 +16,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +29,7 @@ from voxgate.harness.ci.pull_request import (
     by_number,
 )
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import parse_iso
 from voxgate.harness.report.format import escaped, plain
 
 COMMAND = "/voxgate accept"
@@ -176,7 +177,7 @@ def _before(earlier: str, later: str) -> bool:
 def _instant(text: str) -> datetime:
     """Parse a time as GitHub writes it. Raises HarnessError for anything else."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return parse_iso(text).astimezone(timezone.utc)
     except ValueError as error:
         raise HarnessError(
             f"GitHub tells a moment as {text!r}, which is none; run the job again"

@@ -19,12 +19,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.files import plain_name, write_file
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import NO_DATA, silence_lines

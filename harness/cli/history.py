@@ -18,7 +18,7 @@ from typing import Literal
 import click
 
 from voxgate.harness.analysis.metric_rules import is_helper
-from voxgate.harness.cli.options import Count, as_json
+from voxgate.harness.cli.options import Count, as_json, baselines
 from voxgate.harness.cli.output import say_result
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.address import DEFAULT_URL, VARIABLE
@@ -40,7 +40,6 @@ from voxgate.harness.history.trend import (
     trends,
     unmatched_limits,
 )
-from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.judge_run import CheckInputs, judge_folder
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.report.format import NO_DATA, silence_lines
@@ -70,27 +69,26 @@ database = click.option(
     metavar="URL",
     help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
 )
-baselines = click.option(
-    "--baselines", type=click.Path(path_type=Path), default=BASELINES, show_default=True
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def history() -> None:
     """
-    Import, export and list runs, acknowledge changes, and check all trends.
+    Look at all runs over time: which metric is getting worse, where, since when?
+
+    `voxgate check` appends every run to a database; these verbs read it and add to it.
 
     \b
     Example: voxgate history status
     """
 
 
-@history.command("import")
+@history.command("import", short_help="Import run folders, other tools' results, votes.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--machine",
     metavar="NAME",
-    help="Where other tools' files were measured, in place of what they tell.",
+    help="Machine on which other tools' files were measured, in place of the one that they name.",
 )
 @database
 @as_json
@@ -99,8 +97,11 @@ def bring_in(
     paths: tuple[Path, ...], machine: str | None, url: str, as_json: bool, baselines: Path
 ) -> int:
     """
-    Import run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, our own
-    JSON export, votes.
+    Import run folders, pytest-benchmark's JSON, asv's results, a performance_history.json, the JSON
+    of `voxgate history export`, and votes of a listening test.
+
+    What is there already is left alone. Exit code 2 where a file could not be read; the others are
+    imported all the same.
 
     \b
     Example: voxgate history import runs/0042 old/.benchmarks
@@ -124,16 +125,16 @@ def bring_in(
     return 2 if faults else 0
 
 
-@history.command("export")
+@history.command("export", short_help="Export as CSV, Parquet, JSON or for another tool.")
 @click.argument("form", metavar=f"[{'|'.join(FORMATS)}]", type=click.Choice(FORMATS))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="File, or for otava folder; standard output unless given.",
+    help="File to write, for otava a folder; standard output unless given.",
 )
-@click.option("--suite", default=ANY, show_default=True, help="Pattern of suites.")
-@click.option("--profile", default=ANY, show_default=True, help="Pattern of profiles.")
-@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
+@click.option("--suite", default=ANY, show_default=True, help="Suites whose name matches.")
+@click.option("--profile", default=ANY, show_default=True, help="Profiles whose name matches.")
+@click.option("--machine", default=ANY, show_default=True, help="Machines whose name matches.")
 @database
 def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
     """
@@ -166,9 +167,7 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
 
 @history.command("list")
 @click.option("--suite", help="Only this suite.")
-@click.option(
-    "--limit", type=Count(1), default=SHOWN, show_default=True, help="The newest so many."
-)
+@click.option("--limit", type=Count(1), default=SHOWN, show_default=True, help="The newest N runs.")
 @database
 @as_json
 def show(suite: str | None, limit: int, url: str, as_json: bool) -> int:
@@ -192,18 +191,21 @@ def _run_facts(run: RunRow) -> dict[str, object]:
     return {name: getattr(run, name) for name in names}
 
 
-@history.command()
+@history.command(short_help="Note that a change is known and accepted.")
 @click.argument("suite")
-@click.option("--cell", default=ANY, show_default=True, help="Pattern of slugs.")
-@click.option("--metric", default=ANY, show_default=True, help="Pattern of metrics.")
-@click.option("--machine", default=ANY, show_default=True, help="Pattern of machines.")
-@click.option("--since", required=True, metavar="DATE", help="When the change began, UTC.")
-@click.option("--why", required=True, help="The reason, for whoever asks next year.")
-@click.option("--by", help="Who says so; the user unless given.")
+@click.option("--cell", default=ANY, show_default=True, help="Cells whose slug matches.")
+@click.option("--metric", default=ANY, show_default=True, help="Metrics whose name matches.")
+@click.option("--machine", default=ANY, show_default=True, help="Machines whose name matches.")
+@click.option(
+    "--since", required=True, metavar="DATE", help="Day or time at which the change began, UTC."
+)
+@click.option("--why", required=True, help="The reason, kept with the note.")
+@click.option("--by", help="Name of whoever accepts it; your user name unless given.")
 @database
 def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) -> int:
     """
-    Acknowledge a change of SUITE: its trends begin a new segment there.
+    Note that a change in SUITE is known and accepted: from --since on, its trends are compared with
+    the new level, and no alarm is raised for the step.
 
     \b
     Example: voxgate history acknowledge smoke --since 2026-11-20 --why "new board"
@@ -230,13 +232,15 @@ def acknowledge(url: str, by: str | None, since: str, why: str, **pattern: str) 
     return 0
 
 
-@history.command()
+@history.command(short_help="Check all trends: is anything worse, over budget or silent?")
 @database
 @as_json
 @baselines
 def status(url: str, as_json: bool, baselines: Path) -> int:
     """
-    Check every series: is it worse, over its budget, or without data?
+    Check every metric of every cell over time: is it worse than it was, over its budget, or silent?
+
+    Exit code 1 where a metric that blocks is worse or a budget is broken, 3 where data are lacking.
 
     \b
     Example: voxgate history status --json

@@ -7,22 +7,31 @@ Ctrl-C ends the load, not the report: the responses until then are summarised.
 
 import json
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from voxgate.harness.cli.options import Amount, Count
-from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS
+from voxgate.harness.cli.options import HISTORY, Amount, Count, as_json, baselines, policy, writing
+from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
 from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.load.as_run import judge_pair
 from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
 from voxgate.harness.load.records import HEADER, REPORT
-from voxgate.harness.load.report import lines, report_of, report_to_dict
-from voxgate.harness.load.run import run_load
+from voxgate.harness.load.report import LoadReport, lines, report_of, report_to_dict
+from voxgate.harness.load.run import run_sides
 from voxgate.harness.records.files import write_file
+from voxgate.harness.records.run import MOST_ROUNDS
+from voxgate.harness.records.verdict import RunVerdict, judgement_to_dict
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.runner.run_folder import next_run_folder
 from voxgate.harness.targets.http.client import FORMS
+from voxgate.harness.workflow import accept_run, judge_run
 
 LOADS = RUNS / "load"
+ENDING_OPTIONS = ("gate", "why", "loaded", "history", "files", "baselines", "policy")
 SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 
 
@@ -31,14 +40,14 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--closed",
     metavar="N,N,...",
-    help="Clients that each wait for their answer before they ask again.",
+    help="Numbers of clients, one level each: a client asks again when it has its answer.",
 )
 @click.option(
     "--open",
     "rate_per_s",
     type=float,
     metavar="RATE",
-    help="Requests per second, whether or not earlier ones are done.",
+    help="Requests per second, sent whether or not earlier ones are answered.",
 )
 @click.option(
     "--duration",
@@ -46,11 +55,11 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     type=Amount(),
     help=f"Seconds per level; {DURATION_S:g} unless given.",
 )
-@click.option("--requests", type=Count(1), help="Requests per level.")
+@click.option("--requests", type=Count(1), help="Requests per level, in place of --duration.")
 @click.option(
     "--limit-ms",
     type=Amount(),
-    help="Latency limit in ms: responses within it count as goodput.",
+    help="Latency limit in ms; later responses are no goodput, and too many of them exit code 1.",
 )
 @click.option(
     "--soak",
@@ -59,12 +68,14 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     metavar="MINUTES",
     help="Minutes to hold one level; reports drift of latency and memory.",
 )
-@click.option("--url", help="A server that runs already; else one is started for each cell.")
+@click.option(
+    "--url", help="Address of a server that runs already; unless given, one is started per cell."
+)
 @click.option(
     "--only",
     multiple=True,
-    metavar="SLUG",
-    help="Cells whose slug matches, e.g. 'nfe_steps-8*'; else all.",
+    metavar="PATTERN",
+    help="Only cells whose name matches, e.g. 'nfe_steps-8*'; may be repeated.",
 )
 @click.option(
     "--profile",
@@ -75,7 +86,7 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 @click.option(
     "--whole",
     is_flag=True,
-    help="Ask for whole audio, which our server speaks in batches; else for a stream.",
+    help="Ask for whole audio, which voxgate's own server speaks in batches; else for a stream.",
 )
 @click.option(
     "--form",
@@ -109,7 +120,30 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder; runs/load/NNNN unless given.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option(
+    "--repeats",
+    type=Count(1, MOST_ROUNDS),
+    default=1,
+    show_default=True,
+    help="Turns through all levels, each with a fresh server; a verdict needs some, such as 5.",
+)
+@click.option(
+    "--against",
+    metavar="URL",
+    help="A second server: both are loaded in turns, and --url is judged against this one.",
+)
+@click.option("--gate", is_flag=True, help="Judge the latencies against the load's baseline.")
+@click.option(
+    "--accept", "why", metavar="REASON", help="Make the load's latencies its baseline, and say why."
+)
+@click.option(
+    "--loaded", is_flag=True, help="Accept latencies of a machine that was not quiet before."
+)
+@click.option("--history", **HISTORY)
+@writing
+@baselines
+@policy
+@as_json
 def load(
     suite: str,
     closed: str | None,
@@ -120,18 +154,22 @@ def load(
     soak_min: float | None,
     only: tuple[str, ...],
     out: Path | None,
+    against: str | None,
     as_json: bool,
-    **options: object,
+    **options: Any,
 ) -> int:
     """
     Measure latency, first audio, goodput and memory of a server that speaks SUITE's workload.
 
     A server is started for each cell unless --url names one. Exit code 1 where requests fail or
-    are too late.
+    are too late. The load's folder is a run folder too, so gate, accept, report and history read
+    it; with --gate, --junit, --comment, --history or --against it is judged here, and the exit
+    code is the verdict's.
 
     \b
-    Example: voxgate load serving --closed 1,2,4 --limit-ms 2000
+    Example: voxgate load serving --closed 1,4 --repeats 5 --limit-ms 2000 --gate
     """
+    asked = {name: options.pop(name) for name in ENDING_OPTIONS}
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
     plan = LoadPlan(
         suite=suite,
@@ -140,16 +178,96 @@ def load(
         soak=soak_min is not None,
         limit_s=None if limit_ms is None else limit_ms / 1e3,
         only=only,
-        server={name: value for name, value in server.items() if value is not None},  # type: ignore[misc]
-        **options,  # type: ignore[arg-type]
+        server={name: value for name, value in server.items() if value is not None},
+        **options,
     )
-    folder = out if out is not None else next_run_folder(LOADS)
-    interrupted = False
+    sides = sides_of(plan, against, out if out is not None else next_run_folder(LOADS))
+    base = sides[0][1] if against is not None else None
+    ending = Ending(folder=sides[-1][1], base=base, as_json=as_json, **asked)
     try:
-        run_load(plan, folder, lambda line: click.echo(line, err=True))
+        run_sides(sides, lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
-        interrupted = True
-    return show(folder, as_json=as_json, interrupted=interrupted)
+        return show(ending.folder, as_json=as_json, interrupted=True)
+    return end(ending)
+
+
+def sides_of(plan: LoadPlan, against: str | None, folder: Path) -> list[tuple[LoadPlan, Path]]:
+    """
+    Return the plan, or that of each of two servers, with the folder of each. Raises HarnessError
+    where only one server is named.
+    """
+    if against is None:
+        return [(plan, folder)]
+    if plan.url is None:
+        raise HarnessError("--against needs the server that is judged, too; name it with --url")
+    return [(replace(plan, url=against), folder / "base"), (plan, folder / "head")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What to do with a load that ended."""
+
+    folder: Path
+    base: Path | None
+    """The load of the other server; None where there is none."""
+    gate: bool
+    why: str | None
+    loaded: bool
+    history: str | None
+    files: Files
+    baselines: Path
+    policy: Path | None
+    as_json: bool
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything that was asked for needs a verdict."""
+        asked = (self.gate, self.base is not None, self.history is not None, self.files != Files())
+        return any(asked)
+
+
+def end(ending: Ending) -> int:
+    """Report the load, judge and accept it where that was asked for; return the exit code."""
+    if not ending.judged and ending.why is None:
+        return show(ending.folder, as_json=ending.as_json, interrupted=False)
+    report = keep_report(ending.folder, interrupted=False)
+    document: dict[str, object] = {**report_to_dict(report), "interrupted": False}
+    for each in (ending.base, ending.folder):
+        if each is not None:
+            print_load(report_of(each), err=ending.as_json)
+    code, line = (1 if report.troubles else 0), report.line
+    if ending.judged:
+        verdict = tell_verdict(ending)
+        document |= {"judgement": judgement_to_dict(verdict)}
+        code, line = code or verdict.exit_code, line if code else verdict.line
+    if ending.why is not None:
+        changes = accept_run(ending.folder, ending.why, ending.baselines, loaded=ending.loaded)
+        document |= {"accepted": len(changes)}
+        code = 1 if report.troubles else 0
+        line = (
+            f"accepted {ending.folder}, {len(changes)} values changed; review and commit "
+            f"{ending.baselines}"
+        )
+    say_result(ending.as_json, document, line)
+    return code
+
+
+def tell_verdict(ending: Ending) -> RunVerdict:
+    """Judge a load, print the verdict, write the files and the history."""
+    contents = judged_load(ending)
+    write_files(ending.files, document_of(contents), contents.judgement)
+    if ending.history is not None:
+        remember(contents, ending.history)
+    for cell in contents.judgement.cells:
+        click.echo(f"{cell.label}   {cell.verdict}: {cell.reason}", err=ending.as_json)
+    return contents.judgement
+
+
+def judged_load(ending: Ending) -> Report:
+    """Judge a load against its baseline, or against the one of the other server."""
+    if ending.base is None:
+        return judge_run(ending.folder, ending.baselines, ending.policy)
+    return judge_pair(ending.base, ending.folder, ending.baselines, ending.policy)
 
 
 def extent_of(duration_s: float | None, requests: int | None, soak_min: float | None) -> Extent:
@@ -167,6 +285,21 @@ def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
     """Report the load in a folder, keep the report there, print it; return the exit code."""
     if interrupted and not (folder / HEADER).is_file():
         raise click.Abort
+    report = keep_report(folder, interrupted=interrupted)
+    print_load(report, err=as_json)
+    last = (
+        f"interrupted; what was answered until then is kept in {folder}"
+        if interrupted
+        else report.line
+    )
+    say_result(as_json, {**report_to_dict(report), "interrupted": interrupted}, last)
+    if interrupted:
+        return INTERRUPTED
+    return 1 if report.troubles else 0
+
+
+def keep_report(folder: Path, *, interrupted: bool) -> LoadReport:
+    """Summarise the load in a folder, and write the summary there."""
     report = report_of(folder)
     document = {**report_to_dict(report), "interrupted": interrupted}
     write_file(
@@ -174,14 +307,10 @@ def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
         json.dumps(document, indent=1, allow_nan=False),
         "make room, then ask again",
     )
+    return report
+
+
+def print_load(report: LoadReport, *, err: bool) -> None:
+    """Print the table of a load."""
     for line in lines(report, shutil.get_terminal_size((LOG_COLUMNS, 24)).columns):
-        click.echo(line, err=as_json)
-    last = (
-        f"interrupted; what was answered until then is kept in {folder}"
-        if interrupted
-        else report.line
-    )
-    click.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else last)
-    if interrupted:
-        return INTERRUPTED
-    return 1 if report.troubles else 0
+        click.echo(line, err=err)

@@ -9,13 +9,13 @@ import click
 
 from voxgate.harness.cli.options import Amount, Count, as_json, file, folder
 from voxgate.harness.cli.options import profile as profile_option
-from voxgate.harness.cli.output import INTERRUPTED, say, say_result, score_progress
+from voxgate.harness.cli.output import INTERRUPTED, say, say_result
 from voxgate.harness.machine import readiness
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.machine.profiles import PROFILES
 from voxgate.harness.records.run import OPENAI
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.scoring.asr_floor import make_floor, rate_of
 from voxgate.harness.scoring.transcription import ENGINES
 from voxgate.harness.selftest.command import Interrupted, report_quality, report_speed
@@ -28,12 +28,16 @@ from voxgate.harness.selftest.speed_plan import EQUALS
     "--profile",
     default=DEFAULT_PROFILE,
     show_default=True,
-    help=f"One of {', '.join(PROFILES)}, or the path of a .toml file.",
+    metavar="NAME",
+    help=f"Kind of device, one of {', '.join(PROFILES)}, or the path of a .toml file.",
 )
 @as_json
 def doctor(profile: str, as_json: bool) -> int:
     """
-    Check whether this machine is fit to measure on, and print why not. Changes nothing.
+    Check whether this machine is quiet and steady enough to measure on, and print why not.
+
+    It changes nothing. Exit code 0 where it is fit, 3 where it is not, 2 where the profile is for
+    another kind of device.
 
     \b
     Example: voxgate doctor --profile jetson-agx-orin-maxn
@@ -51,24 +55,26 @@ def doctor(profile: str, as_json: bool) -> int:
 @click.option(
     "--recordings", type=folder, help="A folder of <request id>.wav or .flac, in place of flite."
 )
-@click.option("--speaker", help="Who speaks in the recordings; their folder's name unless given.")
+@click.option(
+    "--speaker", help="Name of the recordings' speaker; that of their folder unless given."
+)
 @click.option(
     "--judge",
     type=click.Choice(ENGINES),
     default=OPENAI,
     show_default=True,
-    help="Who listens; as the suite has it.",
+    help="Which recogniser listens; take the one that your suite names.",
 )
 @as_json
 def floor(
     workload: str, recordings: Path | None, speaker: str | None, judge: str, as_json: bool
 ) -> int:
     """
-    Measure the recogniser's error rate on known-good speech that reads WORKLOAD.
+    Measure how many words the recogniser gets wrong in speech that is known to be good.
 
-    The speech is flite's, or recordings of yours.
-
-    Writes the floor that reports show beside word errors.
+    The synthesiser flite reads the texts of WORKLOAD, unless --recordings holds a person's. The
+    rate is written beside the workload, and reports show it beside the engine's own: below it, no
+    engine can get.
 
     \b
     Example: voxgate floor everyday-short --recordings recordings/rms
@@ -103,29 +109,31 @@ def floor(
 @click.option(
     "--only",
     multiple=True,
-    metavar="SLUG",
-    help="Cells whose slug matches; else those that fit into the time.",
+    metavar="PATTERN",
+    help="Only cells whose name matches; unless given, as many as fit into the time.",
 )
 @click.option(
     "--size",
     "sizes",
     multiple=True,
     type=Amount(),
-    help="A slow-down in per cent; repeat.",
+    help="A slow-down to plant, in per cent; may be repeated.",
 )
 @click.option(
-    "--stage", metavar="NAME", help="The stage to slow down; the longest one unless given."
+    "--stage",
+    metavar="NAME",
+    help="The stage of the engine to slow down; the longest one unless given.",
 )
 @click.option(
     "--equals",
     type=Count(2),
     default=EQUALS,
     show_default=True,
-    help="Identical sides, for A/A comparisons.",
+    help="Copies of the unchanged engine, which are compared with each other for false alarms.",
 )
 @click.option("--out", type=folder, help="Folder; runs/selftest/NNNN unless given.")
 @click.option("--resume", is_flag=True, help="Continue a selftest of speed: --out, or the latest.")
-@click.option("--loaded", is_flag=True, help="Beside a process that keeps one core busy.")
+@click.option("--loaded", is_flag=True, help="Keep one core busy meanwhile, on purpose.")
 @click.option(
     "--quality", is_flag=True, help="Plant faults into the audio, in place of slow-downs."
 )
@@ -137,7 +145,7 @@ def floor(
 @click.option(
     "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
 )
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the result as Markdown.")
 @as_json
 def selftest(
     suite: str | None,
@@ -148,10 +156,11 @@ def selftest(
     **options: Any,
 ) -> int:
     """
-    Measure this machine's false alarms and the slow-downs that it finds, in SUITE (smoke).
+    Measure how far verdicts of this machine can be trusted: how often it calls two equal engines
+    different, and how small a slow-down it finds. SUITE is smoke unless named.
 
-    With --quality: plant faults into the audio of SUITE (sensitivity), and list which metric sees
-    which fault.
+    With --quality: plant known faults into the audio of SUITE (sensitivity unless named), and list
+    which metric sees which fault.
 
     \b
     Example: voxgate selftest --minutes 30 --size 5 --size 10
@@ -159,9 +168,9 @@ def selftest(
     asked = suite or ("sensitivity" if quality else "smoke")
     question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
-        report_quality(question, make_progress(), score_progress())
+        report_quality(question, measuring_progress(), score_progress())
         if quality
-        else report_speed(question, make_progress())
+        else report_speed(question, measuring_progress())
     )
     if isinstance(told, Interrupted):
         say(f"interrupted; {told.advice}")

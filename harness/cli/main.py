@@ -21,16 +21,20 @@ COMPLETE = "_VOXGATE_COMPLETE"
 """Environment variable in which a shell asks click for completions."""
 
 VERBS = {
-    "run": ("suite_verbs", "Measure SUITE into a run folder."),
-    "gate": ("suite_verbs", "Judge a run folder against the baselines."),
-    "check": ("suite_verbs", "Measure, score, judge and write the page: the main job."),
-    "accept": ("suite_verbs", "Make a run the baseline of its suite."),
-    "ab": ("revision_verbs", "Compare two git revisions, interleaved on this machine."),
-    "bisect": ("revision_verbs", "Find the commit that made SUITE slower or worse."),
+    "init": ("init", "Start here: write a first suite and its CI into your engine's repository."),
+    "check": ("suite_verbs", "Measure a suite, judge it against its baseline, write a page."),
+    "accept": ("suite_verbs", "Make a run the baseline that later checks compare with."),
+    "ab": ("revision_verbs", "Compare two git revisions on this machine; needs no baseline."),
+    "bisect": ("revision_verbs", "Find the commit that made a suite slower or worse."),
+    "run": ("suite_verbs", "Measure a suite, and judge nothing: the first half of check."),
+    "gate": ("suite_verbs", "Judge a run that was measured before: the second half of check."),
     "report": ("suite_verbs", "Write the HTML page of a run, or the site of all runs."),
-    "history": ("history", "Import, export, list, acknowledge; is anything worse?"),
+    "history": ("history", "List, import and export all runs; is anything getting worse?"),
     "load": ("load", "Measure a server under many requests at once."),
-    "doctor": ("machine_verbs", "Check whether this machine is fit to measure on."),
+    "doctor": (
+        "machine_verbs",
+        "Check whether this machine is quiet and steady enough to measure.",
+    ),
     "floor": ("machine_verbs", "Measure the recogniser's error rate on known-good speech."),
     "selftest": ("machine_verbs", "Measure how far this machine's verdicts can be trusted."),
 }
@@ -67,10 +71,22 @@ class VerbGroup(click.Group):
 )
 def cli(debug: bool) -> None:
     """
-    Benchmark a voice engine, compare it with a reviewed baseline, and fail on a regression.
+    Measure how fast and how good a voice engine is, compare that with a reviewed baseline or with
+    another revision, and fail where it got worse.
+
+    A suite is a file in suites/: which configurations of the engine speak which texts; SUITE is
+    its name. Each configuration is a cell. A run is one measurement of a suite, kept in runs/NNNN.
 
     \b
-    Example: voxgate check smoke
+    Exit codes:
+      0    pass or improved
+      1    something regressed or failed
+      2    wrong use or configuration
+      3    nothing regressed, but something could not be decided
+      130  interrupted
+
+    \b
+    Example: voxgate init, then the command that it prints
     """
     if debug:
         os.environ[DEBUG] = "1"  # and workers inherit it

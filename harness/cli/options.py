@@ -29,6 +29,8 @@ MOST_SECONDS = 1e8
 class Count(click.IntRange):
     """A whole number from `least` to `most`; the help shows only the lower bound."""
 
+    name = "number"
+
     def __init__(self, least: int, most: int = MOST) -> None:
         super().__init__(least)
         self.most = most
@@ -43,6 +45,8 @@ class Count(click.IntRange):
 
 class Amount(click.FloatRange):
     """A finite number of at least 0, or above 0; the help shows only the lower bound."""
+
+    name = "number"
 
     def __init__(self, *, positive: bool = True) -> None:
         super().__init__(0, min_open=positive)
@@ -66,33 +70,50 @@ as_json = click.option(
 )
 
 
-baselines = click.option("--baselines", type=folder, default=BASELINES, show_default=True)
+baselines = click.option(
+    "--baselines",
+    type=folder,
+    default=BASELINES,
+    show_default=True,
+    help="Folder of the accepted baselines.",
+)
 
 
 HISTORY: dict[str, Any] = {
     "envvar": VARIABLE,
     "show_envvar": True,
     "metavar": "URL",
-    "help": "Append to this database.",
+    "help": "Append the result to this history database.",
 }
 
 
 policy = click.option(
     "--policy",
     type=file,
-    help="A policy file over the default one, in place of baselines/policy.toml.",
+    help="File of limits that replace default ones, in place of policy.toml in the baselines.",
 )
 
 profile = click.option(
     "--profile",
     default=DEFAULT_PROFILE,
     show_default=True,
-    help="Kind of device, and how it is set up: a name, or the path of a .toml file.",
+    metavar="NAME",
+    help="Kind of device, and how it is set up: a name that `voxgate doctor --help` lists, or the "
+    "path of a .toml file.",
 )
 
+only = click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only cells whose name matches, e.g. 'nfe_steps-8*'; may be repeated. The reference "
+    "cell is always measured.",
+)
 
 iterations = click.option(
-    "--iterations", type=Count(1), help="Passes through the workload per process."
+    "--iterations",
+    type=Count(1),
+    help="Times that each process speaks all texts; as the suite has it unless given.",
 )
 
 
@@ -102,7 +123,7 @@ timeout = click.option(
     type=Amount(),
     default=TIMEOUT_S,
     show_default=True,
-    help="Seconds for one step of a process: to load, or one synthesis.",
+    help="Seconds that loading the engine, or one synthesis, may take before the cell fails.",
 )
 
 
@@ -111,17 +132,20 @@ def planned(verb: Command) -> Command:
     options: tuple[Callable[[Command], Command], ...] = (
         click.argument("suite"),
         profile,
-        click.option("--out", type=folder, help="Run folder; runs/NNNN unless given."),
-        click.option("--repeats", type=Count(1, MOST_ROUNDS), help="Fresh processes per cell."),
-        iterations,
         click.option(
-            "--only",
-            multiple=True,
-            metavar="SLUG",
-            help="Cells whose slug matches, e.g. 'nfe_steps-8*'.",
+            "--out", type=folder, help="Folder for the run; the next runs/NNNN unless given."
         ),
         click.option(
-            "--resume", is_flag=True, help="Continue an interrupted run: --out, or the latest."
+            "--repeats",
+            type=Count(1, MOST_ROUNDS),
+            help="Fresh processes per cell; as the suite has it unless given.",
+        ),
+        iterations,
+        only,
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Continue an interrupted run: that of --out, or the latest.",
         ),
         timeout,
     )
@@ -136,8 +160,10 @@ def writing(verb: Command) -> Command:
     any work.
     """
 
-    @click.option("--comment", type=file, help="Write the comment for a pull request, as Markdown.")
-    @click.option("--junit", type=file, help="Write JUnit XML, a test case per cell.")
+    @click.option(
+        "--comment", type=file, help="Write a pull request's comment to FILE, as Markdown."
+    )
+    @click.option("--junit", type=file, help="Write JUnit XML to FILE, a test case per cell.")
     @functools.wraps(verb)
     def with_files(*, comment: Path | None, junit: Path | None, **options: Any) -> int:
         return verb(files=check_files(Files(comment=comment, junit=junit)), **options)

@@ -19,7 +19,6 @@ from voxgate.harness.records.measurement import value_to_json
 from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.terminal import print_report
-from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome
 
@@ -73,15 +72,6 @@ def make_console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else LOG_COLUMNS
     return Console(file=stream, width=width)
-
-
-def score_progress() -> ScoreProgress | None:
-    """Return a progress counter for a terminal; None elsewhere."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda done, total: click.echo(
-        f"\rscoring {done}/{total}{'' if done < total else chr(10)}", err=True, nl=False
-    )
 
 
 def check_json_file(name: str | None) -> None:

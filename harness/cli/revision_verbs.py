@@ -14,34 +14,41 @@ from voxgate.harness.cli.options import (
     as_json,
     folder,
     iterations,
+    only,
     profile,
     timeout,
     writing,
 )
-from voxgate.harness.cli.output import make_console, say, say_result, score_progress
+from voxgate.harness.cli.output import make_console, say, say_result
 from voxgate.harness.report.junit import Files, write_files
 from voxgate.harness.report.terminal import evidence_lines, paired_lines
 from voxgate.harness.revisions import ab as versus
 from voxgate.harness.revisions import ab_plan
 from voxgate.harness.revisions import bisect as bisection
 from voxgate.harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 
 
 def compared(verb: Command) -> Command:
     """Add the options that say how to compare two revisions."""
     options: tuple[Callable[[Command], Command], ...] = (
         profile,
-        click.option("--out", type=folder, help="Folder for all runs; runs/NNNN unless given."),
         click.option(
-            "--resume", is_flag=True, help="Continue an interrupted one: --out, or the latest."
+            "--out",
+            type=folder,
+            help="Folder for the runs of both sides; the next runs/NNNN unless given.",
+        ),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Continue an interrupted comparison: that of --out, or the latest.",
         ),
         click.option(
             "--rounds",
             type=Count(1),
             default=ab_plan.ROUNDS,
             show_default=True,
-            help="Rounds of fresh processes, before more are added.",
+            help="Fresh processes per cell and side, before more are added.",
         ),
         iterations,
         timeout,
@@ -57,29 +64,28 @@ def compared(verb: Command) -> Command:
 @click.argument("head")
 @click.argument("suite")
 @compared
-@click.option(
-    "--only", multiple=True, metavar="SLUG", help="Cells whose slug matches, e.g. 'nfe_steps-8*'."
-)
+@only
 @click.option(
     "--budget",
     "budget_s",
     type=Amount(positive=False),
     default=ab_plan.BUDGET_S,
     show_default=True,
-    help="Seconds to go on with rounds while something is undecided.",
+    help="Seconds to add processes while something is undecided.",
 )
 @as_json
 def ab(as_json: bool, files: Files, **options: Any) -> int:
     """
-    Compare two git revisions, interleaved on this machine, and judge them in pairs.
+    Compare two git revisions in turns on this machine: is HEAD slower or worse than BASE?
 
-    BASE and HEAD are revisions; `.` is the working tree. No stored baseline is needed.
+    BASE and HEAD are commits, branches or tags; `.` is the working tree as it stands. Both speak
+    the texts of SUITE in turns, so no stored baseline and no quiet machine is needed.
 
     \b
     Example: voxgate ab origin/main . smoke
     """
     result = versus.compare_revisions(
-        ab_plan.ABPlan(**options), make_progress(), score_progress(), say
+        ab_plan.ABPlan(**options), measuring_progress(), score_progress(), say
     )
     console, sides = make_console(stderr=as_json), (result.base.label, result.head.label)
     for line in paired_lines(
@@ -99,12 +105,15 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
 @click.argument("suite")
 @compared
 @click.option(
-    "--cell", metavar="SLUG", help="Search by this cell and the reference's voice; else by all."
+    "--cell",
+    metavar="SLUG",
+    help="Search by this cell alone (beside the reference cell); by all cells unless given.",
 )
 @click.option(
     "--metric",
     metavar="NAME",
-    help="Search by this metric; else one speed and one quality, if both regressed.",
+    help="Search by this metric, e.g. latency_p50; unless given, by the speed and the quality that "
+    "regressed most clearly.",
 )
 @click.option(
     "--budget",
@@ -112,7 +121,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
     type=Amount(positive=False),
     default=bisection.BUDGET_S,
     show_default=True,
-    help="Seconds per step.",
+    help="Seconds to add processes at one commit while it is undecided.",
 )
 @as_json
 def bisect(
@@ -121,13 +130,14 @@ def bisect(
     """
     Find the commit after GOOD, up to BAD, that made SUITE slower or worse.
 
-    Prints the evidence of every step. Exit code 0 where the commit is found, else 3.
+    It halves the range again and again, comparing each commit with GOOD as `voxgate ab` does, and
+    prints the evidence of every step. Exit code 0 where the commit is found, else 3.
 
     \b
     Example: voxgate bisect v1.4 HEAD smoke --cell nfe_steps-8
     """
     plan = ab_plan.ABPlan(base=good, head=bad, **options)
-    search = bisection.bisect(plan, cell, metric, make_progress(), score_progress(), say)
+    search = bisection.bisect(plan, cell, metric, measuring_progress(), score_progress(), say)
     console = make_console(stderr=as_json)
     for line in [*map(finding_line, search.findings), *evidence_lines(evidence_rows(search))]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -27,7 +27,6 @@ from voxgate.harness.cli.output import (
     say_interrupted,
     say_judgement,
     say_result,
-    score_progress,
     write_json,
 )
 from voxgate.harness.errors import HarnessError
@@ -39,7 +38,7 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
-from voxgate.harness.runner.progress import make_progress
+from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.runner.run_folder import run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
@@ -51,14 +50,16 @@ PAGE = "index.html"
 @as_json
 def run(as_json: bool, **options: Any) -> int:
     """
-    Measure SUITE into a run folder. Nothing is scored or judged.
+    Measure SUITE into a run folder. Nothing is scored or judged: `voxgate gate` does that.
+
+    Exit code 1 where a cell failed. SUITE is the name of a file in suites/, without .py, or a path.
 
     \b
     Example: voxgate run smoke --repeats 8
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
-    outcome = workflow.measure_suite(plan, make_progress())
+    outcome = workflow.measure_suite(plan, measuring_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
     for slug, failure in outcome.failures.items():
@@ -85,7 +86,7 @@ def run(as_json: bool, **options: Any) -> int:
     is_flag=False,
     flag_value="-",
     metavar="[FILE]",
-    help="JSON to FILE; to - if none.",
+    help="Write the verdict as JSON to FILE; to standard output where no FILE is named.",
 )
 @click.option("--history", **HISTORY)
 @baselines
@@ -99,7 +100,7 @@ def gate(
     policy: Path | None,
 ) -> int:
     """
-    Judge a run folder against the baselines; the latest one unless RUN is named.
+    Score and judge a run that was measured before; the latest one unless RUN, its folder, is named.
 
     \b
     Example: voxgate gate runs/0042 --json verdict.json
@@ -124,7 +125,7 @@ def gate(
     type=Amount(positive=False),
     default=BUDGET_S,
     show_default=True,
-    help="Seconds to go on with undecided cells, and again with suspects.",
+    help="Seconds to go on with undecided cells, and as many to measure slower ones again.",
 )
 @click.option("--history", default=DEFAULT_URL, show_default=True, **HISTORY)
 @as_json
@@ -134,9 +135,11 @@ def check(
     as_json: bool, files: Files, history: str, baselines: Path, policy: Path | None, **options: Any
 ) -> int:
     """
-    Measure SUITE, score its audio, judge it and write the page: the main job.
+    Measure SUITE, score its audio, judge both against the baseline, and write reports/index.html.
 
-    Undecided cells get more processes, and suspects are measured again, while the budget lasts.
+    SUITE is the name of a file in suites/, without .py, or a path. While the budget lasts, cells
+    that are undecided get more processes, and cells that look slower are measured again. The first
+    time there is no baseline: exit code 3, and the command that accepts the run as one.
 
     \b
     Example: voxgate check smoke --budget 120
@@ -144,14 +147,19 @@ def check(
     plan = RunPlan(**options)
     say_if_git_refuses()
     inputs = CheckInputs(plan.suite, baselines, policy)
-    outcome = workflow.check_suite(plan, progress=make_progress(), inputs=inputs)
+    progress = measuring_progress()
+    outcome = workflow.check_suite(plan, progress=progress, inputs=inputs)
     if outcome.interrupted:
         return say_interrupted(plan, "check", outcome)
-    contents = workflow.judge_run(
-        outcome.folder, baselines, progress=score_progress(), inputs=inputs
-    )
-    remember(contents, history)
-    page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    try:
+        contents = workflow.judge_run(
+            outcome.folder, baselines, progress=score_progress(progress, "judging"), inputs=inputs
+        )
+        remember(contents, history)
+        progress.phase("writing the page")
+        page = write_page(contents, workflow.REPORTS / PAGE, baselines)
+    finally:
+        progress.end()
     write_files(files, document_of(contents), contents.judgement)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
@@ -159,7 +167,7 @@ def check(
 
 @click.command()
 @click.argument("run", type=folder)
-@click.option("--why", required=True, help="The reason, for whoever reviews the baseline.")
+@click.option("--why", required=True, help="The reason, kept in the baseline for its reviewers.")
 @click.option(
     "--only",
     type=click.Choice(KINDS),
@@ -170,7 +178,7 @@ def check(
     is_flag=True,
     help="Accept an incomplete run, or one with failed cells, without those cells.",
 )
-@click.option("--loaded", is_flag=True, help="Accept speeds of a machine that was not quiet.")
+@click.option("--loaded", is_flag=True, help="Accept speeds even though the machine was busy.")
 @as_json
 @baselines
 def accept(
@@ -183,13 +191,21 @@ def accept(
     baselines: Path,
 ) -> int:
     """
-    Make RUN the baseline of its suite, and print old and new value of every change.
+    Make RUN, a run folder, the baseline of its suite, and print the old and the new values.
+
+    It writes files to the folder of baselines: review and commit them like code.
 
     \b
     Example: voxgate accept runs/0042 --why "bf16 vocoder"
     """
     changes = workflow.accept_run(
-        run, why, baselines, only=only, partial=partial, loaded=loaded, progress=score_progress()
+        run,
+        why,
+        baselines,
+        only=only,
+        partial=partial,
+        loaded=loaded,
+        progress=score_progress(),
     )
     if not as_json:
         for change in changes:
@@ -216,7 +232,7 @@ def change_facts(change: BaselineChange) -> dict[str, object]:
 
 @click.command()
 @click.argument("run", type=folder, required=False)
-@click.option("--out", type=folder, help="Folder; reports unless given, with --site reports/site.")
+@click.option("--out", type=folder, help="Folder; reports, or reports/site, unless given.")
 @click.option(
     "--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown; write no page."
 )

@@ -22,7 +22,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.records import Array, Series
 from voxgate.harness.history.series import Nights
 from voxgate.harness.metrics.registry import known_metrics
-from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.documents import read_toml
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -35,6 +35,7 @@ from voxgate.harness.history.records import (
 from voxgate.harness.history.tables import REVISION
 from voxgate.harness.history.url import parse_url, shown, without_secrets
 from voxgate.harness.machine.clock import instant_s, sleep
+from voxgate.harness.python310 import is_busy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ class History:
     def __init__(self, url: URL, engine: Engine) -> None:
         self._url, self._engine = url, engine
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "History":
         return self
 
     def __exit__(
@@ -266,7 +267,7 @@ def _write_ahead(cursor: Any) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or instant_s() > deadline_s:
+            if not is_busy(error) or instant_s() > deadline_s:
                 raise
             sleep(BETWEEN_TRIES_S)
 

@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import timezone
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import parse_iso
 from voxgate.harness.records.constraints import NON_EMPTY, Range, TextPattern
 from voxgate.harness.records.measurement import Better, Value, value_to_json
 from voxgate.harness.records.verdict import Verdict
@@ -251,9 +252,9 @@ def utc_iso(moment: str) -> str:
     A time without a zone is taken as UTC. Raises HarnessError for anything else than ISO 8601.
     """
     try:
-        parsed = datetime.fromisoformat(moment.strip())
-        aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).isoformat(timespec="seconds")
+        parsed = parse_iso(moment.strip())
+        aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=timezone.utc)
+        return aware.astimezone(timezone.utc).isoformat(timespec="seconds")
     except (
         ValueError,
         OverflowError,

@@ -91,7 +91,7 @@ def is_nightly(days: Days) -> bool:
     nights = days[_first_of_day(days)]
     if len(nights) < NIGHTLY_FROM:
         return False
-    steps = np.busday_count(nights[:-1], nights[1:], weekmask=weekdays_of(nights))
+    steps = np.busday_count(nights[:-1], nights[1:], weekmask=weekdays_of(nights).tolist())
     return bool(np.mean(steps <= 1) >= REGULAR)
 
 
@@ -123,7 +123,7 @@ def missed_nights(days: Days, today: str) -> Days:
     if len(nights) == 0:
         return nights
     every = np.arange(nights[0], np.datetime64(today[:10], "D"))
-    missed = np.is_busday(every, weekmask=weekdays_of(nights))
+    missed = np.is_busday(every, weekmask=weekdays_of(nights).tolist())
     places = (nights - nights[0]).astype(np.int64)
     missed[places[places < len(every)]] = False
     return every[missed]

@@ -11,7 +11,6 @@ gravest first; the word is that of the first.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +47,7 @@ from voxgate.harness.history.series import (
 from voxgate.harness.judging.compare_quality import INAUDIBLE_DB
 from voxgate.harness.judging.policy import load_imported, load_policy
 from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.verdict import Limit
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ One baseline file as text: JSON with one line per cell and metric, so that its d
 table.
 
     {
-    "schema_version": 1,
+    "schema_version": 2,
     ...                                         one line per fact of the header
     "golden": {                                 of quality: SHA-256 of each file of golden/, by
                                                 request
@@ -155,7 +155,7 @@ class BaselineFile:
 
 
 def render(file: BaselineFile) -> str:
-    """Write the file's text; the same measurements always give the same text."""
+    """Return the file's text; the same measurements always give the same text."""
     version = 1 if file.golden is None else SCHEMA_VERSION
     head = [
         f"{_line('schema_version', version)},",

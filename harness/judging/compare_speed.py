@@ -146,7 +146,7 @@ def _by_place(measurement: Measurement) -> dict[tuple[int, str, int], UtteranceV
     for value in measurement.values:
         place = (value.repeat, value.id)
         if _is_number(value):
-            indexed[(*place, passes[place])] = value
+            indexed[value.repeat, value.id, passes[place]] = value
         passes[place] += 1
     return indexed
 

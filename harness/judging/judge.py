@@ -24,7 +24,6 @@ from voxgate.harness.judging.baseline import (
     machine_id,
     revision,
 )
-from voxgate.harness.judging.baseline_file import BaselineFile
 from voxgate.harness.judging.compare import Comparisons, compare, unrecorded_limits
 from voxgate.harness.judging.decide import decide
 from voxgate.harness.judging.policy import Policy
@@ -367,17 +366,17 @@ def _not_measured(run: Run, expected: Mapping[str, str]) -> list[CellVerdict]:
 
 def _stale(run: Run, expected: Mapping[str, str], baseline: Baseline) -> list[CellVerdict]:
     expected_slugs = {*(cell.slug for cell in run.cells), *expected}
-    named: dict[str, BaselineFile] = {}
+    named: dict[str, str] = {}
     for file in baseline.files:
-        named.update(dict.fromkeys(file.cells.keys() - expected_slugs, file))
+        named.update(dict.fromkeys(file.cells.keys() - expected_slugs, file.path))
     return [
         CellVerdict(
             cell=slug,
             label=slug,
             verdict=Verdict.FAILED,
-            reason=f"{file.path} names cell {slug}, which the suite does not have; accept a run "
+            reason=f"{path} names cell {slug}, which the suite does not have; accept a run "
             "again or remove its lines",
             metrics=(),
         )
-        for slug, file in sorted(named.items())
+        for slug, path in sorted(named.items())
     ]

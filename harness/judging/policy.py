@@ -14,7 +14,7 @@ from typing import Any
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics
-from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.documents import read_toml
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1

@@ -16,7 +16,6 @@ and not their content.
 
 import ctypes
 import errno
-import fcntl
 import glob
 import os
 import secrets
@@ -24,11 +23,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from voxgate.harness.records.files import (
+    close_folder,
     copy_tree,
     files_below,
     link,
+    lock_folder,
+    open_folder,
     sync,
     sync_tree,
     write_atomic,
@@ -66,7 +69,7 @@ def replacement(place: Path) -> Iterator[Path]:
             copy_tree(place, draft) if place.is_dir() else draft.mkdir()
             yield draft
             sync_tree(draft)
-            _decide(draft, place)
+            _put_in_place(draft, place)
         finally:
             _clear(place)
 
@@ -85,7 +88,7 @@ def exchange(folder: Path, other: Path) -> bool:
     """
     Exchange two folders in one step; return False where the file system cannot. Raises OSError.
     """
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    call = _c_function("renameat2")
     if call is None:
         return False
     if call(HERE, os.fsencode(folder), HERE, os.fsencode(other), EXCHANGE) == 0:
@@ -96,12 +99,20 @@ def exchange(folder: Path, other: Path) -> bool:
     raise OSError(code, os.strerror(code), str(other))
 
 
-def drafted(place: Path) -> tuple[Path, int]:
+def _c_function(name: str) -> Any:
+    """Return a function of the C library; None where it has none of that name, or is not found."""
+    try:
+        return getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    except (OSError, TypeError):  # Windows
+        return None
+
+
+def drafted(place: Path) -> tuple[Path, int | None]:
     """
     Make an empty draft beside a folder that is generated anew each time, and remove drafts whose
     processes have ended.
 
-    Returns the draft, and the open file whose lock marks it as in use; `os.close` releases it.
+    Returns the draft, and the open file whose lock marks it as in use; `close_folder` releases it.
     Raises OSError.
     """
     with _alone(place.parent):
@@ -110,9 +121,9 @@ def drafted(place: Path) -> tuple[Path, int]:
                 shutil.rmtree(stale, ignore_errors=True)
         draft = place.with_name(f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}.draft")
         draft.mkdir()
-        lock = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = open_folder(draft)
         with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_folder(lock, wait=False)
         return draft, lock
 
 
@@ -137,11 +148,11 @@ def _sync_all(folder: Path) -> None:
     Flush thousands of files to disk by one call for their file system, ten times as fast as one
     call for each.
     """
-    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if call is None:
+    call, handle = _c_function("syncfs"), open_folder(folder)
+    if call is None or handle is None:
+        close_folder(handle)
         sync_tree(folder)
         return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if call(handle) != 0:
             code = ctypes.get_errno()
@@ -152,19 +163,19 @@ def _sync_all(folder: Path) -> None:
 
 def _is_held(draft: Path) -> bool:
     try:
-        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        handle = open_folder(draft)
     except OSError:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_folder(handle, wait=False)
     except OSError:
         return True
     finally:
-        os.close(handle)
+        close_folder(handle)
     return False
 
 
-def _decide(draft: Path, place: Path) -> None:
+def _put_in_place(draft: Path, place: Path) -> None:
     if not place.is_dir():
         draft.rename(place)
     elif not exchange(draft, place):
@@ -220,10 +231,10 @@ def _alone(folder: Path) -> Iterator[None]:
     to have one writer.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    handle = open_folder(folder)
     try:
         with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_folder(handle, wait=True)
         yield
     finally:
-        os.close(handle)
+        close_folder(handle)

@@ -11,11 +11,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
+from voxgate.harness.python310 import StrEnum
 
 SETTLE_SHARE = 0.1
 """Of the soak, at its beginning."""

@@ -36,6 +36,7 @@ class Driver:
     timeout_s: float
     """For a whole response."""
     zero_s: float
+    repeat: int = 0
     abandoned: threading.Event = field(default_factory=threading.Event)
     """Set once a person ends the load: requests that break off then are no failures."""
 
@@ -77,6 +78,7 @@ class Driver:
             audio_s=sum(chunk.audio_s for chunk in chunks),
             failure=failure,
             reason=reason,
+            repeat=self.repeat,
             underruns=play(chunks).underruns if chunks else None,
         )
         if not (failure and self.abandoned.is_set()):

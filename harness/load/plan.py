@@ -10,6 +10,7 @@ The texts of a load: their classes of length, and the order in which they are re
 
 import math
 import random
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,12 @@ def arrivals_s(rate_per_s: float, extent: Extent, seed: int) -> Iterator[float]:
         count += 1
 
 
+SUFFIX = ".load"
+"""Of the suite's name: a load is a run of a suite of its own, with a baseline of its own."""
+LEVEL = "load"
+"""The axis of that suite that is the level."""
+LONGEST_SUITE = 95
+"""Characters of a suite's name, so that the load's can name a file, too."""
 TARGETS = ("engine", "http")
 DURATION_S = 30.0
 """Default duration of a level."""
@@ -114,6 +121,8 @@ class LoadPlan:
     form: str = "wav"
     seed: int = 0
     timeout_s: float = 60.0
+    repeats: int = 1
+    """Turns through all levels, each with a server of its own; fewer than some prove nothing."""
     server: Mapping[str, Option] = field(default_factory=dict)
     """Options of the server itself: `max_batch`, `window_ms`, `queue`."""
 
@@ -122,6 +131,8 @@ class LoadPlan:
             raise HarnessError(
                 "--soak holds one level for a long time; give --closed one number, or use --open"
             )
+        if self.soak and self.repeats > 1:
+            raise HarnessError("--soak holds one level once; leave --repeats out")
         if self.form not in FORMS or (self.form == "flac" and not self.whole):
             raise HarnessError(
                 f"--form cannot be {self.form!r} here; wav and pcm can be streamed, flac only with "
@@ -132,6 +143,30 @@ class LoadPlan:
                 f"--{next(iter(self.server)).replace('_', '-')} sets up a server of ours; leave it "
                 "or --url out"
             )
+
+
+def command_line(plan: LoadPlan) -> str:
+    """Return the command line that runs a plan again."""
+    words = ["voxgate", "load", plan.suite]
+    clients = [str(level.clients) for level in plan.levels if level.clients is not None]
+    words += ["--closed", ",".join(clients)] if clients else []
+    words += [] if clients else ["--open", f"{plan.levels[0].rate_per_s:g}"]
+    given: list[tuple[str, object]] = [
+        ("--duration", plan.extent.duration_s),
+        ("--requests", plan.extent.requests),
+        ("--repeats", plan.repeats),
+        ("--url", plan.url),
+        ("--profile", plan.profile),
+        *(("--only", pattern) for pattern in plan.only),
+        *((f"--{name.replace('_', '-')}", value) for name, value in plan.server.items()),
+    ]
+    for option, value in given:
+        words += (
+            []
+            if value is None
+            else [option, f"{value:g}" if isinstance(value, float) else str(value)]
+        )
+    return shlex.join([*words, *(["--whole"] if plan.whole else []), "--form", plan.form])
 
 
 def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
@@ -156,6 +191,8 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
             f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks "
             f"with {', '.join(served_pipelines())}"
         )
+    if len(chosen[0].suite) > LONGEST_SUITE:
+        raise HarnessError(f"the suite's name has more than {LONGEST_SUITE} characters; shorten it")
     if plan.url is not None and len(chosen) > 1:
         slugs = ", ".join(cell.slug for cell in chosen)
         raise HarnessError(

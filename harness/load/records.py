@@ -15,12 +15,13 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.runner.json_files import read_json, write_json
+from voxgate.harness.python310 import StrEnum
+from voxgate.harness.records.codec import from_json, to_json
+from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.runner.process_files import WorkerLog
 
 
@@ -57,6 +58,8 @@ class ResponseRecord:
     failure: str = ""
     """The kind of failure, in a word or two; empty where the whole audio came."""
     reason: str = ""
+    repeat: int = 0
+    """Which turn of the levels: each has a server of its own, unless one ran already."""
     underruns: int | None = None
     """
     Number of underruns of a player that began with the first chunk; None where no audio came, or
@@ -74,16 +77,7 @@ class ResponseRecord:
         return None if self.first_audio_s is None else self.first_audio_s - self.planned_s
 
 
-def response_to_json(answer: ResponseRecord) -> dict[str, object]:
-    """Return the record as plain JSON values."""
-    return {**asdict(answer), "phase": answer.phase.value}
-
-
-def response_from_json(data: Mapping[str, Any]) -> ResponseRecord:
-    """Return the record of `response_to_json`'s values."""
-    return ResponseRecord(**{**data, "phase": LoadPhase(data["phase"])})
-
-
+T = TypeVar("T")
 HEADER, REPORT = "load.json", "report.json"
 
 
@@ -94,6 +88,7 @@ class Span:
     level: str
     began_s: float
     ended_s: float
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +104,8 @@ class LoadRecord:
     """(seconds, bytes)"""
     failure: str
     """Why there is no (further) response; empty where all went well."""
+    servers: tuple[Mapping[str, Any], ...] = ()
+    """The facts of every repeat's server; `server` are those of the first."""
 
 
 class CellLog:
@@ -122,13 +119,11 @@ class CellLog:
 
     def answer(self, answer: ResponseRecord) -> None:
         """Write a response; it is on disk when this returns."""
-        self._append({"kind": "answer", **response_to_json(answer)})
+        self._append({"kind": "answer", **to_json(answer)})
 
     def span(self, span: Span) -> None:
         """Write the begin and end of a level."""
-        self._append(
-            {"kind": "level", "level": span.level, "began_s": span.began_s, "ended_s": span.ended_s}
-        )
+        self._append({"kind": "level", **asdict(span)})
 
     def server(self, facts: Mapping[str, object]) -> None:
         """Write the facts of the server."""
@@ -175,20 +170,29 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 def read_cell(folder: Path, slug: str) -> LoadRecord:
     """Return the records of a cell, without a torn last line."""
-    records = _lines(folder / f"{slug}.jsonl")
+    path = folder / f"{slug}.jsonl"
+    records = _lines(path)
     failures = [str(record["reason"]) for record in records if record["kind"] == "failure"]
+    servers = [_bare(record) for record in records if record["kind"] == "server"]
     return LoadRecord(
         slug=slug,
-        server=next((_bare(record) for record in records if record["kind"] == "server"), {}),
-        answers=tuple(
-            response_from_json(_bare(record)) for record in records if record["kind"] == "answer"
-        ),
-        spans=tuple(Span(**_bare(record)) for record in records if record["kind"] == "level"),
+        server=servers[0] if servers else {},
+        servers=tuple(servers),
+        answers=_held(ResponseRecord, "answer", records, path),
+        spans=_held(Span, "level", records, path),
         memory=tuple(
             (float(at_s), int(size)) for at_s, size in _lines(folder / f"{slug}.memory.jsonl")
         ),
         failure=failures[-1] if failures else "",
     )
+
+
+def _held(
+    kind: type[T], word: str, records: Sequence[Mapping[str, Any]], path: Path
+) -> tuple[T, ...]:
+    """Return the records of one kind of line. Raises HarnessError for a damaged one."""
+    found = [_bare(record) for record in records if record["kind"] == word]
+    return tuple(from_json(kind, record, str(path)) for record in found)
 
 
 def _bare(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.load.plan import LENGTHS
-from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord, Span
+from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
 from voxgate.harness.statistics import Interval
 
 ALL = "all"
@@ -92,20 +92,24 @@ def rows(loaded: LoadRecord, limit_s: float | None) -> tuple[LoadRow, ...]:
     one.
     """
     level_rows = []
-    for span in loaded.spans:
-        answers = sorted(_of(loaded, span), key=lambda answer: answer.planned_s)
+    for level in dict.fromkeys(span.level for span in loaded.spans):
+        spans = [span for span in loaded.spans if span.level == level]
+        duration_s = max(sum(span.ended_s - span.began_s for span in spans), 1e-9)
+        answers = sorted(_of(loaded, level), key=lambda answer: answer.planned_s)
         present = {answer.length for answer in answers}
         classes = [name for name in LENGTHS if name in present]
         for length in (ALL, *(classes if len(classes) > 1 else ())):
             chosen = [answer for answer in answers if length in (ALL, answer.length)]
-            level_rows.append(_row(span, length, chosen, limit_s))
+            level_rows.append(_row((level, duration_s), length, chosen, limit_s))
     return tuple(level_rows)
 
 
 def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
-    """Return the memory around every level; none where the server is not ours."""
+    """
+    Return the memory around every level, in the first repeat; none where the server is not ours.
+    """
     readings = []
-    for span in loaded.spans:
+    for span in (span for span in loaded.spans if not span.repeat):
         before = [size for at_s, size in loaded.memory if at_s <= span.began_s]
         during = [size for at_s, size in loaded.memory if span.began_s <= at_s <= span.ended_s]
         after = [size for at_s, size in loaded.memory if at_s >= span.ended_s]
@@ -117,7 +121,7 @@ def memories(loaded: LoadRecord) -> tuple[Memory, ...]:
                 before_bytes=before[-1],
                 peak_bytes=max([before[-1], *during]),
                 after_bytes=(after or during or before[-1:])[0 if after else -1],
-                at_once=at_once(_of(loaded, span)),
+                at_once=at_once(_of(loaded, span.level, span.repeat)),
             )
         )
     return tuple(readings)
@@ -175,24 +179,30 @@ def too_few(row: LoadRow) -> tuple[str, ...]:
     return tuple(f"p{q:.0f}" for q in TAILS if row.answered < statistics.samples_needed(q))
 
 
-def _of(loaded: LoadRecord, span: Span) -> list[ResponseRecord]:
+def _of(loaded: LoadRecord, level: str, repeat: int | None = None) -> list[ResponseRecord]:
+    """Return the responses under a level, of one repeat or of all."""
     return [
         response
         for response in loaded.answers
-        if response.phase is LoadPhase.LOADED and response.level == span.level
+        if response.phase is LoadPhase.LOADED
+        and response.level == level
+        and repeat in (None, response.repeat)
     ]
 
 
 def _row(
-    span: Span, length: str, answers: Sequence[ResponseRecord], limit_s: float | None
+    level: tuple[str, float],
+    length: str,
+    answers: Sequence[ResponseRecord],
+    limit_s: float | None,
 ) -> LoadRow:
     whole = [answer for answer in answers if not answer.failure]
-    duration_s = max(span.ended_s - span.began_s, 1e-9)
+    name, duration_s = level
     in_time = None if limit_s is None else sum(answer.latency_s <= limit_s for answer in whole)
     waits_s = [answer.wait_s for answer in whole if answer.wait_s is not None]
     latencies_s = [answer.latency_s for answer in whole]
     return LoadRow(
-        level=span.level,
+        level=name,
         length=length,
         sent=len(answers),
         answered=len(whole),

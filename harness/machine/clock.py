@@ -9,13 +9,12 @@ returns, so every reading waits for the device first. Tests and the scripted tar
 
 import ctypes
 import os
-import resource
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,7 +116,7 @@ class StageWatch:
 
 def now_utc_iso() -> str:
     """Return date and time, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def unix_s() -> float:
@@ -166,6 +165,12 @@ def peak_rss_bytes() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, Linux KiB (getrusage(2))
     return peak if sys.platform == "darwin" else peak * 1024

@@ -14,7 +14,6 @@ To add a check: write its class in a file of this package, and one line here.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from voxgate.harness.errors import HarnessError
@@ -49,6 +48,7 @@ from voxgate.harness.machine.checks.jetson import (
 from voxgate.harness.machine.checks.jetson_power import Fan, OverCurrent, Rails
 from voxgate.harness.machine.checks.memory import FreeMemory, Glibc, HugePages, Swap, Temperature
 from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.python310 import StrEnum
 
 WORK_S = 1.0
 """

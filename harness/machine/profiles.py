@@ -37,7 +37,7 @@ from voxgate.harness.machine.doctor import CHECKS, Action, Requirement, make_che
 from voxgate.harness.records.cell import Option
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import Key, Length, Range, TextPattern, Unique
-from voxgate.harness.records.toml import read_toml
+from voxgate.harness.records.documents import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

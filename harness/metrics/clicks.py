@@ -135,7 +135,8 @@ def _without_spikes(samples: Samples, rate_hz: int) -> Samples:
 
     The sharpest point is that of the largest second difference.
     """
-    smooth, hop = samples.copy(), int(FRAME_S * rate_hz) // 2
+    smooth: Samples = samples.copy()
+    hop = int(FRAME_S * rate_hz) // 2
     reach = max(round(0.0006 * rate_hz), 2)
     bend = np.abs(np.diff(samples, 2, prepend=[0.0, 0.0]))
     for start in range(0, len(samples) - hop + 1, hop):

@@ -9,9 +9,9 @@ cannot score.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from voxgate.harness.audio.recording import Recording
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.measurement import Metric, Value
 
 

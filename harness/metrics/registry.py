@@ -76,10 +76,6 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Module of `voxgate.harness.metrics` -> the heading under which people look for its metrics."""
-NORMALISER = "openai-whisper"
-"""
-The package that decides which words are the same; its version is part of every word error rate's.
-"""
 ALWAYS = ("duration",)
 """Metrics of audio that every suite needs: the weights of RTF."""
 
@@ -302,7 +298,9 @@ def _theirs() -> Iterator[MetricSpec]:
 
 def _plain(source: AudioMetric | Metric, family: str) -> MetricSpec:
     if isinstance(source, Metric):
-        return MetricSpec(metric=source, family=family, package=NORMALISER, base=source.name)
+        from voxgate.harness.metrics.word_errors import normaliser
+
+        return MetricSpec(metric=source, family=family, package=normaliser(), base=source.name)
     return MetricSpec(
         metric=source.metric,
         family=family,

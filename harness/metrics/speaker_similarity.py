@@ -12,6 +12,7 @@ differences are meaningful.
 """
 
 import functools
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from voxgate.harness.audio.mel import power_mel
 from voxgate.harness.audio.recording import Recording, Samples
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.models.packaged_file import packaged_file
-from voxgate.harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.records.measurement import Metric, Missing, Value, not_installed
 
 Embedding = NDArray[np.float64]
 
@@ -173,6 +174,8 @@ def _encoder() -> Encoder | Missing:
     path = packaged_file(IMPORT_NAME, *WEIGHTS)
     if isinstance(path, Missing):
         return path
+    if importlib.util.find_spec("torch") is None:
+        return not_installed("torch")
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]

@@ -12,21 +12,37 @@ of Devanagari and its kin as symbols and so cuts their words; CER is the better 
 """
 
 import functools
+import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_weights import UNSPACED, primary_language
 from voxgate.harness.records.cell import ENGLISH
-from voxgate.harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.records.measurement import (
+    Metric,
+    Missing,
+    Value,
+    how_to_install,
+    not_installed,
+)
 
 Normalizer = Callable[[str], str]
-ALIAS = "harness_whisper_normalizers"
+ALIAS = "harness_normalizers"
+NORMALISERS: Mapping[str, tuple[str, str]] = {
+    "openai-whisper": ("whisper", "normalizers"),
+    "whisper-normalizer": ("whisper_normalizer", ""),
+}
+"""
+Package that decides which words are the same -> its import name, and the folder inside. Its version
+is part of every word error rate's. The second is openai's code as a package of its own, without
+torch, and with a few more contractions.
+"""
 HALF = 0.5
 
 # The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
@@ -79,8 +95,12 @@ def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     Count the word errors of `hypothesis`.
 
-    Missing when the normalised reference has no word (its rate is undefined).
+    Missing when the normalised reference has no word (its rate is undefined), and where a package
+    lacks.
     """
+    lacking = _lacking()
+    if lacking is not None:
+        return lacking
     import jiwer
 
     reference_words, hypothesis_words = (
@@ -98,8 +118,11 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     """
     Count the character errors of `hypothesis`, spaces included.
 
-    Missing when the normalised reference is empty.
+    Missing when the normalised reference is empty, and where a package lacks.
     """
+    lacking = _lacking()
+    if lacking is not None:
+        return lacking
     import jiwer
 
     reference_text, hypothesis_text = (
@@ -116,40 +139,59 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
 @functools.cache
 def normalizer(language: str) -> Normalizer:
     """
-    Return openai-whisper's normaliser for texts in a language.
+    Return Whisper's normaliser for texts in a language.
 
     Where words are written without spaces, every letter stands alone, as in Whisper's own
-    evaluation: WER is then CER. Raises HarnessError when openai-whisper is not installed.
+    evaluation: WER is then CER. Raises HarnessError when no package with normalisers is installed.
     """
+    english, basic = _normalizers()
     if language == ENGLISH:
-        return cast(Normalizer, _normalizers().EnglishTextNormalizer())
-    return cast(Normalizer, _normalizers().BasicTextNormalizer(split_letters=language in UNSPACED))
+        return cast(Normalizer, english())
+    return cast(Normalizer, basic(split_letters=language in UNSPACED))
+
+
+def normaliser() -> str:
+    """Return the package of NORMALISERS that is used: the first that is installed."""
+    return next((name for name in NORMALISERS if _place(name) is not None), next(iter(NORMALISERS)))
+
+
+def _place(package: str) -> Path | None:
+    """Return the folder with a package's normalisers, without importing it; None if absent."""
+    name, inside = NORMALISERS[package]
+    spec = importlib.util.find_spec(name)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if (place := Path(folder) / inside / "english.py").is_file():
+            return place.parent
+    return None
+
+
+def _lacking() -> Missing | None:
+    """Return the package without which no word can be compared, as Missing; None if all are."""
+    if importlib.util.find_spec("jiwer") is None:
+        return not_installed("jiwer")
+    return not_installed("whisper-normalizer") if _place(normaliser()) is None else None
 
 
 @functools.cache
-def _normalizers() -> ModuleType:
+def _normalizers() -> tuple[Any, Any]:
     """
-    Load the package's module of normalisers by file.
+    Load the classes for English and for all other languages, by file.
 
     `import whisper.normalizers` would first run `whisper/__init__`, which imports torch and
     numba: seconds, and a gigabyte in a process that only compares strings.
     """
-    whisper = importlib.util.find_spec("whisper")
-    if whisper is None or not whisper.submodule_search_locations:
+    folder = _place(normaliser())
+    if folder is None:
         raise HarnessError(
-            "openai-whisper is not installed, so texts cannot be normalised; pip install "
-            "openai-whisper"
+            f"texts cannot be normalised: {normaliser()} is not installed; "
+            f"{how_to_install('whisper-normalizer')}"
         )
-    folder = Path(whisper.submodule_search_locations[0]) / "normalizers"
-    spec = importlib.util.spec_from_file_location(
-        ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None, "a .py file always has a loader"
-    assert spec.loader is not None, "a .py file always has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[ALIAS] = module  # its own relative imports look it up there
-    spec.loader.exec_module(module)
-    return module
+    alias = f"{ALIAS}_{NORMALISERS[normaliser()][0]}"
+    package = ModuleType(alias)
+    package.__path__ = [str(folder)]
+    sys.modules[alias] = package  # the modules' relative imports look it up there
+    english, basic = (importlib.import_module(f"{alias}.{name}") for name in ("english", "basic"))
+    return english.EnglishTextNormalizer, basic.BasicTextNormalizer
 
 
 def _normalized(text: str, language: str) -> str:

@@ -23,7 +23,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voxgate.harness.audio.mel import Power, power_mel
-from voxgate.harness.models.packaged_file import ADVICE, packaged_file
+from voxgate.harness.models.packaged_file import packaged_file
 from voxgate.harness.records.measurement import Missing, not_installed
 
 Array32 = NDArray[np.float32]
@@ -223,7 +223,7 @@ def _model(inside: str, sha256: str) -> Path | Missing:
     """Return the model's file; Missing also where its runtime is not installed."""
     absent = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if absent:
-        return not_installed(absent[0], ADVICE)
+        return not_installed(absent[0])
     return packaged_file(PACKAGE, inside, sha256)
 
 

@@ -14,6 +14,7 @@ own part of the window, takes 0.20 s.
 
 import importlib.metadata
 import importlib.util
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def load_recognizer(path: Path, *more: Path) -> FasterWhisperRecognizer | Missin
     Missing names the package or file that lacks.
     """
     if importlib.util.find_spec("faster_whisper") is None:
-        return not_installed("faster-whisper", "pip install voxgate[faster]")
+        return not_installed("faster-whisper")
     if path.suffix in (".pt", ".safetensors"):
         return Missing(
             f"faster-whisper reads CTranslate2 files and not {path.name}; leave the weights to "
@@ -91,7 +92,10 @@ def load_recognizer(path: Path, *more: Path) -> FasterWhisperRecognizer | Missin
             f"there is no {TOKENIZER} beside {path.name}, and faster-whisper would download one"
         )
     import faster_whisper
+    from tqdm import tqdm
 
+    # its own lock is shared among processes, and one that is killed would leave it behind
+    tqdm.set_lock(threading.RLock())
     tensors = read_tensors(path, *more)
     name = f"faster-whisper {size_name(tensors)} (weights {fingerprint(tensors)}), {decoding()}"
     model = faster_whisper.WhisperModel(

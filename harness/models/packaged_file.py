@@ -10,9 +10,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from voxgate.harness.records.measurement import Missing, not_installed
-
-ADVICE = "pip install voxgate[panel]"
+from voxgate.harness.records.measurement import Missing, how_to_install, not_installed
 
 
 def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
@@ -22,14 +20,14 @@ def packaged_file(package: str, inside: str, sha256: str) -> Path | Missing:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        return not_installed(package, ADVICE)
+        return not_installed(package)
     path = Path(next(iter(spec.submodule_search_locations))) / inside
     if not path.is_file():
-        return Missing(f"the installed {package} carries no {inside}; {ADVICE}")
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return Missing(f"the installed {package} carries no {inside}; {how_to_install(package)}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != sha256:
         return Missing(
-            f"{inside} of the installed {package} is another model (SHA-256 {digest[:8]}); {ADVICE}"
+            f"{inside} of the installed {package} is another model (SHA-256 {digest[:8]}); "
+            f"{how_to_install(package)}"
         )
     return path

@@ -23,7 +23,7 @@ from pathlib import Path
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import ENGLISH
 from voxgate.harness.records.files import file_sha256, files_sha256, reason, write_atomic
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, MissingKind
 
 OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")
@@ -121,7 +121,7 @@ def locate_weights(
         return _checked(packaged, size.packaged_sha256, size)
     if allow_download:
         return _download(size, cached)
-    return Missing(f"no Whisper weights on this machine: {size.advice}")
+    return Missing(f"no Whisper weights on this machine: {size.advice}", MissingKind.NOT_INSTALLED)
 
 
 def openai_cache_path(size: PublishedSize = TINY_EN) -> Path:

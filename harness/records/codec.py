@@ -27,6 +27,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from voxgate.harness.errors import HarnessError
@@ -99,6 +100,8 @@ def _encode(value: Any) -> Any:
         return value.value
     if value is None or isinstance(value, str | bool | int):
         return value
+    if isinstance(value, PurePath):
+        return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise FaultError(f"{value!r} is no finite number")

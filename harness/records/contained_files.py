@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.files import PLAIN
 
 MOST_BYTES = 2**28
 """Of one file that is read whole: a process that measures for a day writes a tenth of it."""
@@ -25,7 +26,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """
     _check_size(path, path.stat(), most)
     # it may have become a pipe meanwhile
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | PLAIN)
     with os.fdopen(handle, "rb") as file:
         _check_size(path, os.fstat(handle), most)
         return file.read(most)

@@ -10,6 +10,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
@@ -69,6 +70,7 @@ SCALARS: Mapping[Any, Decode] = {
     bool: _bool,
     int: _whole,
     float: _number,
+    Path: lambda data: Path(_text(data)),
     types.NoneType: _none,
     None: _none,
 }

@@ -7,6 +7,7 @@ reader, a crash and a full disk see the old file or the new one, and two writers
 disturb each other. Knows no format and no folder.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -22,6 +23,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Of a file or folder that is named after something read from a file."""
 DEVICES = ("/dev/", "/proc/")
 BLOCK_BYTES = 1 << 20
+PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags of every file that is opened: not for child processes, and on Windows bytes as they are."""
 KEPT_OF_NAME = 40
 """
 Characters of a file's name in its draft's name, so that a long name stays below the limit of file
@@ -87,8 +90,43 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def sync(folder: Path) -> None:
-    """Bring a folder's names to disk. Raises OSError."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Bring a folder's names to disk, where the system has a call for it. Raises OSError."""
+    handle = open_folder(folder)
+    if handle is not None:
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def open_folder(folder: Path) -> int | None:
+    """
+    Open a folder, to lock it or to bring it to disk; None on Windows, which opens none. Raises
+    OSError.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return None
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | PLAIN)
+
+
+def close_folder(handle: int | None) -> None:
+    """Close what `open_folder` opened, and so release its lock."""
+    if handle is not None:
+        os.close(handle)
+
+
+def lock_folder(handle: int | None, *, wait: bool) -> None:
+    """
+    Lock an open folder for this process, until it is closed. Raises OSError where another process
+    holds it, or the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        handle = None
+    if handle is None:
+        raise OSError(errno.ENOTSUP, "no folder can be locked here")
+    fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def sync_tree(folder: Path) -> None:
@@ -96,7 +134,7 @@ def sync_tree(folder: Path) -> None:
     for inner, _, names in os.walk(folder, topdown=False):
         for path in (Path(inner) / name for name in names):
             if path.is_file() and not path.is_symlink():
-                _sync(path, os.O_RDONLY)
+                _sync(path)
         sync(Path(inner))
 
 
@@ -166,8 +204,8 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(inner) / name for name in sorted(names))
 
 
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | PLAIN)
     try:
         os.fsync(handle)
     finally:
@@ -194,9 +232,9 @@ def _mode_of(path: Path) -> int | None:
 
 
 def _write_new(path: Path, data: bytes, mode: int | None, *, durable: bool = True) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | PLAIN, 0o666)
     try:
-        if mode is not None:
+        if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
         view = memoryview(data)
         while view:

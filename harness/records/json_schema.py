@@ -14,6 +14,7 @@ import textwrap
 import types
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from voxgate.harness.records.constraints import (
@@ -33,6 +34,7 @@ SCALARS: Mapping[Any, str] = {
     bool: "boolean",
     int: "integer",
     float: "number",
+    Path: "string",
     types.NoneType: "null",
 }
 Schema = dict[str, Any]

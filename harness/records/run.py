@@ -12,10 +12,10 @@ folders are read as ones that do not tell.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import Annotated, Any
 
 from voxgate.harness import compat
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.cell import Cell, Name, Option
 from voxgate.harness.records.constraints import (
     NON_EMPTY,

@@ -8,11 +8,11 @@ They hold decisions with their reasons, ready to be presented. They decide nothi
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import Fallback, OmitDefault
 from voxgate.harness.records.measurement import Better, Value

@@ -6,12 +6,12 @@ The records of a bisection: the target, the evidence of each step, and the resul
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from itertools import chain
 from typing import Any
 
 from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.machine.git import Commit
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.verdict import RunVerdict, Verdict, judgement_to_dict
 
 SCHEMA_VERSION = 1

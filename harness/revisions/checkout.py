@@ -42,7 +42,7 @@ from voxgate.harness.revisions.engine_environments import (
 )
 from voxgate.harness.revisions.environments import (
     Environment,
-    EnvironmentBase,
+    EnvironmentStore,
     Log,
     dependencies,
     run_build,
@@ -94,7 +94,7 @@ class WorktreeManager:
         self._project = project
         self._top = top
         self._job = job
-        self._ground = EnvironmentBase(
+        self._store = EnvironmentStore(
             environments=top / CACHE / "environments",
             project=_worktrees(top),
             log=log,
@@ -156,15 +156,21 @@ class WorktreeManager:
     ) -> Checkout:
         """Make a revision ready whose engine runs in an environment of its own."""
         how, label = recipe(tree), revision.label
-        side = side_engine(self._ground, need, self._project, tree, label)
+        side = side_engine(self._store, need, self._project, tree, label)
         if how.build or how.is_installed:
             where = partial(self._source, revision, tree)
             state = self._state(revision)
-            side = with_engine_project(self._ground, how, tree, where, state, label, side)
+            side = with_engine_project(self._store, how, tree, where, state, label, side)
         source_folder = [tree / "src"] if (tree / "src").is_dir() else []
         engine = engine_paths(side.launch, [*side.first, *source_folder, tree])
         told = check_there(need.target, need.words, need.asked, engine, packages, tree)
-        _check_origins(label, told.origins, (tree, *side.first))
+        if told.here:
+            _check_origins(label, told.origins, (tree, *side.first))
+        else:
+            self._store.log(
+                f"{label}: {side.launch.label} has files of its own; that they are the revision's "
+                "is not checked"
+            )
         made = Environment()
         launch = PythonEnv(
             paths=(self._measuring,),
@@ -225,13 +231,13 @@ class WorktreeManager:
         how, label, made = recipe(tree), revision.label, Environment()
         lacking = unmet(required(tree))
         if not revision.is_now and dependencies(tree) != dependencies(self._project):
-            made = with_dependencies(self._ground, tree, label, "has other dependencies")
+            made = with_dependencies(self._store, tree, label, "has other dependencies")
         elif lacking:
-            made = with_dependencies(self._ground, tree, label, f"requires {', '.join(lacking)}")
+            made = with_dependencies(self._store, tree, label, f"requires {', '.join(lacking)}")
         run_build(how, tree, made, label)
         if how.is_installed:
             where = partial(self._source, revision, tree)
-            made = with_project(self._ground, how, tree, where, self._state(revision), label, made)
+            made = with_project(self._store, how, tree, where, self._state(revision), label, made)
         if made.folder is None:
             return made, SHARED
         why = "it is built" if how.is_installed else "its dependencies differ"
@@ -288,7 +294,7 @@ class WorktreeManager:
             *([made.folder] if made.folder is not None else []),
             *more,
         )
-        return Territory(project=(*self._ground.project, self._top / CACHE), own=own)
+        return Territory(project=(*self._store.project, self._top / CACHE), own=own)
 
 
 @contextmanager

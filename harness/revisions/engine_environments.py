@@ -29,7 +29,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option
 from voxgate.harness.revisions.build_recipe import Recipe
 from voxgate.harness.revisions.commands import run
-from voxgate.harness.revisions.environments import Environment, EnvironmentBase, install, run_build
+from voxgate.harness.revisions.environments import Environment, EnvironmentStore, install, run_build
 from voxgate.harness.revisions.kept_environments import unless_ready
 from voxgate.harness.targets.other_python.connection import EngineLaunch
 from voxgate.harness.targets.other_python.find import find_environment, shown_environment
@@ -76,7 +76,7 @@ def engine_need(cells: Sequence[Cell]) -> EngineNeed | None:
 
 
 def side_engine(
-    ground: EnvironmentBase, need: EngineNeed, project: Path, tree: Path, label: str
+    store: EnvironmentStore, need: EngineNeed, project: Path, tree: Path, label: str
 ) -> SideEngine:
     """
     Return the environment of the engine in a tree: the shared one, or its own, made where there is
@@ -93,6 +93,8 @@ def side_engine(
         if lock is None:
             raise
         shared = None
+    if lock is not None and shared is not None and len(shared.command) > 1:
+        shared = None  # `uv run`: which interpreter that is, uv decides
     if lock is None or (
         shared is not None and here is not None and _content(lock) == _content(here)
     ):
@@ -100,12 +102,12 @@ def side_engine(
         return SideEngine(launch=shared, words=f"{shared.label}, shared")
     python = _interpreter(shared)
     digest = _digest(lock.name, _content(lock), _version(python))
-    folder = ground.environments / digest
-    with unless_ready(folder, ground.held) as is_ready:
+    folder = store.environments / digest
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} has its own {lock.name}; building its environment in {folder}")
+            store.log(f"{label} has its own {lock.name}; building its environment in {folder}")
             shutil.rmtree(folder, ignore_errors=True)
-            _build(folder, lock, python, _what(label))
+            _build(folder, lock, python, _what(label), chosen=shared is not None)
     made = find_environment((str(folder),), project)
     made = replace(made, label=shown_environment(need.words))
     words = f"its own ({folder.parent.parent.name}/environments/{digest}), as {lock.name} differs"
@@ -113,7 +115,7 @@ def side_engine(
 
 
 def with_engine_project(
-    ground: EnvironmentBase,
+    store: EnvironmentStore,
     how: Recipe,
     tree: Path,
     source: Callable[[], Path],
@@ -132,11 +134,11 @@ def with_engine_project(
         return side
     below = json.loads(run([python, "-c", SITE], _what(label)))
     digest = _digest("project", state, below, _version(python), list(how.install))
-    folder = ground.environments / digest
+    folder = store.environments / digest
     made = Environment(python=str(folder / "bin" / "python"), folder=folder)
-    with unless_ready(folder, ground.held) as is_ready:
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} is built for its side, in {folder}")
+            store.log(f"{label} is built for its side, in {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             has_pip = (Path(below) / "pip").is_dir()
             pip = ["--without-pip"] if has_pip or how.install else []
@@ -200,15 +202,19 @@ def _included(lock: Path, seen: tuple[Path, ...] = ()) -> Iterator[Path]:
                 yield from _included(lock.parent / name, (*seen, lock))
 
 
-def _build(folder: Path, lock: Path, python: str, what: str) -> None:
-    """Make an environment from a lock file. Raises HarnessError that begins with `what`."""
+def _build(folder: Path, lock: Path, python: str, what: str, *, chosen: bool = True) -> None:
+    """
+    Make an environment from a lock file; where nobody has chosen the interpreter, uv does. Raises
+    HarnessError that begins with `what`.
+    """
     log = folder.with_suffix(".log")
     program, env = str(folder / "bin" / "python"), dict(os.environ)
     uv = shutil.which("uv")
     if lock.name == "uv.lock":
         words = ["sync", "--frozen", "--no-install-project", "--project", str(lock.parent)]
         env |= {"UV_PROJECT_ENVIRONMENT": str(folder)}
-        commands = [[_tool("uv", what), *words, "--python", python]]
+        asked = ["--python", python] if chosen else []
+        commands = [[_tool("uv", what), *words, *asked]]
     elif lock.name.startswith("environment."):
         conda = next((each for each in CONDA if shutil.which(each)), "conda")
         words = ["create"] if conda == "micromamba" else ["env", "create"]

@@ -72,7 +72,7 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentBase:
+class EnvironmentStore:
     """
     The folder of environments, and the project folders whose packages must not be lent to them.
     """
@@ -98,19 +98,19 @@ def dependencies(tree: Path) -> dict[str, Any]:
     return needs
 
 
-def with_dependencies(ground: EnvironmentBase, tree: Path, label: str, why: str) -> Environment:
+def with_dependencies(store: EnvironmentStore, tree: Path, label: str, why: str) -> Environment:
     """
     Return an environment over this one that meets a tree's requirements, and a worker's; made where
     there is none.
     """
     needs = dependencies(tree)
     check_python(tree)
-    folder = ground.environments / _digest("dependencies", needs, _installed())
+    folder = store.environments / _digest("dependencies", needs, _installed())
     made = Environment(python=str(folder / "bin" / "python"), folder=folder)
-    with unless_ready(folder, ground.held) as is_ready:
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} {why}; building its environment in {folder}")
-            _begin(folder, ground, label)
+            store.log(f"{label} {why}; building its environment in {folder}")
+            _begin(folder, store, label)
             present = [name for name in WORKER if _is_installed(name)]
             _pip(made, [*_constraints(tree), *required(tree), *present], tree, _what(label))
             _register(made, read_project(tree).get("project", {}))
@@ -128,31 +128,31 @@ def run_build(how: Recipe, tree: Path, base: Environment, label: str) -> None:
 
 
 def with_project(
-    ground: EnvironmentBase,
+    store: EnvironmentStore,
     how: Recipe,
     tree: Path,
     source: Callable[[], Path],
     state: str,
     label: str,
-    base: Environment,
+    parent: Environment,
 ) -> Environment:
     """
-    Return an environment over `base` that holds the project, built from `source()` and not
+    Return an environment over `parent` that holds the project, built from `source()` and not
     editable.
 
     `state` names the content of the source: the same content is not built again.
     """
     digest = _digest(
-        "project", dependencies(tree), _installed(), state, str(base.folder), list(how.install)
+        "project", dependencies(tree), _installed(), state, str(parent.folder), list(how.install)
     )
-    folder = ground.environments / digest
+    folder = store.environments / digest
     made = Environment(
         python=str(folder / "bin" / "python"), first=site_packages(folder), folder=folder
     )
-    with unless_ready(folder, ground.held) as is_ready:
+    with unless_ready(folder, store.held) as is_ready:
         if not is_ready:
-            ground.log(f"{label} is built for its side, in {folder}")
-            _begin(folder, ground, label, base)
+            store.log(f"{label} is built for its side, in {folder}")
+            _begin(folder, store, label, parent)
             install(made, how, source(), label)
     return made
 
@@ -190,7 +190,7 @@ def _with_python(command: Sequence[str], made: Environment) -> list[str]:
 
 
 def _begin(
-    folder: Path, ground: EnvironmentBase, label: str, base: Environment | None = None
+    folder: Path, store: EnvironmentStore, label: str, parent: Environment | None = None
 ) -> None:
     """Make an empty environment over another one, by default over the one that voxgate runs in."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -198,11 +198,11 @@ def _begin(
     pip = ["--without-pip"] if find_spec("pip") is not None else []
     run([sys.executable, "-m", "venv", *pip, str(folder)], _what(label))
     below = (
-        [str(each) for each in site_packages(base.folder)]
-        if base is not None and base.folder is not None
+        [str(each) for each in site_packages(parent.folder)]
+        if parent is not None and parent.folder is not None
         else []
     )
-    lines = [*below, *lent_paths(ground.project)]
+    lines = [*below, *lent_paths(store.project)]
     for site in site_packages(folder):
         (site / "voxgate_lent.pth").write_text(
             "".join(f"{line}\n" for line in lines), encoding="utf-8"

@@ -35,8 +35,14 @@ def programs_of(cells: Sequence[Cell], base: Checkout, head: Checkout) -> tuple[
     for command in {str(cell.command): cell.command for cell in cells if cell.command}.values():
         files = [side_files(command, side) for side in (base, head)]
         texts = [", ".join(shown) for shown in files]
+        module = _module(command, base.tree)
+        same = (
+            "the same, so that they can differ only in other files"
+            if module is None
+            else f"{module} is each side's own"
+        )
         notes.append(
-            f"both sides run {texts[0]}: the same, so that they can differ only in other files"
+            f"both sides run {texts[0]}: {same}"
             if texts[0] == texts[1]
             else f"BASE runs {texts[0]}; HEAD runs {texts[1]}"
         )

@@ -5,13 +5,13 @@ Reads pyproject.toml and the metadata of packages; imports and installs nothing.
 """
 
 import platform
-import tomllib
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.documents import parse_toml
 
 WORKER = ("numpy", "soundfile", "soxr", "psutil", "packaging", "torch")
 """Packages without which a worker cannot measure, or not all that it can."""
@@ -32,7 +32,7 @@ def read_project(tree: Path) -> dict[str, Any]:
     """Read pyproject.toml; empty where there is none. Raises HarnessError if it cannot be read."""
     path = tree / "pyproject.toml"
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        document = parse_toml(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except RecursionError as error:
         raise HarnessError(
             f"{path} cannot be read: it is nested too deep; correct it in that revision"

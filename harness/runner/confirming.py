@@ -14,7 +14,8 @@ from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
-from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.records import documents
+from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome, run_suite
@@ -62,6 +63,7 @@ def measure_again(
         more=lambda rounds: undecided(again),
         energy=False,  # nothing is judged by it
         stages=False,
+        phase="confirming",
     )
 
 
@@ -79,7 +81,7 @@ def mark_confirming(folder: Path, confirm: Path, slugs: Collection[str]) -> None
     """
     try:
         confirm.mkdir(parents=True, exist_ok=True)
-        json_files.write_json(
+        documents.write_json(
             confirm / CONFIRMS,
             {"cells": sorted(slugs), "records": run_folder.records_digest(folder, slugs)},
         )
@@ -98,7 +100,7 @@ def confirms(folder: Path, confirm: Path, slugs: Collection[str] | None = None) 
         return slugs is None or {
             cell.slug for cell in run_folder.load_header(confirm).cells
         } == set(slugs)
-    mark = json_files.read_json(confirm / CONFIRMS, "")
+    mark = documents.read_json(confirm / CONFIRMS, "")
     cells = mark.get("cells")
     if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
         raise HarnessError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from voxgate.harness.machine.clock import Clock, WallClock, peak_cuda_bytes, peak_rss_bytes
+from voxgate.harness.machine.interference import DisturbanceWatch
 from voxgate.harness.records.cell import Cell, Option, Request, cell_to_json
 from voxgate.harness.records.constraints import NON_EMPTY
 from voxgate.harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
@@ -68,9 +69,8 @@ class EngineSide(Protocol):
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:
         """Of its last audio; None where it does not tell."""
 
-    @property
-    def pid(self) -> int | None:
-        """The process whose disturbance counts; None for this one."""
+    def watch(self, cpu: int | None) -> DisturbanceWatch | None:
+        """Return the watch over its process; None where that cannot be read from here."""
 
     def load(self, age_s: float) -> LoadTimes:
         """Import and load; this process is `age_s` old."""
@@ -112,8 +112,6 @@ class EngineSide(Protocol):
 class EngineHere:
     """A target in this process."""
 
-    pid: int | None = None
-
     def __init__(self, cell: Cell, defaults: Mapping[str, Option], *, listen: bool) -> None:
         self._cell, self._defaults = cell, defaults
         self._target: Target
@@ -148,6 +146,10 @@ class EngineHere:
         load_s = self._clock.seconds() - start_s
         self._target = target
         return LoadTimes(import_s=import_s, load_s=load_s)
+
+    def watch(self, cpu: int | None) -> DisturbanceWatch | None:
+        """Watch this process."""
+        return DisturbanceWatch(cpu=cpu)
 
     def effective(self) -> Options:
         """Return the target's options."""
@@ -259,10 +261,10 @@ class EngineThere:
         self.sample_rate_hz = 1
         self.chunk_boundaries_s: tuple[float, ...] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """Of the interpreter, where it has a number here."""
-        return self._process.pid
+    def watch(self, cpu: int | None) -> DisturbanceWatch | None:
+        """Watch the interpreter, where it has a number here."""
+        pid = self._process.pid
+        return None if pid is None else DisturbanceWatch(cpu=cpu, pid=pid)
 
     def load(self, age_s: float) -> LoadTimes:
         """

@@ -149,19 +149,6 @@ def parts_of_environments(prefixes: Iterable[str]) -> tuple[Path, ...]:
     )
 
 
-def territory_to_json(territory: Territory) -> dict[str, list[str]]:
-    """Return a territory as plain JSON values."""
-    return {
-        "project": [str(path) for path in territory.project],
-        "own": [str(path) for path in territory.own],
-    }
-
-
-def territory_from_json(data: Mapping[str, Any]) -> Territory:
-    """Read what `territory_to_json` wrote."""
-    return Territory(project=tuple(map(Path, data["project"])), own=tuple(map(Path, data["own"])))
-
-
 def _is_foreign(path: str, theirs: Iterable[str], ours: Iterable[str]) -> bool:
     """
     Whether the innermost folder that holds a path is not the side's; metadata of packages counts

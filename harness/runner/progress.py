@@ -7,15 +7,17 @@ worker is measured.
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichBar
 
 from voxgate.harness.machine.clock import Clock, WallClock
+from voxgate.harness.machine.readiness import disturbance
 
 PLAIN_EVERY_S = 10.0
+MEASURING = "measuring"
 ScoreProgress = Callable[[int, int], None]
 """Called with (scores done, scores to compute)."""
 
@@ -23,8 +25,11 @@ ScoreProgress = Callable[[int, int], None]
 class Progress(Protocol):
     """Somewhere to report to."""
 
-    def start(self, total: int) -> None:
-        """Begin: `total` steps are to come."""
+    def phase(self, name: str) -> None:
+        """Name what is done from now on: `measuring round 1 of 3`, `scoring`, `judging`."""
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
+        """Begin a phase of which `total` steps are to come."""
 
     def step(self, text: str, eta_s: float | None) -> None:
         """One step is done; `eta_s` seconds are left, None if that cannot be said yet."""
@@ -65,7 +70,10 @@ class TimeEstimate:
 class Silent:
     """Reports nothing."""
 
-    def start(self, total: int) -> None:
+    def phase(self, name: str) -> None:
+        """Go on to something else."""
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
         """Begin."""
 
     def step(self, text: str, eta_s: float | None) -> None:
@@ -76,33 +84,48 @@ class Silent:
 
 
 class Bar:
-    """A bar with the time left, redrawn in place."""
+    """A bar with phase, time since the command began and time left, redrawn in place."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, clock: Clock | None = None) -> None:
+        self._clock = clock or WallClock()
+        self._began_s = self._clock.seconds()
         columns = (
+            TextColumn("{task.fields[phase]}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[elapsed]}"),
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.description}"),
         )
         self._bar = RichBar(
             *columns, console=console or Console(stderr=True), auto_refresh=False, transient=True
         )
-        self._task = self._bar.add_task("", total=None, left="")
+        self._task = self._bar.add_task("", total=None, left="", phase=MEASURING, elapsed="")
 
-    def start(self, total: int) -> None:
+    def phase(self, name: str) -> None:
+        """Name the phase, and show it at once."""
+        self._bar.update(self._task, phase=name, description="", left="", **self._elapsed())
+        self._bar.start()
+        self._bar.refresh()
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
         """Draw the empty bar, anew for every run and for the rounds that are added to one."""
-        self._bar.update(self._task, total=total, completed=0)
+        self._bar.update(self._task, total=total, completed=0, phase=phase, **self._elapsed())
         self._bar.start()
 
     def step(self, text: str, eta_s: float | None) -> None:
         """Move the bar."""
-        self._bar.update(self._task, advance=1, description=text, left=left(eta_s))
+        self._bar.update(
+            self._task, advance=1, description=text, left=left(eta_s), **self._elapsed()
+        )
         self._bar.refresh()
 
     def end(self) -> None:
         """Remove the bar."""
         self._bar.stop()
+
+    def _elapsed(self) -> dict[str, Any]:
+        return {"elapsed": elapsed(self._clock.seconds() - self._began_s)}
 
 
 class Lines:
@@ -111,12 +134,19 @@ class Lines:
     def __init__(self, out: TextIO | None = None, clock: Clock | None = None) -> None:
         self._out = out or sys.stderr
         self._clock = clock or WallClock()
+        self._began_s = self._clock.seconds()
+        self._phase = MEASURING
         self._total = self._done = 0
         self._next_s = float("-inf")
 
-    def start(self, total: int) -> None:
+    def phase(self, name: str) -> None:
+        """Show that something else is done from now on."""
+        self._phase = name
+        self._say(f"{self._done}/{self._total}" if self._total else "")
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
         """Set the number of steps, anew for every run and for the rounds that are added to one."""
-        self._total, self._done = total, 0
+        self._phase, self._total, self._done = phase, total, 0
         self._say(f"0/{total}")
         self._next_s = self._clock.seconds() + PLAIN_EVERY_S
 
@@ -128,11 +158,14 @@ class Lines:
             self._next_s = self._clock.seconds() + PLAIN_EVERY_S
 
     def end(self) -> None:
-        """Show the number of finished steps."""
-        self._say(f"{self._done}/{self._total} done")
+        """Show the number of finished steps, if the phase has steps."""
+        if self._total:
+            self._say(f"{self._done}/{self._total} done")
+        self._total = self._done = 0
 
     def _say(self, line: str) -> None:
-        print(f"measuring {line}", file=self._out, flush=True)
+        took = elapsed(self._clock.seconds() - self._began_s)
+        print(" ".join(filter(None, (self._phase, line, f"({took})"))), file=self._out, flush=True)
 
 
 def make_progress(is_terminal: Callable[[], bool] = sys.stderr.isatty) -> Progress:
@@ -140,9 +173,72 @@ def make_progress(is_terminal: Callable[[], bool] = sys.stderr.isatty) -> Progre
     return Bar() if is_terminal() else Lines()
 
 
+class Cautioned:
+    """A display that first prints what speaks against measuring: once, before the first step."""
+
+    def __init__(
+        self, display: Progress, find: Callable[[], str] = disturbance, out: TextIO | None = None
+    ) -> None:
+        self._display, self._find, self._out = display, find, out or sys.stderr
+        self._begun = False
+
+    def phase(self, name: str) -> None:
+        """Pass it on."""
+        self._display.phase(name)
+
+    def start(self, total: int, phase: str = MEASURING) -> None:
+        """Look at the machine before its own work makes it busy, and begin."""
+        if not self._begun and (why := self._find()):
+            print(f"voxgate: {why}", file=self._out, flush=True)
+        self._begun = True
+        self._display.start(total, phase)
+
+    def step(self, text: str, eta_s: float | None) -> None:
+        """Pass it on."""
+        self._display.step(text, eta_s)
+
+    def end(self) -> None:
+        """Pass it on."""
+        self._display.end()
+
+
+def measuring_progress() -> Progress:
+    """Return the display of a run on this machine."""
+    return Cautioned(make_progress())
+
+
+def score_progress(progress: Progress | None = None, then: str = "") -> ScoreProgress:
+    """
+    Return the progress of scoring, from its first score on, in a display of its own if none is
+    given; `then` is the phase that follows.
+    """
+    display, under_way = progress or make_progress(), False
+
+    def show(done: int, total: int) -> None:
+        nonlocal under_way
+        if not under_way:
+            display.start(total, "scoring")
+            under_way = True
+        display.step("", None)
+        if done >= total:
+            display.end()
+            under_way = False
+            if then:
+                display.phase(then)
+
+    return show
+
+
 def left(eta_s: float | None) -> str:
     """Return the remaining time: `1 m 05 s left`; empty if unknown."""
-    if eta_s is None:
-        return ""
-    minutes, seconds = divmod(round(eta_s), 60)
-    return f"{minutes} m {seconds:02} s left" if minutes else f"{seconds} s left"
+    return "" if eta_s is None else f"{_for_people(eta_s)} left"
+
+
+def elapsed(duration_s: float) -> str:
+    """Return the time since the begin: `1 m 05 s elapsed`."""
+    return f"{_for_people(duration_s)} elapsed"
+
+
+def _for_people(duration_s: float) -> str:
+    minutes, seconds = divmod(round(duration_s), 60)
+    return f"{minutes} m {seconds:02} s" if minutes else f"{seconds} s"

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from voxgate.harness.errors import HarnessError, SessionInterruptedError
 from voxgate.harness.machine.identity import comparable
+from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.records.run import Failure, Phase, ProcessRecord
-from voxgate.harness.runner import json_files, process_files, run_folder
+from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.run_header import RunHeader
 
 
@@ -181,7 +182,7 @@ def begin(folder: Path, facts: SessionSpec) -> None:
     """Write the specification of a session. Raises HarnessError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        json_files.write_json(folder / FILE, facts)
+        documents.write_json(folder / FILE, facts)
     except OSError as error:
         raise HarnessError(
             f"cannot write to {folder}: {error.strerror}; choose another --out or make room"
@@ -220,7 +221,7 @@ def _begun(folder: Path, facts: SessionSpec) -> Path:
 
 
 def _facts(folder: Path) -> SessionSpec:
-    return json_files.read_json(
+    return documents.read_json(
         folder / FILE,
         f"{folder} holds nothing to resume: it has no {FILE}; begin it without --resume",
     )

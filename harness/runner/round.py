@@ -100,7 +100,7 @@ class Round:
             repeat=repeat,
             folder=side.folder,
             launch=side.launch,
-            samples_before=before,
+            iterations_before=before,
         )
         child = self._crew.start(post)
         if child is None:

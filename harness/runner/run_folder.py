@@ -36,6 +36,7 @@ from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import Range
 from voxgate.harness.records.contained_files import check_tree
+from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.records.environment import environment_from_json, facts_of
 from voxgate.harness.records.files import file_sha256, write_atomic
 from voxgate.harness.records.measurement import (
@@ -52,7 +53,6 @@ from voxgate.harness.records.run import (
     Run,
     spec_fields,
 )
-from voxgate.harness.runner.json_files import read_json, write_json
 from voxgate.harness.runner.process_files import begun_processes, load_process, slug_of
 from voxgate.harness.runner.run_header import RunHeader, header_from_json
 

@@ -5,12 +5,12 @@ The header of a run: everything that is known before its first process.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.machine.identity import environment
+from voxgate.harness.python310 import parse_iso
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import Range
@@ -98,7 +98,7 @@ def header_from_json(data: Mapping[str, Any]) -> RunHeader:
 
 def _check_created(created: str) -> None:
     try:
-        year = datetime.fromisoformat(created).year
+        year = parse_iso(created).year
     except ValueError:
         year = 0
     if not 1970 <= year < 9000:

@@ -31,7 +31,7 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import WORKLOAD, Failure
 from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.interleaving import batches
-from voxgate.harness.runner.progress import Progress, Silent
+from voxgate.harness.runner.progress import MEASURING, Progress, Silent
 from voxgate.harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
 from voxgate.harness.runner.round import DiskFullError, Round, Variant
 from voxgate.harness.runner.run_header import RunHeader, header_of_suite
@@ -78,11 +78,12 @@ def run_suite(
     more: ExtraRounds | None = None,
     energy: bool = True,
     stages: bool = True,
+    phase: str = MEASURING,
 ) -> Outcome:
     """
     Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still
     missing there. `energy` and `stages` say whether the processes of the planned rounds add these
-    passes.
+    passes; `phase` names them to `progress`.
 
     Raises HarnessError for options that the target does not know, a folder that is in use or
     belongs to another run, and a full disk.
@@ -98,7 +99,14 @@ def run_suite(
     sides = [Variant(header=header, folder=folder)]
     rounds = header.repeats if stages else 0
     return Runner(
-        sides, profile, timeout_s, progress or Silent(), more, metered, stage_rounds=rounds
+        sides,
+        profile,
+        timeout_s,
+        progress or Silent(),
+        more,
+        metered,
+        stage_rounds=rounds,
+        phase=phase,
     ).run()[0]
 
 
@@ -188,7 +196,9 @@ class Runner:
         energy: Collection[str] = (),
         *,
         stage_rounds: int = 0,
+        phase: str = MEASURING,
     ) -> None:
+        self._phase = phase
         self._sides = [replace(side, folder=side.folder.absolute()) for side in sides]
         self._profile = profile
         self._more = more
@@ -263,7 +273,7 @@ class Runner:
                     for (slug, repeat), remainder_ in stock.todo.items()
                 }
             )
-        self._ledger.start()
+        self._ledger.start(self._phase)
 
     def _rounds(self) -> int:
         """
@@ -294,11 +304,12 @@ class Runner:
                     if pending is not None
                 }
             )
-            self._ledger.start()
+            self._ledger.start(self._phase)
             self._round(rounds)
             rounds += 1
 
     def _round(self, repeat: int) -> None:
+        self._ledger.begin_round(self._phase, repeat, self._plan.repeats)
         slugs = list(
             dict.fromkeys(slot.slug for slot in self._cells if (slot, repeat) in self._ledger.todo)
         )

@@ -59,11 +59,16 @@ class WorkQueue:
                 {"prepare": 1, "measure": len(pending.missing), **longer, **power}
             )
 
-    def start(self) -> None:
-        """Begin to tell how far it is."""
+    def start(self, label: str) -> None:
+        """Begin to show how much of a phase is done."""
         total = sum(self._left.values(), Counter())
         self._pace = TimeEstimate(total)
-        self._progress.start(total.total())
+        self._progress.start(total.total(), label)
+
+    def begin_round(self, label: str, repeat: int, rounds: int) -> None:
+        """Show which round is measured: `measuring round 1 of 3`."""
+        of = f" of {rounds}" if repeat < rounds else ", added"
+        self._progress.phase(f"{label} round {repeat + 1}{of}")
 
     def end(self) -> None:
         """End the progress display."""

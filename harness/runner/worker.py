@@ -61,8 +61,7 @@ from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
-from voxgate.harness.runner.worker_output import claim_stdout
-from voxgate.harness.runner.worker_request import WorkerRequest, read_job
+from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 
 Record = dict[str, object]
 
@@ -133,8 +132,8 @@ class Worker:
         times = self._engine.load(self._age_s)
         if self._engine.virtual:
             self._watch = None  # what real time was lost has no share in a time that is told
-        elif self._watch is not None and self._engine.pid is not None:
-            self._watch = DisturbanceWatch(cpu=self._job.cpu, pid=self._engine.pid)
+        elif self._watch is not None:
+            self._watch = self._engine.watch(self._job.cpu)
         told = {"import_s": times.import_s, "load_s": times.load_s, "alone": bool(command["alone"])}
         self._note({"kind": "loaded", **told, "effective": dict(self._engine.effective())})
         freeze_gc()

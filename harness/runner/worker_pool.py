@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 
 from voxgate.harness.machine.profiles import Profile, allowed_cpus
-from voxgate.harness.records.cell import Cell, cell_to_json
+from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.run import Failure, FailureKind, Phase
 from voxgate.harness.runner import process_files
-from voxgate.harness.runner.opened_files import territory_to_json
+from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
 
 WARMUP = 2
@@ -46,7 +46,7 @@ class WorkerSpec:
     folder: Path
     """The run folder, absolute."""
     launch: PythonEnv
-    samples_before: int
+    iterations_before: int
     """How many iterations an interrupted process left for this repeat."""
 
 
@@ -71,25 +71,25 @@ class WorkerPool:
     def start(self, post: WorkerSpec) -> WorkerProcess | None:
         """Start a worker; None if all are being stopped."""
         log = process_files.log_path(post.folder, post.cell.slug, post.repeat)
-        job = {
-            "cell": cell_to_json(post.cell),
-            "repeat": post.repeat,
-            "folder": str(post.folder),
-            "log": str(log),
-            "defaults": dict(self._profile.defaults),
-            "cpus": self._cpus,
-            "cpu": self._cpu,
-            "known": known_audio(post.folder, post.cell.slug),
-            "iterations_before": post.samples_before,
-            "territory": None
-            if post.launch.territory is None
-            else territory_to_json(post.launch.territory),
-            "engine": None if post.launch.engine is None else to_json(post.launch.engine),
-        }
+        request = WorkerRequest(
+            cell=post.cell,
+            repeat=post.repeat,
+            folder=post.folder,
+            log=log,
+            defaults=self._profile.defaults,
+            cpus=tuple(self._cpus),
+            cpu=self._cpu,
+            known=known_audio(post.folder, post.cell.slug),
+            iterations_before=post.iterations_before,
+            territory=post.launch.territory,
+            engine=post.launch.engine,
+        )
         with self._lock:
             if self.stopping:
                 return None
-            child = WorkerProcess(job, log.with_suffix(""), self._profile.env, post.launch)
+            child = WorkerProcess(
+                to_json(request), log.with_suffix(""), self._profile.env, post.launch
+            )
             self._alive.add(child)
         return child
 

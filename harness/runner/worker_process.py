@@ -20,8 +20,8 @@ from typing import Any
 
 from voxgate.harness.machine.process_guard import GUARD
 from voxgate.harness.records.codec import from_json
+from voxgate.harness.records.documents import write_json
 from voxgate.harness.records.run import Failure, FailureKind
-from voxgate.harness.runner.json_files import write_json
 from voxgate.harness.runner.opened_files import Territory
 from voxgate.harness.targets.other_python.connection import EngineLaunch
 
@@ -109,7 +109,7 @@ class WorkerProcess:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
         except BrokenPipeError as error:
             raise self._death() from error
-        answer: dict[str, Any] = json.loads(self._line(command, timeout_s))
+        answer: dict[str, Any] = json.loads(self._await_answer(command, timeout_s))
         if "failed" in answer:
             failure = from_json(Failure, answer["failed"], "the answer of the worker")
             self._end()
@@ -133,7 +133,7 @@ class WorkerProcess:
             os.close(self._handle)
             self._handle = None
 
-    def _line(self, command: Mapping[str, object], timeout_s: float) -> bytes:
+    def _await_answer(self, command: Mapping[str, object], timeout_s: float) -> bytes:
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)

@@ -21,10 +21,11 @@ from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.audio.kept_audio import check_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import digest_of, installed, package_of, select_metrics
+from voxgate.harness.records import documents
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import lacks_package
 from voxgate.harness.records.run import HeardTexts, Run
-from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import score_run
 
@@ -114,7 +115,7 @@ def keep_scores(
         if transcripts is not None:
             run_folder.save_transcripts(folder, transcripts)
         run_folder.save_measurements(folder, measurements)
-        json_files.write_json(folder / FILE, stamp)
+        documents.write_json(folder / FILE, stamp)
     except OSError as error:
         raise HarnessError(
             f"cannot keep the scores in {folder}: {error.strerror}; make room, then run this again"
@@ -131,7 +132,7 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
     if not (folder / "measurements.json").exists():
         return False
     kept = run_folder.load_measurements(folder)
-    before = json_files.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
+    before = documents.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
     if _same(before, now) and not _can_be_filled(kept):
         return True
     if any((Path(run.folder) / file).exists() for file in _named(run)):

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from voxgate.harness.analysis.caveats import takes_differ
+from voxgate.harness.machine.profiles import cpu_count
 from voxgate.harness.metrics.metric import Need
 from voxgate.harness.metrics.registry import GOLDEN, entry, select_metrics
 from voxgate.harness.metrics.word_errors import ErrorCounts
@@ -71,7 +72,7 @@ def score_run(
         cache_dir=cache_dir or default_cache_dir(),
         judge=RecognizerOptions(engine=run.judge),
         metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
-        workers=workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+        workers=workers or min(cpu_count(), MOST_WORKERS),
         progress=progress,
     )
     scores = {name: scored[job.key] for name, job in jobs.items()}

@@ -16,7 +16,7 @@ import numpy as np
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
-from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entry, full_version, installed
+from voxgate.harness.metrics.registry import MetricSpec, entry, full_version, installed
 from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.scoring.cache import cache_key
 from voxgate.harness.scoring.task import AudioTask
@@ -146,8 +146,7 @@ def _missing_package(line: MetricSpec) -> Missing | None:
     """Return the package that is not installed, as Missing; None if all are."""
     if not line.package or installed(line.package):
         return None
-    install = "voxgate[panel]" if entry(line.base).family in FAMILIES.values() else line.package
-    return not_installed(line.package, f"pip install {install}")
+    return not_installed(line.package)
 
 
 def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:

@@ -11,6 +11,7 @@ batch: about 700 MB, 1.2 GB with the multilingual one.
 """
 
 import functools
+import importlib.util
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from voxgate.harness.metrics.word_errors import ErrorCounts, char_errors, rates,
 from voxgate.harness.models import faster_whisper, whisper
 from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights, primary_language
 from voxgate.harness.records.cell import ENGLISH
-from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.measurement import Missing, Value, how_to_install, not_installed
 from voxgate.harness.records.run import OPENAI
 from voxgate.harness.scoring.cache import cache_key
 from voxgate.harness.scoring.process_pool import Crashed, PoolBatch
@@ -41,6 +42,12 @@ ENGINES = (OPENAI, FASTER)
 openai-whisper is the recogniser of the baselines; the other is a second opinion on the same
 weights.
 """
+
+
+WITHOUT_TORCH = (
+    f"{how_to_install(OPENAI)}, or {how_to_install(FASTER)} and give the suite judge={FASTER!r}"
+)
+"""What helps where the recogniser of the baselines is absent; the other one needs no torch."""
 
 
 class Recognizer(Protocol):
@@ -165,6 +172,8 @@ def transcribe_files(task: TranscriptionTask) -> list[Transcript]:
 def _recognizer(engine: str, weights: tuple[Path, ...]) -> Recognizer | Missing:
     if engine == FASTER:
         return faster_whisper.load_recognizer(*weights)
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("whisper") is None:
+        return not_installed(OPENAI, WITHOUT_TORCH)
     import torch
 
     torch.set_num_threads(1)

@@ -60,7 +60,7 @@ def write_picture(trust: QualityTrust, path: Path) -> None:
     """
     if not trust.columns:
         raise HarnessError(
-            "no metric had a value, so there is no picture to draw; install voxgate[panel]"
+            "no metric had a value, so there is no picture to draw; install voxgate[models]"
         )
     out = io.BytesIO()
     _figure(trust).savefig(out, format="png", dpi=DPI, metadata={"Software": None})

@@ -94,7 +94,8 @@ def dropout(duration_s: float) -> Change:
     """Silence `duration_s` seconds in the middle of the speech."""
 
     def change(speech: SpokenUtterance) -> Audio:
-        changed, half = speech.audio.copy(), round(duration_s * speech.rate_hz / 2)
+        changed: Audio = speech.audio.copy()
+        half = round(duration_s * speech.rate_hz / 2)
         changed[max(0, middle_of(speech.audio) - half) : middle_of(speech.audio) + half] = 0.0
         return changed
 
@@ -112,7 +113,7 @@ def mute_tail(duration_s: float) -> Change:
     """Swallow the last `duration_s` seconds of the speech; the audio stays as long as it was."""
 
     def change(speech: SpokenUtterance) -> Audio:
-        changed = speech.audio.copy()
+        changed: Audio = speech.audio.copy()
         changed[max(0, _end(speech.audio) - round(duration_s * speech.rate_hz)) :] = 0.0
         return changed
 
@@ -274,7 +275,7 @@ def inverted(speech: SpokenUtterance) -> Audio:
 
 def not_a_number(speech: SpokenUtterance) -> Audio:
     """Set one sample in the middle to NaN."""
-    changed = speech.audio.copy()
+    changed: Audio = speech.audio.copy()
     changed[middle_of(speech.audio)] = np.nan
     return changed
 

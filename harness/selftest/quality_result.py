@@ -8,9 +8,9 @@ nothing; `render_quality.py` and `draw_quality.py` do.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain
 
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.verdict import MetricVerdict, Verdict
 from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
 

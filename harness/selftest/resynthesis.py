@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voxgate.harness.audio.files import Audio
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.measurement import how_to_install
 from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
 
 END_S = 0.35
@@ -107,7 +108,7 @@ def _world() -> ModuleType:
             import pyworld
     except ImportError as error:  # or pkg_resources, which it imports; that extra brings both
         raise HarnessError(
-            f"pyworld is needed to resynthesise speech ({error}); pip install voxgate[panel]"
+            f"pyworld is needed to resynthesise speech ({error}); {how_to_install('pyworld')}"
         ) from error
     module: ModuleType = pyworld
     return module

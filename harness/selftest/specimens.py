@@ -8,7 +8,6 @@ from. Recorded audio is never changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import Iteration, ProcessRecord, Run
 from voxgate.harness.runner import run_folder

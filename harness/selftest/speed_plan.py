@@ -10,18 +10,19 @@ engine, where caches and clocks are those of the real work.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.run import Phase, ProcessRecord
-from voxgate.harness.runner import json_files, run_folder
+from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
 from voxgate.harness.runner.runner import Runner, make_header
@@ -122,12 +123,12 @@ def round_s(cost: Cost, sides: int, loading: int) -> float:
 def save(folder: Path, setup: Setup) -> None:
     """Write it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    json_files.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **asdict(setup)})
+    documents.write_json(folder / FILE, {"schema_version": SCHEMA_VERSION, **to_json(setup)})
 
 
 def load(folder: Path) -> Setup:
     """Load a setup. Raises HarnessError if there is no selftest, or one of another schema."""
-    data = json_files.read_json(
+    data = documents.read_json(
         folder / FILE, f"{folder} holds no selftest; begin one without --resume"
     )
     if data.get("schema_version") != SCHEMA_VERSION:
@@ -135,7 +136,8 @@ def load(folder: Path) -> Setup:
             f"{folder / FILE} has schema {data.get('schema_version')!r}, this voxgate reads "
             f"{SCHEMA_VERSION}; begin a new one"
         )
-    return _from_json({name: value for name, value in data.items() if name != "schema_version"})
+    held = {name: value for name, value in data.items() if name != "schema_version"}
+    return from_json(Setup, held, str(folder / FILE))
 
 
 def latest(root: Path) -> Path:
@@ -155,11 +157,6 @@ def same_question(old: Setup, asked: Mapping[str, object]) -> Sequence[str]:
         for name, value in asked.items()
         if getattr(old, name) != value
     ]
-
-
-def _from_json(data: Mapping[str, Any]) -> Setup:
-    costs = {slug: Cost(**cost) for slug, cost in data["costs"].items()}
-    return Setup(**{**data, "costs": costs, "sizes": tuple(data["sizes"])})
 
 
 UNITS = 200

@@ -26,11 +26,11 @@ FOLDER = "suites"
 ENGINE, COMMAND = "engine", "command"
 """The target that is this package's own engine, and the target that is a program."""
 PIPELINES = {"http": "speech", "flite": "flite"}
-"""Built-in target -> its only pipeline."""
-ANY_PIPELINE = "any"
-"""Of a target that a suite names no pipeline of."""
+"""Built-in target -> its only pipeline; without a name, that of another's target is `any`."""
 TEXTS = tuple("pipeline workload target protocol judge name because question".split())
 """Fields that hold a text."""
+INSTALLED = Path(__file__).parents[2]
+"""Holds the suites of the embedded voice: voxgate's folder, or where it is developed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Suite:
         _check_shapes(self)
         _command_of(self)
         _check_axes(self)
-        _check_options(self)
+        _check_option_values(self)
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
@@ -120,14 +120,7 @@ class Suite:
         excluded: dict[str, str] = {}
         used: set[int] = set()
         for values in _product(self.axes):
-            rule = next(
-                (
-                    index
-                    for index, (match, _) in enumerate(rules)
-                    if match.items() <= values.items()
-                ),
-                None,
-            )
+            rule = next((n for n, (m, _) in enumerate(rules) if m.items() <= values.items()), None)
             if rule is None:
                 combinations.append(values)
             else:
@@ -166,7 +159,7 @@ class Suite:
         """Return the pipeline of a suite that names none."""
         if self.target == COMMAND:
             return self.protocol
-        return PIPELINES.get(self.target, ANY_PIPELINE)
+        return PIPELINES.get(self.target, "any")
 
     def _reference(self, cells: tuple[Cell, ...]) -> str:
         if not cells:
@@ -185,7 +178,7 @@ class Suite:
 def load_suite(name_or_path: str | Path, root: Path | None = None) -> Suite:
     """
     Read `suites/<name>.py` below `root` (the working directory, if none is given), or the file at a
-    path.
+    path; a root without suites has those of the embedded voice.
 
     Raises HarnessError if there is none, if the file cannot be run (with file and line), or if it
     defines no `suite`.
@@ -218,14 +211,22 @@ def has_suite(name_or_path: str, root: Path) -> bool:
     return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
+def _installed(root: Path) -> tuple[Path, ...]:
+    """
+    Name where the embedded voice's suites are installed, for a folder that has no suites of its
+    own: so `voxgate check smoke` works anywhere, and a slip of the pen never measures that voice.
+    """
+    return () if (root / FOLDER).exists() else (INSTALLED,)
+
+
 def _path(name: str, root: Path) -> Path:
     return root / name if name.endswith(".py") else root / FOLDER / f"{name}.py"
 
 
 def _find(name: str, root: Path) -> Path:
-    path = _path(name, root)
-    if has_suite(name, root):
-        return path
+    for place in (root, *_installed(root)):
+        if has_suite(name, place):
+            return _path(name, place)
     names = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
     raise HarnessError(f"unknown suite {name!r}; known are {names}")
 
@@ -381,7 +382,7 @@ def _check_axes(suite: Suite) -> None:
         )
 
 
-def _check_options(suite: Suite) -> None:
+def _check_option_values(suite: Suite) -> None:
     values = [(name, value) for name, choices in suite.axes.items() for value in choices]
     for mapping in (*suite.cells, suite.fixed, suite.reference or {}):
         values.extend(mapping.items())

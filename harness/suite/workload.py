@@ -10,13 +10,13 @@ that speaker, relative to the file.
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.documents import parse_toml
 
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis")
@@ -44,8 +44,8 @@ def load_workload(name: str, root: Path | None = None) -> Workload:
             "path of a .toml file"
         )
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = parse_toml(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise HarnessError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}; make it readable") from error

@@ -133,7 +133,7 @@ class ScriptedTarget(Target):
             with watch(stage):
                 self.clock.advance(duration_s)
         if self._is_seedless():
-            options["seed"] = int.from_bytes(os.urandom(4))
+            options["seed"] = int.from_bytes(os.urandom(4), "big")
             options["audio_s"] *= 1.0 + 0.004 * (options["seed"] % 5 - 2)
         audio = _hum(options, request, self._script.get("click", 0.0))
         if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:

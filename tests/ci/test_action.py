@@ -214,5 +214,12 @@ def test_it_installs_voxgate_of_its_own_revision_and_what_the_engine_needs(tmp_p
     assert done.code == 0, done.log
     asked = (tmp_path / "asked").read_text().split("\n")
     assert asked[:4] == ["-m", "pip", "install", "--disable-pip-version-check"]
-    assert asked[4:-1] == [f"{tmp_path}/../../..", "-e", ".", "torch>=2", "$(touch", "pwned)"]
+    assert asked[4:-1] == [
+        f"{tmp_path}/../../..[engine,panel]",
+        "-e",
+        ".",
+        "torch>=2",
+        "$(touch",
+        "pwned)",
+    ]
     assert not (tmp_path / "pwned").exists()

@@ -30,12 +30,16 @@ GUIDES = (
     "nightly-on-a-jetson",
 )
 """In the order in which they are read: the first one makes the repository of the others."""
+SIMULATED = "*Simulated:*"
+"""Commands that `test_simulated_board.py` runs, on a board of files."""
 NOT_RUN = {
     "quickstart-pr-gate": ["takes ten minutes", "needs GitHub"],
-    "nightly-on-a-jetson": ["needs a Jetson"] * 3 + ["needs GitHub"] * 2,
+    "nightly-on-a-jetson": [SIMULATED] * 8,
 }
 FENCE = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```\n", re.DOTALL
+    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n|(?P<simulated>\*Simulated:\*)\n\n)?"
+    r"```(?P<language>\w*)\n(?P<text>.*?)```\n",
+    re.DOTALL,
 )
 
 
@@ -50,7 +54,7 @@ class Block:
 def blocks(guide: str) -> list[Block]:
     found = FENCE.finditer((DOCS / f"{guide}.md").read_text())
     return [
-        Block(text=each["text"], reason=each["reason"] or "")
+        Block(text=each["text"], reason=each["reason"] or each["simulated"] or "")
         for each in found
         if each["language"] in ("sh", "console")
     ]
@@ -249,6 +253,9 @@ def test_the_nightly_guide_s_other_commands_run(first: str, place: Place) -> Non
     said = place.run("nightly-on-a-jetson")
     assert "profile jetson-agx-orin-maxn is for another device" in said
     assert lint_nightly(place) == (0, "")
+    made = (place.folder / ".github" / "workflows" / "nightly-jetson.yml").read_text()
+    example = (EXAMPLES / "ci" / "workflows" / "nightly-jetson.yml").read_text()
+    assert re.sub(r"@[0-9a-f]{40}", "@COMMIT", made) == example
     assert (place.folder / "site" / "index.html").is_file()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ci.conftest import environment
 from tests.ci.fake_github import FakeGitHub
-from tests.ci.fake_runner import Ran, Runner
+from tests.ci.fake_runner import ROOT, Ran, Runner
 from tests.ci.quick_voxgate import install
 from tests.harness.report.outcomes import written
 
@@ -43,6 +43,9 @@ def board(tmp_path: Path) -> Path:
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "make").write_text(f'#!/bin/sh\necho "make $@" >> {cwd}/asked\n')
     (tmp_path / "tools" / "make").chmod(0o755)
+    installer = cwd / "docs" / "examples" / "jetson" / "install.sh"
+    installer.parent.mkdir(parents=True)
+    installer.write_text((ROOT / installer.relative_to(cwd)).read_text())
     put(
         cwd,
         doctor={"fit": True, "line": "fit to measure"},

@@ -3,6 +3,7 @@ Every workflow and action: checked by actionlint, shellcheck and zizmor, and by 
 tool knows.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from tests.ci.fake_runner import ROOT, WORKFLOWS, read
+from voxgate.harness.scaffold.render import Answers, render
 
 FILES = sorted([*(ROOT / ".github").rglob("*.yml")])
 ACTIONS = [path for path in FILES if path.name == "action.yml"]
@@ -83,6 +85,110 @@ def test_workflows_and_actions_pass_zizmor() -> None:
         tool("zizmor"), "--offline", "--no-progress", "--min-severity=medium", ".github"
     )
     assert code == 0, said
+
+
+CALLS = (
+    ("python", "mytts:speak"),
+    ("command", "sh speak.sh {text} {wav}"),
+    ("command", "mytts --text {text} --out {wav}"),
+    ("http", "http://127.0.0.1:8080"),
+    ("http", "https://tts.example.org/a?b='c'"),
+)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (),
+        (".venv/pyvenv.cfg",),
+        (".venv/pyvenv.cfg", "pyproject.toml", "requirements.txt", "Dockerfile"),
+    ],
+)
+@pytest.mark.parametrize(("engine", "call"), CALLS)
+def test_a_workflow_that_init_writes_passes_the_linters_and_pins_as_ours_do(
+    engine: str, call: str, files: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    answers = Answers(name="voice", engine=engine, call=call, ci="github")
+    [(name, text)] = [each for each in render(answers, tmp_path).items() if "workflow" in each[0]]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert lint(path) == (0, "")
+    code, said = run(
+        tool("zizmor"), "--offline", "--no-progress", "--min-severity=low", str(tmp_path)
+    )
+    assert code == 0, said
+    ours = "\n".join(each.read_text() for each in FILES)
+    used = re.findall(r"uses: (\S+ # \S+)\n", text)
+    assert len(used) == text.count("uses:") == 3
+    assert [each for each in used if each not in ours] == []
+    document = yaml.safe_load(text)
+    assert document["permissions"] == {}
+    [job] = document["jobs"].values()
+    assert job["permissions"] == {"contents": "read"} and job["timeout-minutes"] <= 60
+    assert "${{" not in "".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize(
+    ("below", "base", "code", "ends"),
+    [
+        ("", "none", 1, 0),  # the pull request that brings the gate
+        ("", "suites/voice.py", 0, 0),
+        ("", "suites/voice.py", 1, 1),
+        ("", "suites/voice.py", 2, 2),
+        ("tts", "tts/suites/voice.py", 3, 0),  # undecided: a warning
+        ("tts", "suites/voice.py", 1, 0),
+    ],
+)
+def test_the_step_that_init_writes_ends_as_voxgate_does(
+    below: str, base: str, code: int, ends: int, tmp_path: Path
+) -> None:
+    top, programs = tmp_path / "top", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "voxgate").write_text(f"#!/bin/sh\nexit {code}\n")
+    (programs / "voxgate").chmod(0o755)
+    (top / base).parent.mkdir(parents=True)
+    (top / base).touch()
+    (top / below).mkdir(exist_ok=True)
+    git = ("git", "-C", str(top), "-c", "user.name=A", "-c", "user.email=a@b.c")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "base"],
+                  ["commit", "-qm", "head", "--allow-empty"]):  # fmt: skip
+        assert run(*git, *words)[0] == 0
+    answers = Answers(name="voice", engine="python", call="", ci="github")
+    files = render(answers, top / below)
+    [text] = [text for name, text in files.items() if "workflow" in name]
+    [script] = [step["run"] for step in yaml.safe_load(text)["jobs"]["gate"]["steps"]
+                if step.get("name") == "Compare"]  # fmt: skip
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=top / below,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ends, done
+    assert ("undecided" in done.stdout or "could not be decided" in done.stdout) == (code == 3)
+
+
+@pytest.mark.parametrize(("engine", "call"), CALLS)
+def test_a_gitlab_job_that_init_writes_is_yaml_whose_script_passes_shellcheck(
+    engine: str, call: str, tmp_path: Path
+) -> None:
+    answers = Answers(name="voice", engine=engine, call=call, ci="gitlab")
+    files = render(answers, tmp_path)
+    document = yaml.safe_load(files[".gitlab/voxgate-voice.yml"])
+    include = yaml.safe_load(files[".gitlab-ci.yml"])
+    assert include == {"include": [{"local": ".gitlab/voxgate-voice.yml"}]}
+    [job] = document.values()
+    assert job["allow_failure"] == {"exit_codes": [3]}
+    script = tmp_path / "script.sh"
+    script.write_text("\n".join(["#!/bin/sh", *job["script"], ""]))
+    assert run(tool("shellcheck"), str(script)) == (0, "")
 
 
 def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -198,4 +304,4 @@ def test_ci_runs_what_a_person_runs() -> None:
     job = read(WORKFLOWS / "ci.yml")["jobs"]["test"]
     assert job["steps"][-1]["run"] == ".ci/run"
     assert "make test" in (ROOT / ".ci" / "run").read_text()
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert job["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.13", "3.14"]

@@ -9,13 +9,13 @@ from typing import Any
 
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records import documents
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.run import Failure
-from voxgate.harness.runner import json_files
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_channel import read_job
 from voxgate.harness.runner.worker_process import WorkerError
-from voxgate.harness.runner.worker_request import read_job
 
 ALONE = Profile(name="plain", about="", defaults={"device": "cpu"}, live=8, loading=1)
 
@@ -30,7 +30,7 @@ class ChildHere:
 
     def __init__(self, job: Mapping[str, Any], files: Path, *_: object) -> None:
         request = files.with_name(f"{files.name}.request.json")
-        json_files.write_json(request, job)
+        documents.write_json(request, job)
         asked = read_job(request)
         self._name = f"{asked.repeat} {asked.folder.name} {asked.cell.slug}"
         self._log = WorkerLog(asked.log)

@@ -153,8 +153,8 @@ def voice(folder: Path, speaker: str, *settings: str) -> Voice:
 
 
 @contextmanager
-def told_nobody(pipeline: FlowPipeline) -> Iterator[None]:
-    """Leave the speaker out of what the DiT is told."""
+def without_speaker(pipeline: FlowPipeline) -> Iterator[None]:
+    """Leave the speaker embedding out of the DiT's input."""
 
     def leave_out(
         _module: object, inputs: tuple[FrameConditioning, ...]
@@ -177,7 +177,7 @@ def say(
     said = []
     for request in load_workload("one-voice").requests[:SENTENCES]:
         if speaker == "nobody":
-            with told_nobody(pipeline):
+            with without_speaker(pipeline):
                 audio = pipeline.synthesize(request.text, {**options, "speaker": "slt"})
         else:
             audio = pipeline.synthesize(request.text, {**options, "speaker": speaker})
@@ -239,8 +239,8 @@ def following(folder: Path) -> Iterator[str]:
     ]
     like = " | ".join(f"like {name}" for name in speakers)
     yield (
-        f"| recording | its pitch, Hz | told | {like} | like the recording's | pitch, Hz | WER, % |"
-        " spill, s |"
+        f"| recording | its pitch, Hz | speaker id | {like} | like the recording's | pitch, Hz |"
+        " WER, % | spill, s |"
     )
     yield f"| --- | ---: | --- |{' ---: |' * (len(speakers) + 4)}"
     rows: list[tuple[Voice | None, str]] = [(None, name) for name in SPEAKERS]
@@ -251,12 +251,12 @@ def following(folder: Path) -> Iterator[str]:
     rows += [(each, "slt") for each in others] + [
         (each, "nobody") for each in (*speakers.values(), *others)
     ]
-    for reference, told in rows:
+    for reference, speaker in rows:
         name, pitch = (
             ("none", "-") if reference is None else (reference.name, f"{reference.pitch_hz:.0f}")
         )
-        said = say(pipeline, folder / "said" / f"{name}-{told}", reference, told)
-        yield f"| {name} | {pitch} | {told} | {' | '.join(judged(said, speakers, reference))} |"
+        said = say(pipeline, folder / "said" / f"{name}-{speaker}", reference, speaker)
+        yield f"| {name} | {pitch} | {speaker} | {' | '.join(judged(said, speakers, reference))} |"
 
 
 def alignment(folder: Path) -> Iterator[str]:
@@ -270,8 +270,8 @@ def alignment(folder: Path) -> Iterator[str]:
     requests = load_workload("one-voice").requests[:SENTENCES]
     for request, speaker in ((request, speaker) for request in requests for speaker in SPEAKERS):
         audio, rate_hz, phones = spoken(speaker, request.text)
-        told = phonemise(request.text)
-        ids = [phone for chunk in told for phone in chunk.phones]
+        chunks = phonemise(request.text)
+        ids = [phone for chunk in chunks for phone in chunk.phones]
         if [PHONES[phone] for phone in ids] != [name for name, _ in phones]:
             continue
         used += 1
@@ -294,7 +294,7 @@ def alignment(folder: Path) -> Iterator[str]:
                     question=c.question,
                     speed=1.0,
                 ).durations
-                for c in told
+                for c in chunks
             ]
         ).cumsum()
         frames = prompt.frames.phone[0].numpy(), prompt.frames.place[0].numpy()

@@ -12,11 +12,11 @@ with its reason.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 
 from voxgate.harness.history.database import History
 from voxgate.harness.history.exporters.tables import Choice
 from voxgate.harness.history.records import RunRow
+from voxgate.harness.python310 import parse_iso
 
 UNITS = {
     "s": "seconds",
@@ -51,9 +51,7 @@ def openmetrics_text(history: History, choice: Choice) -> str:
 def textfile_text(history: History, choice: Choice) -> str:
     """Return the newest run of each suite, profile and machine, without timestamps."""
     runs = choice.newest(history)
-    times = (
-        (MEASURED, _place(run), datetime.fromisoformat(run.created).timestamp(), "") for run in runs
-    )
+    times = ((MEASURED, _place(run), parse_iso(run.created).timestamp(), "") for run in runs)
     return _text([*_samples(history, choice, runs, stamped=False), *times])
 
 
@@ -126,7 +124,7 @@ def _help(family: str) -> str:
 
 
 def _stamp(moment: str) -> str:
-    return f" {datetime.fromisoformat(moment).timestamp():.0f}" if moment else ""
+    return f" {parse_iso(moment).timestamp():.0f}" if moment else ""
 
 
 def _escaped(text: str) -> str:

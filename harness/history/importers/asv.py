@@ -14,7 +14,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,9 @@ def _entry(
         profile=name(data["env_name"]),
         machine=name(machine or where.get("machine")),
         head=line(commit[:7]),
-        created=datetime.fromtimestamp(data["date"] / 1000, UTC).isoformat(timespec="seconds"),
+        created=datetime.fromtimestamp(data["date"] / 1000, timezone.utc).isoformat(
+            timespec="seconds"
+        ),
         verdict=None,
         exit_code=None,
         line=f"{len(cells)} results of asv",

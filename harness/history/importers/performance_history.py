@@ -15,7 +15,7 @@ Lists are left out: one of results per sentence only has their number. Where no 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
@@ -266,7 +266,7 @@ def _time(data: Mapping[str, Any]) -> str | None:
     stated = next((data[key] for key in TIMES if key in data), None)
     if isinstance(stated, int | float) and not isinstance(stated, bool):
         try:
-            return datetime.fromtimestamp(stated, UTC).isoformat()
+            return datetime.fromtimestamp(stated, timezone.utc).isoformat()
         except (OverflowError, ValueError, OSError):
             return None
     return stated if isinstance(stated, str) and _is_date(stated) else None

@@ -18,11 +18,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
 from voxgate.harness.machine.clock import is_synchronized, now_utc_iso
+from voxgate.harness.python310 import StrEnum
 
 ROOT = Path("/")
 

@@ -5,14 +5,12 @@ The whole is replaced at once, so that nobody ever reads half a site.
 """
 
 import importlib.util
-import os
 import shutil
 from pathlib import Path
-from typing import Self
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.replace_folder import drafted, put_folder
-from voxgate.harness.records.files import inside, reason, write_file
+from voxgate.harness.records.files import close_folder, inside, reason, write_file
 from voxgate.harness.report.html import STYLE, TEMPLATES, templates
 
 SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
@@ -72,13 +70,13 @@ class Folder:
             raise _cannot(self.out, error) from error
         return self.out / "index.html"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Folder":
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the draft, or the site that was there before."""
         shutil.rmtree(self.draft, ignore_errors=True)
-        os.close(self._lock)
+        close_folder(self._lock)
 
     def _assets(self) -> None:
         for source in (

@@ -6,7 +6,6 @@ A place is a suite on a machine under a profile: one axis of time. Knows no page
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from voxgate.harness.history.database import History
 from voxgate.harness.history.dates import Believed, left_out_line
 from voxgate.harness.history.records import Acknowledgement, CellRow, RunRow, Series
 from voxgate.harness.history.trend import SeriesTrend, trends
+from voxgate.harness.python310 import parse_iso
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.report.charts import Spark, sparkline
 from voxgate.harness.report.site import urls
@@ -330,7 +330,7 @@ def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Me
 def _place(
     key: tuple[str, ...], runs: Sequence[RunRow], lines: Mapping[str, Sequence[MetricSeries]]
 ) -> RunAxis:
-    times = [int(datetime.fromisoformat(run.created).timestamp()) for run in runs]
+    times = [int(parse_iso(run.created).timestamp()) for run in runs]
     suite, profile, machine = key
     return RunAxis(
         suite=suite,

@@ -2,7 +2,7 @@
 The observer of the pipeline `infill`, and its option checks: those of `flow` where they fit. A test
 demands one for every option of the pipeline.
 
-Its record is that of `observer.py` and what only published checkpoints have.
+Its record is that of `flow_observer.py` and what only published checkpoints have.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from voxgate.engine.duration.byte_rate import FRAMES_PER_BYTE, SHORT_BYTES, SHOR
 from voxgate.engine.pipelines.infill import InfillPipeline
 from voxgate.engine.text.character_ids import normalise_characters
 from voxgate.harness.records.cell import Request
+from voxgate.harness.targets.engine.flow_observer import SynthesisObservation, observe
 from voxgate.harness.targets.engine.hooks import Hooks
-from voxgate.harness.targets.engine.observer import SynthesisObservation, observe
-from voxgate.harness.targets.engine.observers import Check, Observation, PipelineObserver
+from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.engine.option_checks import CHECKS
 from voxgate.harness.targets.engine.prompt_probe import recording_seen
 from voxgate.harness.targets.protocol import Options

@@ -19,8 +19,8 @@ from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.pipelines.flow import initial_noise
 from voxgate.engine.text.frontend import phonemise
 from voxgate.harness.records.cell import Option
-from voxgate.harness.targets.engine.observer import ModelSeen, SynthesisObservation, observe
-from voxgate.harness.targets.engine.observers import Check, Observation, PipelineObserver
+from voxgate.harness.targets.engine.flow_observer import ModelSeen, SynthesisObservation, observe
+from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.engine.prompt_probe import recording_seen, run_together
 from voxgate.harness.targets.engine.solver_checks import (
     calls_hold,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from voxgate.engine.acoustic.solver import integrate, steps_for, time_grid
 from voxgate.engine.config import Adaptive, Grid, Solver
-from voxgate.harness.targets.engine.observer import SynthesisObservation
-from voxgate.harness.targets.engine.observers import Observation
+from voxgate.harness.targets.engine.flow_observer import SynthesisObservation
+from voxgate.harness.targets.engine.observer_registry import Observation
 from voxgate.harness.targets.protocol import Options
 
 CHANGE_SLACK = 0.01

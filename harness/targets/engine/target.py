@@ -115,7 +115,7 @@ class EngineTarget(Target):
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Run one synthesis under observation; check requested options, and defaults likewise."""
-        from voxgate.harness.targets.engine.observers import check_effects, observer_of
+        from voxgate.harness.targets.engine.observer_registry import check_effects, observer_of
 
         config = type(self.pipeline.config)
         observer = observer_of(config.pipeline)

@@ -4,8 +4,8 @@ Option checks of threads: `workers`, and each worker's share of `threads`.
 `option_checks` lists them.
 """
 
-from voxgate.harness.targets.engine.observer import SynthesisObservation
-from voxgate.harness.targets.engine.observers import Observation
+from voxgate.harness.targets.engine.flow_observer import SynthesisObservation
+from voxgate.harness.targets.engine.observer_registry import Observation
 from voxgate.harness.targets.protocol import Options
 
 

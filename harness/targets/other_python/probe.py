@@ -34,6 +34,8 @@ class Probed:
     versions: Mapping[str, object]
     origins: Mapping[str, str | None]
     """Package -> the folder that it would be imported from."""
+    here: bool = True
+    """Whether its paths are paths of this system; not those of a container."""
 
 
 def check_there(
@@ -56,7 +58,7 @@ def check_there(
             options = [[pipeline, dict(values)] for pipeline, values in asked]
             said = {"target": target, "options": options, "versions": VERSIONS}
             answer, _ = process.ask("probe", **said, packages=list(packages))
-            return process.checked(Probed, answer)
+            return process.checked(Probed, {**answer, "here": process.pid is not None})
         except EngineAbroadError as error:
             raise HarnessError(_why(target, launch, error)) from error
         finally:

@@ -140,5 +140,5 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pitch, "_detector", pitch._detector.__wrapped__)
 
     assert track(Recording(speech(), RATE_HZ)) == not_installed(
-        "swift-f0", "pip install voxgate[panel]"
+        "swift-f0", "pip install voxgate[models]"
     )

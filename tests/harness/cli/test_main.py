@@ -438,3 +438,20 @@ def test_the_command_imports_no_torch_to_complain() -> None:
 def test_importing_the_command_line_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(main.__file__, run_name="imported")
     assert output(capsys) == ([], "")
+
+
+def test_a_run_names_the_content_of_its_profile_file_and_resumes_no_other(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "mine.toml"
+    file.write_text('name = "mine"\nabout = "a box"\nbase = "cpu"\nthreads = 1\n')
+    words = ["run", "two", "--profile", "mine.toml", "--repeats", "1", "--iterations", "1"]
+    assert invoke(words) == 0
+    header = run_folder.load_header(project / "runs" / "0001")
+    assert header.profile.startswith("mine.") and len(header.profile) == len("mine.") + 8
+    assert "--profile mine.toml" in header.command
+    (project / "runs" / "0001" / "complete").unlink()
+    file.write_text(file.read_text().replace("threads = 1", "threads = 2"))
+    capsys.readouterr()
+    assert invoke([*words, "--resume"]) == 2
+    assert f"profile {header.profile} against mine." in capsys.readouterr().err

@@ -11,7 +11,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from voxgate.harness.records.measurement import Better, Missing, Value
 
 SUITES = ("smoke", "precision")
 MACHINES = ("epyc-2c-8g-51d0aa", "jetson-agx-orin-12c-62g-9e77b3")
-LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
+LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 STEP, SPIKE = 0.08, 0.4
 """Relative, always to the worse."""
 NIGHT_CV = 0.01

@@ -5,22 +5,24 @@ requests back.
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.load.driver import Driver, Speak, drive
 from voxgate.harness.load.plan import Extent, Level
 from voxgate.harness.load.records import (
     LoadPhase,
     ResponseRecord,
-    response_from_json,
-    response_to_json,
+    read_cell,
 )
 from voxgate.harness.load.summary import at_once
 from voxgate.harness.machine.clock import instant_s, sleep
 from voxgate.harness.records.cell import Request
+from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.targets.http.client import Ask, ReceivedAudio, SpeechApi, SpeechError
 
@@ -165,7 +167,7 @@ def test_after_ctrl_c_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_answer_survives_being_written_down() -> None:
     (answer,) = driven(lambda _: iter([PIECE]), Level(clients=1), Extent(requests=1))
 
-    assert response_from_json(response_to_json(answer)) == answer
+    assert from_json(ResponseRecord, to_json(answer)) == answer
     assert answer.audio_s == pytest.approx(0.05)
 
 
@@ -182,7 +184,7 @@ def test_a_listener_who_runs_dry_is_noted(each_s: float, underruns: int) -> None
 
     (answer,) = driven(speak, Level(clients=1), Extent(requests=1))
     assert (answer.underruns, answer.audio_s) == (underruns, 2 * each_s)
-    assert response_from_json(response_to_json(answer)) == answer
+    assert from_json(ResponseRecord, to_json(answer)) == answer
 
 
 def test_of_an_answer_that_never_came_nobody_says_how_it_played() -> None:
@@ -205,3 +207,9 @@ def test_a_server_that_sends_something_else_than_was_asked_for_serves_nobody() -
         "the audio is not bare 16-bit PCM: a WAV file was sent",
     )
     assert answer.audio_s == 0.0
+
+
+def test_a_damaged_line_of_a_load_is_one_error_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"kind": "answer", "phase": "noon"}\n', encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"a\.jsonl: "):
+        read_cell(tmp_path, "a")

@@ -31,13 +31,14 @@ from voxgate.harness.machine.power_meter import (
     measure_energy,
 )
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.records import documents
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.run import Energy, Run
-from voxgate.harness.runner import engine_side, json_files, run_folder, runner, worker_pool
+from voxgate.harness.runner import engine_side, run_folder, runner, worker_pool
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.runner.worker import Worker
-from voxgate.harness.runner.worker_request import read_job
+from voxgate.harness.runner.worker_channel import read_job
 from voxgate.harness.targets.protocol import ForwardingTarget
 from voxgate.harness.targets.scripted import ScriptedTarget
 
@@ -324,7 +325,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class InProcess:
         def __init__(self, job: Mapping[str, Any], files: Path, *_: object) -> None:
             request = files.with_name(f"{files.name}.request.json")
-            json_files.write_json(request, job)
+            documents.write_json(request, job)
             asked = read_job(request)
             self._log = WorkerLog(asked.log)
             self._worker = Worker(asked, self._log, age_s=0.0, tree=tree)

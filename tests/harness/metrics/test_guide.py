@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from tests.harness.metrics.speech import PATH, TEXT
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.metrics.registry import FAMILIES, entries
+from voxgate.harness.records.documents import parse_toml
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()
@@ -114,7 +114,7 @@ def test_every_metric_of_the_panel_stands_in_the_guide_with_its_unit_and_directi
 
 
 def test_the_guide_says_which_metrics_block() -> None:
-    policy = tomllib.loads(DEFAULT.read_text())["metrics"]
+    policy = parse_toml(DEFAULT.read_text())["metrics"]
     blocks = {name for name in ROWS if policy.get(name, {}).get("blocking")}
 
     assert {name for name, row in ROWS.items() if row["blocks"]} == blocks
@@ -133,7 +133,7 @@ def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(
 
 
 def test_the_package_of_the_guide_has_that_entry_point() -> None:
-    project = tomllib.loads(block("toml", "entry-points"))["project"]
+    project = parse_toml(block("toml", "entry-points"))["project"]
 
     assert project["entry-points"] == {"voxgate.metrics": {"brightness": "brightness:METRICS"}}
     assert (project["name"], project["version"]) == ("brightness", "1.0")

@@ -153,7 +153,7 @@ def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dnsmos, "_p835", dnsmos._p835.__wrapped__)
     monkeypatch.setattr(dnsmos, "_p808", dnsmos._p808.__wrapped__)
     for value in scores(speech()).values():
-        assert value == not_installed("no_such_package", "pip install voxgate[panel]")
+        assert value == not_installed("no_such_package", "pip install no_such_package")
 
 
 def test_another_model_in_the_package_is_refused():

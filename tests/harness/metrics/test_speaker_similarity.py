@@ -155,7 +155,7 @@ def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch):
     voice._encoder.cache_clear()
     try:
         assert similarity(recording(), recording()) == not_installed(
-            "no_such_package", "pip install voxgate[panel]"
+            "no_such_package", "pip install no_such_package"
         )
     finally:
         voice._encoder.cache_clear()

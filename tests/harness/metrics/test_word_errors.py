@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from voxgate.harness.metrics import word_errors as module
 from voxgate.harness.metrics.word_errors import (
     METRICS,
     ErrorCounts,
@@ -13,7 +14,7 @@ from voxgate.harness.metrics.word_errors import (
     rates,
     word_errors,
 )
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, not_installed
 
 
 def counts(errors: int, words: int) -> ErrorCounts:
@@ -78,6 +79,27 @@ def test_the_normaliser_is_the_one_openai_whisper_exports(language: str):
         language, BasicTextNormalizer()
     )
     assert normalizer(language)(TRICKY) == theirs(TRICKY)
+
+
+def test_the_package_without_torch_agrees_on_ordinary_text(monkeypatch: pytest.MonkeyPatch):
+    texts = (TRICKY, "It's five past three, isn't it?", "twenty-five pounds fifty")
+    ours = [normalizer("en")(text) for text in texts]
+    monkeypatch.setattr(module, "NORMALISERS", dict([*module.NORMALISERS.items()][1:]))
+    fresh = module._normalizers.__wrapped__()[0]()
+
+    assert module.normaliser() == "whisper-normalizer"
+    assert [fresh(text) for text in texts] == ours
+
+
+@pytest.mark.parametrize("package", ["jiwer", "whisper-normalizer"])
+def test_without_a_package_the_errors_are_missing(package: str, monkeypatch: pytest.MonkeyPatch):
+    if package == "jiwer":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    else:
+        monkeypatch.setattr(module, "NORMALISERS", {"no_such_package": ("no_such_package", "")})
+
+    lost = not_installed(package, "pip install voxgate[words]")
+    assert word_errors("a b", "a") == char_errors("a b", "a") == lost
 
 
 def test_spanish_forgives_case_and_punctuation_but_neither_accents_nor_digits():

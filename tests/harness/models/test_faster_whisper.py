@@ -21,7 +21,7 @@ def test_without_the_package_it_says_what_to_install(
 ):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert load_recognizer(tmp_path / "model.bin") == not_installed(
-        "faster-whisper", "pip install voxgate[faster]"
+        "faster-whisper", "pip install voxgate[words]"
     )
 
 

@@ -8,12 +8,12 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import (
     NON_EMPTY,

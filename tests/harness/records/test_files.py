@@ -212,7 +212,7 @@ ALLOWED = {
     "revisions/left_out.py:replace_pointers": "files of a worktree of ours",
     "revisions/left_out.py:take_changes": "files of a worktree of ours",
     "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
-    "runner/worker_output.py:claim_stdout": "a pipe",
+    "runner/worker_channel.py:claim_stdout": "a pipe",
     "audio/files.py:_encoded": "into memory",
     "report/charts.py": "into memory",
     "report/listening/utterance.py:encoded": "into memory",

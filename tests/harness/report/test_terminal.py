@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
-from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
+from tests.harness.report.making import accepted, contents, lied_to, passed, regressed, unheard
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import Verdict, judgement_to_dict
 from voxgate.harness.report import tables
@@ -74,6 +74,22 @@ def test_without_a_speed_baseline_the_report_says_so_and_the_accepting_command_f
     assert found.splitlines()[-1] == '   voxgate accept runs/0001 --why "..."'
     assert found.count("voxgate accept") == 1 and "voxgate accept" not in of.judgement.line
     assert "speed has a baseline yet" in of.judgement.line
+
+
+def test_where_quality_passed_a_first_run_names_the_fastest_cell_and_one_next_step(
+    tmp_path: Path,
+) -> None:
+    of = contents(good_run(), replace(accepted(tmp_path), speed=None))
+    found = text(of)
+    assert "fastest cell fit to ship: nfe=8, 4 [4 4] times as fast as the reference" in found
+    assert of.judgement.line == (
+        "NO_BASELINE: 2 cells measured; quality within its baseline; "
+        "speed has no baseline on this machine yet"
+    )
+    assert found.splitlines()[-2:] == [
+        "to judge speed on this machine from now on, accept this run once:",
+        '   voxgate accept runs/0001 --only speed --why "..."',
+    ]
 
 
 def test_with_failed_cells_nothing_is_to_be_accepted() -> None:

@@ -126,3 +126,18 @@ def test_another_command_line_makes_another_cell_and_the_difference_is_named(
     assert invoke(["ab", "HEAD~1", "HEAD", "say", "--rounds", "2", "--json"]) != 0
     captured = capsys.readouterr()
     assert "command was ./mytts --text" in captured.out + captured.err
+
+
+def test_a_module_of_the_repository_is_each_side_s_own(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_program(repository, HONEST, "mypackage/__main__.py")
+    write_suite(repository, sys.executable, "-m", "mypackage", *WORDS)
+    repository.commit("a package")
+    write_program(repository, LOUDER, "mypackage/__main__.py")
+    repository.commit("another voice")
+    code, said = ab(capsys, "HEAD~1", "HEAD")
+    assert code != 2, said
+    base, head = sides()
+    assert not audio(base) & audio(head)
+    assert "-m mypackage: mypackage is each side's own" in said

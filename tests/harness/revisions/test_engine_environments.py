@@ -225,6 +225,33 @@ def test_lists_of_words_are_shared_and_get_the_tree(
     assert side.environment.endswith(", shared")
 
 
+def test_what_uv_runs_is_made_by_uv_for_each_lock_file(
+    project: Repository, asked: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.commit(
+        "by uv",
+        {"tts/uv.lock": "version = 1\n", "suites/two.py": SUITE.replace('".venv"', '"tts"')},
+    )
+    made: list[list[str]] = []
+
+    def run(command: list[str], what: str, env: dict[str, str], **_: object) -> str:
+        made.append(command)
+        Path(env["UV_PROJECT_ENVIRONMENT"]).symlink_to(project.folder / ".venv")
+        return ""
+
+    real = engine_environments.run
+    monkeypatch.setattr(
+        engine_environments,
+        "run",
+        lambda command, what, **more: (run if "sync" in command else real)(command, what, **more),
+    )
+    side = checked_out(project, "HEAD")[0]
+    assert side.environment.endswith("as uv.lock differs")
+    words = ["sync", "--frozen", "--no-install-project", "--project"]
+    assert made[0][1:5] == words and "--python" not in made[0]
+    assert not asked()
+
+
 @pytest.mark.parametrize(
     ("files", "name", "found"),
     [

@@ -28,12 +28,12 @@ from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.power_meter import Energy
+from voxgate.harness.records import documents
 from voxgate.harness.records.run import Failure, FailureKind, Phase
 from voxgate.harness.runner import (
     confirming,
     engine_side,
     failures,
-    json_files,
     process_files,
     run_folder,
     run_plan,
@@ -155,7 +155,7 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
         open_log(log, path)
         log._file = Raw(log._file, made)  # type: ignore[assignment]
 
-    for module in (json_files, run_folder, worker):
+    for module in (documents, run_folder, worker):
         monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(process_files.WorkerLog, "__init__", opened)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.runner.opened_files import (
     ForeignFilesError,
     Opened,
     Territory,
-    territory_from_json,
-    territory_to_json,
 )
 
 
@@ -48,7 +47,7 @@ def test_the_innermost_folder_counts(places: tuple[Path, Path, Territory]) -> No
     assert now.foreign([str(project / "model.bin"), str(tree / "model.bin")]) == (
         str(tree / "model.bin"),
     )
-    assert territory_from_json(territory_to_json(now)) == now
+    assert from_json(Territory, to_json(now)) == now
 
 
 def test_a_link_leads_to_the_file_that_is_used(

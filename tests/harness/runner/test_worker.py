@@ -29,7 +29,7 @@ from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import time_synthesis
 from voxgate.harness.runner.worker import Worker
-from voxgate.harness.runner.worker_request import WorkerRequest
+from voxgate.harness.runner.worker_channel import WorkerRequest, read_job
 from voxgate.harness.targets.protocol import ForwardingTarget
 from voxgate.harness.targets.scripted import ScriptedTarget
 
@@ -415,3 +415,10 @@ def test_the_first_audio_is_the_first_that_can_be_played(
         AudioChunk(arrived_s=3.0, audio_s=0.1),
         AudioChunk(arrived_s=3.5, audio_s=0.05),
     )
+
+
+def test_a_request_that_lacks_a_field_is_refused_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    path.write_text('{"cell": 7}', encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"request.json: "):
+        read_job(path)

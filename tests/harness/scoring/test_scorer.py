@@ -429,7 +429,7 @@ def test_a_package_that_is_not_installed_is_said_and_not_remembered(
 ):
     monkeypatch.setattr(wanted, "installed", lambda package: "")
     values = scored(tmp_path, job(audio["noisy"], reference=audio["clean"]))["noisy"].values
-    assert values["stoi"] == not_installed("pystoi", "pip install voxgate[panel]")
+    assert values["stoi"] == not_installed("pystoi", "pip install voxgate[models]")
     monkeypatch.undo()
     monkeypatch.setattr(scorer, "run_batches", counted.run)
     monkeypatch.setattr(transcription, "locate_weights", lambda *_: WEIGHTS)

@@ -8,7 +8,8 @@ import pytest
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_weights import WeightsFile
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, not_installed
+from voxgate.harness.records.run import OPENAI
 from voxgate.harness.scoring import transcription
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import (
@@ -99,6 +100,14 @@ def test_a_recogniser_that_fails_costs_the_files_of_its_task(
     monkeypatch.setattr(transcription, "transcribe_files", fail)
     failed = Missing("the speech recogniser failed: MemoryError: no room")
     assert list(transcribe([task])) == [[Transcript(text=failed, judge="")] * 2]
+
+
+def test_without_torch_the_other_judge_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    lost = transcription._recognizer.__wrapped__(OPENAI, (Path("model.bin"),))
+
+    assert lost == not_installed(OPENAI, transcription.WITHOUT_TORCH)
+    assert "voxgate[whisper], or pip install voxgate[words]" in lost.reason
 
 
 def test_weights_that_are_not_whispers_stop_the_scoring(monkeypatch: pytest.MonkeyPatch) -> None:

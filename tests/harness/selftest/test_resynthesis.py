@@ -68,5 +68,5 @@ def test_silence_stays_silence() -> None:
 
 def test_without_pyworld_the_change_says_what_to_install(spoken, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyworld", None)
-    with pytest.raises(HarnessError, match=r"pyworld is needed .*pip install voxgate\[panel\]"):
+    with pytest.raises(HarnessError, match=r"pyworld is needed .*pip install voxgate\[models\]"):
         paced(1.1)(spoken)

@@ -58,3 +58,9 @@ def test_another_question_than_was_begun_is_named() -> None:
     assert setups.same_question(make_setup(), {"suite": "smoke", "loaded": True}) == [
         "loaded False against True"
     ]
+
+
+def test_a_damaged_plan_is_one_error_with_the_path(tmp_path: Path) -> None:
+    (tmp_path / setups.FILE).write_text('{"schema_version": 1, "suite": 7}')
+    with pytest.raises(HarnessError, match=r"\.json: "):
+        setups.load(tmp_path)

@@ -3,6 +3,7 @@ An engine in an environment of its own, for tests: a package `mytts` beside a nu
 voxgate could not use.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,10 +97,15 @@ def install(packages: Path) -> None:
         (packages / name).write_text(text)
 
 
-def make_environment(folder: Path) -> Path:
+def make_environment(folder: Path, python: str = sys.executable) -> Path:
     """Make a virtual environment with the engine; return its folder of packages."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = (folder / "lib").glob("python3*/site-packages")
     install(packages)
     return packages
+
+
+def interpreter(version: str) -> str | None:
+    """Find a Python of a version on PATH or among pyenv's; None where there is none."""
+    kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    return str(kept[-1]) if kept else shutil.which(f"python{version}")

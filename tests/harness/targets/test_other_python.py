@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -18,8 +19,9 @@ import numpy as np
 import pytest
 
 from tests.harness.machine.test_process_guard import gone
-from tests.harness.targets.foreign_engine import install, make_environment
+from tests.harness.targets.foreign_engine import install, interpreter, make_environment
 from voxgate import Suite
+from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import get_profile
@@ -34,8 +36,8 @@ from voxgate.harness.runner.opened_files import (
 )
 from voxgate.harness.runner.runner import make_header
 from voxgate.harness.runner.worker import Worker
+from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
-from voxgate.harness.runner.worker_request import WorkerRequest
 from voxgate.harness.targets.other_python import connection, shim_parts
 from voxgate.harness.targets.other_python.connection import (
     EngineAbroadError,
@@ -45,6 +47,7 @@ from voxgate.harness.targets.other_python.connection import (
     audio_chunks,
 )
 from voxgate.harness.targets.other_python.find import find_environment
+from voxgate.harness.targets.other_python.probe import check_there
 from voxgate.harness.targets.registry import check_cells
 from voxgate.harness.targets.slowdown import SLOWED, SlowDown
 
@@ -128,11 +131,12 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     assert (there.peak_rss_bytes or 0) > 0
     memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
     assert replace(there, **memory) == replace(here, **memory)
-    first, second = (
-        (tmp_path / side / str(there.iterations[2].audio_file)).read_bytes()
+    first, second = (  # the files hold the second in which they were written
+        read_audio(tmp_path / side / str(there.iterations[2].audio_file))
         for side in ("there", "here")
     )
-    assert first == second
+    assert first[1] == second[1] == 16_000
+    np.testing.assert_array_equal(first[0], second[0])
 
 
 def test_its_real_times_are_read_beside_the_engine(foreign: Make, tmp_path: Path) -> None:
@@ -596,3 +600,59 @@ def test_the_additional_work_of_a_selftest_takes_real_time(foreign: Make, tmp_pa
     slow = {"stage": "all", "units": 500, "apart": False}
     list(shim_parts.slowed(Still(), None, stages, slow, clock))
     assert stages.stages_s["all"] > 500 * 2e-6
+
+
+@pytest.mark.skipif(
+    subprocess.run(  # a container without docker
+        ["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False
+    ).returncode
+    != 0,
+    reason="needs a user who may make a namespace of processes",
+)
+def test_a_process_in_a_container_has_no_number_here_and_ends_with_voxgate(
+    environment: Path, tmp_path: Path, foreign: Make
+) -> None:
+    python = str(environment / "bin" / "python")
+    words = ("unshare", "--pid", "--fork", "--mount-proc", python)
+    _, record = measured(foreign(environment=words), tmp_path / "run")
+    assert record.failure is None
+    assert record.iterations[-1].disturbance == {}, "not those of voxgate's own process"
+    process = EngineProcess(find_environment(words), tmp_path / "stderr")
+    inside = children(process._process.pid)
+    assert process.facts.pid == 1 and process.pid is None
+    assert check_there("mytts.bench:Engine", words, []).here is False
+    process._process.kill()  # as a client of docker is killed: what it started stays
+    assert process._process.stdin is not None
+    process._process.stdin.close()
+    assert len(inside) == 1 and gone(inside, 10.0)
+    process.kill()
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13", "3.14"])
+def test_it_runs_in_older_and_younger_interpreters(
+    version: str, foreign: Make, tmp_path: Path
+) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+    make_environment(tmp_path / "venv", python)
+    suite = foreign("Scripted", environment=str(tmp_path / "venv"))
+    told = check_cells(suite.expand().cells)
+    answers, there = measured(suite, tmp_path / "there")
+    _, here = measured(foreign("Scripted"), tmp_path / "here")
+    assert str(told["engine_python"]).startswith(f"{version}.")
+    assert told["engine_torch"] == "0.2"
+    assert [answer.get("done") for answer in answers] == [each["do"] for each in COMMANDS]
+    memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
+    assert replace(there, **memory) == replace(here, **memory)
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7"])
+def test_an_interpreter_that_is_too_old_says_so(
+    version: str, foreign: Make, tmp_path: Path
+) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+    with pytest.raises(HarnessError, match=f"has Python {version}; an engine needs 3.8 or newer"):
+        check_cells(foreign(environment=python).expand().cells)

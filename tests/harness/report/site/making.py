@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from voxgate.harness.records.measurement import Better, Missing, Value
 from voxgate.harness.report.site.build import build_site
 
 TODAY = "2026-11-21"
-LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
+LAST_NIGHT = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 EPYC, JETSON = "epyc-2c-24g-372952", "jetson-agx-orin-12c-62g-9e77b3"
 NIGHTS = 40
 STEP_NIGHT = 32

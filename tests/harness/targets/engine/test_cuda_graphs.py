@@ -15,7 +15,7 @@ import torch
 from voxgate.engine.config import Compile
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.records.cell import Request
-from voxgate.harness.targets.engine.observer import SynthesisObservation, observe
+from voxgate.harness.targets.engine.flow_observer import SynthesisObservation, observe
 from voxgate.harness.targets.engine.option_checks import CHECKS
 from voxgate.harness.targets.engine.target import EngineTarget
 

@@ -22,7 +22,7 @@ from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.runner import run_folder, worker_pool
 from voxgate.harness.runner.run_plan import RunPlan
 from voxgate.harness.scoring import kept_scores
-from voxgate.harness.targets.engine import observers
+from voxgate.harness.targets.engine import observer_registry
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.workflow import check_suite, judge_run
 
@@ -40,7 +40,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, table in (
         (option_spec, "_CONFIGS"),
         (pipelines, "_PLACES"),
-        (observers, "_PLACES"),
+        (observer_registry, "_PLACES"),
     ):
         monkeypatch.setattr(module, table, dict(getattr(module, table)))
     tiny_pipeline.install()
@@ -138,7 +138,7 @@ def test_an_option_without_a_check_is_not_believed() -> None:
 
 
 def test_a_pipeline_without_an_observer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observers, "_PLACES", {})
+    monkeypatch.setattr(observer_registry, "_PLACES", {})
 
     with pytest.raises(HarnessError, match="pipeline 'tiny' has no observer"):
         _loaded().observe(Request(id="r1", text="One."))
@@ -165,7 +165,7 @@ def test_the_registries_name_the_same_pipelines() -> None:
     for name in names:
         kind = pipelines.pipeline_class(name)
         assert kind.config_class is option_spec.config_class(name)
-        assert kind.stages and observers.observer_of(name).checks
+        assert kind.stages and observer_registry.observer_of(name).checks
 
 
 def test_nothing_asks_which_pipeline_it_is() -> None:

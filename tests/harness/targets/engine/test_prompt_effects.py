@@ -14,7 +14,7 @@ from voxgate.engine.pipelines import flow
 from voxgate.engine.pipelines import voice_prompt as prompts
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.records.cell import Request
-from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.flow_observer import observe
 from voxgate.harness.targets.engine.prompt_probe import FARTHEST, distance
 from voxgate.harness.targets.engine.target import EngineTarget
 

@@ -20,7 +20,7 @@ from voxgate.engine.passes.onnx_graph import graph_of
 from voxgate.engine.passes.onnx_session import open_session
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.records.cell import Request
-from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.flow_observer import observe
 from voxgate.harness.targets.engine.target import EngineTarget
 
 REQUEST = Request(id="u001", text="Hello there, how are you today?")
@@ -282,7 +282,7 @@ import sys
 from pathlib import Path
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.harness.records.cell import Request
-from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.flow_observer import observe
 
 pipeline = FlowPipeline.load({{"threads": 1, "nfe_steps": 1}}, Path({str(voice_folder)!r}))
 observe(pipeline, Request(id="u001", text="Hello."))

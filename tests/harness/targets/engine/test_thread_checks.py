@@ -23,7 +23,7 @@ from voxgate.harness.machine.clock import StageWatch, WallClock
 from voxgate.harness.records.cell import Request
 from voxgate.harness.runner.stage_profile import profile_stages
 from voxgate.harness.targets.engine import thread_checks, thread_probe
-from voxgate.harness.targets.engine.observer import observe
+from voxgate.harness.targets.engine.flow_observer import observe
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.targets.engine.thread_probe import CrowdSeen
 

@@ -17,7 +17,7 @@ from voxgate.engine.config.option_spec import redeclared
 from voxgate.engine.pipelines import register_pipeline
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
 from voxgate.harness.records.cell import Request
-from voxgate.harness.targets.engine.observers import (
+from voxgate.harness.targets.engine.observer_registry import (
     Observation,
     PipelineObserver,
     register_observer,

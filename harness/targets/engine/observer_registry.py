@@ -59,7 +59,7 @@ def observer_of(pipeline: str) -> PipelineObserver:
     if pipeline not in _PLACES:
         raise HarnessError(
             f"pipeline {pipeline!r} has no observer, so none of its options could be checked; add "
-            "one to harness/targets/engine/observers.py"
+            "one to harness/targets/engine/observer_registry.py"
         )
     module, _, name = _PLACES[pipeline].partition(":")
     observer: PipelineObserver = getattr(import_module(module), name)

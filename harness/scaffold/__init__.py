@@ -1,0 +1,1 @@
+"""Write the files with which a repository of its own begins: suite, target, policy, CI."""
