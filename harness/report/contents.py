@@ -7,14 +7,13 @@ a function, so that no report needs to know where it is kept.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
 from voxgate.harness.machine.quietness import MachineState, fitness
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement, Missing
-from voxgate.harness.records.run import OptionCheck, Phase, Run
+from voxgate.harness.records.run import OptionCheck, Phase, ProcessRecord, Run
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.runner.recordings import Take
 from voxgate.harness.scoring.asr_floor import Floor, floor_for_workload
@@ -171,8 +170,12 @@ def all_differences(run: Run) -> dict[str, list[str]]:
 
 def measured_count(run: Run) -> int:
     """Return the number of measured iterations."""
-    iterations = chain.from_iterable(process.iterations for process in run.processes)
-    return sum(iteration.phase is Phase.MEASURED for iteration in iterations)
+    return sum(map(measured_iterations, run.processes))
+
+
+def measured_iterations(process: ProcessRecord) -> int:
+    """Return the number of measured iterations of one process."""
+    return sum(iteration.phase is Phase.MEASURED for iteration in process.iterations)
 
 
 def _floor_rates(

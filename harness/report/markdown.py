@@ -49,7 +49,7 @@ def _table(table: tuple[TableRow, ...], across: tuple[TableColumn, ...]) -> str:
 
 def _texts(row: TableRow, across: tuple[TableColumn, ...]) -> list[str]:
     values = [
-        _value(text, row.missing.get(column.title))
+        _value(text, None if column.title in row.explained else row.missing.get(column.title))
         for text, column in zip(row.full, across, strict=True)
     ]
     word = row.verdict.value.replace("_", " ")

@@ -5,6 +5,7 @@ and gain.
 Knows which metrics the table shows; computes nothing, and knows no format.
 """
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,8 +15,9 @@ from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
+from voxgate.harness.records.run import FailureKind, Run
 from voxgate.harness.records.verdict import CellVerdict, Verdict
-from voxgate.harness.report.contents import NoFloor, Report, failed_option
+from voxgate.harness.report.contents import NoFloor, Report, failed_option, measured_iterations
 from voxgate.harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
 
@@ -119,12 +121,14 @@ class NextStep:
 
 def next_step(contents: Report) -> NextStep | None:
     """
-    Return the step that gives a run its missing baseline; None where no baseline is missing, or
-    something failed first.
+    Return the step that gives a run its missing baseline, or that shows the error for which it
+    failed; None where there is neither.
 
     Speeds of a machine that was not quiet make no baseline: the step is then to run again.
     """
     judgement = contents.judgement
+    if judgement.verdict is Verdict.FAILED:
+        return _traceback_step(contents.run)
     if not judgement.accept:
         return None
     what = " and ".join(judgement.without_baseline)
@@ -141,6 +145,18 @@ def next_step(contents: Report) -> NextStep | None:
         sentence=f"to judge {what} {where} from now on, accept this run once:",
         command=judgement.accept,
     )
+
+
+def _traceback_step(run: Run) -> NextStep | None:
+    """Return the step that shows the first traceback of a worker; None where it wrote none."""
+    for process in run.processes:
+        if process.failure is not None and process.failure.kind is FailureKind.ERROR:
+            file = f"{run.folder}/processes/{process.cell}.{process.repeat}.stderr"
+            return NextStep(
+                sentence=f"for the whole traceback of {plain(process.cell)}:",
+                command=plain(shlex.join(["cat", file])),
+            )
+    return None
 
 
 def gain_line(contents: Report) -> str:
@@ -210,19 +226,19 @@ def _reasons(contents: Report, cell: CellVerdict) -> tuple[str, ...]:
 def _explained(contents: Report, cell: CellVerdict) -> frozenset[str]:
     """
     Return the metrics whose missing value the cell's reason explains: those that decide the
-    verdict, and every speed where a process failed.
+    verdict, every speed where a process failed, and all where nothing was measured for that.
     """
     deciding = {
         metric.metric
         for metric in cell.metrics
         if metric.blocking and metric.verdict is cell.verdict and cell.verdict in EXPLAINING
     }
-    if not any(p.failure for p in contents.run.processes if p.cell == cell.cell):
+    processes = [process for process in contents.run.processes if process.cell == cell.cell]
+    if not any(process.failure for process in processes):
         return frozenset(deciding)
-    measured = contents.measurements.get(cell.cell, ())
-    return frozenset(
-        deciding | {measurement.metric for measurement in measured if is_speed(measurement.metric)}
-    )
+    nothing = not any(map(measured_iterations, processes))
+    measured = (measurement.metric for measurement in contents.measurements.get(cell.cell, ()))
+    return frozenset(deciding | {metric for metric in measured if nothing or is_speed(metric)})
 
 
 def grouped_missing(row: TableRow) -> tuple[str, ...]:

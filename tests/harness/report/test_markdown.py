@@ -1,8 +1,11 @@
 """The report as Markdown, compared as text."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
+from tests.harness.fake_runs import make_run, steady
+from tests.harness.report.making import HOSTILE, contents, hostile, passed, regressed, unheard
+from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.report.markdown import markdown
 
 PASSED = """\
@@ -34,6 +37,18 @@ def test_a_missing_value_stands_in_its_cell_with_the_reason() -> None:
     found = markdown(unheard())
     assert "| missing: no ASR weights | **NO BASELINE** |" in found
     assert "|  |" not in found
+
+
+def test_the_reason_of_a_failure_is_said_once_and_not_in_each_of_its_cells() -> None:
+    failure = Failure(kind=FailureKind.ERROR, reason="out of phonemes")
+    run = make_run({"nfe-32": steady(0.4), "nfe-8": steady(0.1)})
+    dead = tuple(
+        replace(each, iterations=(), failure=failure) if each.cell == "nfe-32" else each
+        for each in run.processes
+    )
+    found = markdown(contents(replace(run, processes=dead)))
+    assert found.count("out of phonemes") == 1
+    assert "| missing | missing |" in found
 
 
 def test_a_run_without_speed_baseline_names_the_command_that_accepts_it() -> None:

@@ -56,7 +56,7 @@ def test_a_first_run_shows_the_accepting_command_and_what_all_cells_share_once()
     html = page(of, silence)
     assert html.count("voxgate accept runs/0001") == 1
     assert html.count("all 2 cells: no baseline for") == 1
-    assert "Next, to judge quality and speed of this suite from now on" in html
+    assert "Next: to judge quality and speed of this suite from now on" in html
 
 
 def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:

@@ -100,6 +100,10 @@ def test_with_failed_cells_nothing_is_to_be_accepted() -> None:
     of = contents(failed)
     assert of.judgement.verdict is Verdict.FAILED and of.judgement.accept == ""
     assert "voxgate accept" not in text(of) + markdown(of) + str(judgement_to_dict(of.judgement))
+    slug = run.processes[0].cell
+    command = f"cat {run.folder}/processes/{slug}.0.stderr"
+    assert f"for the whole traceback of {slug}:\n   {command}" in text(of)
+    assert f"`{command}`" in markdown(of)
 
 
 def test_speeds_of_a_loaded_machine_are_not_proposed_as_a_baseline(
