@@ -362,7 +362,9 @@ def test_the_command_line_ends_with_2(
             "axes={'steps': [8]}, reference={'steps': 8})\n")  # fmt: skip
     (tmp_path / "two.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\n')
     assert invoke(["run", "there"]) == 2
-    assert "environment 'nowhere' is not there: no folder" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "environment 'nowhere' is not there: no folder" in refused
+    assert "make it: `python -m venv nowhere`" in refused
 
 
 def test_environments_are_found_by_folder_and_by_name(
