@@ -17,12 +17,12 @@ from voxgate.harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, tex
 from voxgate.harness.scaffold.render import (
     GITLAB,
     MODULE,
-    SUITES,
     Answers,
     Scaffold,
     render,
     write,
 )
+from voxgate.harness.suite.suite import FOLDER as SUITES
 
 QUESTIONS = {
     "python": "Which import path? package.module:callable; empty for a placeholder",
