@@ -583,7 +583,7 @@ def test_selftest_slows_it_down_by_work_of_its_own(
     _, record = measured(foreign("Advancing"), tmp_path / "again")
     assert record.failure is not None
     assert record.failure.reason.endswith(
-        "no stage 'x' to slow down; its stages are acoustic, vocoder"
+        "no stage 'x' to slow down; its stages are acoustic, vocoder at request r1"
     )
     monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": {}}))
     _, record = measured(foreign("Advancing"), tmp_path / "without")
