@@ -30,6 +30,8 @@ class Engine:
     """Writes the weights of the fake into the working directory."""
     missing: dict[str, Option] = field(default_factory=dict)
     """An option with a path at which nothing is."""
+    cells: str = "*"
+    """That the real engine is measured in."""
     untrained: str = ""
     """Kind of weights that the real engine gets; its target is then made small."""
 
@@ -92,6 +94,7 @@ ENGINES = {
             missing={"weights": "nowhere"},
             prepare=chatterbox_weights,
             flags="chatterbox.models.t3.t3",
+            cells="default",  # the decoder has its full size: minutes for each
             untrained="chatterbox",
         ),
     )
