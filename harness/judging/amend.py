@@ -101,6 +101,16 @@ def is_gap(metric: MetricVerdict) -> bool:
     )
 
 
+def untimed_cells(judgement: RunVerdict, policy: Policy) -> frozenset[str]:
+    """Return the slugs of the cells with a blocking speed that has no value on either side."""
+    return frozenset(
+        cell.cell
+        for cell in judgement.cells
+        for metric in cell.metrics
+        if policy[metric.metric].blocking and is_speed(metric.metric) and is_gap(metric)
+    )
+
+
 def fail_where_base_failed(judgement: RunVerdict, base: Run, head: Run) -> RunVerdict:
     """
     Make the cells FAILED that only BASE cannot run, with its failure as the reason: nothing was

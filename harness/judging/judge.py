@@ -132,6 +132,19 @@ def judge(
     return with_cells(judgement, judged, run.folder)
 
 
+def judge_metric(
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    policy: Policy,
+    cell: str,
+    metric: str,
+) -> MetricVerdict:
+    """Decide on one metric of one cell, against a baseline that was measured in turns with it."""
+    compared = compare(run, measurements, baseline, paired=True)[cell]
+    return decide(next(each for each in compared if each.metric == metric), policy[metric])
+
+
 def _evidence(
     run: Run,
     measurements: Measurements,

@@ -53,6 +53,13 @@ def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = No
     keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
 
 
+def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
+    """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
+    scores = score_run(run, golden, progress=progress)
+    run_folder.save_transcripts(Path(run.folder), scores.heard)
+    return aggregate(run, scores.values, versions=scores.versions)
+
+
 def load_scored(folder: Path) -> tuple[Run, Measurements]:
     """
     Read a scored run, with transcripts, and its measurements. Raises HarnessError if they
