@@ -167,7 +167,7 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     drawn = Energy(meter="test", idle_w=1.0, busy_s=1.0, energy_j=2.0, audio_s=0.2)
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
-    monkeypatch.setattr(runner, "_unmetered", lambda *_: {})
+    monkeypatch.setattr(runner, "unmetered_cells", lambda *_: {})
     monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
     monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
     return made

@@ -18,6 +18,7 @@ import pytest
 from tests.harness.machine.test_process_guard import gone
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.power_meter import Counter
 from voxgate.harness.machine.profiles import Profile, get_profile
@@ -131,7 +132,7 @@ def test_more_cells_than_may_live_are_measured_in_groups(
 def test_energy_is_measured_when_all_that_is_timed_is_done(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "find_meter", lambda tree, device: Counter("counter", []))
+    monkeypatch.setattr(power_meter, "find_meter", lambda tree, device: Counter("counter", []))
     wanted = iter([["steps-8"], []])
     run(make_suite(), tmp_path / "run", more=lambda rounds: next(wanted))
     ends = [f"{slug} {last}" for slug in (8, 4) for last in ("stages r1", "energy", "finish")]
