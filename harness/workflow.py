@@ -13,14 +13,13 @@ from voxgate.harness.audio.kept_audio import check_audio
 from voxgate.harness.history.address import append_entry
 from voxgate.harness.history.entry import entry_of_run
 from voxgate.harness.judging.accept import BaselineChange, accept
+from voxgate.harness.judging.amend import suspects
 from voxgate.harness.judging.baseline import BASELINES
-from voxgate.harness.judging.confirm import suspects
 from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
 from voxgate.harness.records.files import short
 from voxgate.harness.report.contents import Report, build_report
-from voxgate.harness.runner.confirming import measure_again
 from voxgate.harness.runner.progress import Progress, ScoreProgress
-from voxgate.harness.runner.run_plan import RunPlan, measure
+from voxgate.harness.runner.run_plan import RunPlan, measure, measure_again
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring.asr_floor import floor_of_run
 from voxgate.harness.scoring.score_run import check_scoring

@@ -3,7 +3,7 @@ Judge a run: apply the policy to comparisons. A verdict per metric, per cell and
 the exit code.
 
 Only this folder decides. `decide.py` holds the rules for one metric; a REGRESSED speed must hold
-again in fresh processes (`confirm.py`). Knows no file and computes no statistic; `explain.py`
+again in fresh processes (`amend.py`). Knows no file and computes no statistic; `explain.py`
 writes the words.
 """
 

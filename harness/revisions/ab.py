@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import RUNS
-from voxgate.harness.judging.confirm import suspects
+from voxgate.harness.judging.amend import suspects
 from voxgate.harness.machine.git import Revision, resolve
 from voxgate.harness.records.files import short
 from voxgate.harness.records.verdict import judgement_to_dict
@@ -44,9 +44,9 @@ from voxgate.harness.revisions.paired_run import (
     make_pair_plan,
     measure_pair,
 )
-from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
 from voxgate.harness.runner.progress import Log, Progress, ScoreProgress
 from voxgate.harness.runner.resume import begin, continued_by, job_folder
+from voxgate.harness.runner.run_plan import CONFIRM, CONFIRM_ROUNDS
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""

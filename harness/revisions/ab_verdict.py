@@ -14,12 +14,13 @@ from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.judging.amend import (
     add_unshared_cells,
     block_on_gaps,
+    confirmed,
     fail_where_base_failed,
     invalidate_speed,
+    undecided,
     untimed_cells,
 )
 from voxgate.harness.judging.baseline import golden_dir, of_run, write_golden
-from voxgate.harness.judging.confirm import confirmed, undecided
 from voxgate.harness.judging.judge import judge, judge_metric
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.records.run import Run
@@ -28,8 +29,8 @@ from voxgate.harness.revisions.control import Control, examine, without_control
 from voxgate.harness.revisions.paired_run import PairedRuns, is_measured, load_sides
 from voxgate.harness.revisions.suite_diff import SuiteDiff
 from voxgate.harness.runner import run_folder
-from voxgate.harness.runner.confirming import CONFIRM
 from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.runner.run_plan import CONFIRM
 from voxgate.harness.scoring.kept_scores import keep_scores, score_side, stamp_of
 
 NOWHERE = Path("none")

@@ -42,14 +42,14 @@ def main() -> None:
     from tests.harness.repository import listen
     from voxgate.harness.judging import accept
     from voxgate.harness.revisions import ab, ab_plan, paired_run
-    from voxgate.harness.runner import confirming
+    from voxgate.harness.runner import run_plan
     from voxgate.harness.scoring import kept_scores
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
     from voxgate.harness.cli import main as cli
 
     kept_scores.score_run = listen
-    ab.CONFIRM_ROUNDS = confirming.CONFIRM_ROUNDS = 2
+    ab.CONFIRM_ROUNDS = run_plan.CONFIRM_ROUNDS = 2
     paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]

@@ -31,7 +31,6 @@ from voxgate.harness.machine.power_meter import Energy
 from voxgate.harness.records import documents
 from voxgate.harness.records.run import Failure, FailureKind, Phase
 from voxgate.harness.runner import (
-    confirming,
     engine_side,
     failures,
     process_files,
@@ -169,7 +168,7 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
     monkeypatch.setattr(runner, "unmetered_cells", lambda *_: {})
     monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
-    monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
+    monkeypatch.setattr(run_plan, "get_profile", lambda _: ALONE)
     return made
 
 
