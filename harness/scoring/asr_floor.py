@@ -35,10 +35,10 @@ from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Workload
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import NON_EMPTY, Range
+from voxgate.harness.records.documents import parse_json
 from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
 from voxgate.harness.records.run import OPENAI, Run
-from voxgate.harness.records.strict_json import parse_json
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import score_files, versions_of
 from voxgate.harness.scoring.scorer import UtteranceScores

@@ -28,13 +28,13 @@ from voxgate.harness.metrics.registry import (
     select_metrics,
 )
 from voxgate.harness.records import documents
+from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import (
     Measurement,
     lacks_package,
 )
 from voxgate.harness.records.run import HeardTexts, Run
-from voxgate.harness.records.strict_json import LARGEST
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import score_run
