@@ -9,7 +9,7 @@ from pathlib import Path
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History
 from voxgate.harness.history.exporters import openmetrics, otava, tables
-from voxgate.harness.history.exporters.tables import Choice
+from voxgate.harness.history.exporters.tables import Choice, write_bytes
 
 TEXTS: dict[str, Callable[[History, Choice], str]] = {
     "csv": tables.csv_text,
@@ -39,5 +39,5 @@ def export(history: History, form: str, choice: Choice, out: Path | None) -> Pat
     )
     if out is None:
         return content
-    tables.write_bytes(out, content)
+    write_bytes(out, content)
     return out
