@@ -23,10 +23,14 @@ from voxgate.harness.records.run import MOST_ROUNDS, OPENAI
 from voxgate.harness.suite.workload import load_workload
 
 FOLDER = "suites"
+ENGINE, COMMAND = "engine", "command"
+"""The target that is this package's own engine, and the target that is a program."""
+PIPELINES = {"http": "speech", "flite": "flite"}
+"""Built-in target -> its only pipeline; without a name, that of another's target is `any`."""
+TEXTS = tuple("pipeline workload target protocol judge name because question".split())
+"""Fields that hold a text."""
 INSTALLED = Path(__file__).parents[2]
 """Holds the suites of the embedded voice: voxgate's folder, or where it is developed."""
-COMMAND = "command"
-"""The target that is a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +64,20 @@ class Suite:
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
-    that stays alive). It needs no `pipeline`.
+    that stays alive).
 
     Raises HarnessError for everything that cannot be meant.
     """
 
     pipeline: str = ""
     workload: str
-    reference: Mapping[str, Option]
+    reference: Mapping[str, Option] | None = None
     axes: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     cells: Sequence[Mapping[str, Option]] = ()
     fixed: Mapping[str, Option] = field(default_factory=dict)
     without: Mapping[str, Option] | Sequence[Mapping[str, Option]] = ()
     because: str = ""
-    target: str = "engine"
+    target: str = ENGINE
     command: Sequence[str] = ()
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     protocol: str = "once"
@@ -116,14 +120,7 @@ class Suite:
         excluded: dict[str, str] = {}
         used: set[int] = set()
         for values in _product(self.axes):
-            rule = next(
-                (
-                    index
-                    for index, (match, _) in enumerate(rules)
-                    if match.items() <= values.items()
-                ),
-                None,
-            )
+            rule = next((n for n, (m, _) in enumerate(rules) if m.items() <= values.items()), None)
             if rule is None:
                 combinations.append(values)
             else:
@@ -150,7 +147,7 @@ class Suite:
         return Cell(
             suite=self.name,
             target=self.target,
-            pipeline=self.pipeline or self.protocol,
+            pipeline=self.pipeline or self._default_pipeline(),
             workload=workload,
             axes=dict(values),
             fixed=dict(self.fixed),
@@ -158,7 +155,17 @@ class Suite:
             environment=_words(self.environment),
         )
 
+    def _default_pipeline(self) -> str:
+        """Return the pipeline of a suite that names none."""
+        if self.target == COMMAND:
+            return self.protocol
+        return PIPELINES.get(self.target, "any")
+
     def _reference(self, cells: tuple[Cell, ...]) -> str:
+        if not cells:
+            raise HarnessError("without= leaves out every cell; keep one")
+        if self.reference is None:
+            return next((cell for cell in cells if not cell.axes), cells[0]).slug
         for cell in cells:
             if dict(cell.axes) == dict(self.reference):
                 return cell.slug
@@ -297,21 +304,12 @@ def _check_shapes(suite: Suite) -> None:
     """
     Raise HarnessError for a field that is not even of its kind; what it holds is looked at later.
     """
-    for what in (
-        "pipeline",
-        "workload",
-        "target",
-        "protocol",
-        "judge",
-        "name",
-        "because",
-        "question",
-    ):
+    for what in TEXTS:
         if not isinstance(getattr(suite, what), str):
             kind = "text" if what in ("because", "question") else "a name"
             raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
     for what in ("axes", "fixed", "reference"):
-        if not _is_table(getattr(suite, what)):
+        if not _is_table(getattr(suite, what)) and (what, suite.reference) != ("reference", None):
             raise HarnessError(
                 f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
             )
@@ -339,8 +337,8 @@ def _command_of(suite: Suite) -> CommandLine | None:
         )
     if suite.target == COMMAND:
         return command_line(suite.command, suite.arguments, suite.protocol)
-    if not suite.pipeline:
-        raise HarnessError("a suite needs pipeline=, the name of one of its target's pipelines")
+    if not suite.pipeline and suite.target == ENGINE:
+        raise HarnessError("a suite of target 'engine' needs pipeline=, such as 'flow'")
     return None
 
 
@@ -358,7 +356,9 @@ def _is_table(value: object) -> bool:
 
 def _check_axes(suite: Suite) -> None:
     if not suite.axes and not suite.cells:
-        raise HarnessError("a suite needs axes={...} or cells=[...]")
+        raise HarnessError(
+            "a suite needs axes={...} or cells=[...]; cells=[{}] is the engine as it comes"
+        )
     for name, values in suite.axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise HarnessError(
@@ -374,7 +374,7 @@ def _check_axes(suite: Suite) -> None:
                 f"without= names {', '.join(unknown)}, which is no axis; the axes are "
                 f"{', '.join(suite.axes)}"
             )
-    unknown = sorted(set(suite.reference) - _varied(suite))
+    unknown = sorted(set(suite.reference or {}) - _varied(suite))
     if unknown:
         raise HarnessError(
             f"reference= names {', '.join(unknown)}, which is no axis; the axes are "
@@ -384,7 +384,7 @@ def _check_axes(suite: Suite) -> None:
 
 def _check_option_values(suite: Suite) -> None:
     values = [(name, value) for name, choices in suite.axes.items() for value in choices]
-    for mapping in (*suite.cells, suite.fixed, suite.reference):
+    for mapping in (*suite.cells, suite.fixed, suite.reference or {}):
         values.extend(mapping.items())
     for name, value in values:
         if not isinstance(name, str) or not isinstance(value, get_args(Option)):

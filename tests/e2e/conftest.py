@@ -53,8 +53,8 @@ rtf = { relative = 0.6, blocking = true, against = "baseline", evidence = "proce
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """
-    A folder with `engine/`, `suites/`, `baselines/` of its own; commands run in it find that engine
-    first.
+    A folder with `voxgate/engine/`, `suites/`, `baselines/` of its own; commands run in it find
+    that engine first, and this harness by links.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class Workspace:
         copy = Workspace(
             folder=Path(shutil.copytree(self.folder, tmp_path / "broken", symlinks=True))
         )
-        path = copy.folder / "engine" / file
+        path = copy.folder / "voxgate" / "engine" / file
         source = path.read_text()
         assert source.count(old) == 1, f"{file} no longer has exactly one {old!r}"
         path.write_text(source.replace(old, new))
@@ -104,8 +104,14 @@ class Workspace:
 
 def make_workspace(folder: Path) -> Workspace:
     """Copy the engine and write a suite, a workload and a policy beside it."""
+    package = folder / "voxgate"
+    package.mkdir(parents=True)
+    for path in (*(ROOT / "harness" / "package").glob("*.py"), ROOT / "harness"):
+        (package / path.name).symlink_to(path)
     shutil.copytree(
-        ROOT / "engine", folder / "engine", ignore=shutil.ignore_patterns("__pycache__", "training")
+        ROOT / "engine",
+        package / "engine",
+        ignore=shutil.ignore_patterns("__pycache__", "training"),
     )
     for name, text in (
         ("suites/steady.py", SUITE),

@@ -87,9 +87,11 @@ def _why(target: str, launch: EngineLaunch, error: EngineAbroadError) -> str:
     if error.module is not None:
         top = error.module.partition(".")[0]
         install = f"`{launch.install} {top}`" if launch.install else f"install {top} there"
+        own = target.startswith((f"{top}.", f"{top}:"))
+        place = f"; the project has no {top}.py or {top}/ either" if own else ""
         return (
             f"target {target!r} cannot be imported in environment {launch.label}: it has no module "
-            f"{error.module!r}; {install}, or set PYTHONPATH"
+            f"{error.module!r}; {install}, or set PYTHONPATH{place}"
         )
     if error.failure.kind.value == "refused":
         return error.failure.reason

@@ -128,6 +128,45 @@ def test_an_expansion_that_cannot_be_meant_is_refused(
         make_suite(**changes).expand()
 
 
+@pytest.mark.parametrize(
+    ("changes", "reference"),
+    [
+        ({}, "steps-8"),
+        ({"cells": [{"steps": 2}, {}]}, "default"),
+        ({"axes": {}, "cells": [{"steps": 2}, {"steps": 3}]}, "steps-2"),
+        ({"reference": {"steps": 4}}, "steps-4"),
+        ({"without": {"steps": 8}, "because": "x"}, "steps-4"),
+    ],
+)
+def test_the_engine_as_it_comes_or_the_first_cell_is_the_reference_of_a_suite_without_one(
+    make_suite: Make, changes: dict[str, object], reference: str
+) -> None:
+    assert make_suite(**{"reference": None, **changes}).expand().reference == reference
+
+
+def test_a_suite_that_leaves_out_every_cell_is_refused(make_suite: Make) -> None:
+    without = [{"steps": 8}, {"steps": 4}]
+    suite = make_suite(reference=None, without=without, because="x")
+    with pytest.raises(HarnessError, match="without= leaves out every cell"):
+        suite.expand()
+
+
+@pytest.mark.parametrize(
+    ("target", "pipeline"),
+    [("http", "speech"), ("flite", "flite"), ("scripted", "any"), ("mytts.bench:Voice", "any")],
+)
+def test_the_target_of_a_suite_without_a_pipeline_has_its_own(
+    make_suite: Make, target: str, pipeline: str
+) -> None:
+    suite = make_suite(target=target, pipeline="", fixed={})
+    assert [cell.pipeline for cell in suite.expand().cells] == [pipeline] * 2
+
+
+def test_only_the_engine_of_this_package_needs_a_pipeline(make_suite: Make) -> None:
+    with pytest.raises(HarnessError, match="needs pipeline=, such as 'flow'"):
+        make_suite(target="engine", pipeline="")
+
+
 @pytest.fixture
 def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "suites").mkdir()

@@ -303,7 +303,8 @@ def test_a_launcher_that_inherits_nothing_gets_the_threads(
         ({"target": "mytts.bench:Lacking"}, "target 'mytts.bench:Lacking' lacks effective, synth"),
         (
             {"target": "othertts.bench:Engine"},
-            "it has no module 'othertts'; `*bin/python -m pip install othertts`, or set PYTHONPATH",
+            "it has no module 'othertts'; `*bin/python -m pip install othertts`, or set PYTHONPATH"
+            "; the project has no othertts.py or othertts/ either",
         ),
         (
             {"target": "numpy:Engine"},

@@ -4,7 +4,6 @@ from voxgate import Suite
 
 suite = Suite(
     target="hum",
-    pipeline="any",
     workload="sentences.toml",
     axes={"harmonics": [16, 4]},
     reference={"harmonics": 16},

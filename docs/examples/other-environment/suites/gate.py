@@ -5,7 +5,6 @@ from voxgate import Suite
 suite = Suite(
     target="beeps.bench:BeepsTarget",
     environment=".venv",
-    pipeline="any",
     workload="sentences.toml",
     axes={"pitch_hz": [220, 440]},
     reference={"pitch_hz": 220},
