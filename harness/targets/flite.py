@@ -17,8 +17,7 @@ import numpy as np
 
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.models.whisper_weights import primary_language
-from voxgate.harness.records.cell import ENGLISH, Cell, Option, Request, Workload
+from voxgate.harness.records.cell import ENGLISH, Cell, Option, Request, Workload, primary_language
 from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
 VOICES = ("slt", "rms", "awb")
