@@ -4,6 +4,7 @@ The verb init: write a suite, a workload, a target stub, a policy and CI into an
 At most three questions are asked, and only at a terminal; options answer them beforehand.
 """
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,8 +13,16 @@ import click
 
 from voxgate.harness.cli.options import as_json
 from voxgate.harness.cli.output import say, say_result
-from voxgate.harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, top_folder
-from voxgate.harness.scaffold.render import GITLAB, MODULE, Answers, Scaffold, render, write
+from voxgate.harness.scaffold.guess import CIS, ENGINES, STUB, Guess, guess, text_of, top_folder
+from voxgate.harness.scaffold.render import (
+    GITLAB,
+    MODULE,
+    Answers,
+    Scaffold,
+    render,
+    write,
+)
+from voxgate.harness.suite.suite import FOLDER as SUITES
 
 QUESTIONS = {
     "python": "Which import path? package.module:callable; empty for a placeholder",
@@ -114,6 +123,17 @@ def _names_a_file(command: str, project: Path) -> bool:
     return "-m" in words or any("{" not in word and (project / word).is_file() for word in words)
 
 
+def _other_engine(answers: Answers, done: Scaffold, project: Path) -> str:
+    """Name the kept file that should call the engine and does not name it; empty if none."""
+    name = f"{MODULE}.py" if answers.engine == "python" else f"{SUITES}/{answers.name}.py"
+    words = {"python": re.findall(r"\w+", answers.call), "command": shlex.split(answers.call)}
+    if name not in done.kept or not answers.call:
+        return ""
+    lines = text_of(project / name).splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    return "" if all(word in text for word in words.get(answers.engine, [answers.call])) else name
+
+
 def next_steps(answers: Answers, done: Scaffold, project: Path) -> tuple[str, ...]:
     """Return the sentences on what is left to do; the last one is the command to go on with."""
     steps = []
@@ -121,6 +141,8 @@ def next_steps(answers: Answers, done: Scaffold, project: Path) -> tuple[str, ..
         steps.append("this is no git repository; CI and `voxgate ab` need one: git init")
     if answers.engine == "python" and ":" not in answers.call and f"{MODULE}.py" not in done.kept:
         steps.append(f"{MODULE}.py speaks a placeholder tone; put your engine there")
+    if replaced := _other_engine(answers, done, project):
+        steps.append(f"{replaced} was kept, and calls no {answers.call}; edit it, or --force")
     if STUB in done.written:
         steps.append(f"{STUB} speaks by a synthesiser of this machine; put your engine there")
     elif answers.engine == "command" and not _names_a_file(answers.call, project):

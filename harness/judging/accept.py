@@ -121,10 +121,9 @@ def _of_kind(
 
 
 def change_line(change: BaselineChange) -> str:
-    """Format one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`."""
-    return (
-        f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)} {change.unit}"
-    )
+    """Format one change: `nfe_steps-8 latency_p50: 0.1213 -> 0.1098 s`; a ratio has no unit."""
+    unit = "" if change.unit == "1" else f" {change.unit}"
+    return f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)}{unit}"
 
 
 def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:

@@ -79,11 +79,6 @@ def top_of(project: Path) -> Path:
     words if it refuses.
     """
     done = _ask(project, "rev-parse", "--show-toplevel")
-    if done.returncode and not has_repository(project):
-        raise HarnessError(
-            f"{project.absolute()} lies in no git repository; call this inside the one whose "
-            "revisions to compare"
-        )
     if done.returncode:
         raise HarnessError(_refusal(project, done))
     return Path(done.stdout.removesuffix("\n"))
@@ -109,7 +104,12 @@ def trouble(folder: Path) -> str:
         done = _ask(folder, "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
     except HarnessError as error:
         return str(error)
-    return f"git tells no commit of {folder.absolute()}: {_words(done)}" if done.returncode else ""
+    if not done.returncode:
+        return ""
+    anything = _ask(folder, "rev-list", "--max-count=1", "--all")
+    is_new = not anything.returncode and not anything.stdout.strip()
+    why = "the repository has none yet" if is_new else _words(done)
+    return f"git tells no commit of {folder.absolute()}: {why}"
 
 
 def resolve(project: Path, name: str) -> Revision:
@@ -197,6 +197,11 @@ def _unknown(project: Path, name: str) -> HarnessError:
 
 
 def _refusal(project: Path, done: subprocess.CompletedProcess[str]) -> str:
+    if not has_repository(project):
+        return (
+            f"{project.absolute()} lies in no git repository; call this inside the one whose "
+            "revisions to compare"
+        )
     return (
         f"git refuses to work in {project.absolute()}: {_words(done)}; put that right and call "
         "again"

@@ -358,9 +358,13 @@ def _proven(made: Checkout, packages: Sequence[str], built: Sequence[Path]) -> d
 def _check_origins(label: str, packages: Mapping[str, str | None], roots: Sequence[Path]) -> None:
     """Raise HarnessError unless packages come from a revision's own folders."""
     for name, place in packages.items():
-        if place is None or not any(Path(place).is_relative_to(root.resolve()) for root in roots):
+        if place is None:
             raise HarnessError(
-                f"{label} would be measured with package {name} from {place or 'nowhere'}, not "
+                f"{label} has no package {name}; commit it at the top or in src/, or install it"
+            )
+        if not any(Path(place).is_relative_to(root.resolve()) for root in roots):
+            raise HarnessError(
+                f"{label} would be measured with package {name} from {place}, not "
                 "from its own files; the target's package must lie in the repository, at its top "
                 "or in src/, or be installed by its build"
             )

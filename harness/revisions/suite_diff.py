@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.compare import changed_options
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.suite.selection import select_cells
-from voxgate.harness.suite.suite import Expansion, Suite, has_suite, load_suite
+from voxgate.harness.suite.suite import FOLDER, Expansion, Suite, has_suite, load_suite
+from voxgate.harness.suite.workload import place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,9 @@ def diff_suites(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> 
     Raises HarnessError if HEAD has no such suite, if one of the two is broken, or if a pattern
     matches nothing.
     """
-    now = load_suite(name, head)
+    now = _load_side(name, head, "HEAD")
     expanded = now.expand(head)
-    before = load_suite(name, base) if has_suite(name, base) else None
+    before = _load_side(name, base, "BASE") if has_suite(name, base) else None
     stored = (
         before.expand(base)
         if before is not None
@@ -72,6 +74,25 @@ def diff_suites(name: str, base: Path, head: Path, only: Sequence[str] = ()) -> 
         changed=changed,
         labels={slug: cell.label for slug, cell in {**old, **new}.items()},
     )
+
+
+def _load_side(name: str, tree: Path, side: str) -> Suite:
+    """Load a side's suite. Raises HarnessError that names a file which that side does not hold."""
+    try:
+        suite = load_suite(name, tree)
+    except HarnessError as error:
+        if has_suite(name, tree) or not has_suite(name, Path()):
+            raise
+        raise HarnessError(
+            f"{side} has no suite {name!r}; commit {FOLDER}/{name}.py, which is there now"
+        ) from error
+    texts = place(suite.workload, tree)
+    if not texts.exists() and place(suite.workload, Path()).exists():
+        raise HarnessError(
+            f"{side} has no {suite.workload}, the texts of its suite {name!r}; commit that file, "
+            "which is there now"
+        )
+    return suite
 
 
 def _by_slug(cells: Sequence[Cell]) -> dict[str, Cell]:

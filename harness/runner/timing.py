@@ -31,8 +31,8 @@ class Timing:
 
 def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     """
-    Time one synthesis from the request to its last sample. Raises ValueError if it returns no audio
-    or NaN.
+    Time one synthesis from the request to its last sample. Raises ValueError if it returns no
+    audio, several channels or NaN.
     """
     watch = StageWatch(clock)
     chunks: list[np.ndarray] = []
@@ -63,9 +63,13 @@ def timing_of(
     rate_hz: int,
 ) -> Timing:
     """
-    Return one synthesis of its chunks and their times. Raises ValueError if it returns no audio or
-    NaN.
+    Return one synthesis of its chunks and their times. Raises ValueError if it returns no audio,
+    several channels or NaN.
     """
+    if shape := next((chunk.shape for chunk in chunks if np.ndim(chunk) != 1), None):
+        raise ValueError(
+            f"request {request.id} gave audio of shape {shape}; give one channel, of shape [n]"
+        )
     audio = np.concatenate([np.empty(0, np.float32), *chunks]).astype(np.float32, copy=False)
     if not audio.size:
         raise ValueError(f"request {request.id} gave no audio")

@@ -107,7 +107,7 @@ class Worker:
         try:
             answer = self._commands[command["do"]](command)
         except Exception as error:
-            failure = classify(error)
+            failure = classify(error, str(command.get("request", "")))
             traceback.print_exception(error)  # to the process's .stderr file
             failure = self._recorded(failure)
             return {"failed": to_json(failure)}

@@ -108,7 +108,7 @@ class WorkerProcess:
         try:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
         except BrokenPipeError as error:
-            raise self._death() from error
+            raise self._death(command) from error
         answer: dict[str, Any] = json.loads(self._await_answer(command, timeout_s))
         if "failed" in answer:
             failure = from_json(Failure, answer["failed"], "the answer of the worker")
@@ -156,18 +156,19 @@ class WorkerProcess:
                     else b""
                 )
                 if not received:
-                    raise self._death()
+                    raise self._death(command)
                 self._pending += received
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
-    def _death(self) -> WorkerError:
-        """Return the error of a worker that died."""
+    def _death(self, command: Mapping[str, object]) -> WorkerError:
+        """Return the error of a worker that died, with the request that it then had."""
         if not self._ends_within(GRACE_S):
             self._signal_group(signal.SIGKILL)
         code = self._reap()
         self.close()
-        last_words = self._last_words()
+        at = f" at request {command['request']}" if "request" in command else ""
+        last_words = f"{at}{self._last_words()}"
         if code < 0:
             cause = f"{_signal_name(-code)}{' (out of memory?)' if -code == signal.SIGKILL else ''}"
             return WorkerError(

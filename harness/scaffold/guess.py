@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:40] or "voice"
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """Return a small regular file's text; empty where there is none."""
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
 
 def _pyproject(project: Path) -> dict[str, Any]:
     try:
-        return parse_toml(_text(project / "pyproject.toml"))
+        return parse_toml(text_of(project / "pyproject.toml"))
     except (ValueError, RecursionError):
         return {}
 
@@ -130,7 +130,7 @@ def _program(project: Path, document: dict[str, Any]) -> str:
 def _port(project: Path) -> int:
     """Return the first port that the project's Dockerfile exposes; 0 where there is none."""
     for name in ("Dockerfile", "Containerfile", "docker/Dockerfile"):
-        if found := EXPOSED.search(_text(project / name)):
+        if found := EXPOSED.search(text_of(project / name)):
             return min(int(found[1][:6]), 65_535)
     return 0
 
@@ -142,7 +142,7 @@ def installed_speaker() -> str:
 
 def _ci(project: Path) -> str:
     top = top_folder(project) or project
-    remote = _text(top / ".git" / "config")
+    remote = text_of(top / ".git" / "config")
     if (top / ".gitlab-ci.yml").is_file() or "gitlab" in remote:
         return "gitlab"
     return "github"

@@ -67,7 +67,8 @@ def check_answers(answers: Answers) -> None:
     """Raise HarnessError for a name, import path, command or URL that cannot be meant."""
     if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]*", answers.name) or NAME.fault(answers.name):
         raise HarnessError(
-            f"--name {answers.name!r} cannot name a suite; use lower-case letters, digits, _ and -"
+            f"--name {answers.name!r} cannot name a suite; use lower-case letters, digits, _ and - "
+            "(at most 100)"
         )
     {"python": _check_path, "command": _check_command, "http": _check_url}[answers.engine](
         answers.call

@@ -97,6 +97,9 @@ def test_the_first_accept_says_that_there_was_none(tmp_path: Path) -> None:
     run = with_audio(good_run(tmp_path))
     changes = accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     assert "nfe-8 pesq: none -> 3.6 MOS-LQO" in [change_line(change) for change in changes]
+    ratios = [each for each in changes if each.unit == "1" and isinstance(each.new, float)]
+    assert ratios, "a ratio is a bare number: its unit, 1, would read as another figure"
+    assert all(change_line(each).endswith(f"-> {each.new:.4g}") for each in ratios)
 
 
 def test_golden_audio_is_the_reference_cells_and_nothing_older(tmp_path: Path) -> None:

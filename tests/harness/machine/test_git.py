@@ -56,6 +56,8 @@ def test_a_commit_tells_its_date_and_subject_whatever_they_hold(repository: Repo
 def test_outside_of_a_repository_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="lies in no git repository"):
         top_of(tmp_path)
+    with pytest.raises(HarnessError, match="lies in no git repository"):
+        resolve(tmp_path, "main")
 
 
 def test_the_refusal_of_git_is_passed_on_in_its_own_words(

@@ -60,6 +60,20 @@ def test_a_suite_that_base_has_not_is_all_new(tmp_path: Path) -> None:
         diff_suites("two", tree(tmp_path / "head"), tmp_path / "base")
 
 
+def test_a_file_that_was_never_committed_is_named_with_its_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in the working tree is in no revision, and "unknown suite" would mislead."""
+    base, head = tree(tmp_path / "base"), tree(tmp_path / "head")
+    monkeypatch.chdir(tree(tmp_path / "now"))
+    (base / "two.toml").unlink()
+    with pytest.raises(HarnessError, match=r"^BASE has no two\.toml, .*; commit that file"):
+        diff_suites("two", base, head)
+    (head / "suites/two.py").unlink()
+    with pytest.raises(HarnessError, match=r"^HEAD has no suite 'two'; commit suites/two\.py"):
+        diff_suites("two", base, head)
+
+
 def test_patterns_choose_among_the_cells_of_both_trees(tmp_path: Path) -> None:
     base, head = tree(tmp_path / "base", "16, 8, 4"), tree(tmp_path / "head", "8, 4, 2")
     shared = diff_suites("two", base, head, ("steps-2", "steps-4"))

@@ -288,7 +288,7 @@ def test_real_workers_measure_refuse_and_die_side_by_side(make_suite: Make, tmp_
     }
     assert (
         outcome.failures["fault-die.fault_at-3"].reason
-        == "the worker was ended by SIGKILL (out of memory?)"
+        == "the worker was ended by SIGKILL (out of memory?) at request r1"
     )
     result = run_folder.load_run(tmp_path / "run")
     assert measured(result, "steps-8") == ["r1", "r2"]

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.machine.interference import DisturbanceWatch
+from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (
     AudioChunk,
     ColdStart,
@@ -27,9 +30,10 @@ from voxgate.harness.records.run import (
 from voxgate.harness.runner import engine_side, process_files
 from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.process_files import WorkerLog
-from voxgate.harness.runner.timing import time_synthesis
+from voxgate.harness.runner.timing import time_synthesis, timing_of
 from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_channel import WorkerRequest, read_job
+from voxgate.harness.targets.other_python.connection import EngineAbroadError
 from voxgate.harness.targets.protocol import ForwardingTarget
 from voxgate.harness.targets.scripted import ScriptedTarget
 
@@ -422,3 +426,26 @@ def test_a_request_that_lacks_a_field_is_refused_by_its_path(tmp_path: Path) -> 
     path.write_text('{"cell": 7}', encoding="utf-8")
     with pytest.raises(HarnessError, match=r"request.json: "):
         read_job(path)
+
+
+@pytest.mark.parametrize("request_id", ["r1", ""])
+def test_a_bug_in_an_engine_s_own_file_names_its_request(tmp_path: Path, request_id: str) -> None:
+    (tmp_path / "mytts.py").write_text("def speak():\n    raise RuntimeError('out of phonemes')\n")
+    speak = runpy.run_path(str(tmp_path / "mytts.py"))["speak"]
+    with pytest.raises(RuntimeError) as caught:
+        speak()
+    reason = classify(caught.value, request_id).reason
+    assert reason.startswith("RuntimeError: out of phonemes (")
+    assert reason.endswith("mytts.py:2) at request r1" if request_id else "mytts.py:2)")
+    abroad = EngineAbroadError(Failure(kind=FailureKind.DIED, reason="it died"))
+    assert classify(abroad, request_id).reason.startswith("it died")
+    assert classify(abroad, request_id).reason.endswith("at request r1" if request_id else "died")
+
+
+@pytest.mark.parametrize("shape", [(100, 2), (2, 100), (1, 100)])
+def test_several_channels_are_refused_by_their_shape(shape: tuple[int, ...]) -> None:
+    request = Request(id="r1", text="One.")
+    with pytest.raises(
+        ValueError, match=re.escape(f"request r1 gave audio of shape {shape}; give")
+    ):
+        timing_of(request, [np.zeros(shape)], [0.1], wall_s=0.1, stages_s={}, rate_hz=8000)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.ci.quick_voxgate import install
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
+from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.judging.policy import DEFAULT, load_policy
 from voxgate.harness.metrics.registry import entries
@@ -98,6 +99,45 @@ def test_the_engine_that_was_named_speaks(place: Place) -> None:
     done = place.run("run", "my_voice", "--repeats", "1", "--iterations", "1")
     assert done.returncode == 0, done.stderr
     assert '"audio_s": 0.5' in next(place.folder.glob("runs/*/processes/*.jsonl")).read_text()
+
+
+def test_an_engine_that_is_a_class_is_made_and_its_integers_keep_their_scale(place: Place) -> None:
+    engine = (
+        "import numpy as np\nclass Engine:\n    def __call__(self, text):\n"
+        "        return np.full(4000, 1 << 29, np.int32), 8000\n"
+    )
+    place.write({"engine/__init__.py": engine})
+    made = place.run("init", "--yes", "--engine", "python", "--call", "engine:Engine")
+    assert made.returncode == 0, made.stderr
+    shorten(place, "my_voice")
+    done = place.run("run", "my_voice", "--repeats", "1", "--iterations", "1")
+    assert done.returncode == 0, done.stderr
+    (audio, *_) = place.folder.glob("runs/*/audio/*/*.wav")
+    assert read_audio(audio)[0].max() == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("engine", "first", "call", "kept"),
+    [
+        ("python", "", "mytts:Voice", "voxgate_target.py"),
+        ("command", "./a {text} {wav}", "./b {text} {wav}", "suites/my_voice.py"),
+        ("http", "http://127.0.0.1:1", "http://127.0.0.1:2", "suites/my_voice.py"),
+    ],
+)
+def test_a_kept_file_that_calls_another_engine_is_named(
+    here: Place, capsys: pytest.CaptureFixture[str], engine: str, first: str, call: str, kept: str
+) -> None:
+    """The check that `init` prints next would measure the engine of before."""
+    words = ["init", "--yes", "--engine", engine, "--ci", "none", "--call"]
+    assert invoke([*words, first]) == 0
+    capsys.readouterr()
+    assert invoke([*words, call]) == 0
+    assert f"{kept} was kept, and calls no {call}; edit it" in capsys.readouterr().err
+    assert invoke([*words, call, "--force"]) == 0
+    assert "was kept" not in capsys.readouterr().err
+    (here.folder / kept).write_bytes(b"\xff\0 no text")
+    assert invoke([*words, call]) == 0
+    assert f"{kept} was kept, and calls no {call}; edit it" in capsys.readouterr().err
 
 
 def test_from_an_empty_repository_to_a_check_by_a_server(place: Place) -> None:
@@ -199,6 +239,7 @@ def test_options_answer_beforehand_and_enter_takes_the_suggestion(place: Place) 
         (["--engine", "http", "--call", "http://me:word@host"], "VOXGATE_HTTP_KEY"),
         (["--name", "../x"], "cannot name a suite"),
         (["--name", "Voice"], "cannot name a suite"),
+        (["--name", "v" * 101], "at most 100"),
     ],
 )
 def test_an_answer_that_cannot_be_meant_is_refused_before_anything_is_written(
