@@ -26,6 +26,7 @@ from tests.harness.in_process import ALONE, ChildHere
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.power_meter import Energy
 from voxgate.harness.records import documents
@@ -132,7 +133,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kept_scores, "score_run", made_up)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)

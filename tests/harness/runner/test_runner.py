@@ -24,7 +24,7 @@ from voxgate.harness.machine.power_meter import Counter
 from voxgate.harness.machine.profiles import Profile, get_profile
 from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import Failure, FailureKind, Phase, Run
-from voxgate.harness.runner import process_files, run_folder, runner, worker_pool
+from voxgate.harness.runner import process_files, run_folder, worker_pool
 from voxgate.harness.runner.runner import Outcome, run_suite
 from voxgate.harness.runner.worker_pool import kept_off, live_limit
 from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
@@ -71,7 +71,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is only resumed with an unchanged working tree, which this repository's need not be."""
     monkeypatch.chdir(tmp_path)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
 
 
 @pytest.fixture
