@@ -34,7 +34,7 @@ from voxgate.harness.runner.opened_files import (
     check_files,
     parts_of_environments,
 )
-from voxgate.harness.runner.runner import make_header
+from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
