@@ -74,8 +74,7 @@ class SuiteFile(pytest.Module):
     def collect(self) -> Iterator["CellItem"]:
         """Yield one test per cell. Raises CollectError, which makes pytest end with code 2."""
         from voxgate.harness.machine.profiles import get_profile
-        from voxgate.harness.metrics.registry import check_selection
-        from voxgate.harness.scoring.transcription import check_engine
+        from voxgate.harness.scoring.score_run import check_scoring
         from voxgate.harness.targets.registry import check_cells
 
         try:
@@ -84,8 +83,7 @@ class SuiteFile(pytest.Module):
             suite = load_suite(self.path)
             cells = suite.expand().cells
             check_cells(cells)
-            check_selection(suite.metrics, suite.conditions)
-            check_engine(suite.judge)
+            check_scoring(suite)
         except HarnessError as error:
             raise self.CollectError(f"voxgate: {error}") from error
         except Exception as error:
@@ -173,7 +171,7 @@ def read_and_replay(request: pytest.FixtureRequest, benchmark: Any) -> None:
     does.
     """
     item = request.node
-    times_s, info = benchmark_data(item.parent.judged(), item.cell.slug)
+    times_s, info = item.parent.judged().times_and_summaries(item.cell.slug)
     benchmark.extra_info.update(info, verdict=verdict_of(item).verdict.value)
     if times_s:
         item.replay.load(times_s)
@@ -188,31 +186,9 @@ def verdict_of(item: CellItem) -> "CellVerdict":
     return next(each for each in cells if each.cell == item.cell.slug)
 
 
-def benchmark_data(contents: "Report", slug: str) -> tuple[list[float], dict[str, Any]]:
-    """
-    Return the seconds of every measured iteration and a summary of every metric: a number, or the
-    reason why there is none.
-    """
-    from voxgate.harness.analysis.grouping import by_name
-    from voxgate.harness.analysis.metric_rules import is_helper
-    from voxgate.harness.records.measurement import value_to_json
-
-    named = by_name(contents.measurements.get(slug, ()))
-    latency = named.get("latency_p50")
-    times_s = (
-        [each.value for each in latency.values if isinstance(each.value, float)]
-        if latency is not None
-        else []
-    )
-    return times_s, {
-        name: value_to_json(each.summary) for name, each in named.items() if not is_helper(name)
-    }
-
-
 def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config) -> "Report":
     """Do the main job for some cells of a suite. Ends the session if it is interrupted."""
     from voxgate.harness import workflow
-    from voxgate.harness.history.address import default_url
     from voxgate.harness.judging.judge_run import CheckInputs
     from voxgate.harness.machine.git import trouble
     from voxgate.harness.records.files import short
@@ -241,7 +217,7 @@ def measure_and_judge(path: Path, slugs: tuple[str, ...], config: pytest.Config)
         )
     contents = workflow.judge_run(outcome.folder, baselines, inputs=inputs)
     write_page(contents, workflow.REPORTS / f"{contents.run.suite}.html", baselines)
-    lost = workflow.remember(contents, default_url())
+    lost = workflow.remember(contents)
     if lost and reporter is not None:
         reporter.write_line(f"voxgate: {lost}")
     return contents

@@ -13,18 +13,16 @@ from voxgate.harness.audio.kept_audio import check_audio
 from voxgate.harness.history.address import append_entry
 from voxgate.harness.history.entry import entry_of_run
 from voxgate.harness.judging.accept import BaselineChange, accept
+from voxgate.harness.judging.amend import suspects
 from voxgate.harness.judging.baseline import BASELINES
-from voxgate.harness.judging.confirm import suspects
 from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
-from voxgate.harness.metrics.registry import check_selection
 from voxgate.harness.records.files import short
 from voxgate.harness.report.contents import Report, build_report
-from voxgate.harness.runner.confirming import measure_again
 from voxgate.harness.runner.progress import Progress, ScoreProgress
-from voxgate.harness.runner.run_plan import RunPlan, measure
+from voxgate.harness.runner.run_plan import RunPlan, measure, measure_again
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring.asr_floor import floor_of_run
-from voxgate.harness.scoring.transcription import check_engine
+from voxgate.harness.scoring.score_run import check_scoring
 
 REPORTS = Path("reports")
 
@@ -43,8 +41,7 @@ def measure_suite(
     Raises HarnessError for anything that cannot be meant, before any work.
     """
     suite = (inputs or CheckInputs(plan.suite)).suite
-    check_selection(suite.metrics, suite.conditions)
-    check_engine(suite.judge)
+    check_scoring(suite)
     outcome = measure(plan, suite, verb, more, progress)
     return replace(outcome, folder=short(outcome.folder))
 
@@ -96,9 +93,9 @@ def judge_run(
     return build_report(run, judged.measurements, judged.judgement, floor_of_run(run))
 
 
-def remember(contents: Report, url: str) -> str:
+def remember(contents: Report, url: str | None = None) -> str:
     """
-    Append a judged run to the history at a URL.
+    Append a judged run to the history at a URL, that of the environment unless given.
 
     Returns the reason where that fails, which changes neither verdict nor exit code; else "".
     """

@@ -28,23 +28,29 @@ from voxgate.engine.acoustic.solver import (
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.postprocess import crossfade, normalise_level
-from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.config import Adaptive, FlowConfig, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
-from voxgate.engine.passes import Applied, compilation, padding, precision, quantization, runtime
+from voxgate.engine.passes import precision
+from voxgate.engine.passes.sequence import apply_passes
 from voxgate.engine.passes.support import check_supported
-from voxgate.engine.pipelines.audio_segment import AudioSegment, segments
 from voxgate.engine.pipelines.batching import (
+    Workers,
     batch_by_length,
     batch_from_memory,
     free_bytes,
     in_turn,
     padded_frames,
 )
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
-from voxgate.engine.pipelines.voice_prompt import Prompt, encode
-from voxgate.engine.pipelines.worker_threads import Workers
+from voxgate.engine.pipelines.pipeline import (
+    AudioSegment,
+    Pipeline,
+    Watch,
+    no_watch,
+    processors,
+    segments,
+)
+from voxgate.engine.pipelines.voice_prompt import Prompt, prompt_cache
 from voxgate.engine.text.frontend import Chunk, phonemise
 from voxgate.engine.vocoder.vocos import waveform
 from voxgate.engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
@@ -100,8 +106,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
         self.voice = voice
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]
-        self.applied = self._apply_passes()
-        self.prompts = PromptCache(partial(encode, voice, self.device))
+        called, self.applied = apply_passes(self.models, self.device, self.config)
+        self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
+        self.prompts = prompt_cache(voice, self.device)
         self._prompt_of(self.config)  # an unusable recording is refused now
 
     @classmethod
@@ -115,38 +122,6 @@ class FlowPipeline(Pipeline[FlowConfig]):
     def models(self) -> dict[str, nn.Module]:
         """The models by stage."""
         return {"acoustic": self.voice.dit, "vocoder": self.voice.vocoder}
-
-    def _apply_passes(self) -> tuple[Applied, ...]:
-        """
-        Apply precision, device, int8, compilation, runtime and padding in this order: each pass
-        reads the models as the one before left them.
-        """
-        config, models = self.config, self.models
-        applied = [precision.apply(models, config.precision)]
-        for model in models.values():
-            model.to(self.device)
-        applied.append(
-            quantization.apply(
-                {name: models[name] for name in config.quantized_stages.names}, config.quantization
-            )
-        )
-        called: dict[str, Callable[..., Any]] = {}
-        requested = {
-            "acoustic": ("compile", config.compile),
-            "vocoder": ("compile_vocoder", config.compile_vocoder),
-        }
-        for name, core in models.items():
-            option, mode = requested[name]
-            compiled, how = compilation.apply(
-                name, option, core, mode, on_cpu=self.device.type == "cpu"
-            )
-            called[name], where = runtime.apply(
-                name, core, compiled, getattr(config, f"runtime_{name}"), config
-            )
-            applied += [how, where]
-        called, padded = padding.apply(called, config.pad_frames)
-        self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
-        return (*applied, padded)
 
     def stream(
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch

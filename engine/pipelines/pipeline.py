@@ -3,13 +3,19 @@ The base class of all pipelines: what the command line, a server and an observer
 
 A pipeline names its stages, its configuration and its models; nothing outside of it has to know
 which pipeline it is. It reads no clock: to get stage times, pass a `watch`.
+
+An `AudioSegment` is the final audio of one pass through the models, the unit in which a scheduler
+shares one engine between texts. The arrays of a stream are no such unit. Those of one pass come
+together, and the last one, the end of a crossfade, costs no computation. A scheduler must know that
+a text has ended when its last pass is done, not one turn later.
 """
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -126,3 +132,24 @@ class Pipeline(ABC, Generic[Config]):
         # a text belongs to its recording
         named = {*options, "reference_text"} if "reference" in options else options
         return replace(self.config, **{name: getattr(checked, name) for name in named})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSegment:
+    """Audio that is final, float32 (T,)."""
+
+    audio: np.ndarray
+    last: bool
+    """Whether the text ends with it."""
+
+
+def segments(pieces: Iterator[np.ndarray], passes: Sequence[int]) -> Iterator[AudioSegment]:
+    """
+    Group the arrays of a stream by pass; `passes` holds the chunks of each. Nothing is computed
+    before it is requested.
+    """
+    for number, count in enumerate(passes, start=1):
+        last = number == len(passes)
+        yield AudioSegment(
+            audio=np.concatenate(list(pieces if last else islice(pieces, count))), last=last
+        )

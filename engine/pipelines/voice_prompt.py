@@ -8,6 +8,7 @@ Only what was invented is given back.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from voxgate.engine.acoustic.guidance import guide
 from voxgate.engine.acoustic.solver import integrate, time_grid
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.postprocess import PEAK_LIMIT, active_rms
+from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.audio.reference_recording import load_speech
 from voxgate.engine.config import Solver
 from voxgate.engine.duration.alignment import (
@@ -157,3 +159,8 @@ def _in_a_row(parts: list[FrameConditioning]) -> FrameConditioning:
         speaker=torch.cat([part.speaker for part in parts], dim=1),
         question=torch.cat([part.question for part in parts], dim=1),
     )
+
+
+def prompt_cache(voice: Voice, device: torch.device) -> PromptCache[Prompt]:
+    """Return the cache of the prompts of a loaded voice."""
+    return PromptCache(partial(encode, voice, device))

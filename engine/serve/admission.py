@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 from voxgate.engine.serve.errors import queue_full
 from voxgate.engine.serve.jobs import BatchJob, StreamJob
 from voxgate.engine.serve.limits import Limits

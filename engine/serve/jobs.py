@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 
 
 class StreamJob:

@@ -10,29 +10,25 @@ that blocks is worse or a budget is broken, 3 where a series lacks data.
 import getpass
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from voxgate.harness.analysis.metric_rules import is_helper
-from voxgate.harness.cli.options import Count, as_json, baselines
+from voxgate.harness.cli.options import Count, as_json, baselines, database
 from voxgate.harness.cli.output import say_result
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.history.address import DEFAULT_URL, VARIABLE
 from voxgate.harness.history.budget import unmatched
-from voxgate.harness.history.database import History, open_existing, open_history
-from voxgate.harness.history.dates import Believed, check_time, left_out_line, untrue
-from voxgate.harness.history.entry import entry_of_run
-from voxgate.harness.history.exporters import openmetrics, otava, tables
-from voxgate.harness.history.exporters.tables import Choice, write_bytes
+from voxgate.harness.history.database import open_existing, open_history
+from voxgate.harness.history.dates import Believed, left_out_line, untrue
+from voxgate.harness.history.exporters import FORMATS, export
+from voxgate.harness.history.exporters.tables import Choice
 from voxgate.harness.history.importers import detect
-from voxgate.harness.history.importers.common import FAULTS, ImportFault
+from voxgate.harness.history.importers.common import ImportFault
 from voxgate.harness.history.records import ANY, Acknowledgement, RunRow, utc_iso
-from voxgate.harness.history.renamed import renamed
-from voxgate.harness.history.segments import concerns
+from voxgate.harness.history.segments import concerns, renamed
 from voxgate.harness.history.trend import (
     SeriesTrend,
     TrendState,
@@ -40,35 +36,14 @@ from voxgate.harness.history.trend import (
     trends,
     unmatched_limits,
 )
-from voxgate.harness.judging.judge_run import CheckInputs, judge_folder
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.report.format import NO_DATA, silence_lines
 
-TEXTS: dict[str, Callable[[History, Choice], str]] = {
-    "csv": tables.csv_text,
-    "json": tables.json_text,
-    "bencher": tables.bencher_text,
-    "openmetrics": openmetrics.openmetrics_text,
-    "textfile": openmetrics.textfile_text,
-}
-FORMATS = (*TEXTS, "parquet", "otava")
 SHOWN = 20
 SHORT = (TrendState.STEADY, TrendState.TOO_FEW, TrendState.NO_DATA)
 """States whose series have no line each."""
 
-Word = Literal["imported", "there already"]
 Tally = Counter[Literal["imported", "there already", "failed"]]
-
-database = click.option(
-    "--history",
-    "url",
-    envvar=VARIABLE,
-    default=DEFAULT_URL,
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,7 +85,7 @@ def bring_in(
     faults: list[ImportFault] = []
     with open_history(url) as opened:
         for path in paths:
-            for each in _bring_in(opened, path, machine, baselines):
+            for each in detect.import_path(opened, path, machine, baselines, now_utc_iso()):
                 if isinstance(each, ImportFault):
                     faults.append(each)
                     click.echo(_plain(f"{each.where} FAILED: {each.reason}"), err=True)
@@ -145,23 +120,13 @@ def take_out(form: str, out: Path | None, url: str, **patterns: str) -> int:
     """
     choice = Choice(**patterns, today=now_utc_iso()[:10])
     with open_existing(url) as opened:
-        if form == "otava":
-            if out is None:
-                raise HarnessError("otava takes several files; name a folder with --out")
-            click.echo(f"wrote {otava.write_otava(opened, choice, out)}", err=True)
-            return 0
-        content = (
-            tables.parquet_bytes(opened, choice)
-            if form == "parquet"
-            else TEXTS[form](opened, choice).encode()
-        )
-    if out is not None:
-        write_bytes(out, content)
-        click.echo(f"wrote {out}", err=True)
+        written = export(opened, form, choice, out)
+    if isinstance(written, Path):
+        click.echo(f"wrote {written}", err=True)
     elif form == "parquet" and sys.stdout.isatty():
         raise HarnessError("parquet is no text; name a file with --out")
     else:
-        click.echo(content, nl=False)
+        click.echo(written, nl=False)
     return 0
 
 
@@ -305,59 +270,6 @@ def _status_line(counts: Counter[TrendState], rows: Sequence[Mapping[str, object
     first = lost[0]
     command = f"voxgate check {first['suite']} --profile {first['profile']}"
     return f"{line}; next: {command}   # on {first['machine']}"
-
-
-def _bring_in(
-    opened: History, path: Path, machine: str | None, baselines: Path
-) -> Iterator[Word | ImportFault]:
-    """
-    Import a file, a run folder, or all run folders below one; gives a word for each run or vote, a
-    fault for what failed.
-    """
-    try:
-        folders = detect.run_folders(path) or [path]
-    except HarnessError as error:
-        yield ImportFault(where=f"{path}", reason=str(error))
-        return
-    for each in folders:
-        try:
-            yield from _bring_in_one(opened, each, machine, baselines)
-        except HarnessError as error:
-            yield ImportFault(where=f"{each}", reason=str(error))
-        except FAULTS as error:  # nothing that a file holds may keep the others out
-            yield ImportFault(where=f"{each}", reason=f"cannot be read ({error!r})")
-
-
-def _bring_in_one(
-    opened: History, path: Path, machine: str | None, baselines: Path
-) -> Iterator[Word | ImportFault]:
-    found, today = _read(path, machine, baselines), now_utc_iso()
-    for entry in found.entries:
-        if isinstance(entry, ImportFault):
-            yield entry if entry.file else replace(entry, where=f"{path}, {entry.where}")
-            continue
-        try:
-            check_time(entry.created, today)
-            yield "imported" if opened.append(entry) else "there already"
-        except HarnessError as error:
-            yield ImportFault(
-                where=f"{path}, run of {entry.suite} at {entry.created}", reason=str(error)
-            )
-    for word in found.acknowledgements:
-        yield "imported" if opened.acknowledge(word) else "there already"
-    answers = list(found.votes)
-    new = opened.add_votes(answers) if answers else 0
-    for number in range(len(answers)):
-        yield "imported" if number < new else "there already"
-
-
-def _read(path: Path, machine: str | None, baselines: Path) -> detect.Found:
-    """Read a file, or judge a run folder as `voxgate gate` does."""
-    if not (path / "run.json").is_file():
-        return detect.read(path, machine)
-    judged = judge_folder(path, CheckInputs(baselines=baselines))
-    entry = entry_of_run(judged.run, judged.measurements, judged.judgement)
-    return detect.Found(entries=[entry])
 
 
 def _run_line(run: RunRow) -> str:

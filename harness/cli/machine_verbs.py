@@ -19,8 +19,7 @@ from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.scoring.asr_floor import make_floor, rate_of
 from voxgate.harness.scoring.transcription import ENGINES
 from voxgate.harness.selftest.command import Interrupted, report_quality, report_speed
-from voxgate.harness.selftest.speed import SelftestPlan
-from voxgate.harness.selftest.speed_plan import EQUALS
+from voxgate.harness.selftest.speed_plan import EQUALS, SelftestPlan
 
 
 @click.command()

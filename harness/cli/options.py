@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from voxgate.harness.history.address import VARIABLE
+from voxgate.harness.history.address import DEFAULT_URL, VARIABLE
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.records.run import MOST_ROUNDS
@@ -78,6 +78,17 @@ baselines = click.option(
     help="Folder of the accepted baselines.",
 )
 
+
+database = click.option(
+    "--history",
+    "url",
+    envvar=VARIABLE,
+    default=DEFAULT_URL,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
+)
 
 HISTORY: dict[str, Any] = {
     "envvar": VARIABLE,

@@ -19,9 +19,10 @@ def default_url() -> str:
     return os.environ.get(VARIABLE) or DEFAULT_URL
 
 
-def append_entry(make: Callable[[], HistoryEntry], url: str) -> str:
+def append_entry(make: Callable[[], HistoryEntry], url: str | None = None) -> str:
     """
-    Append an entry to the history at a URL. Returns the reason where that fails; else "".
+    Append an entry to the history at a URL, that of the environment unless given. Returns the
+    reason where that fails; else "".
 
     Catches every exception, a mistake of voxgate's own included: the run is measured and judged,
     and that must not be lost.
@@ -33,7 +34,7 @@ def append_entry(make: Callable[[], HistoryEntry], url: str) -> str:
 
         entry = make()
         check_time(entry.created, now_utc_iso())
-        with open_history(url) as history:
+        with open_history(url or default_url()) as history:
             history.append(entry)
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__

@@ -4,10 +4,15 @@ new versions of a metric.
 
 An acknowledgement and another version cut a series whatever its values are, and no step is searched
 for across such a cut: the values before it are not comparable. Raises no alarm.
+
+Renamed machines: where settings became part of a machine's name, its series begin anew, and the old
+ones lack every night from then on. That it is the same machine cannot be proven, so a person
+declares it, by an acknowledgement.
 """
 
+import shlex
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -17,7 +22,7 @@ import numpy as np
 
 from voxgate.harness.history.budget import Margin, shift_text
 from voxgate.harness.history.change_points import ChangePoint, change_points
-from voxgate.harness.history.records import Acknowledgement, Array, Series, Whole
+from voxgate.harness.history.records import Acknowledgement, Array, RunRow, Series, Whole
 from voxgate.harness.history.series import SeriesPoints
 
 
@@ -140,3 +145,35 @@ def _pieces(points: SeriesPoints, part: Whole, changes: Sequence[ChangePoint]) -
         for start, stop in pairwise(edges)
         if stop > start
     ]
+
+
+def renamed(runs: Sequence[RunRow], silent: Iterable[Series]) -> tuple[str, ...]:
+    """
+    Return, a line for each suite, how to continue series that lack data because their machine has
+    another name now.
+    """
+    first: dict[tuple[str, str], RunRow] = {}
+    for run in runs:
+        machine = run.environment.get("machine")
+        former = machine.get("former_id") if isinstance(machine, Mapping) else None
+        if isinstance(former, str):
+            first.setdefault((run.suite, former), run)
+    places = dict.fromkeys((trend.suite, trend.machine) for trend in silent)
+    return tuple(
+        _told(suite, machine, first[suite, machine])
+        for suite, machine in places
+        if (suite, machine) in first
+    )
+
+
+def _told(suite: str, machine: str, run: RunRow) -> str:
+    since = run.created[:10]
+    command = (
+        f"voxgate history acknowledge {shlex.quote(suite)} --machine {shlex.quote(machine)} "
+        f"--since {since}"
+    )
+    return (
+        f"{machine} is called {run.machine} since {since} ({suite}): what is set on it is part of "
+        "its name. "
+        f'If it is the same, end the old lines: {command} --why "..."'
+    )

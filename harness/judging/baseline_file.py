@@ -34,6 +34,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline_check import fault_of, fault_of_kind
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault, Range, TextPattern
+from voxgate.harness.records.documents import parse_json
 from voxgate.harness.records.measurement import (
     Better,
     Measurement,
@@ -42,7 +43,6 @@ from voxgate.harness.records.measurement import (
     Value,
     value_to_json,
 )
-from voxgate.harness.records.strict_json import parse_json
 
 SCHEMA_VERSION = 2
 """

@@ -3,7 +3,7 @@ Judge a run: apply the policy to comparisons. A verdict per metric, per cell and
 the exit code.
 
 Only this folder decides. `decide.py` holds the rules for one metric; a REGRESSED speed must hold
-again in fresh processes (`confirm.py`). Knows no file and computes no statistic; `explain.py`
+again in fresh processes (`amend.py`). Knows no file and computes no statistic; `explain.py`
 writes the words.
 """
 
@@ -130,6 +130,19 @@ def judge(
         line="",
     )
     return with_cells(judgement, judged, run.folder)
+
+
+def judge_metric(
+    run: Run,
+    measurements: Measurements,
+    baseline: Baseline,
+    policy: Policy,
+    cell: str,
+    metric: str,
+) -> MetricVerdict:
+    """Decide on one metric of one cell, against a baseline that was measured in turns with it."""
+    compared = compare(run, measurements, baseline, paired=True)[cell]
+    return decide(next(each for each in compared if each.metric == metric), policy[metric])
 
 
 def _evidence(

@@ -13,8 +13,8 @@ from pathlib import Path
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.amend import confirmed, undecided
 from voxgate.harness.judging.baseline import BASELINES, Baseline, golden_dir, machine_id
-from voxgate.harness.judging.confirm import confirmed, undecided
 from voxgate.harness.judging.judge import JudgedSpeeds, incomplete, judge, judge_speeds
 from voxgate.harness.judging.nearest import baseline_of
 from voxgate.harness.judging.policy import Policy, limits_of
@@ -22,8 +22,8 @@ from voxgate.harness.machine.clock import WallClock
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import MetricVerdicts, RunVerdict
 from voxgate.harness.runner import run_folder
-from voxgate.harness.runner.confirming import CONFIRM, was_confirmed
 from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.runner.run_plan import CONFIRM, was_confirmed
 from voxgate.harness.scoring.kept_scores import load_scored, load_whole, score_folder
 from voxgate.harness.suite.suite import Suite, load_suite
 

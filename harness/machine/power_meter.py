@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from voxgate.harness.machine.checks.check import SystemRoot
+from voxgate.harness.machine.checks.check import SystemRoot, here
 from voxgate.harness.machine.checks.gpu import gpu_power
 from voxgate.harness.machine.checks.jetson_power import MONITORS, devices, rails_w
 from voxgate.harness.machine.clock import instant_s, sleep
+from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.cell import Cell, Option
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Energy
@@ -286,3 +287,14 @@ def _package(tree: SystemRoot, zone: str) -> EnergyCounter:
 
     wraps_at = tree.number(f"{zone}/max_energy_range_uj")
     return EnergyCounter(read_j=read_j, wraps_at_j=math.inf if not wraps_at else wraps_at / 1e6)
+
+
+def unmetered_cells(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
+    """Return the cells whose energy this machine cannot measure (slug -> reason)."""
+    devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
+    meters = {device: find_meter(here(), device) for device in set(devices.values())}
+    return {
+        slug: meter.reason
+        for slug, device in devices.items()
+        if isinstance(meter := meters[device], Missing)
+    }

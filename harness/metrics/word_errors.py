@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import Any, cast
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.models.whisper_weights import UNSPACED, primary_language
-from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.models.whisper_weights import UNSPACED
+from voxgate.harness.records.cell import ENGLISH, primary_language
 from voxgate.harness.records.measurement import (
     Metric,
     Missing,

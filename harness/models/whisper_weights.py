@@ -14,14 +14,13 @@ turn a mumbled English sentence into a fluent Welsh one.
 import hashlib
 import importlib.util
 import os
-import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.cell import ENGLISH, primary_language
 from voxgate.harness.records.files import file_sha256, files_sha256, reason, write_atomic
 from voxgate.harness.records.measurement import Missing, MissingKind
 
@@ -202,13 +201,3 @@ UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 Languages written without spaces between words: their "words" are characters (Radford et al. 2022,
 appendix C).
 """
-
-
-def primary_language(tag: str) -> str:
-    """
-    Return the language of a tag without its region; a name in words is returned as it is.
-
-    >>> primary_language("es-MX"), primary_language("ES_mx"), primary_language("es")
-    ('es', 'es', 'es')
-    """
-    return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

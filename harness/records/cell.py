@@ -177,3 +177,13 @@ def cell_from_json(data: object) -> Cell:
     Read the result of `cell_to_json`. Raises HarnessError with the path of a value that is wrong.
     """
     return from_json(Cell, data, "cell")
+
+
+def primary_language(tag: str) -> str:
+    """
+    Return the language of a tag without its region; a name in words is returned as it is.
+
+    >>> primary_language("es-MX"), primary_language("ES_mx"), primary_language("es")
+    ('es', 'es', 'es')
+    """
+    return re.split("[-_]", tag.strip().lower(), maxsplit=1)[0]

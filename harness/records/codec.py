@@ -54,7 +54,7 @@ from voxgate.harness.records.decoders import (
     tuple_of,
     with_fallback,
 )
-from voxgate.harness.records.strict_json import harness_error
+from voxgate.harness.records.documents import harness_error
 
 T = TypeVar("T")
 

@@ -7,12 +7,14 @@ a function, so that no report needs to know where it is kept.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
 from voxgate.harness.machine.quietness import MachineState, fitness
 from voxgate.harness.records.cell import Cell
-from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.measurement import Measurement, Missing, value_to_json
 from voxgate.harness.records.run import OptionCheck, Phase, ProcessRecord, Run
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.runner.recordings import Take
@@ -77,6 +79,18 @@ class Report:
     """None where nobody made a floor for the workload."""
     differences: Mapping[str, tuple[OptionDifference, ...]] = field(default_factory=dict)
     """Slug -> options not in effect as requested; empty tuples where all were."""
+
+    def times_and_summaries(self, slug: str) -> tuple[list[float], dict[str, Any]]:
+        """
+        Return the seconds of every measured iteration of a cell and a summary of every metric: a
+        number, or the reason why there is none.
+        """
+        named = by_name(self.measurements.get(slug, ()))
+        latency = named.get("latency_p50")
+        values = () if latency is None else latency.values
+        return [each.value for each in values if isinstance(each.value, float)], {
+            name: value_to_json(each.summary) for name, each in named.items() if not is_helper(name)
+        }
 
 
 def build_report(

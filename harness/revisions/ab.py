@@ -13,16 +13,14 @@ It needs no stored speed baseline. Policy and suite are BASE's, so that a change
 own gate. Here stands the order of the stages; what happens inside each is the stage's own business.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.errors import RUNS
-from voxgate.harness.judging.confirm import suspects
+from voxgate.harness.judging.amend import suspects
 from voxgate.harness.machine.git import Revision, resolve
-from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.files import short
 from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.contents import Report, all_differences, build_report
@@ -30,7 +28,6 @@ from voxgate.harness.report.page import write_page
 from voxgate.harness.revisions.ab_plan import (
     ABPlan,
     Match,
-    command_line,
     match_notes,
     prepare,
     resume_command,
@@ -38,21 +35,18 @@ from voxgate.harness.revisions.ab_plan import (
 )
 from voxgate.harness.revisions.ab_verdict import judge_pair, judge_speed, undecided_cells
 from voxgate.harness.revisions.checkout import workshop
-from voxgate.harness.revisions.environments import Log
+from voxgate.harness.revisions.control import Control
 from voxgate.harness.revisions.paired_run import (
-    Control,
     PairedRuns,
-    PairPlan,
     TimeBudget,
     extra_rounds_until,
     load_sides,
+    make_pair_plan,
     measure_pair,
-    split_workload,
 )
-from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
-from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.runner.progress import Log, Progress, ScoreProgress
 from voxgate.harness.runner.resume import begin, continued_by, job_folder
-from voxgate.harness.runner.run_header import header_of_suite
+from voxgate.harness.runner.run_plan import CONFIRM, CONFIRM_ROUNDS
 
 FIRST_SHARE = 0.6
 """Share of the budget for the first look; the remainder is for measuring suspects again."""
@@ -67,8 +61,6 @@ class Result:
     head: Revision
     contents: Report
     """HEAD's run and the judgement."""
-    before: Measurements
-    """BASE's measurements."""
     control: Control
     notes: tuple[str, ...]
     page: Path
@@ -133,38 +125,6 @@ def measure_match(
         measure_pair(pair, confirming, extra, progress)
 
 
-def make_pair_plan(
-    match: Match,
-    plan: ABPlan,
-    cells: Sequence[Cell],
-    rounds: int,
-    *,
-    energy: bool = False,
-    stages: bool = False,
-) -> PairPlan:
-    """Return the plan that measures some cells of both sides in turns, for so many rounds."""
-    shared = match.suite_diff
-    whole = header_of_suite(
-        shared.suite,
-        cells,
-        reference=shared.reference,
-        excluded=shared.excluded,
-        profile=match.profile.name,
-        repeats=rounds,
-        iterations=plan.iterations,
-        command=command_line(plan, "ab"),
-    )
-    return PairPlan(
-        base=match.base,
-        head=match.head,
-        header=split_workload(whole, rounds),
-        profile=match.profile,
-        timeout_s=plan.timeout_s,
-        energy=energy,
-        stages=stages,
-    )
-
-
 def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
     """Score and judge the runs of a folder, and write the page."""
     pair = judge_pair(folder, match.policy, match.suite_diff, scoring)
@@ -175,7 +135,6 @@ def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None
         base=match.base.revision,
         head=match.head.revision,
         contents=contents,
-        before=pair.before,
         control=pair.control,
         notes=match_notes(match),
         page=page,

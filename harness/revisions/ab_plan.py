@@ -17,7 +17,6 @@ from voxgate.harness.machine.identity import changed_tools
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.machine.readiness import ready_profile
-from voxgate.harness.metrics.registry import check_selection
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.files import short
 from voxgate.harness.revisions.checkout import Checkout, WorktreeManager
@@ -26,7 +25,7 @@ from voxgate.harness.revisions.measured_code import measured_packages, programs_
 from voxgate.harness.revisions.suite_diff import SuiteDiff, diff_suites
 from voxgate.harness.runner.resume import SessionSpec
 from voxgate.harness.runner.runner import TIMEOUT_S
-from voxgate.harness.scoring.transcription import check_engine
+from voxgate.harness.scoring.score_run import check_scoring
 
 ROUNDS = 4
 """Fewer leave Student's t too few degrees of freedom to prove anything."""
@@ -100,8 +99,7 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
     profile = ready_profile(plan.profile)
     trees = shop.tree(base), shop.tree(head)
     shared = diff_suites(plan.suite, *trees, plan.only)
-    check_selection(shared.suite.metrics, shared.suite.conditions)
-    check_engine(shared.suite.judge)
+    check_scoring(shared.suite)
     cells = (*shared.cells, *shared.added, *shared.removed)
     ready = checkout_for(shop, shared.cells, cells)
     sides = [_checkout_side(ready, *side) for side in (("BASE", base), ("HEAD", head))]

@@ -7,40 +7,42 @@ The amendments are the rules of `judging/amend.py` that only a comparison of rev
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import Measurements
-from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.judging.amend import (
     add_unshared_cells,
     block_on_gaps,
+    confirmed,
     fail_where_base_failed,
     invalidate_speed,
-    is_gap,
+    undecided,
+    untimed_cells,
 )
 from voxgate.harness.judging.baseline import golden_dir, of_run, write_golden
-from voxgate.harness.judging.confirm import confirmed, undecided
-from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.judge import judge, judge_metric
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.records.run import Run
-from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict
-from voxgate.harness.revisions.paired_run import (
-    Control,
-    PairedRuns,
-    examine,
-    is_measured,
-    load_sides,
-    without_control,
-)
+from voxgate.harness.records.verdict import MetricVerdict, RunVerdict
+from voxgate.harness.revisions.control import Control, examine, without_control
+from voxgate.harness.revisions.paired_run import PairedRuns, is_measured, load_sides
 from voxgate.harness.revisions.suite_diff import SuiteDiff
 from voxgate.harness.runner import run_folder
-from voxgate.harness.runner.confirming import CONFIRM
 from voxgate.harness.runner.progress import ScoreProgress
-from voxgate.harness.scoring.kept_scores import keep_scores, stamp_of
-from voxgate.harness.scoring.score_run import score_run
+from voxgate.harness.runner.run_plan import CONFIRM
+from voxgate.harness.scoring.kept_scores import keep_scores, score_side, stamp_of
 
 NOWHERE = Path("none")
 """In place of BASE's golden audio, which it has not: no such folder exists."""
+
+
+class PairScores(NamedTuple):
+    """The measurements of both sides, and the folder of BASE's golden audio."""
+
+    before: Measurements
+    now: Measurements
+    golden: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,7 @@ def judge_pair(
     """Score and judge the runs of a folder; golden audio, scores and transcripts are kept there."""
     sides = load_sides(folder)
     base, head = without_control(sides.base), without_control(sides.head)
-    golden = golden_dir(folder / "baselines", head.suite)
-    write_golden(base, golden)
-    before, now = score_side(base, NOWHERE, scoring), score_side(head, golden, scoring)
+    before, now, golden = score_pair(base, head, folder, scoring)
     _keep(sides.base, before, NOWHERE)
     _keep(sides.head, now, golden)
     base, head = _with_transcripts(base), _with_transcripts(head)
@@ -85,6 +85,25 @@ def judge_pair(
     return PairVerdict(head=head, before=before, now=now, judgement=judgement, control=control)
 
 
+def score_pair(
+    base: Run, head: Run, folder: Path, scoring: ScoreProgress | None = None
+) -> PairScores:
+    """Score the audio of both sides against BASE's, which becomes the golden audio in `folder`."""
+    golden = golden_dir(folder / "baselines", head.suite)
+    write_golden(base, golden)
+    before = score_side(base, NOWHERE, scoring)
+    return PairScores(before=before, now=score_side(head, golden, scoring), golden=golden)
+
+
+def judge_pair_metric(
+    base: Run, head: Run, cell: str, metric: str, policy: Policy, scores: PairScores | None = None
+) -> MetricVerdict:
+    """Decide on one metric of one cell, by the gate's own rule; a speed needs no scores."""
+    before = aggregate(base, {}) if scores is None else scores.before
+    now = aggregate(head, {}) if scores is None else scores.now
+    return judge_metric(head, now, of_run(base, before), policy, cell, metric)
+
+
 def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
     """Judge the speeds alone, which need no scored audio."""
     base, head = without_control(sides.base), without_control(sides.head)
@@ -95,15 +114,7 @@ def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
 def undecided_cells(sides: PairedRuns, policy: Policy) -> Collection[str]:
     """Return the cells that more rounds could decide, and those without any times."""
     judgement = judge_speed(sides, policy)
-    untimed = {cell.cell for cell in judgement.cells if _is_untimed(cell, policy)}
-    return undecided(judgement.metrics) | untimed
-
-
-def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
-    """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
-    scores = score_run(run, golden, progress=progress)
-    run_folder.save_transcripts(Path(run.folder), scores.heard)
-    return aggregate(run, scores.values, versions=scores.versions)
+    return undecided(judgement.metrics) | untimed_cells(judgement, policy)
 
 
 def _keep(side: Run, measurements: Measurements, golden: Path) -> None:
@@ -120,11 +131,3 @@ def _control(folder: Path, policy: Policy) -> Control:
     looks = [path for path in (folder, folder / CONFIRM) if (path / "head" / "run.json").exists()]
     controls = [examine(sides.base, sides.head, policy) for sides in map(load_sides, looks)]
     return next((control for control in controls if control.trouble), controls[0])
-
-
-def _is_untimed(cell: CellVerdict, policy: Policy) -> bool:
-    return any(_is_blocking_gap(metric, policy) for metric in cell.metrics)
-
-
-def _is_blocking_gap(metric: MetricVerdict, policy: Policy) -> bool:
-    return policy[metric.metric].blocking and is_speed(metric.metric) and is_gap(metric)

@@ -16,24 +16,16 @@ undecided are skipped, as git bisect does, and named.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.analysis.metric_rules import ENERGY
-from voxgate.harness.analysis.stages import moved_stage, pair_stages
 from voxgate.harness.errors import RUNS, HarnessError
-from voxgate.harness.judging import phrases
-from voxgate.harness.judging.baseline import Baseline, golden_dir, of_run, write_golden
-from voxgate.harness.judging.compare import compare
-from voxgate.harness.judging.decide import decide
-from voxgate.harness.judging.policy import Policy, shown_metrics
+from voxgate.harness.judging.policy import shown_metrics
 from voxgate.harness.machine.git import Commit, Revision, between, describe, resolve
 from voxgate.harness.records.files import short
-from voxgate.harness.records.run import Run, failure_of
-from voxgate.harness.records.verdict import Comparison, MetricVerdict, RunVerdict, Verdict
-from voxgate.harness.revisions.ab import judge_match, make_pair_plan, measure_match
+from voxgate.harness.records.verdict import RunVerdict, Verdict
+from voxgate.harness.revisions.ab import judge_match, measure_match
 from voxgate.harness.revisions.ab_plan import (
     ABPlan,
     Match,
@@ -42,28 +34,22 @@ from voxgate.harness.revisions.ab_plan import (
     resume_command,
     session_spec,
 )
-from voxgate.harness.revisions.ab_verdict import score_side
 from voxgate.harness.revisions.bisect_result import (
     BisectReport,
     BisectTarget,
     CommitState,
     Culprit,
     Step,
+    choose_targets,
     step_line,
+    undecided_families,
 )
-from voxgate.harness.revisions.bisect_target import choose_targets, undecided_families
+from voxgate.harness.revisions.bisect_step import BisectSession, PairTest
 from voxgate.harness.revisions.checkout import Checkout, WorktreeManager, workshop
-from voxgate.harness.revisions.environments import Log
 from voxgate.harness.revisions.paired_run import (
-    PairedRuns,
     TimeBudget,
-    examine,
-    extra_rounds_until,
-    load_sides,
-    measure_pair,
-    without_control,
 )
-from voxgate.harness.runner.progress import Progress, ScoreProgress
+from voxgate.harness.runner.progress import Log, Progress, ScoreProgress
 from voxgate.harness.runner.resume import begin, continued_by, job_folder
 
 BUDGET_S = 300.0
@@ -89,20 +75,6 @@ def narrow(last: int, test: Callable[[int], CommitState]) -> tuple[int, int]:
         else:
             good = position
     return good, bad
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BisectSession:
-    """
-    Everything that all searches of one bisection share: the plan, the folder, the progress and the
-    log.
-    """
-
-    plan: ABPlan
-    folder: Path
-    progress: Progress | None
-    scoring: ScoreProgress | None
-    log: Log
 
 
 def bisect(
@@ -187,7 +159,7 @@ class Bisection:
         self._aim = aim
         self._ends = ends
         self._checkout = checkout
-        self._is_speed = aim.family == "speed"
+        self._test = PairTest(job, aim)
         self._steps: list[Step] = []
 
     def run(self) -> Culprit:
@@ -226,107 +198,12 @@ class Bisection:
             match = replace(
                 self._ends, base=self._checkout(before.commit), head=self._checkout(now.commit)
             )
-            step = self._compared(match, self._job.folder / "steps" / name, before, now)
+            step = self._test.compare(match, self._job.folder / "steps" / name, before, now)
         except HarnessError as error:
-            step = self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", str(error))
+            step = self._test.skipped(before, now, Verdict.FAILED, str(error))
         self._steps.append(step)
         self._job.log(step_line(step))
         return step
-
-    def _compared(self, match: Match, folder: Path, before: Commit, now: Commit) -> Step:
-        """Measure a pair until the aim is decided, and decide."""
-        sides = self._taken(match, folder)
-        base, head = without_control(sides.base), without_control(sides.head)
-        failure = failure_of(self._aim.cell, head) or failure_of(self._aim.cell, base)
-        if failure is not None:
-            return self._made(before, now, CommitState.SKIP, Verdict.FAILED, "", failure)
-        trouble = examine(sides.base, sides.head, match.policy).trouble if self._is_speed else ""
-        if trouble:
-            return self._made(before, now, CommitState.SKIP, Verdict.UNRESOLVED, "", trouble)
-        values, baseline = self._measured(base, head, folder)
-        verdict = _decided(self._aim, head, values, baseline, match.policy)
-        return self._judged(
-            verdict, before, now, moved_stage(pair_stages(base, head, self._aim.cell))
-        )
-
-    def _taken(self, match: Match, folder: Path) -> PairedRuns:
-        """
-        Measure for the target: rounds until decided, or one round, with the reference cell that
-        scores refer to.
-        """
-        plan = self._job.plan
-        more = extra_rounds_until(
-            lambda sides: self._open(sides, match.policy), folder, TimeBudget(plan.budget_s)
-        )
-        needed = (
-            (self._aim.cell,) if self._is_speed else (self._aim.cell, match.suite_diff.reference)
-        )
-        cells = [cell for cell in match.suite_diff.cells if cell.slug in needed]
-        energy = self._aim.metric == ENERGY
-        pair = make_pair_plan(
-            match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy
-        )
-        measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
-        return load_sides(folder)
-
-    def _measured(self, base: Run, head: Run, folder: Path) -> tuple[Measurements, Baseline]:
-        """
-        Return HEAD's measurements and the baseline that BASE makes, with their audio scored where
-        the target needs it.
-        """
-        if self._is_speed:
-            return aggregate(head, {}), of_run(base, aggregate(base, {}))
-        golden = golden_dir(folder / "baselines", head.suite)
-        write_golden(base, golden)
-        before = of_run(base, score_side(base, Path("none"), self._job.scoring))
-        return score_side(head, golden, self._job.scoring), before
-
-    def _open(self, sides: PairedRuns, policy: Policy) -> tuple[str, ...]:
-        """Name the cell while it is undecided."""
-        base, head = without_control(sides.base), without_control(sides.head)
-        verdict = _decided(
-            self._aim, head, aggregate(head, {}), of_run(base, aggregate(base, {})), policy
-        )
-        return (self._aim.cell,) if verdict.verdict is Verdict.UNRESOLVED else ()
-
-    def _judged(self, verdict: MetricVerdict, before: Commit, now: Commit, stage: str) -> Step:
-        states = {
-            Verdict.REGRESSED: CommitState.BAD,
-            Verdict.PASS: CommitState.GOOD,
-            Verdict.IMPROVED: CommitState.GOOD,
-        }
-        state = states.get(verdict.verdict, CommitState.SKIP)
-        shift = _shift(verdict.comparison)
-        return self._made(
-            before,
-            now,
-            state,
-            verdict.verdict,
-            shift,
-            verdict.reason,
-            stage if state is CommitState.BAD else "",
-        )
-
-    def _made(
-        self,
-        before: Commit,
-        now: Commit,
-        state: CommitState,
-        verdict: Verdict,
-        shift: str,
-        reason: str,
-        stage: str = "",
-    ) -> Step:
-        return Step(
-            aim=self._aim,
-            base=before.commit,
-            commit=now,
-            state=state,
-            verdict=verdict.value,
-            shift=shift,
-            reason=reason,
-            stage=stage if self._is_speed else "",
-        )
 
 
 def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
@@ -345,20 +222,3 @@ def _ends(match: Match, job: BisectSession, *, energy: bool) -> RunVerdict:
         match, job.plan, folder, TimeBudget(2 * job.plan.budget_s), job.progress, energy=energy
     )
     return judge_match(match, folder, job.scoring).contents.judgement
-
-
-def _decided(
-    aim: BisectTarget, head: Run, values: Measurements, baseline: Baseline, policy: Policy
-) -> MetricVerdict:
-    """Decide on the aim alone, by the gate's own rule."""
-    compared = compare(head, values, baseline, paired=True)[aim.cell]
-    comparison = next(candidate for candidate in compared if candidate.metric == aim.metric)
-    return decide(comparison, policy[aim.metric])
-
-
-def _shift(comparison: Comparison | None) -> str:
-    return (
-        ""
-        if comparison is None or comparison.shift is None
-        else f"{comparison.metric} {phrases.size(comparison)}"
-    )

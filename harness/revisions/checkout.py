@@ -43,7 +43,6 @@ from voxgate.harness.revisions.engine_environments import (
 from voxgate.harness.revisions.environments import (
     Environment,
     EnvironmentStore,
-    Log,
     dependencies,
     run_build,
     with_dependencies,
@@ -54,6 +53,7 @@ from voxgate.harness.revisions.left_out import check_pointers, file_stats, fill,
 from voxgate.harness.revisions.lent_packages import link_harness
 from voxgate.harness.revisions.requirements import required, unmet
 from voxgate.harness.runner.opened_files import Territory, environments
+from voxgate.harness.runner.progress import Log
 from voxgate.harness.runner.worker_process import PythonEnv, path_variables
 from voxgate.harness.targets.other_python.probe import check_there, environment_facts
 

@@ -46,12 +46,9 @@ from voxgate.harness.revisions.requirements import (
     required,
     unmet,
 )
+from voxgate.harness.runner.progress import Log
 
 DIGEST_LENGTH = 12
-
-
-Log = Callable[[str], None]
-"""Takes a line for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,37 +6,29 @@ round until it is decided.
              head/
 
 A pair is measured, continued after an interruption, and read back here; `ab.py` and `bisect.py`
-choose the cells and draw the conclusions.
-
-The control is a cell of the harness's own, measured on both sides of every round. It is the same
-computation whatever the revisions are. If it is judged slower or faster all the same, something
-other than the engine differs between the sides (the environment, the machine, the order), and no
-speed of the comparison can be trusted.
+decide how long, and draw the conclusions. The control cell (`control.py`) is measured with them.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.judging import phrases
-from voxgate.harness.judging.baseline import of_run
-from voxgate.harness.judging.compare import compare
-from voxgate.harness.judging.compare_speed import MATCHED
-from voxgate.harness.judging.decide import decide
-from voxgate.harness.judging.policy import Policy
 from voxgate.harness.machine.clock import Clock, WallClock
 from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.environment import environment_from_json, facts_of
-from voxgate.harness.records.measurement import Missing
-from voxgate.harness.records.run import Run, failure_of
-from voxgate.harness.records.verdict import Comparison, Verdict
+from voxgate.harness.records.run import Run
+from voxgate.harness.revisions.ab_plan import (
+    ABPlan,
+    Match,
+    command_line,
+)
 from voxgate.harness.revisions.checkout import Checkout
+from voxgate.harness.revisions.control import SLUG, control_cell
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.run_header import RunHeader
+from voxgate.harness.runner.run_header import RunHeader, header_of_suite
 from voxgate.harness.runner.runner import ExtraRounds, run_sides
 
 BASE, HEAD = "base", "head"
@@ -188,76 +180,33 @@ def _control(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     return (control_cell(cells[0]),) if cells else ()
 
 
-TARGET = "control"
-SLUG = "control-fixed"
-MOVED = (Verdict.REGRESSED, Verdict.IMPROVED)
-"""Verdicts on a speed that need a control that stood still."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """How far the control moved, for people, and why no speed can be trusted; empty if they can."""
-
-    shift: str
-    trouble: str
-
-
-def control_cell(like: Cell) -> Cell:
-    """
-    Return the control of a suite, with the workload of its cells, so that it takes as many turns as
-    they do.
-    """
-    return Cell(
-        suite=like.suite,
-        target=TARGET,
-        pipeline="none",
-        workload=like.workload,
-        axes={"control": "fixed"},
+def make_pair_plan(
+    match: Match,
+    plan: ABPlan,
+    cells: Sequence[Cell],
+    rounds: int,
+    *,
+    energy: bool = False,
+    stages: bool = False,
+) -> PairPlan:
+    """Return the plan that measures some cells of both sides in turns, for so many rounds."""
+    shared = match.suite_diff
+    whole = header_of_suite(
+        shared.suite,
+        cells,
+        reference=shared.reference,
+        excluded=shared.excluded,
+        profile=match.profile.name,
+        repeats=rounds,
+        iterations=plan.iterations,
+        command=command_line(plan, "ab"),
     )
-
-
-def without_control(run: Run) -> Run:
-    """Return a run without its control cell, for scoring and judging."""
-    return _only(run, lambda slug: slug != SLUG)
-
-
-def examine(base: Run, head: Run, policy: Policy) -> Control:
-    """Judge the control of both sides as if it were a cell, by its median latency."""
-    before, now = (_only(run, lambda slug: slug == SLUG) for run in (base, head))
-    if not before.cells:
-        return Control(shift="not measured", trouble="")
-    failure = failure_of(SLUG, before) or failure_of(SLUG, now)
-    if failure is not None:
-        return Control(shift="none", trouble=f"the control could not be measured: {failure}")
-    compared = compare(now, aggregate(now, {}), of_run(before, aggregate(before, {})), paired=True)
-    comparison = next(candidate for candidate in compared[SLUG] if candidate.metric == MATCHED)
-    if comparison.shift is None:
-        return Control(
-            shift="none", trouble=f"the control could not be measured: {_why_none(comparison)}"
-        )
-    shift = phrases.size(comparison)
-    moved = MATCHED in policy and decide(comparison, policy[MATCHED]).verdict in MOVED
-    return Control(
-        shift=shift,
-        trouble=f"the control moved by {shift}, though it is the same code on both sides"
-        if moved
-        else "",
-    )
-
-
-def _why_none(comparison: Comparison) -> str:
-    reasons = [
-        value.reason
-        for value in (comparison.baseline, comparison.current)
-        if isinstance(value, Missing)
-    ]
-    return reasons[0] if reasons else "no round left times on both sides"
-
-
-def _only(run: Run, selects: Callable[[str], bool]) -> Run:
-    cells = tuple(cell for cell in run.cells if selects(cell.slug))
-    return replace(
-        run,
-        cells=cells,
-        processes=tuple(process for process in run.processes if selects(process.cell)),
+    return PairPlan(
+        base=match.base,
+        head=match.head,
+        header=split_workload(whole, rounds),
+        profile=match.profile,
+        timeout_s=plan.timeout_s,
+        energy=energy,
+        stages=stages,
     )

@@ -16,13 +16,13 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.codec import to_json
-from voxgate.harness.records.contained_files import read_bytes
+from voxgate.harness.records.documents import parse_json
+from voxgate.harness.records.files import read_bytes
 from voxgate.harness.records.run import (
     MOST_ROUNDS,
     Failure,
     ProcessRecord,
 )
-from voxgate.harness.records.strict_json import parse_json
 from voxgate.harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -242,3 +242,7 @@ def elapsed(duration_s: float) -> str:
 def _for_people(duration_s: float) -> str:
     minutes, seconds = divmod(round(duration_s), 60)
     return f"{minutes} m {seconds:02} s" if minutes else f"{seconds} s"
+
+
+Log = Callable[[str], None]
+"""Takes a line for people."""

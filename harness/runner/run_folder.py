@@ -35,10 +35,9 @@ from voxgate.harness.errors import RUNS, HarnessError
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import Range
-from voxgate.harness.records.contained_files import check_tree
 from voxgate.harness.records.documents import read_json, write_json
 from voxgate.harness.records.environment import environment_from_json, facts_of
-from voxgate.harness.records.files import file_sha256, write_atomic
+from voxgate.harness.records.files import check_tree, file_sha256, write_atomic
 from voxgate.harness.records.measurement import (
     Measurement,
     measurement_from_dict,

@@ -4,9 +4,9 @@ or several side by side.
 
 One round per repeat. In each, every cell gets a new process: load, first synthesis, warm-up until
 nothing compiles any more, a look at what is in effect. Then the measured iterations of all live
-processes take turns (`interleaving.py`), strictly one at a time, while this process waits in the
-kernel. In the first round the processes also start one at a time, so that cold starts are true. A
-cell that fails is not started again in this run, and stops no other cell.
+processes take turns (`round.py`), strictly one at a time, while this process waits in the kernel.
+In the first round the processes also start one at a time, so that cold starts are true. A cell that
+fails is not started again in this run, and stops no other cell.
 
 Everything is on disk before the next command; Ctrl-C, a killed worker or a full disk cost the
 iteration under way, and a resumed run continues each interrupted process with a fresh one, in
@@ -15,30 +15,25 @@ time-out, a worker that died without an answer are tried again. If this process 
 workers are (`machine/process_guard.py`). Knows no torch and no statistics.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.checks.check import here
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.machine.identity import load_snapshot
-from voxgate.harness.machine.power_meter import device_of, find_meter
+from voxgate.harness.machine.power_meter import unmetered_cells
 from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.cell import Cell
-from voxgate.harness.records.measurement import Missing
-from voxgate.harness.records.run import WORKLOAD, Failure
+from voxgate.harness.records.run import Failure
 from voxgate.harness.runner import process_files, run_folder
-from voxgate.harness.runner.interleaving import batches
 from voxgate.harness.runner.progress import MEASURING, Progress, Silent
 from voxgate.harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
-from voxgate.harness.runner.round import DiskFullError, Round, Variant
-from voxgate.harness.runner.run_header import RunHeader, header_of_suite
+from voxgate.harness.runner.round import DiskFullError, Round, Variant, batches
+from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.work_queue import CellKey, WorkQueue
 from voxgate.harness.runner.worker_pool import WorkerPool, live_limit
 from voxgate.harness.suite.suite import Suite
-from voxgate.harness.targets.registry import check_cells
 
 TIMEOUT_S = 600.0
 
@@ -152,37 +147,6 @@ def _kept(side: Variant) -> Outcome:
     return Outcome(folder=side.folder, complete=True, interrupted=False, failures=failures)
 
 
-def make_header(
-    suite: Suite,
-    cells: Sequence[Cell],
-    profile: Profile,
-    *,
-    repeats: int | None,
-    iterations: int | None,
-    command: str,
-) -> RunHeader:
-    """Return the header of a run. Raises HarnessError for options that the target does not know."""
-    engine_facts = check_cells(cells)
-    expansion = suite.expand()
-    header = header_of_suite(
-        suite,
-        cells,
-        reference=expansion.reference,
-        excluded=expansion.excluded,
-        profile=profile.name,
-        repeats=repeats,
-        iterations=iterations,
-        engine=engine_facts,
-        command=command,
-    )
-    chosen = {cell.slug for cell in cells}
-    return replace(
-        header,
-        unmeasured={c.slug: c.label for c in expansion.cells if c.slug not in chosen},
-        workload=suite.workload if re.fullmatch(WORKLOAD, suite.workload) else "",
-    )
-
-
 class Runner:
     """One run under way, or several side by side."""
 
@@ -208,7 +172,7 @@ class Runner:
             for n, side in enumerate(sides)
             for cell in side.header.cells
         }
-        self._unmetered = _unmetered(
+        self._unmetered = unmetered_cells(
             [cell for cell in self._plan.cells if cell.slug in energy], profile
         )
         self._crew = WorkerPool(profile, timeout_s)
@@ -330,14 +294,3 @@ class Runner:
     def _close(self) -> None:
         self._crew.close()
         self._ledger.end()
-
-
-def _unmetered(cells: Sequence[Cell], profile: Profile) -> dict[str, str]:
-    """Return the cells whose energy this machine cannot measure (slug -> reason)."""
-    devices = {cell.slug: device_of(cell, profile.defaults) for cell in cells}
-    meters = {device: find_meter(here(), device) for device in set(devices.values())}
-    return {
-        slug: meter.reason
-        for slug, device in devices.items()
-        if isinstance(meter := meters[device], Missing)
-    }

@@ -22,38 +22,29 @@ The speech is synthesised by flite or read from a folder of recordings. The scor
 so that a floor and a run can only differ in the speaker.
 """
 
-import contextlib
 import json
-import re
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-
 from voxgate.harness import statistics
-from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.word_errors import ErrorCounts
-from voxgate.harness.models.whisper_weights import primary_language
-from voxgate.harness.records.cell import ENGLISH, Cell, Workload
+from voxgate.harness.records.cell import Workload
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import NON_EMPTY, Range
+from voxgate.harness.records.documents import parse_json
 from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
 from voxgate.harness.records.run import OPENAI, Run
-from voxgate.harness.records.strict_json import parse_json
 from voxgate.harness.runner.progress import ScoreProgress
-from voxgate.harness.scoring.score_run import default_cache_dir, versions_of
-from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
-from voxgate.harness.scoring.tasks import AudioJob
-from voxgate.harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.scoring.score_run import score_files, versions_of
+from voxgate.harness.scoring.scorer import UtteranceScores
 from voxgate.harness.statistics import Shift
 from voxgate.harness.suite.workload import load_workload, place
-from voxgate.harness.targets.flite import FliteTarget
+from voxgate.harness.targets.flite import synthesise_workload, version_and_voices
 
 SCHEMA_VERSION = 1
 """Of the floor files. History: 1, 2026-11, first."""
@@ -271,12 +262,12 @@ def make_floor(
     workload = load_workload(name)
     with tempfile.TemporaryDirectory() as folder:
         files = (
-            _synthesise(workload, Path(folder))
+            synthesise_workload(workload, Path(folder))
             if recordings is None
             else find_recordings(workload, recordings)
         )
-        scores = _scored(workload, files, progress, judge)
-    who = (speaker or recordings.name) if recordings is not None else _flite_and_voices(workload)
+        scores = score_files(workload.requests, files, METRICS, judge, progress)
+    who = (speaker or recordings.name) if recordings is not None else version_and_voices(workload)
     floor = Floor(
         workload=name,
         speaker=who,
@@ -290,26 +281,6 @@ def make_floor(
     path = floor_path(name)
     save_floor(path, floor)
     return path, floor
-
-
-def _synthesise(workload: Workload, folder: Path) -> dict[str, Path]:
-    """Synthesise every request by flite, with the voice of the request."""
-    foreign = [
-        request.id for request in workload.requests if primary_language(request.language) != ENGLISH
-    ]
-    if foreign:
-        raise HarnessError(
-            f"flite speaks English only, and {foreign[0]} is not English; give --recordings FOLDER"
-        )
-    target, files = FliteTarget(), {}
-    target.load(
-        Cell(suite="floor", target="flite", pipeline="flite", workload=workload, axes={}), {}
-    )
-    for request in workload.requests:
-        chunks = list(target.synthesize(request, lambda stage: contextlib.nullcontext()))
-        files[request.id] = folder / f"{request.id}.wav"
-        write_wav(files[request.id], np.concatenate(chunks), target.sample_rate_hz)
-    return files
 
 
 def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
@@ -329,19 +300,6 @@ def find_recordings(workload: Workload, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _scored(
-    workload: Workload, files: Mapping[str, Path], progress: ScoreProgress | None, judge: str
-) -> dict[str, UtteranceScores]:
-    jobs = [
-        AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
-        for r in workload.requests
-    ]
-    options = RecognizerOptions(engine=judge)
-    return score_quality(
-        jobs, cache_dir=default_cache_dir(), judge=options, metrics=METRICS, progress=progress
-    )
-
-
 def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:
     for score in (scores.transcript, scores.words, scores.chars):
         if isinstance(score, Missing):
@@ -353,12 +311,3 @@ def _utterance(text: str, name: str, scores: UtteranceScores) -> FloorUtterance:
     return FloorUtterance(
         text=text, heard=scores.transcript, words=scores.words, chars=scores.chars
     )
-
-
-def _flite_and_voices(workload: Workload) -> str:
-    voices: Sequence[str] = sorted(
-        {str(request.options.get("speaker", "slt")) for request in workload.requests}
-    )
-    done = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
-    number = re.search(r"flite-([\d.]*\d)", done.stdout + done.stderr)
-    return f"flite {number[1] if number else '(unknown version)'} ({', '.join(voices)})"

@@ -9,21 +9,31 @@ judged by the scores that it has, as long as they were made from its records. `s
 computes the scores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.analysis.check_measurements import check_measurements
 from voxgate.harness.analysis.grouping import Measurements
+from voxgate.harness.analysis.metric_rules import PROCESS, STATISTICS
 from voxgate.harness.audio.kept_audio import check_audio
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.registry import digest_of, installed, package_of, select_metrics
+from voxgate.harness.metrics.registry import (
+    digest_of,
+    entries,
+    installed,
+    package_of,
+    select_metrics,
+)
 from voxgate.harness.records import documents
+from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.files import file_sha256
-from voxgate.harness.records.measurement import lacks_package
+from voxgate.harness.records.measurement import (
+    Measurement,
+    lacks_package,
+)
 from voxgate.harness.records.run import HeardTexts, Run
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
@@ -51,6 +61,13 @@ def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = No
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
     keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+
+
+def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
+    """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
+    scores = score_run(run, golden, progress=progress)
+    run_folder.save_transcripts(Path(run.folder), scores.heard)
+    return aggregate(run, scores.values, versions=scores.versions)
 
 
 def load_scored(folder: Path) -> tuple[Run, Measurements]:
@@ -191,3 +208,54 @@ def _audio(folder: Path) -> list[Path]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def check_measurements(run: Run, measurements: Measurements) -> None:
+    """
+    Raise HarnessError for measurements from a file that cannot be those of the run.
+
+    They must name its cells, requests and rounds. Times, rates and sizes must be more than
+    zero. A metric must have its own unit.
+    """
+    cells = {cell.slug: cell for cell in run.cells}
+    for slug in sorted({*cells} ^ {*measurements}):
+        raise HarnessError(
+            f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
+        )
+    rounds = max((process.repeat + 1 for process in run.processes), default=1)
+    for slug, cell_measurements in measurements.items():
+        ids = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
+        for measurement in cell_measurements:
+            if (wrong := _contradiction(measurement, ids, rounds)) is not None:
+                raise HarnessError(
+                    f"measurements of {slug}: {measurement.metric}: {wrong}, {AGAIN}"
+                )
+
+
+AGAIN = (
+    "which this run does not hold together with; remove measurements.json, and it is scored again"
+)
+
+
+SMALLEST = 1 / LARGEST
+"""Smallest time, rate or size: quotients of smaller ones overflow."""
+
+
+def _contradiction(measurement: Measurement, ids: Collection[str], rounds: int) -> str | None:
+    entry = entries().get(measurement.metric)
+    if entry is not None and (entry.metric.unit, entry.metric.better) != (
+        measurement.unit,
+        measurement.better,
+    ):
+        return f"unit {measurement.unit} and better {measurement.better}"
+    numbers = [measurement.summary, *(value.value for value in measurement.values)]
+    if measurement.metric in STATISTICS:
+        speeds = [number for number in numbers if isinstance(number, float)]
+        if any(number <= 0.0 for number in speeds):
+            return "a value of 0 or less"
+        if any(number < SMALLEST for number in speeds):
+            return f"a value below {SMALLEST:g}"
+    for value in measurement.values:
+        if value.id not in ids or value.repeat >= rounds:
+            return f"a value of {value.id!r} in round {value.repeat}"
+    return None

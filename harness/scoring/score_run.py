@@ -14,7 +14,7 @@ from pathlib import Path
 from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.machine.profiles import cpu_count
 from voxgate.harness.metrics.metric import Need
-from voxgate.harness.metrics.registry import GOLDEN, entry, select_metrics
+from voxgate.harness.metrics.registry import GOLDEN, check_selection, entry, select_metrics
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.files import files_sha256, inside
@@ -23,7 +23,8 @@ from voxgate.harness.records.run import HeardText, HeardTexts, Iteration, Run
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
-from voxgate.harness.scoring.transcription import RecognizerOptions
+from voxgate.harness.scoring.transcription import RecognizerOptions, check_engine
+from voxgate.harness.suite.suite import Suite
 
 FirstIterations = dict[tuple[str, str], Iteration]
 """(slug, request id) -> iteration."""
@@ -151,6 +152,33 @@ def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
 def _mean(values: Sequence[Value]) -> Value:
     gap = next((value for value in values if isinstance(value, Missing)), None)
     return gap or sum(value for value in values if isinstance(value, float)) / len(values)
+
+
+def check_scoring(suite: Suite) -> None:
+    """Raise HarnessError for metrics, conditions or a recogniser that cannot score a suite."""
+    check_selection(suite.metrics, suite.conditions)
+    check_engine(suite.judge)
+
+
+def score_files(
+    requests: Sequence[Request],
+    files: Mapping[str, Path],
+    metrics: Sequence[str],
+    judge: str,
+    progress: ScoreProgress | None = None,
+) -> dict[str, UtteranceScores]:
+    """Score one audio file per request (by its id) that belongs to no run."""
+    jobs = [
+        AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
+        for r in requests
+    ]
+    return score_quality(
+        jobs,
+        cache_dir=default_cache_dir(),
+        judge=RecognizerOptions(engine=judge),
+        metrics=metrics,
+        progress=progress,
+    )
 
 
 def default_cache_dir() -> Path:

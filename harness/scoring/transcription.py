@@ -26,8 +26,8 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import entry, full_version, needs_asr
 from voxgate.harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
 from voxgate.harness.models import faster_whisper, whisper
-from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights, primary_language
-from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights
+from voxgate.harness.records.cell import ENGLISH, primary_language
 from voxgate.harness.records.measurement import Missing, Value, how_to_install, not_installed
 from voxgate.harness.records.run import OPENAI
 from voxgate.harness.scoring.cache import cache_key

@@ -12,7 +12,8 @@ from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.selftest import render_quality, render_speed
 from voxgate.harness.selftest.draw_quality import check_picture, write_picture
 from voxgate.harness.selftest.quality import quality_selftest
-from voxgate.harness.selftest.speed import SelftestPlan, command, folder_of, speed_selftest
+from voxgate.harness.selftest.speed import speed_selftest
+from voxgate.harness.selftest.speed_plan import SelftestPlan, command, folder_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

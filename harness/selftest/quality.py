@@ -9,25 +9,21 @@ a cell of one run, so that all are scored at once and judged as `voxgate ab` doe
 audio without the fault.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.metric_rules import is_speed
-from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline import BASELINES, machine_id, of_run, revision
 from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import Policy, limits_of
 from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.metrics import registry
-from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import MetricVerdict
 from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.scoring.score_run import RunScores, score_run
-from voxgate.harness.selftest.fault_effects import SpokenUtterance
-from voxgate.harness.selftest.faults import FAULTS, Fault
 from voxgate.harness.selftest.quality_result import (
     FaultResult,
     Matrix,
@@ -37,30 +33,23 @@ from voxgate.harness.selftest.quality_result import (
     sight_of,
 )
 from voxgate.harness.selftest.specimens import (
-    EVERY,
     Kind,
-    Sounds,
     Specimen,
-    SpecimenAudio,
-    changed_sounds,
-    in_every_and_in_one,
-    respoken_sounds,
-    sayable,
     slugs_of,
-    sounds_of,
-    speeches_of,
     with_specimens,
 )
 from voxgate.harness.selftest.speech_sources import (
     FaultlessRun,
     check_recordings,
+    clean,
     measured_ground,
+    plant,
     recorded_ground,
+    settings,
 )
-from voxgate.harness.selftest.speed import SelftestPlan, folder_of
+from voxgate.harness.selftest.speed_plan import SelftestPlan, folder_of
 from voxgate.harness.suite.suite import Suite, load_suite
 
-CANNOT = "no utterance can hold it"
 Scorer = Callable[[Run], RunScores]
 
 
@@ -159,59 +148,6 @@ def matrix_of(
     )
 
 
-def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
-    """
-    Return every fault at every strength, in every utterance and in one, and why some cannot be
-    planted.
-    """
-    respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
-    specimens: list[Specimen] = []
-    left_out = {}
-    for fault in FAULTS:
-        try:
-            sounds = respoken.get(fault.name) or _changed(ground, speeches, fault)
-        except HarnessError as error:
-            left_out[fault.name] = str(error)
-            continue
-        if not sounds:
-            left_out[fault.name] = CANNOT
-        elif fault.harmless:
-            specimens.append(
-                _specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds)
-            )
-        else:
-            specimens += in_every_and_in_one(
-                _specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds)
-            )
-    return specimens, left_out
-
-
-def settings(ground: FaultlessRun) -> list[Specimen]:
-    """
-    Return the audio of every further cell in place of the reference's, as if an option had been
-    ignored.
-    """
-    reference, asked = ground.reference, f"asked for {ground.reference.label}"
-    return [
-        _specimen(
-            reference,
-            _difference(cell, reference),
-            asked,
-            Kind.SETTING,
-            sounds_of(ground.run, cell.slug),
-        )
-        for cell in ground.settings
-    ]
-
-
-def clean(ground: FaultlessRun) -> list[Specimen]:
-    """Return the repeats without fault: each alarm on them is a false one."""
-    return [
-        _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
-        for how, sounds in ground.clean.items()
-    ]
-
-
 def judged(
     run: Run,
     specimens: Sequence[Specimen],
@@ -230,43 +166,6 @@ def judged(
     judgement = judge(many, now, of_run(many, before), policy, paired=True)
     verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
     return [verdicts[slug] for slug in slugs]
-
-
-def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
-    """Synthesise every fault that the engine can be asked for."""
-    if ground.engine is None:
-        return {}
-    asked = {
-        fault.name: sayable(ground.engine.cell, fault.respeak)
-        for fault in FAULTS
-        if fault.respeak is not None
-    }
-    return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
-
-
-def _changed(
-    ground: FaultlessRun, speeches: Mapping[str, SpokenUtterance], fault: Fault
-) -> dict[str, SpecimenAudio]:
-    """Make the fault out of the audio that there is."""
-    assert fault.change is not None, "every fault can be made of audio"
-    return changed_sounds(
-        speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-")
-    )
-
-
-def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
-    return Specimen(
-        fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds
-    )
-
-
-def _difference(cell: Cell, reference: Cell) -> str:
-    """
-    Name the options by which a cell differs from the reference; its label where it only leaves some
-    to the defaults.
-    """
-    other = {name: value for name, value in cell.axes.items() if reference.axes.get(name) != value}
-    return " ".join(f"{name}={value}" for name, value in other.items()) or cell.label
 
 
 def _finding(

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.amend import confirmed, suspects, undecided
 from voxgate.harness.judging.baseline import of_run
 from voxgate.harness.judging.compare_speed import MATCHED
-from voxgate.harness.judging.confirm import confirmed, suspects, undecided
 from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.metrics.registry import metric
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import Comparison, RunVerdict, Verdict
-from voxgate.harness.runner.confirming import CONFIRM_ROUNDS
+from voxgate.harness.runner.run_plan import CONFIRM_ROUNDS
 
 FIRST_ROUNDS = CONFIRM_ROUNDS
 MOST_ROUNDS = 8

@@ -1,5 +1,6 @@
 """
-The audio that faults are planted into: of an engine, measured by fresh processes, or recordings.
+The audio that faults are planted into, of an engine, measured by fresh processes, or recordings,
+and the specimens that are made of it.
 
 Recordings become a run, as if an engine had made them. A folder holds them with their texts:
 
@@ -25,8 +26,22 @@ from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.scoring.asr_floor import find_recordings
 from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.faults import FAULTS, Fault
 from voxgate.harness.selftest.resynthesis import bent
-from voxgate.harness.selftest.specimens import Engine, Sounds, SpecimenAudio, sounds_of
+from voxgate.harness.selftest.specimens import (
+    EVERY,
+    Engine,
+    Kind,
+    Sounds,
+    Specimen,
+    SpecimenAudio,
+    changed_sounds,
+    in_every_and_in_one,
+    respoken_sounds,
+    sayable,
+    sounds_of,
+    speeches_of,
+)
 from voxgate.harness.suite.selection import matching_cells
 from voxgate.harness.suite.suite import Expansion, Suite
 from voxgate.harness.suite.workload import load_workload
@@ -265,3 +280,96 @@ def _sample(slug: str, number: int, request: str, sound: SpecimenAudio) -> Itera
         audio_sha256="recorded",
         audio_file=str(sound.file),
     )
+
+
+CANNOT = "no utterance can hold it"
+
+
+def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
+    """
+    Return every fault at every strength, in every utterance and in one, and why some cannot be
+    planted.
+    """
+    respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
+    specimens: list[Specimen] = []
+    left_out = {}
+    for fault in FAULTS:
+        try:
+            sounds = respoken.get(fault.name) or _changed(ground, speeches, fault)
+        except HarnessError as error:
+            left_out[fault.name] = str(error)
+            continue
+        if not sounds:
+            left_out[fault.name] = CANNOT
+        elif fault.harmless:
+            specimens.append(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds)
+            )
+        else:
+            specimens += in_every_and_in_one(
+                _specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds)
+            )
+    return specimens, left_out
+
+
+def settings(ground: FaultlessRun) -> list[Specimen]:
+    """
+    Return the audio of every further cell in place of the reference's, as if an option had been
+    ignored.
+    """
+    reference, asked = ground.reference, f"asked for {ground.reference.label}"
+    return [
+        _specimen(
+            reference,
+            _difference(cell, reference),
+            asked,
+            Kind.SETTING,
+            sounds_of(ground.run, cell.slug),
+        )
+        for cell in ground.settings
+    ]
+
+
+def clean(ground: FaultlessRun) -> list[Specimen]:
+    """Return the repeats without fault: each alarm on them is a false one."""
+    return [
+        _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
+        for how, sounds in ground.clean.items()
+    ]
+
+
+def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
+    """Synthesise every fault that the engine can be asked for."""
+    if ground.engine is None:
+        return {}
+    asked = {
+        fault.name: sayable(ground.engine.cell, fault.respeak)
+        for fault in FAULTS
+        if fault.respeak is not None
+    }
+    return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})
+
+
+def _changed(
+    ground: FaultlessRun, speeches: Mapping[str, SpokenUtterance], fault: Fault
+) -> dict[str, SpecimenAudio]:
+    """Make the fault out of the audio that there is."""
+    assert fault.change is not None, "every fault can be made of audio"
+    return changed_sounds(
+        speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-")
+    )
+
+
+def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
+    return Specimen(
+        fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds
+    )
+
+
+def _difference(cell: Cell, reference: Cell) -> str:
+    """
+    Name the options by which a cell differs from the reference; its label where it only leaves some
+    to the defaults.
+    """
+    other = {name: value for name, value in cell.axes.items() if reference.axes.get(name) != value}
+    return " ".join(f"{name}={value}" for name, value in other.items()) or cell.label

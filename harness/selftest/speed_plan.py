@@ -9,6 +9,7 @@ down, and the time of a unit of extra work. That time is measured inside the sta
 engine, where caches and clocks are those of the real work.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from voxgate.harness.errors import HarnessError
-from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.errors import RUNS, HarnessError
+from voxgate.harness.machine.profiles import Profile, get_profile
 from voxgate.harness.records import documents
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import from_json, to_json
@@ -25,9 +26,12 @@ from voxgate.harness.records.run import Phase, ProcessRecord
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.runner import Runner, make_header
+from voxgate.harness.runner.run_header import make_header
+from voxgate.harness.runner.runner import TIMEOUT_S, Runner
 from voxgate.harness.runner.worker_process import PythonEnv
-from voxgate.harness.suite.suite import Suite
+from voxgate.harness.selftest.cpu_load import neighbour
+from voxgate.harness.suite.selection import matching_cells
+from voxgate.harness.suite.suite import Suite, load_suite
 from voxgate.harness.targets.slowdown import APART, WHOLE, SlowDown
 
 SCHEMA_VERSION = 1
@@ -45,6 +49,60 @@ ENOUGH_ROUNDS = 12
 Rounds that a cell should get: the gate wants four to eight for a verdict, and as many fresh ones
 for its confirmation.
 """
+FOLDER = RUNS / "selftest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelftestPlan:
+    """
+    A selftest as a person requested it. `minutes` are for measuring; without a folder, the next
+    free one is used.
+    """
+
+    suite: str
+    profile: str
+    minutes: float
+    only: tuple[str, ...] = ()
+    sizes: tuple[float, ...] = ()
+    """Slow-downs as shares; empty means SIZES."""
+    stage: str | None = None
+    """Where to add work; None: where most of the time goes."""
+    equals: int = EQUALS
+    loaded: bool = False
+    recordings: Path | None = None
+    """
+    Real speech that faults are planted into as well; like the picture, of a selftest of quality
+    only.
+    """
+    picture: Path | None = None
+    """The file to draw what was found."""
+    resume: bool = False
+    out: Path | None = None
+
+
+def folder_of(question: SelftestPlan) -> Path:
+    """Name the selftest's folder. Raises HarnessError if there is none to resume."""
+    if question.out is not None:
+        return question.out
+    return latest(FOLDER) if question.resume else run_folder.next_run_folder(FOLDER)
+
+
+def command(question: SelftestPlan) -> str:
+    """
+    Return the command line that continues a selftest in its folder, which holds cells and sizes.
+    """
+    words = [
+        "voxgate",
+        "selftest",
+        question.suite,
+        "--profile",
+        question.profile,
+        "--minutes",
+        f"{question.minutes:g}",
+    ]
+    return shlex.join(
+        [*words, *(["--loaded"] if question.loaded else []), "--resume", "--out", str(question.out)]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,4 +320,75 @@ def cost_of(record: ProcessRecord) -> Cost:
         measure_s=sum(seconds for _, seconds in plain),
         request_s=per_request,
         unit_s=float(np.median([each.stages_s[APART] / UNITS for each in measured])),
+    )
+
+
+def prepare_setup(
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
+    """
+    Load the setup of a selftest that goes on, or make that of a new one; None if a person
+    interrupted it.
+    """
+    if question.resume and (folder / FILE).exists():
+        old = load(folder)
+        names = (
+            "suite",
+            "profile",
+            "loaded",
+            *(name for name in ("sizes", "stage") if getattr(question, name)),
+        )
+        asked = {name: getattr(question, name) for name in names}
+        reasons = [*same_question(old, asked), *(["--only"] if question.only else [])]
+        if reasons:
+            raise HarnessError(
+                f"{folder} was begun otherwise ({'; '.join(reasons)}); begin a new one without "
+                "--resume"
+            )
+        return old
+    if (folder / FILE).exists():
+        raise HarnessError(
+            f"{folder} holds a selftest; continue it with --resume, or choose another --out"
+        )
+    setup = _new_setup(question, folder, budget_s, progress)
+    if setup is not None:
+        save(folder, setup)
+    return setup
+
+
+def _new_setup(
+    question: SelftestPlan, folder: Path, budget_s: float, progress: Progress
+) -> Setup | None:
+    suite, profile = load_suite(question.suite), get_profile(question.profile)
+    cells = matching_cells(suite.expand().cells, question.only)
+
+    def place() -> Path:
+        # an interrupted one is not continued
+        return run_folder.next_run_folder(folder / "calibration")
+
+    with neighbour(question.loaded):
+        stage = question.stage or longest_stage(
+            suite, cells[0], profile, place(), TIMEOUT_S, progress
+        )
+        calibration = (
+            None
+            if stage is None
+            else calibrate(suite, cells, profile, place(), stage, TIMEOUT_S, progress)
+        )
+    if stage is None or calibration is None:
+        return None
+    costs, failures = calibration
+    sizes = question.sizes or SIZES
+    count = question.equals + len(sizes)
+    kept = affordable(costs, count, profile.loading, budget_s)
+    late = f"{ENOUGH_ROUNDS} rounds of it do not fit into {question.minutes:g} minutes"
+    return Setup(
+        suite=question.suite,
+        profile=question.profile,
+        stage=stage,
+        sizes=sizes,
+        equals=question.equals,
+        loaded=question.loaded,
+        costs={slug: cost for slug, cost in costs.items() if slug in kept},
+        left_out={**failures, **{slug: late for slug in costs if slug not in kept}},
     )

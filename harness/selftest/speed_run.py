@@ -23,7 +23,8 @@ from voxgate.harness.runner import process_files, run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.resume import check_same
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.runner import TIMEOUT_S, Runner, make_header
+from voxgate.harness.runner.run_header import make_header
+from voxgate.harness.runner.runner import TIMEOUT_S, Runner
 from voxgate.harness.runner.worker_process import CURRENT_ENV, PythonEnv
 from voxgate.harness.selftest.cpu_load import neighbour
 from voxgate.harness.selftest.speed_plan import Setup

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
-from voxgate.harness.runner.interleaving import rotated
+from voxgate.harness.runner.round import rotated
 from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, Gate, GateOutcome
 
 

@@ -6,8 +6,10 @@ Pure functions: they know no cells, no units and no files, and decide nothing.
 
 from voxgate.harness.statistics.intervals import (
     DRAWS,
+    NO_PRIOR,
     SEED,
     Interval,
+    Prior,
     Shift,
     interval,
     log_ratios,
@@ -15,9 +17,9 @@ from voxgate.harness.statistics.intervals import (
     paired_bootstrap,
     paired_rate_difference,
     paired_shift,
+    prior_of,
     shift,
 )
-from voxgate.harness.statistics.priors import NO_PRIOR, Prior, prior_of
 from voxgate.harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
 from voxgate.harness.statistics.summary import (
     LEVEL,

@@ -5,16 +5,19 @@ Its own word error rate is the floor under the voice's: no student is clearer th
 Needs the program `flite`.
 """
 
+import contextlib
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from voxgate.harness.audio.files import write_wav
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.cell import ENGLISH, Cell, Option, Request, Workload, primary_language
 from voxgate.harness.targets.protocol import Options, StageWatch, Target
 
 VOICES = ("slt", "rms", "awb")
@@ -81,3 +84,33 @@ class FliteTarget(Target):
                 )
             audio, _ = soundfile.read(out, dtype="float32")
         yield audio
+
+
+def synthesise_workload(workload: Workload, folder: Path) -> dict[str, Path]:
+    """Synthesise every request by flite, with the voice of the request."""
+    foreign = [
+        request.id for request in workload.requests if primary_language(request.language) != ENGLISH
+    ]
+    if foreign:
+        raise HarnessError(
+            f"flite speaks English only, and {foreign[0]} is not English; give --recordings FOLDER"
+        )
+    target, files = FliteTarget(), {}
+    target.load(
+        Cell(suite="floor", target="flite", pipeline="flite", workload=workload, axes={}), {}
+    )
+    for request in workload.requests:
+        chunks = list(target.synthesize(request, lambda stage: contextlib.nullcontext()))
+        files[request.id] = folder / f"{request.id}.wav"
+        write_wav(files[request.id], np.concatenate(chunks), target.sample_rate_hz)
+    return files
+
+
+def version_and_voices(workload: Workload) -> str:
+    """Name flite, its version, and the voices of a workload."""
+    voices: Sequence[str] = sorted(
+        {str(request.options.get("speaker", "slt")) for request in workload.requests}
+    )
+    done = subprocess.run(["flite", "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"flite-([\d.]*\d)", done.stdout + done.stderr)
+    return f"flite {number[1] if number else '(unknown version)'} ({', '.join(voices)})"

@@ -41,15 +41,15 @@ def main() -> None:
     """Run one command."""
     from tests.harness.repository import listen
     from voxgate.harness.judging import accept
-    from voxgate.harness.revisions import ab, ab_plan, ab_verdict, paired_run
-    from voxgate.harness.runner import confirming
+    from voxgate.harness.revisions import ab, ab_plan, paired_run
+    from voxgate.harness.runner import run_plan
     from voxgate.harness.scoring import kept_scores
 
     ab_plan.ROUNDS = 2  # before the command line takes it for its default
     from voxgate.harness.cli import main as cli
 
-    ab_verdict.score_run = kept_scores.score_run = listen
-    ab.CONFIRM_ROUNDS = confirming.CONFIRM_ROUNDS = 2
+    kept_scores.score_run = listen
+    ab.CONFIRM_ROUNDS = run_plan.CONFIRM_ROUNDS = 2
     paired_run._control = lambda cells: ()
     if MACHINE in os.environ:
         found = RESTLESS[os.environ[MACHINE]]

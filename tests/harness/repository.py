@@ -18,9 +18,10 @@ from voxgate.harness.metrics.signal_parity import snr
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Value
 from voxgate.harness.records.run import Run
-from voxgate.harness.revisions import ab, ab_verdict, paired_run
+from voxgate.harness.revisions import ab, paired_run
 from voxgate.harness.runner.round import Round
 from voxgate.harness.runner.runner import Runner
+from voxgate.harness.scoring import kept_scores
 from voxgate.harness.scoring.score_run import RunScores, audio_jobs
 
 TARGET = '''
@@ -151,7 +152,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     made = Repository(tmp_path / "project")
     monkeypatch.chdir(made.folder)
     monkeypatch.setattr(paired_run, "_control", lambda cells: ())
-    monkeypatch.setattr(ab_verdict, "score_run", listen)
+    monkeypatch.setattr(kept_scores, "score_run", listen)
     monkeypatch.setattr(ab, "CONFIRM_ROUNDS", 2)
     return made
 

@@ -27,7 +27,6 @@ from voxgate.harness.judging.judge_run import SpeedDecision
 from voxgate.harness.records.run import Phase, Run
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.runner import (
-    confirming,
     engine_side,
     process_files,
     run_folder,
@@ -35,8 +34,7 @@ from voxgate.harness.runner import (
     worker,
     worker_pool,
 )
-from voxgate.harness.runner.confirming import CONFIRM
-from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.runner.run_plan import CONFIRM, RunPlan
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.scoring.kept_scores import FILE
 from voxgate.harness.scoring.score_run import RunScores
@@ -81,7 +79,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kept_scores, "score_run", heard)
     monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
-    monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
+    monkeypatch.setattr(run_plan, "get_profile", lambda _: ALONE)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Stopped)
     for module in (worker, engine_side):
         monkeypatch.setattr(module, "no_garbage_collection", nullcontext)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 # A pytest within a pytest forgets what it was the first to load. Where half of matplotlib was
-# loaded before, its classes would then exist twice, and not know each other; so all of it is loaded
-# here.
+# loaded before, its classes would then exist twice, and not know each other; soxr ends the process
+# when it is loaded twice. So all of both is loaded here.
 import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
+import soxr  # noqa: F401
 
 from tests.harness.cli.test_main import SUITE, WORKLOAD, made_up
 from voxgate.harness import workflow

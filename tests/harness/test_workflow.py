@@ -20,8 +20,7 @@ from voxgate.harness.judging import judge_run as judge_run_module
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.runner import process_files, run_folder
-from voxgate.harness.runner.confirming import CONFIRM, CONFIRM_ROUNDS
-from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.runner.run_plan import CONFIRM, CONFIRM_ROUNDS, RunPlan
 from voxgate.harness.scoring import kept_scores
 from voxgate.harness.workflow import check_suite, judge_run
 

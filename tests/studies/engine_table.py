@@ -202,7 +202,7 @@ def _streaming(tried: Tried) -> str:
     most = max(iterations, key=lambda each: len(each.chunks or ()))
     count = len(most.chunks or ())
     if count < 2:
-        return "no: whole"
+        return "one chunk"
     share = 100 * most.first_audio_s / most.wall_s
     return f"{count} chunks, the first after {share:.0f} % of the time"
 

@@ -31,7 +31,7 @@ from voxgate.harness.judging.policy import Policy, load_policy, shown_metrics
 from voxgate.harness.records.run import Phase, Run
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.runner import run_folder
-from voxgate.harness.runner.interleaving import rotated
+from voxgate.harness.runner.round import rotated
 from voxgate.harness.selftest.render_speed import Table, as_markdown, shown_rate
 from voxgate.harness.selftest.simulated_gate import Gate, GateOutcome, Rounds
 from voxgate.harness.selftest.speed_plan import Setup, load

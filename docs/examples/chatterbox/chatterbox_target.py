@@ -1,6 +1,7 @@
 """How voxgate calls Chatterbox: in its own environment, where voxgate is not installed."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,9 @@ class ChatterboxTarget(Target):
         from chatterbox.tts import ChatterboxTTS
 
         self.options = {**DEFAULTS, **defaults, **cell.options}
+        folder = self.options["weights"]
+        if not (Path(folder) / "t3_cfg.safetensors").is_file():
+            raise HarnessError(f"weights={folder!r} is no folder with t3_cfg.safetensors")
         torch.set_num_threads(int(self.options["threads"]))
         self.model = ChatterboxTTS.from_local(self.options["weights"], self.options["device"])
         if self.options["prompt"]:

@@ -1,6 +1,7 @@
 """How voxgate calls F5-TTS: in its own environment, where voxgate is not installed."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,10 @@ class F5Target(Target):
         from f5_tts.api import F5TTS
 
         self.options = {**DEFAULTS, **defaults, **cell.options}
+        for name in ("weights", "vocoder", "ref_audio"):
+            path = self.options[name]
+            if path and not Path(path).exists():
+                raise HarnessError(f"{name}={path!r} is not there; correct the path")
         torch.set_num_threads(int(self.options["threads"]))
         self.f5 = F5TTS(
             model=self.options["model"],

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,11 @@ class KokoroTarget(Target):
         import onnxruntime
 
         self.options = {**DEFAULTS, **defaults, **cell.options}
+        for name in WEIGHTS:
+            if not Path(self.options[name]).is_file():
+                raise HarnessError(
+                    f"{name}={self.options[name]!r} is no file; see the releases of kokoro-onnx"
+                )
         limits = onnxruntime.SessionOptions()
         limits.intra_op_num_threads = int(self.options["threads"])
         self.session = onnxruntime.InferenceSession(self.options["model"], sess_options=limits)

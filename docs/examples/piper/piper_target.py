@@ -35,6 +35,8 @@ class PiperTarget(Target):
 
         self.options = {**DEFAULTS, **defaults, **cell.options}
         path = str(self.options["voice"] or _packaged_voice())
+        if not Path(f"{path}.json").is_file():
+            raise HarnessError(f"voice={path!r} needs {path}.json beside it; correct the path")
         limits = onnxruntime.SessionOptions()
         limits.intra_op_num_threads = int(self.options["threads"])
         kind = "CUDA" if self.options["device"] == "cuda" else "CPU"

@@ -1,3 +1,4 @@
 """
-Readers of other files, one per format: each returns entries. None of them writes into the history.
+Readers of other files, one per format: each returns entries. Only `detect.py`, which finds the
+reader, writes them into the history.
 """

@@ -17,8 +17,8 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.records import clean
+from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.measurement import Missing, Value
-from voxgate.harness.records.strict_json import LARGEST
 
 LONGEST = 160
 """Characters of a name; a longer one ends in a digest of itself, so that two of them stay apart."""

@@ -1,15 +1,17 @@
 """
-Detect the format of a file, and read it with the right reader. Run folders are not read here: they
-must be judged first.
+Import files and run folders: detect the format of a file, and read it with the right reader. Run
+folders are judged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history import entry
+from voxgate.harness.history.database import History
+from voxgate.harness.history.dates import check_time
 from voxgate.harness.history.importers import (
     asv,
     common,
@@ -19,7 +21,10 @@ from voxgate.harness.history.importers import (
 )
 from voxgate.harness.history.importers.common import ImportFault
 from voxgate.harness.history.records import Acknowledgement, HistoryEntry, Vote
+from voxgate.harness.judging.judge_run import CheckInputs, judge_folder
 
+Word = Literal["imported", "there already"]
+"""For each run or vote of a file."""
 KINDS = (
     "a run folder, pytest-benchmark's JSON, asv's results folder, a performance_history.json, our "
     "own export, votes"
@@ -36,6 +41,58 @@ class Found:
     entries: Iterable[HistoryEntry | ImportFault] = ()
     acknowledgements: Iterable[Acknowledgement] = ()
     votes: Iterable[Vote] = ()
+
+
+def import_path(
+    opened: History, path: Path, machine: str | None, baselines: Path, today: str
+) -> Iterator[Word | ImportFault]:
+    """
+    Import a file, a run folder, or all run folders below one; yield a word for each run or vote, a
+    fault for what failed.
+    """
+    try:
+        folders = run_folders(path) or [path]
+    except HarnessError as error:
+        yield ImportFault(where=f"{path}", reason=str(error))
+        return
+    for each in folders:
+        try:
+            yield from _import_one(opened, each, machine, baselines, today)
+        except HarnessError as error:
+            yield ImportFault(where=f"{each}", reason=str(error))
+        except common.FAULTS as error:  # nothing that a file holds may keep the others out
+            yield ImportFault(where=f"{each}", reason=f"cannot be read ({error!r})")
+
+
+def _import_one(
+    opened: History, path: Path, machine: str | None, baselines: Path, today: str
+) -> Iterator[Word | ImportFault]:
+    found = _read_or_judge(path, machine, baselines)
+    for each in found.entries:
+        if isinstance(each, ImportFault):
+            yield each if each.file else replace(each, where=f"{path}, {each.where}")
+            continue
+        try:
+            check_time(each.created, today)
+            yield "imported" if opened.append(each) else "there already"
+        except HarnessError as error:
+            yield ImportFault(
+                where=f"{path}, run of {each.suite} at {each.created}", reason=str(error)
+            )
+    for word in found.acknowledgements:
+        yield "imported" if opened.acknowledge(word) else "there already"
+    answers = list(found.votes)
+    new = opened.add_votes(answers) if answers else 0
+    for number in range(len(answers)):
+        yield "imported" if number < new else "there already"
+
+
+def _read_or_judge(path: Path, machine: str | None, baselines: Path) -> Found:
+    """Read a file, or judge a run folder as `voxgate gate` does."""
+    if not (path / "run.json").is_file():
+        return read(path, machine)
+    judged = judge_folder(path, CheckInputs(baselines=baselines))
+    return Found(entries=[entry.entry_of_run(judged.run, judged.measurements, judged.judgement)])
 
 
 def run_folders(path: Path) -> list[Path]:

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from voxgate.harness.history.database import History, open_existing
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.judging.policy import Policy, limits_of
 from voxgate.harness.machine.clock import now_utc_iso
-from voxgate.harness.report.badges import MEANINGS
 from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.run_page import run_page
 from voxgate.harness.report.site import urls
@@ -38,7 +36,7 @@ from voxgate.harness.report.site.history_view import (
     read_trends,
 )
 from voxgate.harness.report.site.overview_page import Listen, write_overview
-from voxgate.harness.report.site.run_data import CHUNK, list_script, run_scripts
+from voxgate.harness.report.site.run_data import write_scripted
 from voxgate.harness.report.site.run_view import drawings, judgement, measurements, record
 from voxgate.harness.report.site.state import cell_states
 from voxgate.harness.report.site.suite_page import write_suites
@@ -171,21 +169,3 @@ def _heard(reader: Connection) -> str:
         return ""
     finally:
         reader.close()
-
-
-def write_scripted(folder: Folder, book: Book) -> None:
-    """
-    Write run.html and compare.html, and the data files that they read; nothing where there is no
-    run.
-    """
-    if not book.runs:
-        return
-    for name, script in chain(run_scripts(book), [list_script(book)]):
-        folder.data(name, script)
-    carried = {
-        "chunk": CHUNK,
-        "chunks": sorted({run.id // CHUNK for run in book.runs}),
-        "meaning": dict(MEANINGS),
-    }
-    folder.page("run.html", "any_run.html", carried=carried)
-    folder.page("compare.html", "compare.html", carried=carried)

@@ -5,16 +5,21 @@ runs.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from typing import Any
 
 import numpy as np
 
 from voxgate.harness.history.records import CellRow, RunRow
 from voxgate.harness.records.measurement import SNR_CEILING_DB
+from voxgate.harness.report.badges import MEANINGS
 from voxgate.harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.history_view import (
+    Book,
+    RunAxis,
+)
 from voxgate.harness.report.site.urls import data_script
 from voxgate.harness.report.tables import COLUMNS
 
@@ -187,3 +192,21 @@ def _cell(cell: CellRow, suite: str, has_page: bool) -> dict[str, object]:
         "effective": {name: fact_text(value) for name, value in cell.effective.items()},
         "effects": [_check(check) for check in cell.effects],
     }
+
+
+def write_scripted(folder: Folder, book: Book) -> None:
+    """
+    Write run.html and compare.html, and the data files that they read; nothing where there is no
+    run.
+    """
+    if not book.runs:
+        return
+    for name, script in chain(run_scripts(book), [list_script(book)]):
+        folder.data(name, script)
+    carried = {
+        "chunk": CHUNK,
+        "chunks": sorted({run.id // CHUNK for run in book.runs}),
+        "meaning": dict(MEANINGS),
+    }
+    folder.page("run.html", "any_run.html", carried=carried)
+    folder.page("compare.html", "compare.html", carried=carried)

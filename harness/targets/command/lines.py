@@ -22,8 +22,8 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Name, Option, Request
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.documents import parse_json
 from voxgate.harness.records.run import FailureKind, Time
-from voxgate.harness.records.strict_json import parse_json
 from voxgate.harness.targets.command.once import decode_wav, read_output
 from voxgate.harness.targets.command.process import Folders, Orphans, Program, printable
 from voxgate.harness.targets.http.audio_decoder import LEAST_HZ, MOST_HZ

@@ -45,7 +45,7 @@ def find_environment(words: tuple[str, ...], project: Path | None = None) -> Eng
             return EngineLaunch(command=(program,), label=name)
     raise HarnessError(
         f"environment {name!r} is not there: no folder {path}, no conda environment and no "
-        "program of that name; correct environment=, or make it"
+        f"program of that name; correct environment=, or make it: `python -m venv {name}`"
     )
 
 

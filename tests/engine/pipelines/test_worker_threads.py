@@ -13,9 +13,9 @@ import torch
 from tests.engine.pipelines.test_streaming import LONG, TOLERANCE, largest_difference
 from voxgate.engine.config import parse_options
 from voxgate.engine.errors import EngineError
-from voxgate.engine.pipelines import worker_threads as module
+from voxgate.engine.pipelines import batching as module
+from voxgate.engine.pipelines.batching import AHEAD, Workers
 from voxgate.engine.pipelines.flow import FlowPipeline
-from voxgate.engine.pipelines.worker_threads import AHEAD, Workers
 from voxgate.engine.timing import StageTimes
 
 pytestmark = pytest.mark.timeout(120)  # who waits for ever here has found a fault

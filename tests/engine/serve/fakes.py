@@ -14,7 +14,7 @@ import numpy as np
 import uvicorn
 
 from voxgate.engine.config import FlowConfig
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.app import make_app
 from voxgate.engine.serve.limits import Limits

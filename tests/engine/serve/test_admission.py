@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.serve.fakes import FakeBatcher
 from voxgate.engine.errors import EngineError
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.limits import Limits

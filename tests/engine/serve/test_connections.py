@@ -16,7 +16,7 @@ import pytest
 from tests.engine.serve.fakes import RATE_HZ, FakeSpeaker, house
 from tests.engine.serve.test_app import until
 from voxgate.engine.errors import EngineError
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 from voxgate.engine.serve.audio_stream import MAX_BUFFERED_S
 from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits

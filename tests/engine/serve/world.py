@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from voxgate.engine.pipelines.audio_segment import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment
 from voxgate.engine.serve.jobs import BatchJob, StreamJob
 from voxgate.engine.serve.scheduler import EngineThread
 

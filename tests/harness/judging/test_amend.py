@@ -6,10 +6,10 @@ from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.harness.judging.amend import (
     add_unshared_cells,
     amend_verdicts,
+    confirmed,
     fail_where_base_failed,
     invalidate_speed,
 )
-from voxgate.harness.judging.confirm import confirmed
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import (
     CellVerdict,

@@ -21,6 +21,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline import Baseline, of_run
 from voxgate.harness.judging.explain import notices
 from voxgate.harness.judging.judge import judge
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.records.measurement import Measurement, UtteranceValue
 from voxgate.harness.records.run import Run, failure_of
@@ -36,7 +37,7 @@ from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import page
 from voxgate.harness.report.pr_comment import CommentLinks, comment
 from voxgate.harness.report.terminal import report_lines
-from voxgate.harness.runner import run_folder, runner, worker_pool
+from voxgate.harness.runner import run_folder, worker_pool
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.scoring.score_run import TAKES_DIFFER, score_run
 
@@ -59,7 +60,7 @@ def _measured(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Quiet)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
 
     def run(changes: Mapping[str, object], **suite_of: Any) -> Run:
         script(dict(changes))

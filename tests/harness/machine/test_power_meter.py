@@ -34,7 +34,7 @@ from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records import documents
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.run import Energy, Run
-from voxgate.harness.runner import engine_side, run_folder, runner, worker_pool
+from voxgate.harness.runner import engine_side, run_folder, worker_pool
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.runner.worker import Worker
@@ -344,7 +344,7 @@ def metered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(engine_side, "make_target", lambda name: RealTime())
     monkeypatch.setattr(worker_pool, "WorkerProcess", InProcess)
-    monkeypatch.setattr(runner, "here", lambda: tree)
+    monkeypatch.setattr(power_meter, "here", lambda: tree)
     for name, seconds in (("SETTLE_S", 0.0), ("IDLE_S", 0.2), ("BUSY_S", 0.02)):
         monkeypatch.setattr(power_meter, name, seconds)
     return commands
@@ -388,7 +388,7 @@ def test_every_planned_process_tells_its_energy_after_what_is_timed(
 def test_without_a_meter_nothing_is_done_and_the_reason_is_noted_once(
     make_suite: Make, tmp_path: Path, metered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "here", lambda: virtual(tmp_path / "bare"))
+    monkeypatch.setattr(power_meter, "here", lambda: virtual(tmp_path / "bare"))
     run, found = measured(make_suite(), tmp_path / "run")
     assert "energy" not in metered
     assert run.environment.power == NONE

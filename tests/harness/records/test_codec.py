@@ -25,7 +25,7 @@ from voxgate.harness.records.constraints import (
     TextPattern,
     Unique,
 )
-from voxgate.harness.records.strict_json import parse_json
+from voxgate.harness.records.documents import parse_json
 
 Name = Annotated[
     str, TextPattern(r"[a-z0-9][a-z0-9._-]*", "a name of small letters, digits, '.', '_' and '-'")

@@ -15,12 +15,7 @@ from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.measurement import Value
 from voxgate.harness.records.run import Failure, FailureKind, Run
 from voxgate.harness.records.verdict import RunVerdict, Verdict
-from voxgate.harness.revisions.paired_run import (
-    SLUG,
-    control_cell,
-    examine,
-    without_control,
-)
+from voxgate.harness.revisions.control import SLUG, control_cell, examine, without_control
 from voxgate.harness.targets.fixed_work import ControlTarget
 
 

@@ -26,12 +26,12 @@ from tests.harness.in_process import ALONE, ChildHere
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.power_meter import Energy
 from voxgate.harness.records import documents
 from voxgate.harness.records.run import Failure, FailureKind, Phase
 from voxgate.harness.runner import (
-    confirming,
     engine_side,
     failures,
     process_files,
@@ -133,7 +133,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kept_scores, "score_run", made_up)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.py").write_text(SUITE)
     (tmp_path / "two.toml").write_text(WORKLOAD)
@@ -167,9 +167,9 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(engine_side, "peak_rss_bytes", lambda: 50_000_000)
     drawn = Energy(meter="test", idle_w=1.0, busy_s=1.0, energy_j=2.0, audio_s=0.2)
     monkeypatch.setattr(worker.Worker, "_weighed", lambda self: drawn)
-    monkeypatch.setattr(runner, "_unmetered", lambda *_: {})
+    monkeypatch.setattr(runner, "unmetered_cells", lambda *_: {})
     monkeypatch.setattr(run_plan, "ready_profile", lambda _: ALONE)
-    monkeypatch.setattr(confirming, "get_profile", lambda _: ALONE)
+    monkeypatch.setattr(run_plan, "get_profile", lambda _: ALONE)
     return made
 
 

@@ -18,12 +18,13 @@ import pytest
 from tests.harness.machine.test_process_guard import gone
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.power_meter import Counter
 from voxgate.harness.machine.profiles import Profile, get_profile
 from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import Failure, FailureKind, Phase, Run
-from voxgate.harness.runner import process_files, run_folder, runner, worker_pool
+from voxgate.harness.runner import process_files, run_folder, worker_pool
 from voxgate.harness.runner.runner import Outcome, run_suite
 from voxgate.harness.runner.worker_pool import kept_off, live_limit
 from voxgate.harness.runner.worker_process import PythonEnv, WorkerError, WorkerProcess
@@ -70,7 +71,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is only resumed with an unchanged working tree, which this repository's need not be."""
     monkeypatch.chdir(tmp_path)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_more_cells_than_may_live_are_measured_in_groups(
 def test_energy_is_measured_when_all_that_is_timed_is_done(
     make_suite: Make, tmp_path: Path, fakes: type[FakeChild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "find_meter", lambda tree, device: Counter("counter", []))
+    monkeypatch.setattr(power_meter, "find_meter", lambda tree, device: Counter("counter", []))
     wanted = iter([["steps-8"], []])
     run(make_suite(), tmp_path / "run", more=lambda rounds: next(wanted))
     ends = [f"{slug} {last}" for slug in (8, 4) for last in ("stages r1", "energy", "finish")]

@@ -19,6 +19,7 @@ from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.analysis.metric_rules import is_helper, is_known, is_speed
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_versions, same_work
+from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.records.cell import Cell, Request
@@ -150,7 +151,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Listened)
     # a machine without a power meter
-    monkeypatch.setattr(runner, "here", lambda: SystemRoot(root=tmp_path))
+    monkeypatch.setattr(power_meter, "here", lambda: SystemRoot(root=tmp_path))
     return Listened.said
 
 

@@ -11,7 +11,7 @@ from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.word_errors import char_errors, word_errors
 from voxgate.harness.records.measurement import Missing
-from voxgate.harness.scoring import asr_floor
+from voxgate.harness.scoring import score_run
 from voxgate.harness.scoring.asr_floor import floor_path, load_floor, make_floor
 from voxgate.harness.scoring.scorer import AudioJob, UtteranceScores
 from voxgate.harness.scoring.transcription import RecognizerOptions
@@ -58,7 +58,7 @@ class Scorer:
 @pytest.fixture
 def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
     scorer = Scorer()
-    monkeypatch.setattr(asr_floor, "score_quality", scorer)
+    monkeypatch.setattr(score_run, "score_quality", scorer)
     return scorer
 
 

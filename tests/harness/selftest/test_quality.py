@@ -25,7 +25,7 @@ from voxgate.harness.selftest.quality import columns_of, quality_selftest
 from voxgate.harness.selftest.quality_result import FaultResult, QualityTrust, Sight
 from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
 from voxgate.harness.selftest.speech_sources import cells_of
-from voxgate.harness.selftest.speed import SelftestPlan
+from voxgate.harness.selftest.speed_plan import SelftestPlan
 
 SUITE = """
 from voxgate import Suite

@@ -20,7 +20,8 @@ from voxgate.harness.runner.progress import Silent
 from voxgate.harness.selftest import command as told
 from voxgate.harness.selftest import cpu_load, speed_run
 from voxgate.harness.selftest.command import Interrupted, SelftestReport, report_speed
-from voxgate.harness.selftest.speed import SelftestPlan, command, speed_selftest
+from voxgate.harness.selftest.speed import speed_selftest
+from voxgate.harness.selftest.speed_plan import SelftestPlan, command
 from voxgate.harness.selftest.speed_result import Trust
 from voxgate.harness.selftest.speed_run import until
 

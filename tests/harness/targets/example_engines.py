@@ -27,12 +27,26 @@ class Engine:
     flags: str = ""
     """Module of the fake that holds `IGNORED`, if it is not the first."""
     prepare: Callable[[Path], None] | None = None
+    """Writes the weights of the fake into the working directory."""
+    missing: dict[str, Option] = field(default_factory=dict)
+    """An option with a path at which nothing is."""
+    cells: str = "*"
+    """That the real engine is measured in."""
     untrained: str = ""
     """Kind of weights that the real engine gets; its target is then made small."""
 
     @property
     def variable(self) -> str:
         return f"VOXGATE_TEST_{self.example.partition('-')[0].upper()}"
+
+
+def f5_prompt(folder: Path) -> None:
+    (folder / "prompt.wav").touch()
+
+
+def chatterbox_weights(folder: Path) -> None:
+    (folder / "weights").mkdir()
+    (folder / "weights" / "t3_cfg.safetensors").touch()
 
 
 def piper_voice(folder: Path) -> None:
@@ -48,6 +62,7 @@ ENGINES = {
             module="piper",
             options={"voice": "voice.onnx", "length_scale": 1.3, "noise_w_scale": 0.0},
             ignored={"length_scale": 1.0, "noise_scale": 0.0, "noise_w_scale": 0.8},
+            missing={"voice": "nowhere.onnx"},
             prepare=piper_voice,
         ),
         Engine(
@@ -56,6 +71,7 @@ ENGINES = {
             module="kokoro_onnx",
             options={"speed": 1.3},
             ignored={"speed": 1.0, "speaker": "am_adam"},
+            missing={"voices": "nowhere.bin"},
             prepare=tiny_voices.write_kokoro,
         ),
         Engine(
@@ -64,6 +80,8 @@ ENGINES = {
             module="f5_tts",
             options={"nfe_step": 4, "cfg_strength": 1.5, "speed": 1.2},
             ignored={"nfe_step": 32, "cfg_strength": 0.0, "speed": 1.0, "seed": None},  # type: ignore[dict-item]
+            missing={"weights": "nowhere.safetensors"},
+            prepare=f5_prompt,
             flags="f5_tts.api",
             untrained="f5",
         ),
@@ -73,7 +91,10 @@ ENGINES = {
             module="chatterbox",
             options={"cfg_weight": 0.3, "temperature": 0.5, "exaggeration": 0.7},
             ignored={"cfg_weight": 0.5, "temperature": 0.8, "exaggeration": 0.5, "seed": 3},
+            missing={"weights": "nowhere"},
+            prepare=chatterbox_weights,
             flags="chatterbox.models.t3.t3",
+            cells="default",  # the decoder has its full size: minutes for each
             untrained="chatterbox",
         ),
     )

@@ -19,6 +19,7 @@ import pytest
 from tests.harness.targets.example_engines import ENGINES, EXAMPLES, Engine, project_of
 from tests.harness.targets.speech_servers import Reply, fake_server, tone, wav
 from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request, Workload
 from voxgate.harness.records.run import OptionCheck, Run
 from voxgate.harness.runner.run_folder import load_run
@@ -40,7 +41,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[.
     def make(engine: Engine, **options: Option) -> Target:
         pytest.importorskip("torch" if engine.untrained else "onnxruntime")
         if engine.prepare is not None:
-            pytest.importorskip("onnx")
+            if not engine.untrained:
+                pytest.importorskip("onnx")
             engine.prepare(tmp_path)
         monkeypatch.syspath_prepend(EXAMPLES / engine.example)
         module, _, name = engine.target.partition(":")
@@ -116,8 +118,15 @@ def test_an_engine_that_drops_an_option_is_found_out(
 def test_an_unknown_option_is_refused_before_anything_is_measured(
     name: str, fake: Callable[..., Target]
 ) -> None:
-    with pytest.raises(Exception, match="no option stepz"):
+    with pytest.raises(HarnessError, match="no option stepz"):
         fake(ENGINES[name], stepz=3)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_weights_that_are_not_there_are_one_refusal(name: str, fake: Callable[..., Target]) -> None:
+    engine = ENGINES[name]
+    with pytest.raises(HarnessError, match="nowhere"):
+        fake(engine, **engine.missing)
 
 
 def environment_of(engine: Engine) -> str:
@@ -130,9 +139,9 @@ def environment_of(engine: Engine) -> str:
     return sys.prefix
 
 
-def measured(folder: Path, patch: pytest.MonkeyPatch) -> Run:
+def measured(folder: Path, patch: pytest.MonkeyPatch, cells: str = "*") -> Run:
     patch.chdir(folder)
-    assert invoke(["run", "gate", "--repeats", "1", "--out", "runs/1"]) == 0
+    assert invoke(["run", "gate", "--repeats", "1", "--only", cells, "--out", "runs/1"]) == 0
     return load_run(Path("runs/1"))
 
 
@@ -141,7 +150,7 @@ def test_the_real_engine_is_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project_of(ENGINES[name], tmp_path, environment_of(ENGINES[name]))
-    run = measured(tmp_path, monkeypatch)
+    run = measured(tmp_path, monkeypatch, ENGINES[name].cells)
     for process in run.processes:
         assert process.effects and all(check.in_effect for check in process.effects)
         assert len(process.iterations[-1].stages_s) >= 2

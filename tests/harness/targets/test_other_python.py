@@ -34,7 +34,7 @@ from voxgate.harness.runner.opened_files import (
     check_files,
     parts_of_environments,
 )
-from voxgate.harness.runner.runner import make_header
+from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
@@ -362,7 +362,9 @@ def test_the_command_line_ends_with_2(
             "axes={'steps': [8]}, reference={'steps': 8})\n")  # fmt: skip
     (tmp_path / "two.toml").write_text('[[request]]\nid = "r1"\ntext = "One."\n')
     assert invoke(["run", "there"]) == 2
-    assert "environment 'nowhere' is not there: no folder" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "environment 'nowhere' is not there: no folder" in refused
+    assert "make it: `python -m venv nowhere`" in refused
 
 
 def test_environments_are_found_by_folder_and_by_name(
@@ -581,7 +583,7 @@ def test_selftest_slows_it_down_by_work_of_its_own(
     _, record = measured(foreign("Advancing"), tmp_path / "again")
     assert record.failure is not None
     assert record.failure.reason.endswith(
-        "no stage 'x' to slow down; its stages are acoustic, vocoder"
+        "no stage 'x' to slow down; its stages are acoustic, vocoder at request r1"
     )
     monkeypatch.setenv(SLOWED, json.dumps({"stage": "x", "units": {}}))
     _, record = measured(foreign("Advancing"), tmp_path / "without")

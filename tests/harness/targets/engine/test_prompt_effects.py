@@ -83,12 +83,11 @@ def test_lie_a_recording_that_is_not_even_read(voice_folder, monkeypatch):
 
 def test_lie_another_recording(voice_folder, monkeypatch):
     other = (VOICES / "rms.flac").read_bytes()
+    encode = prompts.encode
     monkeypatch.setattr(
-        flow,
+        prompts,
         "encode",
-        lambda voice, device, content, text, speaker: prompts.encode(
-            voice, device, other, text, "slt"
-        ),
+        lambda voice, device, content, text, speaker: encode(voice, device, other, text, "slt"),
     )
 
     assert _broken(_target(voice_folder)) == {"reference"}
@@ -111,7 +110,7 @@ def test_lie_another_text(voice_folder, monkeypatch):
     encode = prompts.encode
     wrong = "She told us that his sister works in a hospital."
     monkeypatch.setattr(
-        flow,
+        prompts,
         "encode",
         lambda voice, device, content, text, who: encode(voice, device, content, wrong, who),
     )

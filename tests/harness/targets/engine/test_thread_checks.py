@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from voxgate.engine.config import OPTIONS
-from voxgate.engine.passes import Applied
+from voxgate.engine.passes import Applied, quantization
 from voxgate.engine.pipelines import flow
 from voxgate.engine.pipelines import voice_prompt as prompts
+from voxgate.engine.pipelines.batching import Workers
 from voxgate.engine.pipelines.flow import FlowPipeline
-from voxgate.engine.pipelines.worker_threads import Workers
 from voxgate.harness.machine.clock import StageWatch, WallClock
 from voxgate.harness.records.cell import Request
 from voxgate.harness.runner.stage_profile import profile_stages
@@ -284,7 +284,7 @@ def test_lie_int8_and_steps_are_found_in_worker_threads_too(voice_folder, monkey
     said = Applied(
         option="quantization", requested="int8-dynamic", effect="all Linear layers", reason="asked"
     )
-    monkeypatch.setattr(flow.quantization, "apply", lambda models, wanted: said)
+    monkeypatch.setattr(quantization, "apply", lambda models, wanted: said)
     grid = flow.time_grid
     monkeypatch.setattr(flow, "time_grid", lambda steps, sway, kind: grid(6, sway))
 

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from voxgate.harness.runner.interleaving import batches, interleave, rotate
+from voxgate.harness.runner.round import batches, interleave, rotate
 
 
 def said(cells: str, steps: int) -> str:

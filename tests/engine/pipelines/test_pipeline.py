@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.pipelines.audio_segment import segments
+from voxgate.engine.pipelines.pipeline import segments
 
 TEXT = (
     "The last bus leaves in 5 minutes, so hurry up. Have you ever been to the mountains in winter? "
