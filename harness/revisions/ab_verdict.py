@@ -23,7 +23,7 @@ from voxgate.harness.judging.amend import (
 from voxgate.harness.judging.baseline import golden_dir, of_run, write_golden
 from voxgate.harness.judging.judge import judge, judge_metric
 from voxgate.harness.judging.policy import Policy
-from voxgate.harness.records.run import Run
+from voxgate.harness.records.run import Run, failure_of
 from voxgate.harness.records.verdict import MetricVerdict, RunVerdict
 from voxgate.harness.revisions.control import Control, examine, without_control
 from voxgate.harness.revisions.paired_run import PairedRuns, is_measured, load_sides
@@ -112,9 +112,14 @@ def judge_speed(sides: PairedRuns, policy: Policy) -> RunVerdict:
 
 
 def undecided_cells(sides: PairedRuns, policy: Policy) -> Collection[str]:
-    """Return the cells that more rounds could decide, and those without any times."""
+    """
+    Return the cells that more rounds could decide, and those without any times; none that failed on
+    a side, which is decided and is not measured again.
+    """
     judgement = judge_speed(sides, policy)
-    return undecided(judgement.metrics) | untimed_cells(judgement, policy)
+    slugs = undecided(judgement.metrics) | untimed_cells(judgement, policy)
+    runs = (sides.base, sides.head)
+    return {slug for slug in slugs if not any(failure_of(slug, run) for run in runs)}
 
 
 def _keep(side: Run, measurements: Measurements, golden: Path) -> None:

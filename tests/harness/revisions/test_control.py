@@ -15,7 +15,9 @@ from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.measurement import Value
 from voxgate.harness.records.run import Failure, FailureKind, Run
 from voxgate.harness.records.verdict import RunVerdict, Verdict
+from voxgate.harness.revisions.ab_verdict import undecided_cells
 from voxgate.harness.revisions.control import SLUG, control_cell, examine, without_control
+from voxgate.harness.revisions.paired_run import PairedRuns
 from voxgate.harness.targets.fixed_work import ControlTarget
 
 
@@ -119,3 +121,16 @@ def test_the_control_cell_keeps_no_option_of_its_neighbours() -> None:
         }
     )
     assert control_cell(neighbour).options == {"control": "fixed"}
+
+
+def test_a_cell_that_failed_gets_no_more_rounds() -> None:
+    """An import that fails would else cost the whole budget, in which only the control runs."""
+    run = make_run({"nfe-32": steady(0.4, 1), "nfe-8": steady(0.1, 1)})
+    failure = Failure(kind=FailureKind.ERROR, reason="no such module")
+    processes = tuple(
+        replace(each, failure=failure) if each.cell == "nfe-8" else each for each in run.processes
+    )
+    broken = replace(run, processes=processes)
+    assert set(undecided_cells(PairedRuns(base=run, head=run), policy())) == {"nfe-32", "nfe-8"}
+    for base, head in ((run, broken), (broken, run), (broken, broken)):
+        assert set(undecided_cells(PairedRuns(base=base, head=head), policy())) == {"nfe-32"}
