@@ -212,6 +212,11 @@ def _commits_of(project: Path, plan: ABPlan) -> tuple[Revision, Revision]:
         raise HarnessError(
             "bisect looks for a commit; give two commits, and commit the working tree first"
         )
+    if good.commit == bad.commit:
+        raise HarnessError(
+            f"GOOD and BAD are the same commit, {good.commit[:7]}; give the last good one and the "
+            "first that is known to be bad"
+        )
     return good, bad
 
 

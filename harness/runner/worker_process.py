@@ -144,7 +144,7 @@ class WorkerProcess:
                 if not ready:
                     self.kill()
                     reason = (
-                        f"{_name(command)} took longer than {timeout_s:g} s; raise the time-out if "
+                        f"{_name(command)} took longer than {timeout_s:g} s; raise --timeout if "
                         "that is expected"
                     )
                     raise WorkerError(

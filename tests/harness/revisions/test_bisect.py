@@ -172,6 +172,7 @@ def test_what_cannot_be_meant_is_refused(
     repository.commit("second")
     for arguments, words in (
         (("HEAD", "HEAD~1", "two"), "is no ancestor of"),
+        (("HEAD", "HEAD", "two"), "are the same commit"),
         (("HEAD~1", ".", "two"), "commit the working tree first"),
         (("HEAD~1", "HEAD", "two", "--metric", "warmth"), "there is no metric 'warmth'"),
         (("HEAD~1", "HEAD", "two", "--cell", "steps-3"), "matches no cell"),

@@ -408,7 +408,7 @@ def test_a_worker_that_hangs_is_ended_after_the_time_out(make_suite: Make, tmp_p
         child.do({"do": "iterate", "phase": "first", "request": "r1"}, 0.1)
     assert caught.value.failure == Failure(
         kind=FailureKind.TIMEOUT,
-        reason="iterate first r1 took longer than 0.1 s; raise the time-out if that is expected",
+        reason="iterate first r1 took longer than 0.1 s; raise --timeout if that is expected",
     )
     with pytest.raises(WorkerError, match="killed: the worker was ended by SIGKILL"):
         child.do({"do": "finish"}, 1.0)
