@@ -299,3 +299,17 @@ def test_actions_are_pinned_by_hash_and_permissions_are_least():
             assert used.startswith("./") or re.search(r"@[0-9a-f]{40}$", used), (path, used)
         if path.parent.name == "workflows":
             assert "permissions: {}" in text, path
+
+
+def test_nested_comprehensions_are_rare():
+    kinds = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    count, lines = 0, 0
+    for path in (*ENGINE, *HARNESS):
+        text = path.read_text()
+        lines += text.count("\n")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, kinds):
+                inner = sum(isinstance(each, kinds) for each in ast.walk(node)) - 1
+                count += inner > 0 or len(node.generators) > 1
+
+    assert count <= lines / 1000

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -209,9 +209,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
             for group in _groups(chunks, config)
         )
         return crossfade(
-            audio
-            for audios in self._in_order(passes, watch, first_alone=first_alone)
-            for audio in audios
+            chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
         )
 
     def _in_order(

@@ -13,6 +13,7 @@ kept, so that only speed is judged.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ def write_run(folder: Path, plan: LoadPlan, after: Mapping[str, object]) -> None
     """
     header = read_header(folder)
     cells = [cell_from_json(each) for each in header["cells"]]
-    pairs = [(cell, level, load_cell(plan, cell, level)) for cell in cells for level in plan.levels]
+    pairs = [
+        (cell, level, load_cell(plan, cell, level)) for cell, level in product(cells, plan.levels)
+    ]
     create_run(folder, _run_header(header, plan, [made for *_, made in pairs]))
     for cell, level, made in pairs:
         loaded = read_cell(folder, cell.slug)

@@ -13,6 +13,7 @@ is true. Braces that are meant are doubled. Starts nothing, and no shell ever re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Annotated, Literal, TypeGuard, get_args
 
 from voxgate.harness.errors import HarnessError
@@ -37,7 +38,7 @@ class CommandLine:
     protocol: Annotated[Protocol, OmitDefault()] = "once"
 
     def __post_init__(self) -> None:
-        names = [name for word in self.words for name in placeholders(word)]
+        names = list(chain.from_iterable(map(placeholders, self.words)))
         if not self.words[0] or placeholders(self.words[0]):
             raise HarnessError(
                 f"command must begin with a program, without placeholders, not {self.words[0]!r}"
@@ -58,7 +59,7 @@ class CommandLine:
         """Raise HarnessError for the words of an option that cannot be meant."""
         if name in (*OF_A_REQUEST, ARGUMENTS):
             raise HarnessError(f"arguments= names {name}, which is no option of the engine")
-        foreign = [used for word in words for used in placeholders(word) if used != name]
+        foreign = [used for used in chain.from_iterable(map(placeholders, words)) if used != name]
         if not words or foreign:
             raise HarnessError(
                 f"arguments={{{name!r}: {list(words)!r}}} must be one or more words, with no other "
@@ -73,7 +74,7 @@ class CommandLine:
     @property
     def names(self) -> frozenset[str]:
         """All placeholders of the command's own words."""
-        return frozenset(name for word in self.words for name in placeholders(word))
+        return frozenset(chain.from_iterable(map(placeholders, self.words)))
 
     @property
     def reads_stdin(self) -> bool:
@@ -108,7 +109,7 @@ class CommandLine:
         """
         for options in cells:
             self.check(options, requests)
-        known = {*OF_A_PROFILE, *(name for options in (*cells, *requests) for name in options)}
+        known = {*OF_A_PROFILE, *chain.from_iterable((*cells, *requests))}
         unknown = sorted(set(self.arguments) - known)
         if unknown:
             raise HarnessError(
@@ -119,7 +120,7 @@ class CommandLine:
     def fill(self, values: Mapping[str, Value]) -> list[str]:
         """Return the words with their values. Raises HarnessError where a value is lacking."""
         words: list[str] = []
-        optional = [word for name in self.arguments for word in self.argument(name, values)]
+        optional = list(chain.from_iterable(self.argument(name, values) for name in self.arguments))
         for word in self.words:
             words += optional if word == f"{{{ARGUMENTS}}}" else [_filled(word, values)]
         return words if ARGUMENTS in self.names else [*words, *optional]

@@ -10,6 +10,7 @@ than the whole.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any
 
 from voxgate.harness.errors import HarnessError
@@ -106,7 +107,7 @@ def process_of(slug: str, repeat: int, logs: Sequence[Sequence[tuple[str, Any]]]
     Join the logs of one repeat: all iterations; the first cold start; the last word on success or
     failure.
     """
-    everything = [record for log in logs for record in log]
+    everything = list(chain.from_iterable(logs))
     loaded, last = _of("loaded", everything), logs[-1]
     failed, finished = _of("failure", last), _of("finished", last)
     process = ProcessRecord(

@@ -13,6 +13,7 @@ import runpy
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -270,7 +271,7 @@ def _in_order(
     Name options in one order in all cells, that of their first appearance, so that slugs read
     alike.
     """
-    order = list(dict.fromkeys([*axes, *(name for cell in cells for name in cell)]))
+    order = list(dict.fromkeys([*axes, *chain.from_iterable(cells)]))
     return [{name: cell[name] for name in order if name in cell} for cell in cells]
 
 
@@ -396,4 +397,4 @@ def _check_option_values(suite: Suite) -> None:
 
 
 def _varied(suite: Suite) -> set[str]:
-    return {*suite.axes, *(name for cell in suite.cells for name in cell)}
+    return {*suite.axes, *chain.from_iterable(suite.cells)}

@@ -12,6 +12,7 @@ beside that are the facts of its process: arguments as the system has them, thre
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -149,7 +150,7 @@ class CommandTarget(Target):
         """Raise HarnessError for an option that neither the command nor the program takes."""
         if engine.hello.options is None:
             return
-        extras = (name for request in self._cell.workload.requests for name in request.options)
+        extras = chain.from_iterable(request.options for request in self._cell.workload.requests)
         carried = {*engine.hello.options, *self._command.names, *self._command.arguments}
         unknown = sorted({*self._cell.options, *extras} - carried)
         if unknown:

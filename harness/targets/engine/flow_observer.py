@@ -8,7 +8,7 @@ with which inputs, how often. It decides nothing.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -169,14 +169,14 @@ def _seen(
     first = next(iter(_by_pass(acoustic.inputs, starts)), ())
     passes = [acoustic.inputs[index] for index in starts]
     together = tuple(_utterances(call[0]) for call in passes)
-    chunks = tuple(frames for call in vocoder.inputs for frames in _real_frames(call[0], *call[1:]))
+    chunks = tuple(chain.from_iterable(_real_frames(call[0], *call[1:]) for call in vocoder.inputs))
     return SynthesisObservation(
         acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
         vocoder=_model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
         chunks=chunks,
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
-        first_states=tuple(state for call in passes for state in _states(call)),
+        first_states=tuple(chain.from_iterable(map(_states, passes))),
         batches=tuple(call[0].shape[0] // together[0] for call in first),
         guidance=_guidance(first, acoustic.outputs, together[0] if together else 0),
         speakers=frozenset(hooks.speakers),
@@ -188,7 +188,7 @@ def _seen(
         phone_ids=tuple(hooks.phone_ids),
         together=together,
         prompt=prompt_seen(
-            [mel for call in passes for mel in _prompt_mels(call)],
+            list(chain.from_iterable(map(_prompt_mels, passes))),
             left=chunks,
             texts=hooks.texts,
             encoded=encoded,
