@@ -26,9 +26,10 @@ from voxgate.harness.revisions.ab_plan import (
 from voxgate.harness.revisions.checkout import Checkout
 from voxgate.harness.revisions.control import SLUG, control_cell
 from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.make_header import header_of_suite
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.run_header import RunHeader, header_of_suite
+from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.runner.runner import ExtraRounds, run_sides
 
 BASE, HEAD = "base", "head"

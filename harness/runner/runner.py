@@ -27,10 +27,10 @@ from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.run import Failure
 from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.make_header import make_header
 from voxgate.harness.runner.progress import MEASURING, Progress, Silent
 from voxgate.harness.runner.resume import check_same, put_torn_rounds_away, remainder, take_stock
 from voxgate.harness.runner.round import DiskFullError, Round, Variant, batches
-from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.work_queue import CellKey, WorkQueue
 from voxgate.harness.runner.worker_pool import WorkerPool, live_limit
 from voxgate.harness.suite.suite import Suite

@@ -24,9 +24,9 @@ from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.run import Phase, ProcessRecord
 from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.make_header import make_header
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.runner import TIMEOUT_S, Runner
 from voxgate.harness.runner.worker_process import PythonEnv
 from voxgate.harness.selftest.cpu_load import neighbour

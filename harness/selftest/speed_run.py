@@ -20,10 +20,10 @@ from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.records.run import Run
 from voxgate.harness.revisions.paired_run import PARTS, split_workload
 from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.make_header import make_header
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.resume import check_same
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.runner import TIMEOUT_S, Runner
 from voxgate.harness.runner.worker_process import CURRENT_ENV, PythonEnv
 from voxgate.harness.selftest.cpu_load import neighbour

@@ -25,8 +25,8 @@ from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.machine.profiles import MALLOC, get_profile
 from voxgate.harness.records.run import Phase, ProcessRecord
 from voxgate.harness.runner import run_folder
+from voxgate.harness.runner.make_header import make_header
 from voxgate.harness.runner.round import Variant
-from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.runner import run_sides
 from voxgate.harness.runner.worker_process import PythonEnv
 from voxgate.harness.suite.suite import load_suite

@@ -230,7 +230,7 @@ def test_a_broken_suite_file_is_answered_with_file_and_line(
 @pytest.mark.parametrize(
     ("modules", "loaded"),
     [
-        ("harness, voxgate.harness.runner.run_folder", ""),
+        ("voxgate.harness, voxgate.harness.runner.run_folder", ""),
         (
             "voxgate.harness.runner.runner, voxgate.harness.machine.identity",
             "numpy psutil rich",
@@ -238,7 +238,7 @@ def test_a_broken_suite_file_is_answered_with_file_and_line(
     ],
 )
 def test_importing_the_harness_loads_nothing_heavy(modules: str, loaded: str) -> None:
-    heavy = {"torch", "torchao", "scipy", "numpy", "pandas", "psutil", "rich", "engine"}
+    heavy = {"torch", "torchao", "scipy", "numpy", "pandas", "psutil", "rich", "voxgate.engine"}
     code = f"import sys, {modules}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == loaded

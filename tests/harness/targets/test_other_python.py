@@ -28,13 +28,13 @@ from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.records.cell import cell_to_json
 from voxgate.harness.records.run import FailureKind, ProcessRecord
 from voxgate.harness.runner import process_files, run_folder
+from voxgate.harness.runner.make_header import make_header
 from voxgate.harness.runner.opened_files import (
     ForeignFilesError,
     Territory,
     check_files,
     parts_of_environments,
 )
-from voxgate.harness.runner.run_header import make_header
 from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_channel import WorkerRequest
 from voxgate.harness.runner.worker_process import WorkerError, WorkerProcess
