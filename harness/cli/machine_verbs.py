@@ -164,7 +164,8 @@ def selftest(
     \b
     Example: voxgate selftest --minutes 30 --size 5 --size 10
     """
-    asked = suite or ("sensitivity" if quality else "smoke")
+    unnamed = "sensitivity" if quality else "smoke"
+    asked = unnamed if suite is None else suite
     question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)
     told = (
         report_quality(question, measuring_progress(), score_progress())

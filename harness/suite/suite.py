@@ -228,7 +228,10 @@ def _find(name: str, root: Path) -> Path:
     for place in (root, *_installed(root)):
         if has_suite(name, place):
             return _path(name, place)
-    names = ", ".join(known_suites(root)) or f"none ({(root / FOLDER).absolute()} holds no suites)"
+    held = (root / FOLDER).absolute()
+    names = ", ".join(known_suites(root)) or (
+        f"none ({held} holds no suites); voxgate init writes one"
+    )
     raise HarnessError(f"unknown suite {name!r}; known are {names}")
 
 
