@@ -233,7 +233,7 @@ def _figures(tried: Tried) -> str:
         load,
         "not its own" if peak is None else f"{peak / 1e6:.0f} MB",
         tried.wer,
-        f"{tried.run.environment.machine.id}, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        f"{tried.run.environment.machine.id}, {datetime.datetime.now().astimezone():%Y-%m-%d}",
     )
 
 

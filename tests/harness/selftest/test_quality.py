@@ -239,6 +239,7 @@ def test_each_selftest_has_a_suite_of_its_own_unless_one_is_named(
     tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "suites").mkdir()
     for words, suite in (
         (["--quality"], "sensitivity"),
         ([], "smoke"),
