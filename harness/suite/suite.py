@@ -13,7 +13,6 @@ import runpy
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -229,10 +228,8 @@ def _find(name: str, root: Path) -> Path:
         if has_suite(name, place):
             return _path(name, place)
     held = (root / FOLDER).absolute()
-    names = ", ".join(known_suites(root)) or (
-        f"none ({held} holds no suites); voxgate init writes one"
-    )
-    raise HarnessError(f"unknown suite {name!r}; known are {names}")
+    none = f"none ({held} holds no suites); voxgate init writes one"
+    raise HarnessError(f"unknown suite {name!r}; known are {', '.join(known_suites(root)) or none}")
 
 
 def _where(error: BaseException, path: Path) -> str:
@@ -274,7 +271,7 @@ def _in_order(
     Name options in one order in all cells, that of their first appearance, so that slugs read
     alike.
     """
-    order = list(dict.fromkeys([*axes, *chain.from_iterable(cells)]))
+    order = list(dict.fromkeys([*axes, *itertools.chain.from_iterable(cells)]))
     return [{name: cell[name] for name in order if name in cell} for cell in cells]
 
 
@@ -400,4 +397,4 @@ def _check_option_values(suite: Suite) -> None:
 
 
 def _varied(suite: Suite) -> set[str]:
-    return {*suite.axes, *chain.from_iterable(suite.cells)}
+    return {*suite.axes, *itertools.chain.from_iterable(suite.cells)}
