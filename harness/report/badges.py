@@ -19,8 +19,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         Verdict.REGRESSED.value: "Something got slower or worse.",
         Verdict.FAILED.value: "Something could not be measured as asked.",
         Verdict.UNRESOLVED.value: "Nothing is proven worse, but something could not be decided.",
-        Verdict.NO_BASELINE.value: "Nothing is proven worse, but there is no baseline to compare "
-        "with.",
+        Verdict.NO_BASELINE.value: "Nothing is proven worse; some figures have no baseline.",
         Verdict.INCOMPARABLE.value: "Nothing is proven worse, but something cannot be compared "
         "with the baseline.",
     }
