@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from voxgate.harness.records.documents import parse_toml
+
 ROOT = Path(__file__).parents[1]
 ENGINE, HARNESS = sorted((ROOT / "engine").rglob("*.py")), sorted((ROOT / "harness").rglob("*.py"))
 MAY_USE_TORCH = (
@@ -286,10 +288,7 @@ def test_the_top_level_holds_what_was_agreed():
         "docs",
     }
 
-    assert (
-        top - allowed - {"Makefile", "LICENSE", "CHANGELOG.md", "constraints.txt", "setup.py"}
-        == set()
-    )
+    assert top - allowed - {"Makefile", "LICENSE", "CHANGELOG.md", "constraints.txt"} == set()
 
 
 def test_actions_are_pinned_by_hash_and_permissions_are_least():
@@ -299,6 +298,20 @@ def test_actions_are_pinned_by_hash_and_permissions_are_least():
             assert used.startswith("./") or re.search(r"@[0-9a-f]{40}$", used), (path, used)
         if path.parent.name == "workflows":
             assert "permissions: {}" in text, path
+
+
+def test_every_package_is_installed():
+    project = parse_toml((ROOT / "pyproject.toml").read_text())
+    setuptools = project["tool"]["setuptools"]
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for path in (*ENGINE, *HARNESS)
+        if path.name == "__init__.py"
+    } - {"harness/package"}
+    names = {f"voxgate.{folder.replace('/', '.')}" for folder in folders}
+
+    assert len(setuptools["packages"]) == len(set(setuptools["packages"]))
+    assert set(setuptools["packages"]) == names | {"voxgate", "voxgate.suites"}
 
 
 def test_nested_comprehensions_are_rare():

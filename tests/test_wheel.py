@@ -80,7 +80,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(built: Path) -> None:
 def test_the_sdist_builds_the_same(built: Path) -> None:
     names = set(names_in(built, ".tar.gz"))
 
-    assert {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE"} <= names
     assert {
         f"voxgate/{name.removeprefix('harness/package/')}"
         for name in names
