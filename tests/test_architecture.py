@@ -67,6 +67,7 @@ ENGINE_ORDER = (
     "acoustic",
     "passes",
     "weights",
+    "chatterbox",
     "export",
     "pipelines",
     "serve",
