@@ -1,4 +1,1 @@
-"""
-Discrete speech tokens: the tokeniser that makes them from audio, and the decoder that makes them
-from text.
-"""
+"""Autoregressive models of speech tokens: what they share."""
