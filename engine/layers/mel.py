@@ -35,16 +35,6 @@ def mel_filterbank(sample_rate_hz: int, *, n_fft: int = N_FFT, bands: int = BAND
     return torch.minimum(rising, falling).clamp(min=0.0)
 
 
-<<<<<<< HEAD
-def log_mel(
-    audio: Tensor,
-    filterbank: Tensor,
-    floor: float = LOG_FLOOR,
-    *,
-    n_fft: int = N_FFT,
-    hop: int = HOP,
-) -> Tensor:
-=======
 def slaney_filterbank(
     sample_rate_hz: int, *, n_fft: int, bands: int, top_hz: float | None = None
 ) -> Tensor:
@@ -73,8 +63,14 @@ def _slaney_edges(top_hz: float, count: int) -> Tensor:
     return torch.where(mels < knee, mels * hz_per_mel, curved)
 
 
-def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tensor:
->>>>>>> main
+def log_mel(
+    audio: Tensor,
+    filterbank: Tensor,
+    floor: float = LOG_FLOOR,
+    *,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+) -> Tensor:
     """
     Compute the log-mel spectrogram.
 
