@@ -63,7 +63,14 @@ def _slaney_edges(top_hz: float, count: int) -> Tensor:
     return torch.where(mels < knee, mels * hz_per_mel, curved)
 
 
-def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tensor:
+def log_mel(
+    audio: Tensor,
+    filterbank: Tensor,
+    floor: float = LOG_FLOOR,
+    *,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+) -> Tensor:
     """
     Compute the log-mel spectrogram.
 
@@ -71,11 +78,13 @@ def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tens
         audio: (B, T) float32 in -1..1.
         filterbank: (bands, n_fft // 2 + 1), from `mel_filterbank`.
         floor: the smallest magnitude.
+        n_fft: window length in samples.
+        hop: samples between STFT frames.
 
-    Returns: (B, T // HOP + 1, bands).
+    Returns: (B, T // hop + 1, bands).
     """
-    window = torch.hann_window(N_FFT, device=audio.device)
+    window = torch.hann_window(n_fft, device=audio.device)
     spectrum = torch.stft(
-        audio, N_FFT, HOP, window=window, center=True, pad_mode="reflect", return_complex=True
+        audio, n_fft, hop, window=window, center=True, pad_mode="reflect", return_complex=True
     )
     return (filterbank @ spectrum.abs()).clamp(min=floor).log().transpose(1, 2)
