@@ -10,6 +10,7 @@ from voxgate.engine.config.choices import (
     Adaptive,
     Compile,
     Grid,
+    KVCacheKind,
     Precision,
     Quantization,
     Runtime,
@@ -42,6 +43,7 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
     "EPSS_STEPS",
@@ -49,6 +51,7 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
     "Compile",
@@ -56,6 +59,7 @@ __all__ = [
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
+    "KVCacheKind",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -63,6 +67,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "TokenConfig",
     "config_class",
     "config_names",
     "option",
