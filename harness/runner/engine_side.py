@@ -18,7 +18,7 @@ from voxgate.harness.machine.clock import Clock, WallClock, peak_cuda_bytes, pea
 from voxgate.harness.machine.interference import DisturbanceWatch
 from voxgate.harness.records.cell import Cell, Option, Request, cell_to_json
 from voxgate.harness.records.constraints import NON_EMPTY
-from voxgate.harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
+from voxgate.harness.records.run import Caption, Count, OptionCheck, StageProfile, StageWork, Time
 from voxgate.harness.runner.opened_files import (
     Opened,
     Territory,
@@ -28,6 +28,7 @@ from voxgate.harness.runner.opened_files import (
 from voxgate.harness.runner.stage_profile import profile_stages
 from voxgate.harness.runner.timing import (
     Timing,
+    captions_of,
     freeze_gc,
     joins_of,
     no_garbage_collection,
@@ -68,6 +69,10 @@ class EngineSide(Protocol):
     @property
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:
         """Of its last audio; None where it does not tell."""
+
+    @property
+    def captions(self) -> tuple[Caption, ...] | None:
+        """Of its last audio, if that is a reel; None where it does not tell."""
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Return the watch over its process; None where that cannot be read from here."""
@@ -130,6 +135,11 @@ class EngineHere:
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:
         """Of the target."""
         return joins_of(self._target)
+
+    @property
+    def captions(self) -> tuple[Caption, ...] | None:
+        """Of the target."""
+        return captions_of(self._target)
 
     def load(self, age_s: float) -> LoadTimes:
         """Import, make and load the target; a scripted one tells how long that takes."""
@@ -260,6 +270,8 @@ class EngineThere:
         self.virtual = False
         self.sample_rate_hz = 1
         self.chunk_boundaries_s: tuple[float, ...] | None = None
+        self.captions: tuple[Caption, ...] | None = None
+        """None: reels are refused before an interpreter starts."""
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Watch the interpreter, where it has a number here."""

@@ -20,6 +20,7 @@ import random
 import signal
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +89,13 @@ class ScriptedTarget(Target):
         self._requested: dict[str, Option] = {}
         self._script: dict[str, Any] = {}
         self._count = 0
+        self.captions_s: tuple[tuple[float, float], ...] | None = None
+        """Of a reel: its segments are equally long."""
+
+    @classmethod
+    def speaks_reels(cls, cell: Cell) -> bool:
+        """Any pipeline does, except one that is called `mute`."""
+        return cell.pipeline != "mute"
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -135,7 +143,8 @@ class ScriptedTarget(Target):
         if self._is_seedless():
             options["seed"] = int.from_bytes(os.urandom(4), "big")
             options["audio_s"] *= 1.0 + 0.004 * (options["seed"] % 5 - 2)
-        audio = _hum(options, request, self._script.get("click", 0.0))
+        audio = _spoken(options, request, self._script.get("click", 0.0))
+        self.captions_s = self._captions_s(request, len(audio) / RATE_HZ)
         if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:
             audio[0] += 1e-3 * self._count
         if options["fault"] == "not finite":
@@ -191,6 +200,18 @@ class ScriptedTarget(Target):
             self._options["fault"] != "unsettled" and self._count > self._options["compile"]
         )
 
+    def _captions_s(
+        self, request: Request, audio_s: float
+    ) -> tuple[tuple[float, float], ...] | None:
+        count = len(request.segments)
+        late_s = float(self._script.get("captions_late_s", 0.0))
+        each_s = audio_s / max(count, 1)
+        return (
+            tuple((i * each_s, min((i + 1) * each_s + late_s, audio_s)) for i in range(count))
+            if count
+            else None
+        )
+
     def _is_seedless(self) -> bool:
         return bool(self._script.get("seedless")) and "seed" not in self._requested
 
@@ -225,6 +246,23 @@ def _read_script() -> dict[str, Any]:
         return {}
     script: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     return script
+
+
+def _spoken(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
+    """Return the hum of a text, or those of a reel's segments in a row, as long together."""
+    if not request.segments:
+        return _hum(options, request, click)
+    each_s = options["audio_s"] / len(request.segments)
+    return np.concatenate(
+        [
+            _hum(
+                {**options, "speaker": segment.speaker, "audio_s": each_s},
+                replace(request, text=segment.text),
+                click,
+            )
+            for segment in request.segments
+        ]
+    )
 
 
 def _hum(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
