@@ -9,7 +9,8 @@ changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
 ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the
 whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
 itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines have no
-seed, and their audio differs each time where no cell asks for one.
+seed, and their audio differs each time where no cell asks for one; `captions_beyond_s` is added to
+the end of each caption of a reel.
 """
 
 import errno
@@ -204,13 +205,10 @@ class ScriptedTarget(Target):
         self, request: Request, audio_s: float
     ) -> tuple[tuple[float, float], ...] | None:
         count = len(request.segments)
-        late_s = float(self._script.get("captions_late_s", 0.0))
-        each_s = audio_s / max(count, 1)
-        return (
-            tuple((i * each_s, min((i + 1) * each_s + late_s, audio_s)) for i in range(count))
-            if count
-            else None
-        )
+        if not count:
+            return None
+        each_s, beyond_s = audio_s / count, float(self._script.get("captions_beyond_s", 0.0))
+        return tuple((i * each_s, (i + 1) * each_s + beyond_s) for i in range(count))
 
     def _is_seedless(self) -> bool:
         return bool(self._script.get("seedless")) and "seed" not in self._requested
