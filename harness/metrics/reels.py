@@ -27,6 +27,7 @@ from voxgate.harness.records.run import OPENAI
 
 if TYPE_CHECKING:
     from voxgate.harness.models.whisper import WhisperRecognizer
+    from voxgate.harness.models.word_times import WordTime
 
 WINDOW_S = 28.0
 """Of an alignment: Whisper's window, with room for captions that are too early or too late."""
@@ -111,13 +112,13 @@ class _Placing:
         counts = np.cumsum([0, *(len(segment.text.split()) for segment in held)]).tolist()
         # a word of Whisper's may be half a word of the text: "don" and "'t"
         places = _places_of(text.split(), [word.word for word in words])
+        of_word: dict[int, list[WordTime]] = {}
+        for word, place in zip(words, places, strict=True):
+            of_word.setdefault(place, []).append(word)
         edges = []
         for number in range(window.read_first, window.read_last + 1):
             low, high = counts[number - window.first], counts[number - window.first + 1] - 1
-            first, last = (
-                [word for word, place in zip(words, places, strict=True) if place == wanted]
-                for wanted in (low, high)
-            )
+            first, last = of_word.get(low), of_word.get(high)
             if not first or not last:
                 return Missing(f"segment {number + 1} has a word that could not be aligned")
             edges.append(
@@ -234,8 +235,10 @@ def speaker_confusion(inputs: MetricInput) -> Value:
     known = _recorded(inputs)
     wrong = 0
     for number, voice in voices.items():
-        others = {n: v for n, v in voices.items() if n != number}
-        models = {who: known.get(who, _centroid(inputs, others, who)) for who in speakers}
+        models = {
+            who: known[who] if who in known else _centroid(inputs, voices, who, number)
+            for who in speakers
+        }
         likeness = {who: float(voice @ model) for who, model in models.items() if model is not None}
         own = inputs.segments[number].speaker
         if own not in likeness or len(likeness) < 2:
@@ -283,9 +286,14 @@ def _recorded(inputs: MetricInput) -> dict[str, Embedding]:
 
 
 def _centroid(
-    inputs: MetricInput, voices: Mapping[int, Embedding], speaker: str
+    inputs: MetricInput, voices: Mapping[int, Embedding], speaker: str, without: int
 ) -> Embedding | None:
-    own = [voice for number, voice in voices.items() if inputs.segments[number].speaker == speaker]
+    """Return the mean of a speaker's other segments than one; None where there is none."""
+    own = [
+        voice
+        for number, voice in voices.items()
+        if number != without and inputs.segments[number].speaker == speaker
+    ]
     return _mean(own) if own else None
 
 

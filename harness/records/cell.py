@@ -39,7 +39,7 @@ SPEAKER = "speaker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class RequestSegment:
     """One segment of a reel: a text and who speaks it."""
 
     speaker: Name
@@ -62,7 +62,7 @@ class Request:
     """Of a question: the request that says the same words as a statement."""
     emphasis: Annotated[str | None, OmitDefault()] = None
     """The word of the text that is to be emphasised."""
-    segments: Annotated[tuple[Segment, ...], OmitDefault()] = ()
+    segments: Annotated[tuple[RequestSegment, ...], OmitDefault()] = ()
     """Of a reel, in order; empty for a text of one speaker."""
 
     def marks(self) -> dict[str, str]:
@@ -75,6 +75,12 @@ class Request:
             for name, value in marks.items()
             if value is not None and (name, value) != ("language", ENGLISH)
         }
+
+    def row(self) -> list[object]:
+        """Return all that the digest of a workload depends on."""
+        spoken = [[segment.speaker, segment.text] for segment in self.segments]
+        options = dict(sorted(self.options.items()))
+        return [self.id, self.text, options, *filter(None, [self.marks(), spoken])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +100,7 @@ class Workload:
         Return a digest of the texts and their options; the name and the reference recordings are
         not part of it.
         """
-        rows = [
-            [
-                r.id,
-                r.text,
-                dict(sorted(r.options.items())),
-                *filter(None, [r.marks(), [[s.speaker, s.text] for s in r.segments]]),
-            ]
-            for r in self.requests
-        ]
+        rows = [request.row() for request in self.requests]
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
 
 

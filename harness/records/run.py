@@ -71,7 +71,7 @@ class AudioChunk(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caption(Row):
+class CaptionTimes(Row):
     """Where a segment of a reel stands in the audio, as the engine tells it, in seconds."""
 
     start_s: Time
@@ -111,7 +111,7 @@ class Iteration:
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
     """Chunks in the order of their arrival; None where they were not recorded."""
-    captions: Annotated[tuple[Caption, ...] | None, OmitDefault()] = None
+    captions: Annotated[tuple[CaptionTimes, ...] | None, OmitDefault()] = None
     """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
 
 

@@ -18,7 +18,7 @@ from voxgate.harness.machine.clock import Clock, WallClock, peak_cuda_bytes, pea
 from voxgate.harness.machine.interference import DisturbanceWatch
 from voxgate.harness.records.cell import Cell, Option, Request, cell_to_json
 from voxgate.harness.records.constraints import NON_EMPTY
-from voxgate.harness.records.run import Caption, Count, OptionCheck, StageProfile, StageWork, Time
+from voxgate.harness.records.run import Count, OptionCheck, StageProfile, StageWork, Time
 from voxgate.harness.runner.opened_files import (
     Opened,
     Territory,
@@ -27,6 +27,7 @@ from voxgate.harness.runner.opened_files import (
 )
 from voxgate.harness.runner.stage_profile import profile_stages
 from voxgate.harness.runner.timing import (
+    Captions,
     Timing,
     captions_of,
     freeze_gc,
@@ -71,8 +72,8 @@ class EngineSide(Protocol):
         """Of its last audio; None where it does not tell."""
 
     @property
-    def captions(self) -> tuple[Caption, ...] | None:
-        """Of its last audio, if that is a reel; None where it does not tell."""
+    def captions(self) -> Captions:
+        """Of its last audio, if that is a reel."""
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Return the watch over its process; None where that cannot be read from here."""
@@ -137,7 +138,7 @@ class EngineHere:
         return joins_of(self._target)
 
     @property
-    def captions(self) -> tuple[Caption, ...] | None:
+    def captions(self) -> Captions:
         """Of the target."""
         return captions_of(self._target)
 
@@ -270,8 +271,7 @@ class EngineThere:
         self.virtual = False
         self.sample_rate_hz = 1
         self.chunk_boundaries_s: tuple[float, ...] | None = None
-        self.captions: tuple[Caption, ...] | None = None
-        """None: reels are refused before an interpreter starts."""
+        self.captions: Captions = None  # a reel is refused before it starts
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Watch the interpreter, where it has a number here."""
@@ -392,11 +392,5 @@ def engine_side(
 
 
 def _plain(request: Request) -> dict[str, Any]:
-    return {
-        "id": request.id,
-        "text": request.text,
-        "options": dict(request.options),
-        "language": request.language,
-        "statement": request.statement,
-        "emphasis": request.emphasis,
-    }
+    names = ("id", "text", "language", "statement", "emphasis")
+    return {**{name: getattr(request, name) for name in names}, "options": dict(request.options)}

@@ -13,10 +13,12 @@ from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (
     AudioChunk,
-    Caption,
+    CaptionTimes,
 )
 from voxgate.harness.targets.protocol import Target
 
+Captions = tuple[CaptionTimes, ...] | None
+"""Of a reel; None where the engine does not tell, and for a text."""
 CAPTION_SLACK_S = 0.001
 """By which a caption may end after its audio: captions are often rounded to milliseconds."""
 
@@ -114,17 +116,17 @@ def joins_of(target: Target) -> tuple[float, ...] | None:
     return None if boundaries_s is None else tuple(map(float, boundaries_s))
 
 
-def captions_of(target: Target) -> tuple[Caption, ...] | None:
+def captions_of(target: Target) -> Captions:
     """Return the captions of the target's last synthesis; None where it is silent."""
     captions_s = target.captions_s
     if captions_s is None:
         return None
-    return tuple(Caption(start_s=float(start), end_s=float(end)) for start, end in captions_s)
+    return tuple(CaptionTimes(start_s=float(start), end_s=float(end)) for start, end in captions_s)
 
 
 def check_captions(
-    request: Request, captions: Sequence[Caption] | None, audio_s: float
-) -> tuple[Caption, ...] | None:
+    request: Request, captions: Sequence[CaptionTimes] | None, audio_s: float
+) -> tuple[CaptionTimes, ...] | None:
     """
     Return the captions of a reel; None where the engine does not tell, and for a text. Raises
     ValueError for captions that cannot be of this audio.

@@ -229,12 +229,15 @@ def _job(
         joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
         segments=_segments(request, iterations[cell.slug, request.id]),
-        voices=tuple(
-            (speaker, Path(run.folder) / cell.workload.voices[speaker])
-            for speaker in dict.fromkeys(segment.speaker for segment in request.segments)
-            if speaker in cell.workload.voices
-        ),
+        voices=_voices(run, cell, request),
     )
+
+
+def _voices(run: Run, cell: Cell, request: Request) -> tuple[tuple[str, Path], ...]:
+    """Return the recordings of a reel's speakers, as far as the workload has them."""
+    speaking = {segment.speaker for segment in request.segments}
+    recorded = sorted(speaking & set(cell.workload.voices))
+    return tuple((each, Path(run.folder) / cell.workload.voices[each]) for each in recorded)
 
 
 def _segments(request: Request, iteration: Iteration) -> tuple[SpokenSegment, ...] | Missing | None:
@@ -292,8 +295,10 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
     Other recordings yield other numbers.
     """
     jobs = list(jobs)
-    named = {job.voice for job in jobs} | {path for job in jobs for _, path in job.voices}
-    files = sorted(path for path in named if path is not None and path.is_file())
+    named = {job.voice for job in jobs if job.voice is not None}
+    for job in jobs:
+        named |= {path for _, path in job.voices}
+    files = sorted(path for path in named if path.is_file())
     if not files:
         return dict(versions)
     digest = files_sha256(*files)[:8]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import SPEAKER, Request, Segment, Workload
+from voxgate.harness.records.cell import SPEAKER, Request, RequestSegment, Workload
 from voxgate.harness.records.documents import parse_toml
 
 FOLDER = Path(__file__).parents[1] / "workloads"
@@ -142,7 +142,7 @@ def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
     return Request(id=name, text=text, options=options, segments=segments, **marks)
 
 
-def _segments(path: Path, name: str, table: Mapping[str, Any]) -> tuple[Segment, ...]:
+def _segments(path: Path, name: str, table: Mapping[str, Any]) -> tuple[RequestSegment, ...]:
     """Return the segments of a reel; none for a text. Raises HarnessError."""
     if SEGMENT not in table:
         return ()
@@ -157,7 +157,7 @@ def _segments(path: Path, name: str, table: Mapping[str, Any]) -> tuple[Segment,
     )
 
 
-def _segment(where: str, row: object) -> Segment:
+def _segment(where: str, row: object) -> RequestSegment:
     if not isinstance(row, Mapping) or set(row) != {SPEAKER, "text"}:
         raise HarnessError(f"{where} must hold speaker and text, and nothing besides, not {row!r}")
     speaker, text = row[SPEAKER], row["text"]
@@ -168,7 +168,7 @@ def _segment(where: str, row: object) -> Segment:
         )
     if not isinstance(text, str) or not text.strip():
         raise HarnessError(f"{where}: text must be text to speak, not {text!r}")
-    return Segment(speaker=speaker, text=text)
+    return RequestSegment(speaker=speaker, text=text)
 
 
 def _mark(path: Path, name: str, key: str, value: object) -> str:

@@ -10,6 +10,7 @@ reel: which utterances each call of the vocoder held, and in which thread. Impor
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,10 @@ def _per_pass(pipeline: FlowPipeline, count: int) -> int:
 
 def _by_length(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return the groups that similar lengths would make of the same utterances."""
-    lengths = [length for group in groups for length in group]
+    lengths = list(chain.from_iterable(groups))
     most = _per_pass(pipeline, len(lengths))
     made = batch_by_length(lengths, max_count=most, max_padded=pipeline.padded_frames)
-    return sorted(sorted(lengths[index] for index in group) for group in made)
+    return sorted(sorted(map(lengths.__getitem__, group)) for group in made)
 
 
 def _batch(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:

@@ -77,11 +77,9 @@ def options_of(cells: Iterable[Cell]) -> list[tuple[str, dict[str, Option]]]:
     for cell in cells:
         requests = cell.workload.requests
         extras = {tuple(sorted(request.options.items())) for request in requests}
-        extras |= {
-            tuple(sorted({**request.options, SPEAKER: segment.speaker}.items()))
-            for request in requests
-            for segment in request.segments
-        }
+        for request in requests:
+            speakers = {segment.speaker for segment in request.segments}
+            extras |= {tuple(sorted({**request.options, SPEAKER: s}.items())) for s in speakers}
         for extra in sorted(extras, key=str):
             options = {**cell.options, **dict(extra)}
             asked[f"{cell.pipeline} {sorted(options.items())}"] = (cell.pipeline, options)

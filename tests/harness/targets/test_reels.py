@@ -13,8 +13,8 @@ from tests.harness.targets.command.test_lines import HELLO, RAW, unwatched
 from voxgate import Suite
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
-from voxgate.harness.records.cell import Request, Segment
-from voxgate.harness.records.run import Caption, FailureKind
+from voxgate.harness.records.cell import Request, RequestSegment
+from voxgate.harness.records.run import CaptionTimes, FailureKind
 from voxgate.harness.runner.run_folder import load_run
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.runner.timing import check_captions
@@ -37,8 +37,8 @@ REQUEST = Request(
     id="talk",
     text="Good evening. It is good to be here.",
     segments=(
-        Segment(speaker="slt", text="Good evening."),
-        Segment(speaker="rms", text="It is good to be here."),
+        RequestSegment(speaker="slt", text="Good evening."),
+        RequestSegment(speaker="rms", text="It is good to be here."),
     ),
 )
 Make = Callable[..., Suite]
@@ -117,7 +117,7 @@ def test_captions_and_budget_are_in_the_run(
     assert run.cells[0].workload.requests == (REQUEST,)
     iterations = [each for process in run.processes for each in process.iterations]
     assert {each.captions for each in iterations} == {
-        (Caption(start_s=0.0, end_s=1.0), Caption(start_s=1.0, end_s=2.0))
+        (CaptionTimes(start_s=0.0, end_s=1.0), CaptionTimes(start_s=1.0, end_s=2.0))
     }
 
 
@@ -134,14 +134,14 @@ def test_captions_and_budget_are_in_the_run(
 def test_captions_that_cannot_be_are_refused(
     captions_s: list[tuple[float, float]], words: str
 ) -> None:
-    captions = [Caption(start_s=start, end_s=end) for start, end in captions_s]
+    captions = [CaptionTimes(start_s=start, end_s=end) for start, end in captions_s]
     with pytest.raises(ValueError, match="request talk") as error:
         check_captions(REQUEST, captions, 2.0)
     assert words in str(error.value)
 
 
 def test_a_text_has_no_captions() -> None:
-    caption = Caption(start_s=0.0, end_s=1.0)
+    caption = CaptionTimes(start_s=0.0, end_s=1.0)
     assert check_captions(Request(id="a", text="a"), (caption,), 2.0) is None
     assert check_captions(REQUEST, None, 2.0) is None
 

@@ -7,10 +7,11 @@ import contextlib
 
 import numpy as np
 import pytest
+import torch
 
 from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.engine.pipelines.pipeline import Pipeline
-from voxgate.harness.records.cell import Request, Segment
+from voxgate.harness.records.cell import Request, RequestSegment
 from voxgate.harness.targets.engine import reels
 from voxgate.harness.targets.engine.reels import check_reel
 from voxgate.harness.targets.engine.target import EngineTarget, joins_of
@@ -21,7 +22,8 @@ REEL = Request(
     text=" ".join(TEXTS),
     options={"seed": 3},
     segments=tuple(
-        Segment(speaker=("slt", "rms")[number % 2], text=text) for number, text in enumerate(TEXTS)
+        RequestSegment(speaker=("slt", "rms")[number % 2], text=text)
+        for number, text in enumerate(TEXTS)
     ),
 )
 SHARED = ("batch", "batch_by", "workers")
@@ -111,6 +113,7 @@ def test_an_engine_without_its_workers_is_found_out(voice_folder, monkeypatch):
     target = _target(voice_folder, workers=2, threads=2)
     checks = target.observe(Request(id="a", text=TEXTS[1], options={"speaker": "rms"}))
     target.pipeline._workers = None
+    torch.set_num_threads(1)  # two threads wait for each other where the machine is busy
 
     broken = {
         each.option
