@@ -61,6 +61,7 @@ ENGINE_ORDER = (
     "text",
     "config",
     "layers",
+    "tokens",
     "duration",
     "vocoder",
     "audio",
