@@ -124,14 +124,20 @@ def _check_reels(cells: Sequence[Cell]) -> None:
             raise HarnessError(
                 f"{which}, whose segments name their speakers; remove the option {SPEAKER}"
             )
-        factory = None if cell.environment else _factory(cell.target)
-        ours = isinstance(factory, type) and issubclass(factory, Target)
-        if not ours or not factory.speaks_reels(cell):
+        if not _speaks_reels(cell):
             where = " with environment=" if cell.environment else f" (pipeline {cell.pipeline})"
             raise HarnessError(
                 f"{which}, and target {cell.target!r}{where} speaks no reels; use a workload "
                 "without segments, or a target that does (docs/reels.md)"
             )
+
+
+def _speaks_reels(cell: Cell) -> bool:
+    if cell.environment:
+        return False
+    factory = _factory(cell.target)
+    ours = isinstance(factory, type) and issubclass(factory, Target)
+    return ours and bool(factory.speaks_reels(cell))
 
 
 def _check_elsewhere(target: str) -> None:

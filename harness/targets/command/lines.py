@@ -108,7 +108,7 @@ class LineEngine:
         if self._pending:
             raise self._bad(f"went on behind its answer, with {self._pending[:SHOWN_BYTES]!r}")
         wav = self._folders.fresh() / "speech.wav"
-        asked = {
+        asked: dict[str, object] = {
             "id": request.id,
             "text": request.text,
             "language": request.language,
