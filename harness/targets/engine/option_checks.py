@@ -319,9 +319,9 @@ def _batch(options: Options, seen: SynthesisObservation) -> Observation:
 
 def _batch_by(options: Options, seen: SynthesisObservation) -> Observation:
     return Observation(
-        observed=f"{len(seen.phone_ids)} chunks in their order",
-        in_effect=None,
-        reason="a text alone is spoken in its order; only a reel is grouped",
+        observed=f"{' + '.join(map(str, seen.together))} chunks in their order",
+        in_effect=sum(seen.together) == len(seen.phone_ids),
+        reason="a text alone is spoken in its order, whatever is asked; a reel is grouped",
     )
 
 
