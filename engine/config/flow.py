@@ -16,6 +16,7 @@ from voxgate.engine.config.choices import (
     MAX_BATCH,
     MAX_WORKERS,
     Adaptive,
+    BatchBy,
     Compile,
     Grid,
     Precision,
@@ -248,6 +249,11 @@ class FlowConfig(FlowMatchingConfig):
         range=(0, MAX_BATCH),
         auto=0,
         help="chunks of one text per padded forward pass; 0: as many as memory allows",
+    )
+    batch_by: BatchBy = option(
+        BatchBy.LENGTH,
+        help="which chunks of a reel share a pass: of similar length, or neighbours; a text alone "
+        "is spoken in its order",
     )
     workers: int = option(
         1,
