@@ -52,7 +52,11 @@ class PromptSeen:
 def counting(prompts: Any, *records: list[Any]) -> Iterator[list[str]]:
     """
     Record the text of every recording that is encoded; `records` are left as if it had not been.
+    `prompts` is None where a pipeline has none.
     """
+    if prompts is None:
+        yield []
+        return
     encode: Callable[..., Any] = prompts.encode
     noted: list[str] = []
 
