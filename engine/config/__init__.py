@@ -15,6 +15,7 @@ from voxgate.engine.config.choices import (
     Runtime,
     Solver,
     Stages,
+    Watermark,
 )
 from voxgate.engine.config.flow import (
     OPTIONS,
@@ -63,6 +64,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "Watermark",
     "config_class",
     "config_names",
     "option",

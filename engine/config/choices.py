@@ -90,3 +90,11 @@ class Stages(StrEnum):
     def names(self) -> tuple[str, ...]:
         """The stages of the models."""
         return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
+
+
+class Watermark(StrEnum):
+    """Inaudible mark of synthetic speech."""
+
+    OFF = "off"
+    PERTH = "perth"
+    """Resemble AI's Perth, the implicit net."""

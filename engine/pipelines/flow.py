@@ -1,6 +1,6 @@
 """
 The pipeline `flow`: text to speech by flow matching, text -> content -> acoustic -> vocoder ->
-post, chunk by chunk.
+post -> watermark, chunk by chunk.
 
 It checks that the configuration is supported, loads the voice, applies the passes in one visible
 order, and streams.
@@ -27,7 +27,7 @@ from voxgate.engine.acoustic.solver import (
     time_grid,
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from voxgate.engine.audio.postprocess import crossfade, normalise_level
+from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
 from voxgate.engine.config import Adaptive, FlowConfig, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
@@ -108,6 +108,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         self.vocoder: Callable[..., Any]
         called, self.applied = apply_passes(self.models, self.device, self.config)
         self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
+        self.use_watermark(config.watermark)
         self.prompts = prompt_cache(voice, self.device)
         self._prompt_of(self.config)  # an unusable recording is refused now
 
@@ -185,7 +186,10 @@ class FlowPipeline(Pipeline[FlowConfig]):
         per_worker = math.ceil(len(parts) / self.config.workers)
         count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), per_worker))
         audios = iter(self._speak_by_length(parts, count, watch))
-        return [np.concatenate(list(crossfade(islice(audios, len(group))))) for group in chunks]
+        return [
+            np.concatenate(list(crossfade(self.marked(islice(audios, len(group)), watch))))
+            for group in chunks
+        ]
 
     def _plan_all(
         self, chunks: Sequence[Chunk], config: FlowConfig, watch: Watch
@@ -208,9 +212,8 @@ class FlowPipeline(Pipeline[FlowConfig]):
             [self._plan(chunks[index], config, index, watch) for index in group]
             for group in _groups(chunks, config)
         )
-        return crossfade(
-            chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
-        )
+        audios = chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
+        return crossfade(self.marked(audios, watch))
 
     def _in_order(
         self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False
@@ -262,7 +265,13 @@ class FlowPipeline(Pipeline[FlowConfig]):
             )
             audios = [waveform(spectrum, shape)[0].cpu().numpy() for spectrum in unpadded]
         with watch("post"):
-            return [normalise_level(audio) for audio in audios]
+            begin = partial(
+                fade_in,
+                rate_hz=self.sample_rate_hz,
+                trim_ms=self.config.trim_start_ms,
+                fade_ms=self.config.fade_in_ms,
+            )
+            return [begin(normalise_level(audio)) for audio in audios]
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
         """

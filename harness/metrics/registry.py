@@ -73,6 +73,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "dropouts": "faults",
         "levels": "faults",
         "prompt_leakage": "faults",
+        "watermark": "watermark",
     }
 )
 """Module of `voxgate.harness.metrics` -> the heading under which people look for its metrics."""

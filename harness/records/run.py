@@ -6,8 +6,9 @@ SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 
 carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
-6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. Older
-folders are read as ones that do not tell.
+6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
+2026-11, samples may carry `marked_file` and `marked_sha256`. Older folders are read as ones that do
+not tell.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from voxgate.harness.records.constraints import (
 from voxgate.harness.records.environment import RunEnvironment
 from voxgate.harness.records.measurement import Missing
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
@@ -102,6 +103,12 @@ class Iteration:
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
     """Chunks in the order of their arrival; None where they were not recorded."""
+    marked_file: Annotated[str | None, OmitDefault()] = None
+    """
+    Path of the audio as delivered, with its watermark, where `audio_file` is the audio before it.
+    """
+    marked_sha256: Annotated[str | None, OmitDefault()] = None
+    """Of the samples in `marked_file`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,13 +37,14 @@ class AudioTask:
     language: str = "en"
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    marked: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
         return tuple(
             path
-            for path in (self.audio, self.reference, self.voice, self.statement)
+            for path in (self.audio, self.reference, self.voice, self.statement, self.marked)
             if path is not None
         )
 
@@ -128,6 +129,7 @@ def _subject(task: AudioTask) -> MetricInput:
         statement=recording_of(task.statement),
         joins_s=task.joins_s,
         emphasis=task.emphasis,
+        marked=recording_of(task.marked),
     )
 
 
