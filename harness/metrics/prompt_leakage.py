@@ -94,7 +94,8 @@ def _audible(recording: Recording) -> SelfSimilarity:
     return part(whole, int(loud[0]), int(loud[-1]) + 1) if loud.size else part(whole, 0, 0)
 
 
-SNIPPET_S = 0.3
+SNIPPET_S = 0.4
+"""Other beginnings reach 0.88 (180 pairs of six voices, 0.4 s); at 0.3 s one reaches 0.975."""
 SNIPPET_STEP_S = 0.1
 
 

@@ -24,7 +24,8 @@ from voxgate.harness.selftest.fault_effects import (
 
 SHORTEST_PIECE_S, LONGEST_PIECE_S = 0.08, 0.25
 """Of babble: about a syllable."""
-HELD_S, SEAM_S = 0.03, 0.005
+COMPARED_S = 0.03
+"""Of sound that is held against what was before it, to find its period."""
 HIGHEST_HZ, LOWEST_HZ = 400, 60
 ENDING_S = 0.15
 
@@ -135,25 +136,19 @@ def _faded(audio: Audio, rate_hz: int) -> Audio:
 def _holding(
     speech: SpokenUtterance, place: int, duration_s: float, rest: list[Audio]
 ) -> Audio | None:
-    """Return the speech until `place`, whole periods of its sound for a while, and the rest."""
-    rate_hz, length = speech.rate_hz, round(HELD_S * speech.rate_hz)
-    sound = speech.audio[max(0, place - 2 * length) : place].astype(np.float64)
-    if len(sound) < 2 * length:
+    """Return the speech until `place`, the last period of its sound for a while, and the rest."""
+    rate_hz, length = speech.rate_hz, round(COMPARED_S * speech.rate_hz)
+    sound = speech.audio[max(0, place - 3 * length) : place].astype(np.float64)
+    if len(sound) < 3 * length:
         return None
     lags = np.arange(rate_hz // HIGHEST_HZ, rate_hz // LOWEST_HZ)
     tail = sound[-length:]
     alike = [float(tail @ sound[-length - lag : -lag]) for lag in lags]
     period = int(lags[int(np.argmax(alike))])
-    seam = round(SEAM_S * rate_hz)
-    step = max(1, (length - seam) // period) * period
+    seam = period // 4
+    # its end fades into its beginning, so that it can follow itself
     ramp = np.linspace(0.0, 1.0, seam)
-    loop = sound[-step - seam :]
-    count = max(1, round(duration_s * rate_hz / step))
-    whole = np.zeros(step * count + seam)
-    whole[:seam] += loop[:seam] * (1.0 - ramp)
-    for number in range(count):
-        faded = loop.copy()
-        faded[:seam] *= ramp
-        faded[-seam:] *= 1.0 - ramp
-        whole[number * step : number * step + len(faded)] += faded
-    return joined([speech.audio[:place], whole.astype(np.float32), *rest], rate_hz)
+    loop = sound[-period:].copy()
+    loop[-seam:] = loop[-seam:] * (1.0 - ramp) + sound[-period - seam : -period] * ramp
+    whole = np.tile(loop, max(1, round(duration_s * rate_hz / period))).astype(np.float32)
+    return joined([speech.audio[:place], whole, *rest], rate_hz)
