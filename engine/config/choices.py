@@ -98,3 +98,13 @@ class Watermark(StrEnum):
     OFF = "off"
     PERTH = "perth"
     """Resemble AI's Perth, the implicit net."""
+
+
+class KVCacheKind(StrEnum):
+    """Memory of the keys and values of earlier positions, in an autoregressive model."""
+
+    OFF = "off"
+    """None: every token recomputes the whole sequence."""
+    DYNAMIC = "dynamic"
+    STATIC = "static"
+    """Of one size, for torch.compile and CUDA graphs."""
