@@ -15,7 +15,7 @@ from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.metrics.signal_parity import snr
 from voxgate.harness.models import perth
-from voxgate.harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.records.measurement import Better, Metric, Missing, Value
 
 DETECTED = 0.5
 """Confidence from which on the watermark counts as there, as in Perth's own rounding."""
@@ -92,7 +92,7 @@ def _marked(inputs: MetricInput) -> Recording:
     return inputs.marked
 
 
-def _metric(name: str, unit: str = "1", better: str = "higher") -> Metric:
+def _metric(name: str, unit: str = "1", better: Better = "higher") -> Metric:
     return Metric(name=name, unit=unit, better=better, version="1")
 
 

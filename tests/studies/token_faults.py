@@ -28,7 +28,7 @@ from voxgate.harness.selftest.trials import clopper_pearson
 from voxgate.harness.suite.workload import load_workload
 
 VOICES = ("flite slt", "flite kal", "embedded slt", "embedded rms")
-CLEAN, FAULTY = 40, 8
+CLEAN, FAULTY = 30, 6
 KINDS = ("run-away", "stuck", "said twice", "early end", "spill-over")
 METRICS = (
     "length_off",
