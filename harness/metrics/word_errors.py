@@ -130,19 +130,24 @@ def misplaced_words(
 
 def _repeated(heard: list[str], expected: list[str]) -> int:
     """Count the words that are the second of two equal phrases, where the text has not both."""
-    text, count, at = f" {' '.join(expected)} ", 0, 0
+    count, at = 0, 0
     while at < len(heard):
         size = next(
             (
                 size
                 for size in range(MOST_REPEATED, 0, -1)
                 if heard[at : at + size] == heard[at + size : at + 2 * size]
-                and f" {' '.join(heard[at : at + 2 * size])} " not in text
+                and not _holds(expected, heard[at : at + 2 * size])
             ),
             0,
         )
         count, at = count + size, at + max(size, 1)
     return count
+
+
+def _holds(words: list[str], phrase: list[str]) -> bool:
+    size = len(phrase)
+    return any(words[at : at + size] == phrase for at in range(len(words) - size + 1))
 
 
 def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:

@@ -99,7 +99,7 @@ def snippet(duration_s: float) -> Change:
 
 
 def said_twice(count: int) -> Callable[[Request, Sequence[Request]], Request | None]:
-    """Say `count` words in the middle of the text twice; None for a text of fewer than two more."""
+    """Repeat `count` words in the middle of the text; None for a text of fewer than two more."""
 
     def respeak(request: Request, requests: Sequence[Request]) -> Request | None:
         words = request.text.split()
