@@ -13,7 +13,6 @@ import click
 import torch
 from safetensors.torch import load_file
 
-
 from voxgate.engine.tokens.t3 import T3
 from voxgate.engine.training import corpus, token_data, train_t3, train_tokenizer
 from voxgate.engine.training.__main__ import HELDOUT
