@@ -52,7 +52,7 @@ class CodedCorpus(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class CodedSpeech:
     """One utterance: codes (T,), phones (P,), the pointer of each token (T,), labels from 1."""
 
     codes: Tensor
@@ -81,10 +81,10 @@ class T3Batch:
     advance: Tensor
 
 
-def utterance(corpus: CodedCorpus, number: int) -> Spoken:
+def utterance(corpus: CodedCorpus, number: int) -> CodedSpeech:
     """Return one utterance of the corpus, without a prompt."""
     first, last, _, _, phones_from, phones_to, speaker, question = corpus.rows[number].tolist()
-    return Spoken(
+    return CodedSpeech(
         codes=corpus.codes[first // 2 : last // 2].long(),
         phones=corpus.phones[phones_from:phones_to].long(),
         # the phone at the second half of each token
@@ -141,7 +141,7 @@ class T3Batches:
         spoken = [self._with_prompt(utterance(self.corpus, n), generator) for n in picks]
         return collate(spoken, self.shape, generator)
 
-    def _with_prompt(self, spoken: Spoken, generator: torch.Generator) -> Spoken:
+    def _with_prompt(self, spoken: CodedSpeech, generator: torch.Generator) -> CodedSpeech:
         """Put the last tokens of another utterance by the same speaker in front of some."""
         if float(torch.rand((), generator=generator)) >= PROMPT_SHARE:
             return spoken
@@ -153,7 +153,7 @@ class T3Batches:
         return replace(spoken, prompt=other.codes[-min(length, MAX_PROMPT) :])
 
 
-def collate(spoken: Sequence[Spoken], shape: T3Shape, generator: torch.Generator) -> T3Batch:
+def collate(spoken: Sequence[CodedSpeech], shape: T3Shape, generator: torch.Generator) -> T3Batch:
     """Pad utterances to the longest, drop texts and corrupt codes."""
     dropped = torch.rand((len(spoken),), generator=generator) < DROP_TEXT
     columns: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
@@ -181,7 +181,7 @@ COLUMNS = ("previous", "pointer", "lasted", "step", "code", "advance")
 PADDING = {"code": NONE, "advance": NONE}
 
 
-def _columns(item: Spoken, shape: T3Shape, generator: torch.Generator) -> dict[str, Tensor]:
+def _columns(item: CodedSpeech, shape: T3Shape, generator: torch.Generator) -> dict[str, Tensor]:
     heard = item.codes.clone()
     wrong = torch.rand(heard.shape, generator=generator) < CORRUPT
     heard[wrong] = torch.randint(shape.codes, (int(wrong.sum()),), generator=generator)
@@ -244,7 +244,7 @@ def validate(model: T3, corpus: CodedCorpus) -> tuple[float, float]:
     return code, advance
 
 
-def _clean(item: Spoken, shape: T3Shape, generator: torch.Generator) -> T3Batch:
+def _clean(item: CodedSpeech, shape: T3Shape, generator: torch.Generator) -> T3Batch:
     """Return a batch of one with its text and the codes as they are."""
     batch = collate([item], shape, generator)
     previous = torch.full_like(batch.previous, 0)
