@@ -22,7 +22,7 @@ from voxgate.engine.weights.voice import load_voice, save_model
 
 SEED = 16
 UTTERANCES = 6000
-STEPS = {"tokenizer": 7000, "t3": 4000, "t3-plain": 2000}
+STEPS = {"tokenizer": 7000, "t3": 5000, "t3-plain": 3000}
 MODELS = ("tokenizer", "t3", "t3-plain")
 
 
