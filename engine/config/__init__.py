@@ -8,8 +8,10 @@ from voxgate.engine.config.choices import (
     MAX_BATCH,
     MAX_WORKERS,
     Adaptive,
+    BatchBy,
     Compile,
     Grid,
+    KVCacheKind,
     Precision,
     Quantization,
     Runtime,
@@ -43,6 +45,7 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
     "EPSS_STEPS",
@@ -50,13 +53,16 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
+    "BatchBy",
     "Compile",
     "FlowConfig",
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
+    "KVCacheKind",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -64,6 +70,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "TokenConfig",
     "Watermark",
     "config_class",
     "config_names",

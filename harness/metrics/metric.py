@@ -7,8 +7,8 @@ packages add more by the entry point "voxgate.metrics". A metric is a pure funct
 cannot score.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.python310 import StrEnum
@@ -40,6 +40,18 @@ class Need(StrEnum):
     """The audio as delivered, where the cell asks for a watermark."""
     UNMARKED = "unmarked"
     """That audio, and beside it the audio before the watermark, which is the one to score."""
+    SEGMENTS = "segments"
+    """The segments of a reel, and where the engine says that they stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenSegment:
+    """One segment of a reel as it should be heard, and its caption, in seconds."""
+
+    speaker: str
+    text: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,10 @@ class MetricInput:
     """The word of `text` that is to be emphasised."""
     marked: Recording | None = None
     """As delivered, with a watermark; `audio` is without it where the engine hands that over."""
+    segments: tuple[SpokenSegment, ...] = ()
+    """Of a reel, in order."""
+    voices: Mapping[str, Recording] = field(default_factory=dict)
+    """Recordings of a reel's speakers, as far as the workload has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

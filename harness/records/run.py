@@ -7,8 +7,8 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
-2026-11, samples may carry `marked_file` and `marked_sha256`. Older folders are read as ones that do
-not tell.
+2026-11, samples may carry `marked_file`, `marked_sha256` and `captions`, requests `segments`, the
+run `budget_s`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,14 @@ class AudioChunk(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionTimes(Row):
+    """Where a segment of a reel stands in the audio, as the engine tells it, in seconds."""
+
+    start_s: Time
+    end_s: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """
     One synthesis. `wall_s` runs from the request to the last audio sample; `stages_s` is the part
@@ -109,6 +117,8 @@ class Iteration:
     """
     marked_sha256: Annotated[str | None, OmitDefault()] = None
     """Of the samples in `marked_file`."""
+    captions: Annotated[tuple[CaptionTimes, ...] | None, OmitDefault()] = None
+    """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +321,8 @@ class RunSpec:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    budget_s: Annotated[Length | None, OmitDefault()] = None
+    """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
     workload: Annotated[

@@ -61,7 +61,7 @@ from voxgate.harness.records.run import (
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
-from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
+from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 
 Record = dict[str, object]
@@ -176,6 +176,7 @@ class Worker:
             if timing.unmarked is not None and audio_file == self._name(request)
             else None
         )
+        audio_s = len(timing.audio) / self._engine.sample_rate_hz
         iteration = Iteration(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
@@ -183,7 +184,7 @@ class Worker:
             phase=phase,
             request=request.id,
             wall_s=timing.wall_s,
-            audio_s=len(timing.audio) / self._engine.sample_rate_hz,
+            audio_s=audio_s,
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
@@ -193,6 +194,7 @@ class Worker:
             chunks=timing.chunks,
             marked_file=marked_file,
             marked_sha256=None if marked_file is None else _digest(timing.audio),
+            captions=check_captions(request, self._engine.captions, audio_s),
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1

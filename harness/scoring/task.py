@@ -16,7 +16,7 @@ import numpy as np
 
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.metric import MetricInput, SpokenSegment
 from voxgate.harness.metrics.registry import entry
 from voxgate.harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
@@ -38,6 +38,9 @@ class AudioTask:
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
     marked: Path | None = None
+    segments: tuple[SpokenSegment, ...] = ()
+    voices: tuple[tuple[str, Path], ...] = ()
+    """(speaker, recording) of a reel."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -46,7 +49,7 @@ class AudioTask:
             path
             for path in (self.audio, self.reference, self.voice, self.statement, self.marked)
             if path is not None
-        )
+        ) + tuple(path for _, path in self.voices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,12 @@ def _subject(task: AudioTask) -> MetricInput:
         joins_s=task.joins_s,
         emphasis=task.emphasis,
         marked=recording_of(task.marked),
+        segments=task.segments,
+        voices={
+            speaker: recording
+            for speaker, path in task.voices
+            if (recording := recording_of(path)) is not None
+        },
     )
 
 
