@@ -26,9 +26,9 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
-AGAINST = ("baseline", "reference", "golden", "intrinsic")
+AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
-KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor")
+KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor", "reject")
 OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
@@ -154,6 +154,7 @@ def _limit(
         against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
         evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
         min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
+        reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
-from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
@@ -48,6 +48,8 @@ COLUMNS = (
 
 METERED = TableColumn(metric=ENERGY, title="J per audio s", interval=False, rank=9)
 """Shown where any cell has a value: most machines have no power meter."""
+DRIFTING = TableColumn(metric=DRIFT, title="drift %/100", interval=True, rank=10)
+"""Shown where the later calls of any cell are slower than its limit allows."""
 EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)
 """Verdicts whose reason names what the deciding metrics lack."""
 UNREMARKABLE = ("quiet", "unknown")
@@ -73,7 +75,15 @@ class TableRow:
 
 def columns(contents: Report) -> tuple[TableColumn, ...]:
     """Return the columns of the table."""
-    return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
+    metered = (METERED,) if energy_line(contents) else ()
+    return (*COLUMNS, *metered, *((DRIFTING,) if _is_drifting(contents) else ()))
+
+
+def _is_drifting(contents: Report) -> bool:
+    verdicts = chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
+    return any(
+        verdict.metric == DRIFT and verdict.verdict is Verdict.REGRESSED for verdict in verdicts
+    )
 
 
 def energy_line(contents: Report) -> str:
