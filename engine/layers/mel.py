@@ -5,6 +5,8 @@ The log-mel spectrogram: output of the acoustic model, input of the vocoder.
 These parameters are part of the weights' format, so they are constants and not options.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,42 @@ def mel_filterbank(sample_rate_hz: int, *, n_fft: int = N_FFT, bands: int = BAND
     return torch.minimum(rising, falling).clamp(min=0.0)
 
 
-def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tensor:
+def slaney_filterbank(
+    sample_rate_hz: int, *, n_fft: int, bands: int, top_hz: float | None = None
+) -> Tensor:
+    """
+    Return triangular filters of unit area, (bands, n_fft // 2 + 1), on the scale of Slaney's
+    Auditory Toolbox (1998): linear below 1 kHz, logarithmic above.
+
+    librosa's default, and the scale of the models that were trained on its spectrograms.
+    """
+    edges = _slaney_edges(float(top_hz or sample_rate_hz / 2), bands + 2)
+    bins = torch.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1, dtype=torch.float64)
+    rising = (bins[None] - edges[:-2, None]) / edges.diff()[:-1, None]
+    falling = (edges[2:, None] - bins[None]) / edges.diff()[1:, None]
+    area = (edges[2:] - edges[:-2])[:, None] / 2.0
+    return (torch.minimum(rising, falling).clamp(min=0.0) / area).float()
+
+
+def _slaney_edges(top_hz: float, count: int) -> Tensor:
+    """Return frequencies (count,) from 0 to `top_hz`, evenly spaced on Slaney's scale."""
+    hz_per_mel, knee_hz, octave = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0
+    knee = knee_hz / hz_per_mel
+    above = knee + math.log(max(top_hz, knee_hz) / knee_hz) / octave
+    top = above if top_hz > knee_hz else top_hz / hz_per_mel
+    mels = torch.linspace(0.0, top, count, dtype=torch.float64)
+    curved = knee_hz * torch.exp(octave * (mels - knee))
+    return torch.where(mels < knee, mels * hz_per_mel, curved)
+
+
+def log_mel(
+    audio: Tensor,
+    filterbank: Tensor,
+    floor: float = LOG_FLOOR,
+    *,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+) -> Tensor:
     """
     Compute the log-mel spectrogram.
 
@@ -41,11 +78,13 @@ def log_mel(audio: Tensor, filterbank: Tensor, floor: float = LOG_FLOOR) -> Tens
         audio: (B, T) float32 in -1..1.
         filterbank: (bands, n_fft // 2 + 1), from `mel_filterbank`.
         floor: the smallest magnitude.
+        n_fft: window length in samples.
+        hop: samples between STFT frames.
 
-    Returns: (B, T // HOP + 1, bands).
+    Returns: (B, T // hop + 1, bands).
     """
-    window = torch.hann_window(N_FFT, device=audio.device)
+    window = torch.hann_window(n_fft, device=audio.device)
     spectrum = torch.stft(
-        audio, N_FFT, HOP, window=window, center=True, pad_mode="reflect", return_complex=True
+        audio, n_fft, hop, window=window, center=True, pad_mode="reflect", return_complex=True
     )
     return (filterbank @ spectrum.abs()).clamp(min=floor).log().transpose(1, 2)

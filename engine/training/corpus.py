@@ -14,6 +14,7 @@ import random
 import re
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from voxgate.engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.training.texts import training_sentences
 
 SPEAKER_SHARES = {"slt": 0.40, "rms": 0.40, "awb": 0.20}
+TOKENIZER_SPEAKERS = (*SPEAKERS, "kal16")
+"""Voices that the speech tokeniser is trained on: one more than the embedded voice speaks."""
+TOKENIZER_SHARES = {"slt": 0.34, "rms": 0.34, "awb": 0.18, "kal16": 0.14}
 STRETCH_RANGE = (1.0, 1.3)
 PITCH_SPREAD = 0.10
 RISE_SEMITONES = 7.0
@@ -93,9 +97,11 @@ def raise_end(
     return np.pad(risen, (0, max(0, audio.size - risen.size)))[: audio.size]
 
 
-def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
-    """Synthesise `text` by one of the training voices, with a random stretch and pitch."""
-    speaker = rng.choices(list(SPEAKER_SHARES), weights=list(SPEAKER_SHARES.values()))[0]
+def speak(
+    text: str, *, rng: random.Random, scratch: Path, shares: Mapping[str, float]
+) -> CorpusUtterance:
+    """Synthesise `text` by a voice drawn from `shares`, with a random stretch and pitch."""
+    speaker = rng.choices(list(shares), weights=list(shares.values()))[0]
     stretch = rng.uniform(*STRETCH_RANGE)
     pitch = float(np.exp(rng.gauss(0.0, PITCH_SPREAD)))
     question = text.endswith("?")
@@ -110,13 +116,15 @@ def speak(text: str, *, rng: random.Random, scratch: Path) -> CorpusUtterance:
         audio=np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16),
         phones=np.array([PHONE_IDS[name] for name, _ in timed], dtype=np.int16),
         ends=np.minimum(ends, audio.size),
-        speaker=SPEAKERS.index(speaker),
+        speaker=TOKENIZER_SPEAKERS.index(speaker),
         question=question,
         stretch=stretch,
     )
 
 
-def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
+def write_shard(
+    texts: list[str], *, seed: int, path: Path, shares: Mapping[str, float] = SPEAKER_SHARES
+) -> None:
     """
     Synthesise `texts` and write one shard.
 
@@ -126,7 +134,8 @@ def write_shard(texts: list[str], *, seed: int, path: Path) -> None:
         return
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        spoken = [speak(text, rng=rng, scratch=Path(folder) / "one.wav") for text in texts]
+        scratch = Path(folder) / "one.wav"
+        spoken = [speak(text, rng=rng, scratch=scratch, shares=shares) for text in texts]
     audio_ends = np.cumsum([u.audio.size for u in spoken])
     phone_ends = np.cumsum([u.phones.size for u in spoken])
     rows = [
@@ -150,12 +159,18 @@ SHARD_SIZE = 400
 
 
 def build(
-    folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2
+    folder: Path,
+    *,
+    count: int,
+    seed: int,
+    heldout: frozenset[str],
+    processes: int = 2,
+    shares: Mapping[str, float] = SPEAKER_SHARES,
 ) -> list[Path]:
     """
     Build the whole corpus under `folder` in parallel and return the shard paths in order.
 
-    Existing shards are kept.
+    Existing shards are kept. `shares` is how often each voice speaks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))
@@ -164,7 +179,7 @@ def build(
     (folder / "texts.txt").write_text("\n".join(texts) + "\n")
     with ProcessPoolExecutor(processes) as pool:
         jobs = [
-            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path)
+            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path, shares=shares)
             for index, (group, path) in enumerate(zip(groups, paths, strict=True))
         ]
         for job in jobs:

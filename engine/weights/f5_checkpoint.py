@@ -10,14 +10,10 @@ Files are safetensors, or PyTorch's own format in its restricted reader, which b
 runs no code of the file.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from voxgate.engine.acoustic.f5_dit import F5DiT, F5Shape
@@ -25,10 +21,10 @@ from voxgate.engine.config.infill import VERSIONS
 from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.mel import HOP, N_FFT
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape
-from voxgate.engine.weights.voice import check_stored, fill_model
+from voxgate.engine.weights.tensor_file import ENDINGS, read_tensors
+from voxgate.engine.weights.voice import fill_model
 
 VOCABULARY_BYTES = 2**20
-ENDINGS = (".safetensors", ".pt", ".bin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +133,7 @@ def load_f5(path: Path, *, version: int) -> F5DiT:
             f"there is no version {version!r} of F5-TTS; versions are "
             f"{', '.join(map(str, VERSIONS))}"
         )
-    tensors = _strip_wrappers(path, _read(path))
+    tensors = _strip_wrappers(path, read_tensors(path, unwrap=_averaged))
     shape = _f5_shape(path, tensors, version)
     return fill_model(
         path, lambda: F5DiT(shape), tensors, f"a checkpoint of F5-TTS version {version}"
@@ -150,53 +146,18 @@ def load_vocos(path: Path) -> Vocos:
 
     Raises: EngineError as `load_f5` does.
     """
-    tensors = {name: value for name, value in _read(path).items() if name not in VOCOS_BUFFERS}
+    tensors = {
+        name: value
+        for name, value in read_tensors(path, unwrap=_averaged).items()
+        if name not in VOCOS_BUFFERS
+    }
     shape = _vocos_shape(path, tensors)
     return fill_model(path, lambda: Vocos(shape), tensors, "a checkpoint of Vocos")
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
-    except FileNotFoundError:
-        raise EngineError(
-            f"weights {path} do not exist; name a file of a published checkpoint"
-        ) from None
-    except EngineError:
-        raise
-    except Exception as error:  # the two readers raise anything for a torn file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise EngineError(
-            f"weights {path} cannot be read ({reason}); give a .safetensors, .pt or .bin file"
-        ) from None
-    averaged = (
-        content.get("ema_model_state_dict", content) if isinstance(content, Mapping) else content
-    )
-    if not isinstance(averaged, Mapping):
-        raise EngineError(
-            f"weights {path} hold {type(content).__name__} where tensors by name belong"
-        )
-    tensors = {str(name): value for name, value in averaged.items() if isinstance(value, Tensor)}
-    for name, value in tensors.items():
-        check_stored(path, name, value)
-    return tensors
-
-
-def _load_torch(path: Path) -> Any:
-    """
-    Load PyTorch's own format, which stores tensors uncompressed.
-
-    Raises: EngineError for a file that unpacks to more than its size.
-    """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-        if size > path.stat().st_size:
-            raise EngineError(
-                f"weights {path} unpack to {size} bytes, more than the file has; save them with "
-                "torch.save"
-            )
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _averaged(content: Mapping[object, object]) -> object:
+    """Return the moving average of a training checkpoint, or the tensors themselves."""
+    return content.get("ema_model_state_dict", content)
 
 
 def _strip_wrappers(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,7 +4,13 @@ import numpy as np
 import torch
 
 from voxgate.engine.layers.attention import Attention, apply_rope, plain_attention, rope_tables
-from voxgate.engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
+from voxgate.engine.layers.mel import (
+    BANDS,
+    HOP,
+    log_mel,
+    mel_filterbank,
+    slaney_filterbank,
+)
 from voxgate.engine.layers.time_conditioning import TimestepEmbedding
 
 
@@ -24,6 +30,21 @@ def test_a_tone_lands_in_its_mel_band():
     bank = mel_filterbank(16_000)
     assert mel.shape == (1, 16_000 // HOP + 1, BANDS)
     assert abs(float(torch.linspace(0, 8000, 513)[bank[loudest].argmax()]) - 1000) < 40
+
+
+def test_slaneys_filters_are_those_of_librosa():
+    bank = slaney_filterbank(16_000, n_fft=400, bands=40)
+
+    assert bank.shape == (40, 201)
+    # librosa.filters.mel(sr=16000, n_fft=400, n_mels=40), version 0.11
+    expected = {
+        (0, 1): 0.00739021,
+        (14, 26): 0.00125142,
+        (20, 45): 0.00502048,
+        (39, 190): 0.00121515,
+    }
+    for place, value in expected.items():
+        assert abs(float(bank[place]) - value) < 1e-8
 
 
 def test_rotary_scores_depend_on_distance_alone():

@@ -1,0 +1,1 @@
+"""Autoregressive models of speech tokens: what they share."""
