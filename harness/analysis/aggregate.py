@@ -35,7 +35,7 @@ from voxgate.harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
-from voxgate.harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
+from voxgate.harness.analysis.speed import BUDGET, STALLS, STREAMING_METRICS, summarise_stalls
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.metrics.registry import full_version, select_metrics
@@ -87,8 +87,13 @@ def _measure_cell(
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
     offer = available_inputs(run, cell)
+    metrics = tuple(each for each in metrics if each.name != BUDGET or run.budget_s is not None)
     for metric in metrics:
-        if metric.name in STATISTICS or metric.name in STALLS:
+        if metric.name == BUDGET and run.budget_s is not None:
+            latency = replace(metric, name="latency_p50")
+            wall = _speed(latency, processes, no_iteration, _why_none(latency.name, run))
+            measured[BUDGET] = speed.share_of_budget(wall, run.budget_s)
+        elif metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
                 _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
             )

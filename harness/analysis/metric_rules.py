@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Mapping
 
 from voxgate.harness import statistics
-from voxgate.harness.analysis.speed import STALLS
+from voxgate.harness.analysis.speed import BUDGET, STALLS
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
@@ -27,6 +27,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     "rtf": statistics.rate,
     "rtf_median": statistics.at_percentile(50.0),
     "rtfx": statistics.inverse_rate,
+    BUDGET: statistics.at_percentile(50.0),
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
     "cold_start": statistics.at_percentile(50.0),
@@ -43,6 +44,7 @@ RELATIVE = (
     "latency_p99",
     "rtf",
     "rtf_median",
+    BUDGET,
     "first_audio_p50",
     "longest_gap_p50",
 )

@@ -46,9 +46,17 @@ def decide(comparison: Comparison, limit: Limit, listener: str | None = None) ->
     A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the
     gap.
     """
-    return replace(
+    decided = replace(
         _decide(comparison, limit, listener), good_enough=_good_enough(comparison, limit)
     )
+    if decided.good_enough or not limit.floor_fails or isinstance(comparison.current, Missing):
+        return decided
+    cause = (
+        f"{comparison.current:.3g} is beyond {limit.min_acceptable:g}, which the policy demands "
+        "(floor_fails)"
+    )
+    reason = f"{comparison.metric}: {cause}"
+    return replace(decided, verdict=Verdict.FAILED, reason=reason, cause=cause, blocking=True)
 
 
 def _good_enough(comparison: Comparison, limit: Limit) -> bool:

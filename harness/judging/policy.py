@@ -28,7 +28,10 @@ LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
 AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
-KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor", "reject")
+KEYS = (
+    *("relative", "absolute", "blocking", "against", "evidence"),
+    *("floor", "floor_fails", "reject"),
+)
 OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
@@ -147,6 +150,12 @@ def _limit(
         raise HarnessError(
             f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
         )
+    fails = row.get("floor_fails", False)
+    if not isinstance(fails, bool) or (fails and "floor" not in row):
+        raise HarnessError(
+            f"{path}: {table}.{metric}.floor_fails is {fails!r}; write true or false, and true "
+            "only beside a floor"
+        )
     return Limit(
         relative=relative,
         absolute=absolute,
@@ -155,6 +164,7 @@ def _limit(
         evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
         min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
         reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
+        floor_fails=fails,
     )
 
 

@@ -86,10 +86,12 @@ class Limit:
     min_acceptable: float | None = None
     """
     The worst value that is good enough to ship, in the metric's own unit: `floor` in the policy
-    file. It changes no verdict.
+    file. It changes no verdict, unless `floor_fails`.
     """
     reject: float | None = None
     """A value beyond is FAILED, whatever the baseline, and whether `blocking` or not."""
+    floor_fails: bool = False
+    """Whether a worse value than `min_acceptable` fails the cell, whatever the baseline says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

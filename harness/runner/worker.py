@@ -59,7 +59,7 @@ from voxgate.harness.records.run import (
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
-from voxgate.harness.runner.timing import Timing, freeze_gc, no_garbage_collection
+from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 from voxgate.harness.targets.witness import (
     changed_audio,
@@ -177,6 +177,7 @@ class Worker:
         audio_file = (
             self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
         )
+        audio_s = len(timing.audio) / self._engine.sample_rate_hz
         iteration = Iteration(
             cell=self._job.cell.slug,
             repeat=self._job.repeat,
@@ -184,7 +185,7 @@ class Worker:
             phase=phase,
             request=request.id,
             wall_s=timing.wall_s,
-            audio_s=len(timing.audio) / self._engine.sample_rate_hz,
+            audio_s=audio_s,
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
@@ -192,6 +193,7 @@ class Worker:
             disturbance=timing.disturbance,
             joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
+            captions=check_captions(request, self._engine.captions, audio_s),
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
