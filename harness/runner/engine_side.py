@@ -47,7 +47,7 @@ from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.protocol import Options, Target
 from voxgate.harness.targets.registry import make_target
 from voxgate.harness.targets.slowdown import slow_down_of
-from voxgate.harness.targets.witness import check_precision, unchecked
+from voxgate.harness.targets.witness import with_precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,15 +177,7 @@ class EngineHere:
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe the target, and what it computes in."""
-        checks = self._target.observe(request)
-        options = {**self._target.effective(), **self._cell.options, **request.options}
-        left = unchecked(options, checks)
-        more = check_precision(
-            self._target, {name: options[name] for name in options if name in left}, request
-        )
-        if more is None:
-            return checks
-        return (*(check for check in checks if check.option != more.option), more)
+        return with_precision(self._target, self._cell, request, self._target.observe(request))
 
     def profile(self, request: Request) -> StageProfile:
         """Profile the target's stages."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from voxgate.harness.audio.files import read_audio, same_audio
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Option, Request
+from voxgate.harness.records.cell import Cell, Option, Request
 from voxgate.harness.records.run import OptionCheck
 from voxgate.harness.targets.protocol import Options, Target
 
@@ -70,6 +70,20 @@ def check_seed(request: Request, seed: Option, speak: Speak) -> OptionCheck | No
         in_effect=None if same else True,
         reason=HEARD,
     )
+
+
+def with_precision(
+    target: Target, cell: Cell, request: Request, checks: tuple[OptionCheck, ...]
+) -> tuple[OptionCheck, ...]:
+    """Return the checks with that of the precision, if the target observed nothing of it."""
+    options = {**target.effective(), **cell.options, **request.options}
+    left = unchecked(options, checks)
+    more = check_precision(
+        target, {name: value for name, value in options.items() if name in left}, request
+    )
+    if more is None:
+        return checks
+    return (*(check for check in checks if check.option != more.option), more)
 
 
 def check_precision(target: Target, options: Options, request: Request) -> OptionCheck | None:
