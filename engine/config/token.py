@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from voxgate.engine.alphabet import SPEAKERS
 from voxgate.engine.config.choices import (
-    MAX_BATCH,
     MAX_WORKERS,
+    BatchBy,
     Compile,
     Grid,
     KVCacheKind,
@@ -50,10 +50,10 @@ def _check_compile(config: "TokenConfig") -> None:
             f"while other threads compute, as with workers={config.workers}; use workers=1 or "
             "compile=off"
         )
-    if config.batch > 1:
+    if config.batch != 1:
         raise EngineError(
-            f"compile={config.compile} makes a graph for each number of rows, and the last of "
-            f"batch={config.batch} chunks has another; use batch=1 or compile=off"
+            f"compile={config.compile} makes a graph for each number of rows, and some of "
+            f"batch={config.batch} have another; use batch=1 or compile=off"
         )
     if config.quantization_tokens is not Quantization.NONE:
         raise EngineError(
@@ -178,11 +178,14 @@ class TokenConfig(PipelineConfig):
     chunk_characters: int = redeclared(
         FlowConfig, "chunk_characters", 90, help="longest chunk of a long text"
     )
-    batch: int = option(
+    batch: int = redeclared(
+        FlowConfig,
+        "batch",
         1,
-        range=(1, MAX_BATCH),
-        help="chunks of one text that are spoken at the same time, each a row of every step",
+        help="chunks that are spoken at the same time, each a row of every step; 0: as many as "
+        "memory allows",
     )
+    batch_by: BatchBy = redeclared(FlowConfig, "batch_by", BatchBy.LENGTH)
     workers: int = option(
         1,
         range=(1, MAX_WORKERS),

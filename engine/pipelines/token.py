@@ -10,10 +10,11 @@ The same seed, options and machine give the same tokens: every chunk draws from 
 number alone.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,17 @@ from voxgate.engine.acoustic.batched import frame_mask, pad
 from voxgate.engine.acoustic.token_flow import token_mels
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, normalise_level
-from voxgate.engine.config import TokenConfig, parse
+from voxgate.engine.config import BatchBy, TokenConfig, parse
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.passes.token_models import apply_token_passes, check_token_supported
-from voxgate.engine.pipelines.batching import Workers, in_turn
+from voxgate.engine.pipelines.batching import (
+    Workers,
+    batch_by_length,
+    batch_from_memory,
+    free_bytes,
+    in_turn,
+)
 from voxgate.engine.pipelines.flow import initial_noise
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
 from voxgate.engine.text.frontend import Chunk, phonemise
@@ -88,7 +95,9 @@ class TokenPipeline(Pipeline[TokenConfig]):
     def __init__(self, config: TokenConfig, voice: TokenVoice) -> None:
         check_token_supported(config)
         self.device = torch.device(config.device)
-        self.config = replace(config, threads=config.threads or processors())
+        free = free_bytes(self.device) // config.workers  # each has a pass in memory
+        batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
+        self.config = replace(config, threads=config.threads or processors(), batch=batch)
         torch.set_num_threads(self.config.threads)
         self._workers = (
             Workers(config.workers, self.config.share, self.config.threads)
@@ -124,16 +133,54 @@ class TokenPipeline(Pipeline[TokenConfig]):
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[np.ndarray]:
         """Synthesise a text chunk by chunk: as `Pipeline.stream`."""
-        config = self.for_request(options or {})
+        parts = self._parts(text, options or {}, watch)
+        groups = (
+            [parts[index] for index in group] for group in in_turn(len(parts), self.config.batch)
+        )
+        return crossfade(chain.from_iterable(self._in_order(groups, watch)))
+
+    def synthesize_each(
+        self,
+        texts: Sequence[str],
+        options: Sequence[Mapping[str, object]],
+        watch: Watch = no_watch,
+    ) -> list[np.ndarray]:
+        """
+        Synthesise several texts: `batch` chunks share every step, grouped as `batch_by` says, and
+        the groups are shared among the workers.
+        """
+        per_text = [
+            self._parts(text, overrides, watch)
+            for text, overrides in zip(texts, options, strict=True)
+        ]
+        audios = iter(self._speak_all(list(chain.from_iterable(per_text)), watch))
+        return [np.concatenate(list(crossfade(islice(audios, len(parts))))) for parts in per_text]
+
+    def _parts(self, text: str, options: Mapping[str, object], watch: Watch) -> list[TokenPart]:
+        """Return the chunks of a text. Raises EngineError for one that cannot be spoken."""
+        config = self.for_request(options)
         with watch("text"):
             chunks = phonemise(text, max_characters=config.chunk_characters)
             for chunk in chunks:
                 _check_length(chunk)
-        parts = [
+        return [
             TokenPart(chunk=chunk, index=index, config=config) for index, chunk in enumerate(chunks)
         ]
-        groups = ([parts[index] for index in group] for group in in_turn(len(parts), config.batch))
-        return crossfade(chain.from_iterable(self._in_order(groups, watch)))
+
+    def _speak_all(self, parts: Sequence[TokenPart], watch: Watch) -> list[np.ndarray]:
+        """Speak chunks of several texts; return their audio in the order of the chunks."""
+        # one large group would leave the other workers idle
+        count = max(1, min(self.config.batch, math.ceil(len(parts) / self.config.workers)))
+        groups: Sequence[Sequence[int]] = (
+            batch_by_length([len(part.chunk.phones) for part in parts], max_count=count)
+            if self.config.batch_by is BatchBy.LENGTH
+            else in_turn(len(parts), count)
+        )
+        passes = ([parts[index] for index in group] for group in groups)
+        audio_of: dict[int, np.ndarray] = {}
+        for group, audios in zip(groups, self._in_order(passes, watch), strict=True):
+            audio_of.update(zip(group, audios, strict=True))
+        return [audio_of[index] for index in range(len(parts))]
 
     def _in_order(
         self, groups: Iterator[list[TokenPart]], watch: Watch

@@ -100,6 +100,22 @@ def test_a_batch_holds_the_rows_of_its_chunks(make):
     assert max(rows_of(make(chunk_characters=80, batch=3, cfg_weight=0.5), LONG)) == 6
 
 
+@pytest.mark.parametrize("by", ["length", "order"])
+def test_several_texts_with_their_own_speakers_are_spoken_as_each_alone(make, by):
+    texts = ["One.", SENTENCE, LONG, "And two more."]
+    options = [{"speaker": name, "seed": n} for n, name in enumerate(("slt", "rms", "awb", "slt"))]
+    pipeline = make(chunk_characters=80, batch=3, batch_by=by)
+
+    together = pipeline.synthesize_each(texts, options)
+
+    for text, overrides, audio in zip(texts, options, together, strict=True):
+        np.testing.assert_allclose(audio, pipeline.synthesize(text, overrides), atol=1e-3)
+
+
+def test_a_batch_of_zero_is_as_large_as_memory_allows(make):
+    assert make(batch=0).config.batch > 1
+
+
 def test_the_loop_and_the_sampler_can_be_observed(make):
     pipeline, seen = make(), []
     generate, sampler = pipeline.generate, pipeline.sampler
