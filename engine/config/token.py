@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 
 from voxgate.engine.alphabet import SPEAKERS
 from voxgate.engine.config.choices import (
-    MAX_BATCH,
     MAX_WORKERS,
+    BatchBy,
     Compile,
     Grid,
     KVCacheKind,
     Precision,
     Quantization,
     Solver,
+    Watermark,
 )
 from voxgate.engine.config.flow import FlowConfig, FlowMatchingConfig, check_grid
 from voxgate.engine.config.option_spec import (
@@ -50,10 +51,10 @@ def _check_compile(config: "TokenConfig") -> None:
             f"while other threads compute, as with workers={config.workers}; use workers=1 or "
             "compile=off"
         )
-    if config.batch > 1:
+    if config.batch != 1:
         raise EngineError(
-            f"compile={config.compile} makes a graph for each number of rows, and the last of "
-            f"batch={config.batch} chunks has another; use batch=1 or compile=off"
+            f"compile={config.compile} makes a graph for each number of rows, and some of "
+            f"batch={config.batch} have another; use batch=1 or compile=off"
         )
     if config.cfg_passes > 1:
         raise EngineError(
@@ -186,20 +187,32 @@ class TokenConfig(PipelineConfig):
         help="above 1 is faster; the model of speech tokens was trained in this range",
     )
     speaker: str = redeclared(FlowConfig, "speaker", SPEAKERS[0])
+    reference: str = redeclared(
+        FlowMatchingConfig,
+        "reference",
+        "",
+        help="path of a recording, 0.5 to 12 s, whose last 3 s are continued; empty: none",
+    )
     chunk_characters: int = redeclared(
         FlowConfig, "chunk_characters", 90, help="longest chunk of a long text"
     )
-    batch: int = option(
+    batch: int = redeclared(
+        FlowConfig,
+        "batch",
         1,
-        range=(1, MAX_BATCH),
-        help="chunks of one text that are spoken at the same time, each a row of every step",
+        help="chunks that are spoken at the same time, each a row of every step; 0: as many as "
+        "memory allows",
     )
+    batch_by: BatchBy = redeclared(FlowConfig, "batch_by", BatchBy.LENGTH)
     workers: int = option(
         1,
         range=(1, MAX_WORKERS),
         help="chunks of one text, or groups (batch), that are computed at the same time, each with "
         "its share of threads",
     )
+    trim_start_ms: float = redeclared(FlowMatchingConfig, "trim_start_ms", 0.0)
+    fade_in_ms: float = redeclared(FlowMatchingConfig, "fade_in_ms", 0.0)
+    watermark: Watermark = redeclared(FlowMatchingConfig, "watermark", Watermark.OFF)
 
     @property
     def share(self) -> int:
