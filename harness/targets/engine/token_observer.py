@@ -27,7 +27,7 @@ from voxgate.harness.targets.engine.flow_observer import (
     observe,
 )
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder
-from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe
+from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe, compiled_method_graphs
 from voxgate.harness.targets.engine.token_sampling import DrawSeen
 
 FAR = 100.0
@@ -102,10 +102,14 @@ class TokenSeen(SynthesisObservation):
     """Tokens of every text over a model that always advances."""
 
     @property
+    def steps(self) -> list[StepSeen]:
+        """All steps of the synthesis."""
+        return [step for generation in self.generations for step in generation.steps]
+
+    @property
     def draws(self) -> list[DrawSeen]:
         """All draws of the synthesis."""
-        steps = (step for generation in self.generations for step in generation.steps)
-        return [draw for step in steps for draw in step.draws]
+        return [draw for step in self.steps for draw in step.draws]
 
 
 class _EnoughError(Exception):
@@ -328,7 +332,7 @@ def _token_seen(
 ) -> TokenSeen:
     """Join the records: of the synthesis, and of the runs of tokens alone."""
     number = {phone: index for index, phone in enumerate(PHONES)}
-    graphs = _step_graphs(llama)
+    graphs = compiled_method_graphs(llama.step, llama)
     known = {each.name: getattr(seen, each.name) for each in fields(SynthesisObservation)}
     known["phone_ids"] = tuple(tuple(number[phone] for phone in text) for text in seen.prompt.texts)
     return TokenSeen(
@@ -340,16 +344,6 @@ def _token_seen(
         unending=counts[0],
         hasty=counts[1],
     )
-
-
-def _step_graphs(llama: Any) -> int:
-    """Return the graphs that dynamo holds for the step of a stack; 0 if it is not compiled."""
-    original = getattr(llama.step, "_torchdynamo_orig_callable", None)
-    if original is None or getattr(original, "__self__", None) is not llama:
-        return 0
-    from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
-
-    return len(_debug_get_cache_entry_list(original.__func__.__code__))
 
 
 def _tokens_alone(pipeline: Any, request: Request, seed: int) -> None:

@@ -5,7 +5,9 @@ option. Every lie is planted in a real pipeline with small random weights.
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.engine.pipelines.token_voice import write_random_token_voice
@@ -13,7 +15,7 @@ from voxgate.engine.config import Grid, Solver, TokenConfig, options_of
 from voxgate.engine.config.choices import KVCacheKind
 from voxgate.engine.layers.kv_cache import NoCache
 from voxgate.engine.passes import Applied, precision, quantization, token_models
-from voxgate.engine.pipelines import token
+from voxgate.engine.pipelines import token, token_parts
 from voxgate.engine.pipelines.token import TokenPipeline
 from voxgate.engine.tokens import generate as loop
 from voxgate.harness.records.cell import Request
@@ -33,6 +35,14 @@ WIDE = {"temperature": 2.0, "top_p": 1.0}
 @pytest.fixture(name="folder", scope="module")
 def _folder(tmp_path_factory):
     return write_random_token_voice(tmp_path_factory.mktemp("random-token-voice"))
+
+
+@pytest.fixture(name="recording", scope="module")
+def _recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recording") / "voice.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    soundfile.write(path, noise, 16_000)
+    return str(path)
 
 
 @pytest.fixture(name="make")
@@ -324,8 +334,10 @@ def test_lie_another_pace_or_speaker(make):
 
 
 def test_lie_chunks_of_another_size(make, monkeypatch):
-    phonemise = token.phonemise
-    monkeypatch.setattr(token, "phonemise", lambda text, **_: phonemise(text, max_characters=200))
+    phonemise = token_parts.phonemise
+    monkeypatch.setattr(
+        token_parts, "phonemise", lambda text, **_: phonemise(text, max_characters=200)
+    )
 
     assert "chunk_characters" in _broken(make(**CHUNKS), LONG)
 
@@ -352,6 +364,23 @@ def test_lie_workers_that_wait_for_each_other(make):
     target.pipeline._workers = None
 
     assert "workers" in _broken(target, LONG)
+
+
+def test_a_recording_in_front_of_both_models_is_observed(make, recording):
+    assert _broken(make(reference=recording)) == set()
+
+
+def test_lie_a_recording_that_the_model_of_tokens_does_not_get(make, recording):
+    target = _texts_as(make(reference=recording), prompt=torch.zeros(0, dtype=torch.long))
+
+    assert _broken(target) == {"reference"}
+
+
+def test_lie_a_recording_that_is_not_used_at_all(make, recording):
+    target = make()
+    target.requested["reference"] = recording
+
+    assert _broken(target) == {"reference"}
 
 
 @pytest.mark.parametrize("model", ["tokens", "acoustic", "vocoder"])
@@ -440,6 +469,13 @@ def test_lie_more_threads_than_asked(make, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)  # two would wait for a processor
 
     assert _broken(target) == {"threads"}
+
+
+def test_lie_a_start_that_is_not_faded(make):
+    target = make()
+    target.requested["fade_in_ms"] = 40.0
+
+    assert "fade_in_ms" in _broken(target)
 
 
 def test_lie_weights_on_another_device(make):
