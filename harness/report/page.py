@@ -44,6 +44,7 @@ from voxgate.harness.report.tables import (
     gain_text,
     grouped_missing,
     next_step,
+    reel_tables,
     rows,
 )
 from voxgate.harness.runner.recordings import recordings_of, takes
@@ -97,6 +98,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         next_step=next_step(contents),
         excluded=run.excluded,
         player=run_player(run, takes_of),
+        reels=reel_tables(run),
     )
 
 
