@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
+from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import MetricSpec, entries
@@ -74,6 +74,8 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             statement=against,
             text=TEXT,
             joins_s=(0.5, 1.0),
+            segments=SEGMENTS,
+            voices={"slt": against, "rms": against},
             emphasis="brother",
         )
     )
