@@ -61,13 +61,14 @@ def main() -> None:
     show_default=True,
     help="audio file to write: .wav or .flac",
 )
-@click.option("--voice", default=None, help="flow: folder of another voice's weights")
+@click.option("--voice", default=None, help="flow, token: folder of another voice's weights")
 @click.option(
     "--pipeline",
     type=click.Choice(config_names()),
     default="flow",
     show_default=True,
-    help="flow: the embedded voice; infill: a published F5-TTS checkpoint",
+    help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
+    "voice through speech tokens",
 )
 @_engine_options(*config_names())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
@@ -283,7 +284,7 @@ def _print_costs(
     pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
 ) -> None:
     for applied in pipeline.applied:
-        click.echo(f"{applied.option:16} {applied.requested:14} {applied.effect}")
+        click.echo(f"{applied.option:21} {applied.requested:14} {applied.effect}")
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
     for stage, seconds in times.seconds.items():
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")

@@ -11,6 +11,7 @@ from voxgate.engine.config.choices import (
     BatchBy,
     Compile,
     Grid,
+    KVCacheKind,
     Precision,
     Quantization,
     Runtime,
@@ -43,6 +44,7 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
     "EPSS_STEPS",
@@ -50,6 +52,7 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
     "BatchBy",
@@ -58,6 +61,7 @@ __all__ = [
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
+    "KVCacheKind",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -65,6 +69,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "TokenConfig",
     "config_class",
     "config_names",
     "option",

@@ -49,7 +49,8 @@ def _is_device(value: str) -> bool:
     return well_formed and (not number or (number.isascii() and number.isdigit()))
 
 
-def _check_grid(config: "FlowMatchingConfig") -> None:
+def check_grid(config: Any) -> None:
+    """Raise EngineError for a grid that has not so many steps."""
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(
@@ -70,7 +71,7 @@ def _check_reference(config: "FlowMatchingConfig") -> None:
 class FlowMatchingConfig(PipelineConfig):
     """The options that every flow-matching pipeline has."""
 
-    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_grid, _check_reference)
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (check_grid, _check_reference)
 
     nfe_steps: int = option(
         16, range=(1, 128), help="solver steps; the model runs nfe_steps x solver order times"
