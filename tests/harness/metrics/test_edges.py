@@ -64,6 +64,7 @@ def scored(line: MetricSpec, **changes: object) -> Value:
         "joins_s": (0.5, 1.0),
         "segments": SEGMENTS,
         "voices": {"slt": usual(), "rms": usual()},
+        "marked": changes.get("audio", usual()),
     } | changes
     return line.source.score(MetricInput(text=TEXT, emphasis="brother", **given))
 

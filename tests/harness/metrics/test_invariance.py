@@ -35,6 +35,11 @@ NEARLY_BLIND = {
     "dnsmos_p808": 0.5,
     "speaker_similarity": 0.02,
     "voice_similarity": 0.02,
+    "speaker_drift": 0.02,
+    "watermark_detected": 0.01,
+    "watermark_resampled": 0.01,
+    "watermark_compressed": 0.01,
+    "watermark_false": 0.01,
 }
 """
 What moves a little with level, and by how much at most: models hear their training's loudness best.
@@ -76,6 +81,7 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             joins_s=(0.5, 1.0),
             segments=SEGMENTS,
             voices={"slt": against, "rms": against},
+            marked=audio,
             emphasis="brother",
         )
     )
