@@ -25,6 +25,7 @@ from voxgate.harness.report.contents import (
     effective_of,
     effects_of,
     measured_count,
+    reel_tables,
 )
 from voxgate.harness.report.format import flat_facts, shown_value
 from voxgate.harness.report.html import data_uri, standalone
@@ -44,7 +45,6 @@ from voxgate.harness.report.tables import (
     gain_text,
     grouped_missing,
     next_step,
-    reel_tables,
     rows,
 )
 from voxgate.harness.runner.recordings import recordings_of, takes

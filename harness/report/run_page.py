@@ -19,10 +19,10 @@ from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
 from voxgate.harness.report.charts import ChartImage
+from voxgate.harness.report.contents import ReelTable
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
 from voxgate.harness.report.tables import (
     NextStep,
-    ReelTable,
     StageLine,
     TableColumn,
     shared_remarks,

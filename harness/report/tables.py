@@ -15,9 +15,8 @@ from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.machine.quietness import restlessness
-from voxgate.harness.records.cell import RequestSegment
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
-from voxgate.harness.records.run import CaptionTimes, FailureKind, Run
+from voxgate.harness.records.run import FailureKind, Run
 from voxgate.harness.records.verdict import CellVerdict, Verdict
 from voxgate.harness.report.contents import NoFloor, Report, failed_option, measured_iterations
 from voxgate.harness.report.format import MISSING, plain, shown, shown_unit, shown_value
@@ -317,35 +316,6 @@ def shared_remarks(remarks: Sequence[tuple[str, Collection[str]]]) -> tuple[Shar
         for text, names in labels.items()
         if len(names) > 1
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReelTable:
-    """A reel as the reference cell spoke it: (start, end, speaker, text) of each segment."""
-
-    request: str
-    rows: tuple[tuple[str, str, str, str], ...]
-
-
-def reel_tables(run: Run) -> tuple[ReelTable, ...]:
-    """Return the captions of each reel of the run, by the first process that tells them."""
-    spoken: dict[str, Sequence[CaptionTimes]] = {}
-    for process in run.processes:
-        if process.cell == run.reference:
-            for iteration in process.iterations:
-                spoken.setdefault(iteration.request, iteration.captions or ())
-    cell = next((each for each in run.cells if each.slug == run.reference), None)
-    reels = [] if cell is None else [each for each in cell.workload.requests if each.segments]
-    return tuple(
-        ReelTable(request=reel.id, rows=tuple(map(_caption, spoken[reel.id], reel.segments)))
-        for reel in reels
-        if spoken.get(reel.id)
-    )
-
-
-def _caption(times: CaptionTimes, segment: RequestSegment) -> tuple[str, str, str, str]:
-    bounds = (f"{times.start_s:.2f}", f"{times.end_s:.2f}")
-    return (*bounds, plain(segment.speaker), plain(segment.text))
 
 
 NOTHING = "-"

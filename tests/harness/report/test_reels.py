@@ -7,8 +7,8 @@ from tests.harness.fake_runs import CELLS, REQUESTS, good_run
 from tests.harness.report.making import HOSTILE, contents, silence
 from voxgate.harness.records.cell import Request, RequestSegment, Workload
 from voxgate.harness.records.run import CaptionTimes, Run
+from voxgate.harness.report.contents import reel_tables
 from voxgate.harness.report.page import page
-from voxgate.harness.report.tables import reel_tables
 
 SEGMENTS = (
     RequestSegment(speaker="slt", text="Good evening."),
