@@ -1,5 +1,6 @@
 """
-Load Fish-Speech 1.5's decoder as it is published, strictly: `model.pth` and `config.json`.
+Load Fish-Speech 1.5 as it is published, strictly: the decoder's `model.pth` and `config.json`, and
+the codec's file.
 
 Sizes follow from the tensors' shapes, the rest from the configuration.
 """
@@ -15,9 +16,16 @@ from torch import Tensor
 
 from voxgate.engine.errors import EngineError
 from voxgate.engine.fish.dual_ar import DualAR, DualARShape
+from voxgate.engine.fish.firefly import (
+    Firefly,
+    FireflyShape,
+    NormedFishConv,
+    NormedFishUpsample,
+)
 from voxgate.engine.layers.llama import LlamaShape
 from voxgate.engine.weights.tensor_file import read_tensors
 from voxgate.engine.weights.voice import fill_model
+from voxgate.engine.weights.weight_norm import DIRECTION, fold_weight_norm
 
 LAYOUT = "a dual autoregressive decoder of Fish-Speech 1.5"
 WRAPPER = "model."
@@ -186,3 +194,55 @@ def _halves(weight: Tensor, head_width: int) -> Tensor:
     """Reorder each head's rows from interleaved pairs to first and second members."""
     pairs = weight.view(-1, head_width // 2, 2, weight.shape[1])
     return torch.cat(pairs.unbind(2), dim=1).reshape(weight.shape)
+
+
+FIREFLY_LAYOUT = "a Firefly codec of Fish-Speech 1.5"
+FIREFLY_WRAPPER = "generator."
+"""Of a training checkpoint's names, beside those of other models."""
+
+
+def load_firefly(path: Path) -> Firefly:
+    """
+    Load the codec, fp32 on the CPU.
+
+    Raises: EngineError as `load_dual_ar` does.
+    """
+    tensors = read_tensors(path, unwrap=lambda content: content.get("state_dict", content))
+    wrapped = {name for name in tensors if name.startswith(FIREFLY_WRAPPER)}
+    kept = {name.removeprefix(FIREFLY_WRAPPER): tensors[name] for name in wrapped} or tensors
+    shape = _firefly_shape(path, kept)
+    with torch.device("meta"):
+        normed = _normed(Firefly(shape))
+    plain = sorted(name for name in normed if f"{name}.weight" in kept)
+    if plain:
+        raise EngineError(
+            f"weights {path}: unknown tensors {plain[0]}.weight; not {FIREFLY_LAYOUT}"
+        )
+    folded = fold_weight_norm(path, kept)
+    return fill_model(path, lambda: Firefly(shape), folded, FIREFLY_LAYOUT)
+
+
+def _normed(model: Firefly) -> list[str]:
+    return [
+        f"{name}.conv"
+        for name, module in model.named_modules()
+        if isinstance(module, NormedFishConv | NormedFishUpsample)
+    ]
+
+
+def _firefly_shape(path: Path, tensors: Mapping[str, Tensor]) -> FireflyShape:
+    """Return the sizes that the tensors' shapes imply."""
+
+    def size(name: str) -> int:
+        if name not in tensors or not tensors[name].ndim:
+            raise EngineError(f"weights {path}: missing tensors {name}; not {FIREFLY_LAYOUT}")
+        return tensors[name].shape[0]
+
+    stages = range(_count(tensors, "backbone.stages."))
+    return FireflyShape(
+        widths=tuple(size(f"backbone.stages.{stage}.0.gamma") for stage in stages)
+        or (size("backbone.norm.weight"),),
+        depths=tuple(_count(tensors, f"backbone.stages.{stage}.") for stage in stages) or (1,),
+        groups=max(1, _count(tensors, "quantizer.residual_fsq.rvqs.")),
+        head_width=size(f"head.conv_pre.conv.{DIRECTION}"),
+    )

@@ -1,12 +1,12 @@
 """
-Does the decoder of a published Fish-Speech 1.5 load in this engine, and does it write the same?
+Does a published Fish-Speech 1.5 load in this engine, and does it compute the same?
 
     python -m tests.studies.fish_parity FOLDER --package PYTHON [--full]
 
-PYTHON sees the package fish-speech-lib 0.1.1.1, which makes a decoder of random weights, saves it
-as it is published, and decodes (`fish_reference.py`); then this engine loads the files and decodes
-too. Prints a Markdown table; ends with 1 if logits are further apart than LIMIT, relative to the
-largest where that is above 1, or any token or code differs.
+PYTHON sees the package fish-speech-lib 0.1.1.1, which makes decoder and codec of random weights,
+saves them as they are published, and runs them (`fish_reference.py`); then this engine loads the
+files and runs them too. Prints a Markdown table; ends with 1 if values are further apart than the
+limit of `s3gen_parity`, or any token or code differs.
 """
 
 import argparse
@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
+import soxr
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.studies.s3gen_parity import Stage
-from voxgate.engine.fish.checkpoint import load_dual_ar
+from tests.studies.s3gen_parity import RECORDING, Stage
+from voxgate.engine.fish.checkpoint import load_dual_ar, load_firefly
 from voxgate.engine.fish.dual_ar import (
     DualAR,
     FishSampling,
@@ -30,6 +32,7 @@ from voxgate.engine.fish.dual_ar import (
     FrameSampler,
     decode_frames,
 )
+from voxgate.engine.fish.firefly import firefly_mel
 from voxgate.engine.layers.kv_cache import DynamicCache
 
 CODES, BOOKS = 1024, 8
@@ -56,6 +59,8 @@ FULL = SMALL | {
     "intermediate_size": 4096,
     "n_fast_layer": 4,
 }
+SMALL_CODEC = {"dims": [16, 64], "depths": [1, 2], "head_width": 64}
+FULL_CODEC = {"dims": [128, 256, 384, 512], "depths": [3, 3, 9, 3], "head_width": 512}
 RUNS = {
     "greedy": {"temperature": 1e-5, "top_p": 1e-6, "repetition_penalty": 1.0},
     "published defaults": {"temperature": 0.7, "top_p": 0.7, "repetition_penalty": 1.5},
@@ -63,7 +68,7 @@ RUNS = {
 }
 
 
-def case_of(config: dict[str, Any], frames: int) -> dict[str, Any]:
+def case_of(config: dict[str, Any], codec: dict[str, Any], frames: int) -> dict[str, Any]:
     """Return sizes, seed, prompt (text, then frames of speech) and runs."""
     generator = np.random.default_rng(11)
     first = config["vocab_size"] - CODES
@@ -77,12 +82,17 @@ def case_of(config: dict[str, Any], frames: int) -> dict[str, Any]:
         "gain": 3.0,
         "prompt": prompt.tolist(),
         "frames": frames,
+        "samples": frames * 2048,
+        "codec": codec,
         "runs": RUNS,
     }
 
 
 def prepare(folder: Path, python: str, case: dict[str, Any]) -> None:
-    """Write the case, and have the reference run."""
+    """Write the case and a recording, and have the reference run."""
+    audio, rate_hz = soundfile.read(RECORDING, dtype="float32")
+    resampled = torch.from_numpy(soxr.resample(audio, rate_hz, 44_100))[: case["samples"]]
+    save_file({"audio": resampled.contiguous()}, folder / "input.safetensors")
     (folder / "case.json").write_text(json.dumps(case))
     script = Path(__file__).with_name("fish_reference.py")
     subprocess.run([python, str(script), str(folder)], check=True, capture_output=True)
@@ -106,7 +116,14 @@ def compare(folder: Path) -> list[Stage]:
     for name, options in case["runs"].items():
         frames = _decoded(model, prompt, tokens, options, case)
         found.append(_stage(f"frames, {name}", frames, said[f"frames {name}"]))
-    return found
+    codec = load_firefly(folder / "firefly.pth")
+    audio = load_file(folder / "input.safetensors")["audio"]
+    return [
+        *found,
+        _stage("codec's mel", firefly_mel(audio), said["mel"]),
+        _stage("codes", codec.encode(audio), said["codes"]),
+        _stage("audio of the codes", codec.decode(said["codes"]), said["audio"]),
+    ]
 
 
 def _decoded(
@@ -136,7 +153,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--full", action="store_true", help="the published sizes: 2.6 GB")
     asked = parser.parse_args(arguments)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    case = case_of(FULL, 6) if asked.full else case_of(SMALL, 24)
+    case = case_of(FULL, FULL_CODEC, 6) if asked.full else case_of(SMALL, SMALL_CODEC, 24)
     prepare(asked.folder, asked.package, case)
     found = compare(asked.folder)
     print("| stage | largest difference | of at most |")

@@ -4,8 +4,8 @@ fish-speech-lib 0.1.1.1.
 
     PYTHON fish_reference.py FOLDER
 
-Makes the decoder of Fish-Speech 1.5 with random weights by *their* code, saves it as they publish
-theirs, and writes logits and decoded frames. FOLDER holds case.json.
+Makes decoder and codec of Fish-Speech 1.5 with random weights by *their* code, saves them as they
+publish theirs, and writes what they compute. FOLDER holds case.json and input.safetensors.
 """
 
 import importlib.util
@@ -19,8 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # run as a script, by another interpreter
 
 import torch
-from chatterbox_stand_ins import randomise
-from safetensors.torch import save_file
+from chatterbox_stand_ins import module, randomise
+from safetensors.torch import load_file, save_file
 
 PACKAGE = "fish_speech_lib.fish_speech"
 
@@ -31,14 +31,35 @@ def without_surroundings() -> None:
     assert spec is not None and spec.submodule_search_locations is not None
     folder = Path(spec.submodule_search_locations[0])
     for name, path in (("fish_speech_lib", folder), (PACKAGE, folder / "fish_speech")):
-        sys.modules[name] = module = types.ModuleType(name)
-        module.__path__ = [str(path)]
+        sys.modules[name] = made = types.ModuleType(name)
+        made.__path__ = [str(path)]
     for name, offered in (
         ("utils", {"RankedLogger": lambda name, **_: logging.getLogger(name)}),
         ("text", {"clean_text": None, "split_text": None}),
     ):
-        sys.modules[f"{PACKAGE}.{name}"] = module = types.ModuleType(name)
-        module.__dict__.update(offered)
+        sys.modules[f"{PACKAGE}.{name}"] = made = types.ModuleType(name)
+        made.__path__ = [str(folder / "fish_speech" / name)]
+        made.__dict__.update(offered)
+
+
+def stand_in_for_torchaudio() -> None:
+    """Offer the mel filters, by librosa, and the names that are imported and not used."""
+
+    def filters(
+        n_freqs: int, f_min: float, f_max: float, n_mels: int, sample_rate: int, **_: object
+    ) -> torch.Tensor:
+        import librosa
+
+        found = librosa.filters.mel(
+            sr=sample_rate, n_fft=2 * (n_freqs - 1), n_mels=n_mels, fmin=f_min, fmax=f_max
+        )
+        return torch.from_numpy(found).T
+
+    import transformers  # noqa: F401 - looks for torchaudio before it is there
+
+    module("torchaudio")
+    module("torchaudio.functional", melscale_fbanks=filters)
+    module("torchaudio.transforms", MelScale=None)
 
 
 class Numbers:
@@ -105,14 +126,63 @@ def run(model: Any, case: dict[str, Any]) -> dict[str, torch.Tensor]:
     return found
 
 
+def build_codec(case: dict[str, Any]) -> Any:
+    """Return their codec of the case's sizes, with random weights."""
+    from fish_speech_lib.fish_speech.models.vqgan.modules import firefly, fsq
+    from fish_speech_lib.fish_speech.utils.spectrogram import LogMelSpectrogram
+
+    sizes = case["codec"]
+    width = sizes["dims"][-1]
+    codec = firefly.FireflyArchitecture(
+        backbone=firefly.ConvNeXtEncoder(160, depths=sizes["depths"], dims=sizes["dims"]),
+        head=firefly.HiFiGANGenerator(
+            upsample_kernel_sizes=(16, 16, 4, 4, 4),
+            num_mels=width,
+            upsample_initial_channel=sizes["head_width"],
+            pre_conv_kernel_size=13,
+            post_conv_kernel_size=13,
+        ),
+        quantizer=fsq.DownsampleFiniteScalarQuantize(
+            input_dim=width,
+            n_groups=8,
+            n_codebooks=1,
+            levels=[8, 5, 5, 5],
+            downsample_factor=(2, 2),
+        ),
+        spec_transform=LogMelSpectrogram(n_mels=160),
+    )
+    randomise(codec, case["seed"])
+    with torch.no_grad():
+        for name, weight in codec.named_parameters():
+            if "project_in" in name:
+                weight.mul_(6.0)  # all levels occur
+            if name == "head.conv_post.conv.parametrizations.weight.original0":
+                weight.mul_(2.0)  # far from silence
+    return codec.eval()
+
+
+@torch.inference_mode()
+def run_codec(codec: Any, audio: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the codec's mel, codes and audio."""
+    codes, _ = codec.encode(audio[None, None], torch.tensor([len(audio)]))
+    heard, _ = codec.decode(codes, torch.tensor([codes.shape[2]]))
+    mel = codec.spec_transform(audio[None])[0].T
+    return {"mel": mel, "codes": codes[0].long(), "audio": heard[0, 0]}
+
+
 def main(folder: Path) -> None:
-    """Save the checkpoint and what it computes."""
+    """Save the checkpoints and what they compute."""
+    stand_in_for_torchaudio()
     without_surroundings()
     torch.set_num_threads(1)
     case = json.loads((folder / "case.json").read_text())
     model = build(case)
     save_published(model, folder)
     found = run(model, case)
+    codec = build_codec(case)
+    weights = {f"generator.{name}": value for name, value in codec.state_dict().items()}
+    torch.save({"state_dict": weights}, folder / "firefly.pth")
+    found |= run_codec(codec, load_file(folder / "input.safetensors")["audio"])
     save_file(
         {name: value.contiguous() for name, value in found.items()}, folder / "said.safetensors"
     )
