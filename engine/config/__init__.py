@@ -8,8 +8,10 @@ from voxgate.engine.config.choices import (
     MAX_BATCH,
     MAX_WORKERS,
     Adaptive,
+    BatchBy,
     Compile,
     Grid,
+    KVCacheKind,
     Precision,
     Quantization,
     Runtime,
@@ -42,6 +44,7 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
     "EPSS_STEPS",
@@ -49,13 +52,16 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
+    "BatchBy",
     "Compile",
     "FlowConfig",
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
+    "KVCacheKind",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -63,6 +69,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "TokenConfig",
     "config_class",
     "config_names",
     "option",
