@@ -106,13 +106,13 @@ def _read_config(path: Path) -> DualARConfig:
 
 def _number(path: Path, content: Mapping[str, Any], name: str, largest: float) -> float:
     value = content.get(name)
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if not plain or not 0 < value <= largest:
+    plain = float(value) if isinstance(value, int | float) and type(value) is not bool else 0.0
+    if not 0.0 < plain <= largest:
         raise EngineError(
             f"weights {path}: {name} is {str(value)[:40]}, expected a number above 0 and up to "
             f"{largest:g}; restore the file"
         )
-    return float(value)
+    return plain
 
 
 def _shape(path: Path, tensors: Mapping[str, Tensor], config: DualARConfig) -> DualARShape:
@@ -182,7 +182,7 @@ def _split(
         raise EngineError(
             f"weights {path}: {name} has shape {tuple(value.shape)}, expected {expected}"
         )
-    q, k, v = value.split([shape.width, keys, keys])
+    q, k, v = torch.split(value, [shape.width, keys, keys])
     return {
         f"{prefix}q_proj.weight": _halves(q, shape.head_width),
         f"{prefix}k_proj.weight": _halves(k, shape.head_width),

@@ -158,7 +158,7 @@ class FrameSampler:
     def begin(self) -> None:
         """Draw the noise of a frame, at once for all of its books."""
         flat = torch.empty(sum(self._sizes)).exponential_(1, generator=self._generator)
-        self._noise = list(flat.split(self._sizes))
+        self._noise = list(torch.split(flat, self._sizes))
 
     def choose(self, logits: Tensor, book: int, window: Tensor | None) -> Tensor:
         """Return the token (book 0) or code (1 to 7) of the frame, (), by exponential noise."""

@@ -64,7 +64,7 @@ def tensors():
         "fast_embeddings.weight": (CODES, WIDTH),
         "fast_output.weight": (CODES, WIDTH),
     }
-    made = {name: torch.randn(shape, generator=generator) for name, shape in matrices.items()}
+    made = {name: 0.2 * torch.randn(shape, generator=generator) for name, shape in matrices.items()}
     norms = {"norm.weight": torch.ones(WIDTH), "fast_norm.weight": torch.ones(WIDTH)}
     return made | norms | _stack("layers", generator) | _stack("fast_layers", generator)
 
