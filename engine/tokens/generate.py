@@ -326,13 +326,13 @@ class _Generation:
         kept = [number for number, row in enumerate(self.live) if not row.ended]
         if len(kept) == len(self.live) or isinstance(caches[0], StaticCache):
             return context
-        count, copies = len(self.live), self.copies // len(caches)
-        halves = [number + count * copy for copy in range(copies) for number in kept]
+        numbers = torch.tensor(kept, device=self.device)
+        offsets = torch.arange(self.copies, device=self.device)[:, None] * len(self.live)
+        rows = (offsets + numbers).flatten()
         for cache in caches:
-            cache.keep(torch.tensor(halves, device=self.device))
+            cache.keep(rows[: len(rows) // len(caches)])
         self.live = [self.live[number] for number in kept]
-        rows = [number + count * copy for copy in range(self.copies) for number in kept]
-        return context[torch.tensor(rows, device=self.device)]
+        return context[rows]
 
 
 def _drawn(shares: Sequence[float], source: random.Random) -> int:

@@ -4,6 +4,7 @@ speech tokens. A test demands one for every option of the pipeline.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.config import Compile, Precision, Quantization
@@ -17,8 +18,14 @@ from voxgate.harness.targets.engine.observer_registry import Check, Observation,
 from voxgate.harness.targets.engine.option_checks import CHECKS
 from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
 from voxgate.harness.targets.engine.prompt_probe import recording_seen
-from voxgate.harness.targets.engine.token_observer import TokenSeen, observe_token
-from voxgate.harness.targets.engine.token_passes import cfg_passes, cfg_weight, kv_cache
+from voxgate.harness.targets.engine.token_observer import observe_token
+from voxgate.harness.targets.engine.token_passes import (
+    TokenSeen,
+    cfg_passes,
+    cfg_weight,
+    kv_cache,
+    rows_of,
+)
 from voxgate.harness.targets.engine.token_sampling import (
     min_p,
     repetition_penalty,
@@ -51,7 +58,7 @@ def _limits(seen: TokenSeen) -> tuple[int, int]:
 def _max_tokens(options: Options, seen: TokenSeen) -> Observation:
     requested = int(options["max_tokens"])
     most, phones = _limits(seen)
-    said = max((len(row) for each in seen.generations for row in each.tokens), default=0)
+    said = max(map(len, rows_of(seen.generations)), default=0)
     # a pointer moves on by itself, so a short text ends before the limit
     short = bool(options["early_stop"]) and phones * LONGEST_STAY <= requested
     return Observation(
@@ -70,7 +77,7 @@ def _max_tokens(options: Options, seen: TokenSeen) -> Observation:
 def _early_stop(options: Options, seen: TokenSeen) -> Observation:
     limit, requested = int(options["max_tokens"]), bool(options["early_stop"])
     phones = max(map(len, seen.phone_ids), default=0)
-    said = [len(row) for each in seen.generations for row in each.tokens]
+    said = list(map(len, rows_of(seen.generations)))
     ends = bool(seen.hasty) and max(seen.hasty) <= phones and max(said, default=0) <= limit
     goes_on = bool(said) and {*said, *seen.hasty} == {limit}
     return Observation(
@@ -83,11 +90,7 @@ def _early_stop(options: Options, seen: TokenSeen) -> Observation:
 
 def _seed(options: Options, seen: TokenSeen) -> Observation:
     noise = CHECKS["seed"](options, seen)
-    rows = [
-        [tuple(row) for each in run for row in each.tokens]
-        for run in (seen.generations, seen.again, seen.other)
-    ]
-    said, again, other = rows
+    said, again, other = map(rows_of, (seen.generations, seen.again, seen.other))
     repeats = bool(again) and all(row in said for row in again)
     differs = bool(other) and not any(row in said for row in other)
     greedy = not float(options["temperature"])
@@ -105,7 +108,7 @@ def _seed(options: Options, seen: TokenSeen) -> Observation:
 
 def _speed(options: Options, seen: TokenSeen) -> Observation:
     requested = float(options["speed"])
-    paces = [pace for each in seen.generations for pace in each.paces]
+    paces = list(chain.from_iterable(each.paces for each in seen.generations))
     if not paces:
         return Observation(
             observed="no pace", in_effect=None, reason="the model has no vector of the pace"
@@ -154,12 +157,7 @@ def _precision_check(name: str) -> Check:
         model = _models(seen)[name]
         dtypes = {*model.weight_dtypes, *model.activation_dtypes}
         if name == "tokens":
-            dtypes |= {
-                str(store.dtype).removeprefix("torch.")
-                for step in seen.steps
-                for each in step.passes
-                for store in each.held
-            }
+            dtypes |= seen.held_dtypes
         precision = Precision(str(options[f"precision_{name}"]))
         requested = str(DTYPES[precision]).removeprefix("torch.")
         return Observation(

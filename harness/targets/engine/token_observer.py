@@ -11,7 +11,8 @@ again, another seed, and the loop over stand-ins that never advance in the text,
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -28,88 +29,16 @@ from voxgate.harness.targets.engine.flow_observer import (
 )
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder
 from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe, compiled_method_graphs
+from voxgate.harness.targets.engine.token_passes import (
+    GenerationSeen,
+    PassSeen,
+    TokenSeen,
+    rows_of,
+)
 from voxgate.harness.targets.engine.token_sampling import DrawSeen
 
 FAR = 100.0
 """A logit that decides a draw."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassSeen:
-    """One forward pass of the model of speech tokens."""
-
-    cache: int
-    """Which KV cache it was given, numbered from 0 in its generation."""
-    asked: int
-    """New positions."""
-    runs: tuple[tuple[int, int], ...]
-    """Rows and positions each time that the layers computed."""
-    held: tuple[Tensor, ...]
-    """Keys and values that the cache held afterwards; kept, so that no memory occurs twice."""
-    logits: Tensor
-    """Of codes, (rows, V)."""
-    advances: int
-    """Choices of the pointer; 0 without a pointer."""
-
-
-@dataclass(slots=True, kw_only=True)
-class StepSeen:
-    """The passes for one token of every row, and the draws."""
-
-    passes: list[PassSeen] = field(default_factory=list)
-    draws: list[DrawSeen] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class GenerationSeen:
-    """The tokens of a batch of texts."""
-
-    phones: tuple[tuple[int, ...], ...] = ()
-    """Of every row, as embedded: those of the texts, then of the unconditional rows."""
-    paces: tuple[float, ...] = ()
-    """Of every row of the first pass, as embedded; empty where the model has no vector of it."""
-    labels: list[Tensor] = field(default_factory=list)
-    """Embedded speaker and question."""
-    tokens: list[list[int]] = field(default_factory=list)
-    """Drawn, by text."""
-    steps: list[StepSeen] = field(default_factory=list)
-
-    @property
-    def texts(self) -> int:
-        """How many texts are spoken together."""
-        return len(self.tokens)
-
-    def add(self, seen: PassSeen) -> None:
-        """Append a pass; the first one after a draw begins a step."""
-        if not self.steps or self.steps[-1].draws:
-            self.steps.append(StepSeen())
-        self.steps[-1].passes.append(seen)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenSeen(SynthesisObservation):
-    """Record of one observed synthesis."""
-
-    tokens: ModelSeen
-    generations: tuple[GenerationSeen, ...]
-    again: tuple[GenerationSeen, ...]
-    """Of the same seed, of the first pass of the text at least."""
-    other: tuple[GenerationSeen, ...]
-    """Of another seed."""
-    unending: tuple[int, ...]
-    """Tokens of every text over a model that stays at its first phone."""
-    hasty: tuple[int, ...]
-    """Tokens of every text over a model that always advances."""
-
-    @property
-    def steps(self) -> list[StepSeen]:
-        """All steps of the synthesis."""
-        return [step for generation in self.generations for step in generation.steps]
-
-    @property
-    def draws(self) -> list[DrawSeen]:
-        """All draws of the synthesis."""
-        return [draw for step in self.steps for draw in step.draws]
 
 
 class _EnoughError(Exception):
@@ -157,7 +86,7 @@ class TokenHooks(Hooks):
         return taken
 
     def _on_phones(self, _module: object, inputs: tuple[Any, ...]) -> None:
-        rows = [tuple(phone for phone in row if phone) for row in inputs[0].tolist()]
+        rows = [tuple(filter(None, row)) for row in inputs[0].tolist()]
         self.current().phones = tuple(rows)
         with self._noting:
             for row in filter(None, rows):
@@ -186,7 +115,7 @@ class TokenHooks(Hooks):
         generation.paces = tuple(USUAL_STRETCH / stretch for stretch in stretches)
 
 
-class _Model(Recorder):
+class _TokenModel(Recorder):
     """Stands in for the model of speech tokens."""
 
     def __init__(self, inner: Any, hooks: TokenHooks) -> None:
@@ -194,8 +123,9 @@ class _Model(Recorder):
         self.hooks = hooks
         self.caches: dict[int, Any] = {}
 
-    def __call__(self, x: Tensor, positions: Tensor, cache: Any) -> Any:
+    def __call__(self, *args: Any) -> Any:
         """Pass a call on; record its inputs, its logits, and what the cache holds."""
+        x, positions, cache = args
         hooks, generation = self.hooks, self.hooks.current()
         if not generation.steps:
             hooks.note_pace(x[:, 0])
@@ -275,9 +205,13 @@ def _noting_run(hooks: TokenHooks, inner: Callable[..., Tensor]) -> Callable[...
 
 
 @contextmanager
-def _listening(pipeline: Any, hooks: TokenHooks) -> Iterator[_Model]:
+def _listening(pipeline: Any, hooks: TokenHooks) -> Iterator[_TokenModel]:
     """Stand in for everything that makes tokens; afterwards the pipeline is as it was."""
-    generate, sampler, model = pipeline.generate, pipeline.sampler, _Model(pipeline.tokens, hooks)
+    generate, sampler, model = (
+        pipeline.generate,
+        pipeline.sampler,
+        _TokenModel(pipeline.tokens, hooks),
+    )
     llama, draw = pipeline.voice.t3.llama, torch.multinomial
     step = llama.step
 
@@ -297,7 +231,7 @@ def _listening(pipeline: Any, hooks: TokenHooks) -> Iterator[_Model]:
     pipeline.sampler = lambda how, seed, first: _Sampler(sampler(how, seed, first), hooks, first)
     llama.body = _noting_run(hooks, llama.body)
     llama.step = None if step is None else _noting_run(hooks, step)
-    torch.multinomial = drawn
+    torch.multinomial = drawn  # type: ignore[assignment]
     try:
         yield model
     finally:
@@ -334,7 +268,8 @@ def _token_seen(
     number = {phone: index for index, phone in enumerate(PHONES)}
     graphs = compiled_method_graphs(llama.step, llama)
     known = {each.name: getattr(seen, each.name) for each in fields(SynthesisObservation)}
-    known["phone_ids"] = tuple(tuple(number[phone] for phone in text) for text in seen.prompt.texts)
+    texts = seen.prompt.texts
+    known["phone_ids"] = tuple(tuple(map(number.__getitem__, text)) for text in texts)
     return TokenSeen(
         **known,
         tokens=replace(summary, compiled=graphs > 0, graphs=graphs),
@@ -374,10 +309,10 @@ def _counts_over(
     Return the tokens of every text of the first pass over a stand-in for the model, which computes
     nothing, and stays at its phone or advances as `far` as it can.
     """
-    passes = [each for generation in first for step in generation.steps for each in step.passes]
-    if not passes:
+    steps = list(chain.from_iterable(generation.steps for generation in first))
+    if not steps:
         return ()
-    like, model = passes[0], pipeline.tokens
+    like, model = steps[0].passes[0], pipeline.tokens
 
     def stand_in(x: Tensor, _positions: Tensor, _cache: Any) -> tuple[Tensor, Tensor | None]:
         codes = like.logits[:1].repeat(x.shape[0], 1)
@@ -393,4 +328,4 @@ def _counts_over(
         _tokens_alone(pipeline, request, seed)
     finally:
         pipeline.tokens = model
-    return tuple(len(tokens) for each in hooks.taken() for tokens in each.tokens)
+    return tuple(map(len, rows_of(hooks.taken())))
