@@ -1,0 +1,87 @@
+"""
+Write random weights in the layout of a published Chatterbox checkpoint.
+
+They sound like noise, because they are not trained.
+For tests, for measuring speed at the published sizes, and for trying the pipeline before the
+download.
+"""
+
+import json
+import math
+import string
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from voxgate.engine.chatterbox.checkpoint import T3_FILES, UNUSED, VOCABULARY_FILES
+from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, T3, T3Shape
+from voxgate.engine.chatterbox.text import SPACE, START, STOP
+from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder
+from voxgate.engine.config.chatterbox import LANGUAGES, Variant
+
+TEXT_TOKENS = {Variant.ENGLISH: 704, Variant.MULTILINGUAL: 2454}
+SMALL = {"width": 128, "hidden": 256, "layers": 2, "text_positions": 402, "speech_positions": 604}
+
+
+def write_random_text_half(folder: Path, variant: Variant, *, small: bool, seed: int = 0) -> None:
+    """Write T3, voice encoder and vocabulary into a folder."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = SMALL if small else {}
+    t3 = T3(T3Shape(text_tokens=TEXT_TOKENS[variant], **sizes))
+    unused = torch.zeros(8, t3.shape.width)
+    save_file({**randomised(t3, generator), UNUSED: unused}, folder / T3_FILES[variant])
+    save_file(randomised(VoiceEncoder(), generator), folder / "ve.safetensors")
+    (folder / VOCABULARY_FILES[variant]).write_text(json.dumps(vocabulary()), encoding="utf-8")
+
+
+def randomised(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a model's tensors with numbers large enough for every layer to have an effect."""
+    tensors = {}
+    for name, weight in model.state_dict().items():
+        scale = 0.02 if weight.ndim < 2 else 1.0 / math.sqrt(weight[0].numel())
+        centre = 1.0 if "norm" in name and name.endswith("weight") and weight.ndim == 1 else 0.0
+        tensors[name] = centre + scale * torch.randn(weight.shape, generator=generator)
+    return tensors
+
+
+def vocabulary() -> dict[str, object]:
+    """Return a vocabulary of single characters, as the package `tokenizers` writes it."""
+    named = {STOP: STOP_TEXT, "[UNK]": 1, SPACE: 2, START: START_TEXT}
+    named |= {f"[{language}]": 300 + number for number, language in enumerate(LANGUAGES)}
+    characters = string.ascii_letters + string.digits + string.punctuation + "áéíóúüñ¿¡äöß"
+    letters = {character: 10 + number for number, character in enumerate(characters)}
+    added = [
+        {
+            "id": number,
+            "content": name,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": True,
+        }
+        for name, number in named.items()
+    ]
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "vocab": {**named, **letters},
+        "merges": [],
+    }
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": None,
+        "decoder": None,
+        "model": model,
+    }
