@@ -15,7 +15,7 @@ from torch import Tensor
 from voxgate.engine.chatterbox.t3 import HEAD_WIDTH, STOP_SPEECH, T3, T3Shape
 from voxgate.engine.chatterbox.text import TextVocabulary
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder, load_voice_encoder
-from voxgate.engine.config.chatterbox import Variant
+from voxgate.engine.config.chatterbox import ModelVariant
 from voxgate.engine.errors import EngineError
 from voxgate.engine.weights.tensor_file import read_tensors
 from voxgate.engine.weights.voice import fill_model
@@ -23,12 +23,12 @@ from voxgate.engine.weights.voice import fill_model
 UNUSED = "tfmr.embed_tokens.weight"
 """Of the stack's class in the package; inputs are vectors."""
 T3_FILES = {
-    Variant.ENGLISH: "t3_cfg.safetensors",
-    Variant.MULTILINGUAL: "t3_mtl23ls_v2.safetensors",
+    ModelVariant.ENGLISH: "t3_cfg.safetensors",
+    ModelVariant.MULTILINGUAL: "t3_mtl23ls_v2.safetensors",
 }
 VOCABULARY_FILES = {
-    Variant.ENGLISH: "tokenizer.json",
-    Variant.MULTILINGUAL: "grapheme_mtl_merged_expanded_v1.json",
+    ModelVariant.ENGLISH: "tokenizer.json",
+    ModelVariant.MULTILINGUAL: "grapheme_mtl_merged_expanded_v1.json",
 }
 VOICE_ENCODER_FILES = ("ve.safetensors", "ve.pt")
 LAYOUT = "a T3 of Chatterbox, English or multilingual"
@@ -43,7 +43,7 @@ class TextHalf:
     vocabulary: TextVocabulary
 
 
-def load_text_half(folder: Path, variant: Variant) -> TextHalf:
+def load_text_half(folder: Path, variant: ModelVariant) -> TextHalf:
     """
     Load T3, voice encoder and vocabulary from the folder of a checkpoint.
 

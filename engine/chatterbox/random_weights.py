@@ -19,13 +19,15 @@ from voxgate.engine.chatterbox.checkpoint import T3_FILES, UNUSED, VOCABULARY_FI
 from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, T3, T3Shape
 from voxgate.engine.chatterbox.text import SPACE, START, STOP
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder
-from voxgate.engine.config.chatterbox import LANGUAGES, Variant
+from voxgate.engine.config.chatterbox import LANGUAGES, ModelVariant
 
-TEXT_TOKENS = {Variant.ENGLISH: 704, Variant.MULTILINGUAL: 2454}
+TEXT_TOKENS = {ModelVariant.ENGLISH: 704, ModelVariant.MULTILINGUAL: 2454}
 SMALL = {"width": 128, "hidden": 256, "layers": 2, "text_positions": 402, "speech_positions": 604}
 
 
-def write_random_text_half(folder: Path, variant: Variant, *, small: bool, seed: int = 0) -> None:
+def write_random_text_half(
+    folder: Path, variant: ModelVariant, *, small: bool, seed: int = 0
+) -> None:
     """Write T3, voice encoder and vocabulary into a folder."""
     generator = torch.Generator().manual_seed(seed)
     sizes = SMALL if small else {}

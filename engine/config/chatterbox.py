@@ -19,7 +19,7 @@ from voxgate.engine.python310 import StrEnum
 LANGUAGES = tuple("ar da de el en es fi fr he hi it ja ko ms nl no pl pt ru sv sw tr zh".split())
 
 
-class Variant(StrEnum):
+class ModelVariant(StrEnum):
     """The published models that share this layout."""
 
     ENGLISH = "english"
@@ -45,8 +45,9 @@ class ChatterboxConfig(PipelineConfig):
         text="the path of a folder",
         help="folder of a checkpoint, with the published names of its files",
     )
-    variant: Variant = option(
-        Variant.ENGLISH, help="model of the folder: t3_cfg or t3_mtl23ls_v2, and its vocabulary"
+    variant: ModelVariant = option(
+        ModelVariant.ENGLISH,
+        help="model of the folder: t3_cfg or t3_mtl23ls_v2, and its vocabulary",
     )
     language: str = option(
         "en",

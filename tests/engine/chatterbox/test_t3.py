@@ -14,7 +14,7 @@ from voxgate.engine.chatterbox.random_weights import write_random_text_half
 from voxgate.engine.chatterbox.t3 import START_SPEECH, STOP_SPEECH, T3Voice
 from voxgate.engine.chatterbox.t3_decoding import Decoded, Decoding, decode, guided, make_cache
 from voxgate.engine.config import KVCacheKind
-from voxgate.engine.config.chatterbox import Variant
+from voxgate.engine.config.chatterbox import ModelVariant
 from voxgate.engine.errors import EngineError
 from voxgate.engine.tokens.sampling import Sampling
 
@@ -25,7 +25,7 @@ FILE = "t3_cfg.safetensors"
 @pytest.fixture(name="folder", scope="module")
 def _folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chatterbox")
-    write_random_text_half(folder, Variant.ENGLISH, small=True)
+    write_random_text_half(folder, ModelVariant.ENGLISH, small=True)
     return folder
 
 
@@ -189,9 +189,9 @@ def test_the_unused_embedding_may_be_missing_and_training_may_wrap_the_tensors(f
 def test_parts_that_do_not_belong_together_are_refused(folder, tmp_path):
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    load_text_half(tmp_path, Variant.ENGLISH)
+    load_text_half(tmp_path, ModelVariant.ENGLISH)
     with pytest.raises(EngineError, match=r"grapheme_mtl_merged_expanded_v1.json cannot be read"):
-        load_text_half(tmp_path, Variant.MULTILINGUAL)
+        load_text_half(tmp_path, ModelVariant.MULTILINGUAL)
 
     def shrink(tensors):
         tensors["text_emb.weight"] = tensors["text_emb.weight"][:300].clone()
@@ -199,6 +199,6 @@ def test_parts_that_do_not_belong_together_are_refused(folder, tmp_path):
 
     (tmp_path / FILE).write_bytes(_changed(folder, tmp_path, shrink).read_bytes())
     with pytest.raises(EngineError, match=r"tokenizer.json has 323 tokens, the model 300"):
-        load_text_half(tmp_path, Variant.ENGLISH)
+        load_text_half(tmp_path, ModelVariant.ENGLISH)
     with pytest.raises(EngineError, match="is no folder"):
-        load_text_half(tmp_path / "none", Variant.ENGLISH)
+        load_text_half(tmp_path / "none", ModelVariant.ENGLISH)
