@@ -101,3 +101,13 @@ class Stages(StrEnum):
     def names(self) -> tuple[str, ...]:
         """The stages of the models."""
         return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
+
+
+class KVCacheKind(StrEnum):
+    """Memory of the keys and values of earlier positions, in an autoregressive model."""
+
+    OFF = "off"
+    """None: every token recomputes the whole sequence."""
+    DYNAMIC = "dynamic"
+    STATIC = "static"
+    """Of one size, for torch.compile and CUDA graphs."""

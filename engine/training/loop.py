@@ -53,7 +53,7 @@ def make_optimizers(model: nn.Module, schedule: TrainingSchedule) -> list[torch.
     other_parameters: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         hidden = parameter.ndim == 2 and not any(
-            part in name for part in ("phone", "place", "speaker", "question", "out")
+            part in name for part in ("phone", "place", "speaker", "question", "embed", "out")
         )
         (matrices if hidden else other_parameters).append(parameter)
     optimizers: list[torch.optim.Optimizer] = [
