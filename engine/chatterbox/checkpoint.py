@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from voxgate.engine.chatterbox.t3 import HEAD_WIDTH, STOP_SPEECH, T3, T3Shape
+from voxgate.engine.chatterbox.t3 import HEAD_WIDTH, STOP_SPEECH, ChatterboxT3, ChatterboxT3Shape
 from voxgate.engine.chatterbox.text import TextVocabulary
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder, load_voice_encoder
 from voxgate.engine.config.chatterbox import ModelVariant
@@ -38,7 +38,7 @@ LAYOUT = "a T3 of Chatterbox, English or multilingual"
 class TextHalf:
     """What turns text and a recording into tokens of speech, fp32 on the CPU."""
 
-    t3: T3
+    t3: ChatterboxT3
     voice_encoder: VoiceEncoder
     vocabulary: TextVocabulary
 
@@ -70,7 +70,7 @@ def load_text_half(folder: Path, variant: ModelVariant) -> TextHalf:
     return TextHalf(t3=t3, voice_encoder=encoder, vocabulary=vocabulary)
 
 
-def load_t3(path: Path) -> T3:
+def load_t3(path: Path) -> ChatterboxT3:
     """
     Load a T3, fp32 on the CPU.
 
@@ -79,7 +79,7 @@ def load_t3(path: Path) -> T3:
     tensors = read_tensors(path, unwrap=_from_training)
     tensors.pop(UNUSED, None)
     shape = _shape_of(path, tensors)
-    return fill_model(path, lambda: T3(shape), tensors, LAYOUT)
+    return fill_model(path, lambda: ChatterboxT3(shape), tensors, LAYOUT)
 
 
 def _from_training(content: Mapping[object, object]) -> object:
@@ -88,11 +88,11 @@ def _from_training(content: Mapping[object, object]) -> object:
     return model[0] if isinstance(model, list) and model else content
 
 
-def _shape_of(path: Path, tensors: Mapping[str, Tensor]) -> T3Shape:
+def _shape_of(path: Path, tensors: Mapping[str, Tensor]) -> ChatterboxT3Shape:
     try:
         text, speech = tensors["text_emb.weight"], tensors["speech_emb.weight"]
         layers = {name.split(".")[2] for name in tensors if name.startswith("tfmr.layers.")}
-        shape = T3Shape(
+        shape = ChatterboxT3Shape(
             text_tokens=text.shape[0],
             speech_tokens=speech.shape[0],
             width=speech.shape[1],

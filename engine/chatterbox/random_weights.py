@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from voxgate.engine.chatterbox.checkpoint import T3_FILES, UNUSED, VOCABULARY_FILES
-from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, T3, T3Shape
+from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, ChatterboxT3, ChatterboxT3Shape
 from voxgate.engine.chatterbox.text import SPACE, START, STOP
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder
 from voxgate.engine.config.chatterbox import LANGUAGES, ModelVariant
@@ -31,7 +31,7 @@ def write_random_text_half(
     """Write T3, voice encoder and vocabulary into a folder."""
     generator = torch.Generator().manual_seed(seed)
     sizes = SMALL if small else {}
-    t3 = T3(T3Shape(text_tokens=TEXT_TOKENS[variant], **sizes))
+    t3 = ChatterboxT3(ChatterboxT3Shape(text_tokens=TEXT_TOKENS[variant], **sizes))
     unused = torch.zeros(8, t3.shape.width)
     save_file({**randomised(t3, generator), UNUSED: unused}, folder / T3_FILES[variant])
     save_file(randomised(VoiceEncoder(), generator), folder / "ve.safetensors")
@@ -66,7 +66,7 @@ def vocabulary() -> dict[str, object]:
         }
         for name, number in named.items()
     ]
-    model = {
+    model: dict[str, object] = {
         "type": "BPE",
         "dropout": None,
         "unk_token": "[UNK]",

@@ -32,7 +32,7 @@ MAX_POSITIONS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class T3Shape:
+class ChatterboxT3Shape:
     """The hyperparameters, which follow from the tensors' shapes."""
 
     text_tokens: int
@@ -126,7 +126,7 @@ class Perceiver(nn.Module):
 class ConditioningEncoder(nn.Module):
     """Speaker, prompt and emotion as the first positions of the sequence."""
 
-    def __init__(self, shape: T3Shape) -> None:
+    def __init__(self, shape: ChatterboxT3Shape) -> None:
         super().__init__()
         self.spkr_enc = nn.Linear(shape.speaker_size, shape.width)
         self.emotion_adv_fc = nn.Linear(1, shape.width, bias=False)
@@ -143,13 +143,13 @@ class ConditioningEncoder(nn.Module):
         return vector
 
 
-class T3(nn.Module):
+class ChatterboxT3(nn.Module):
     """
     The model. Public beside the networks: `shape`. To decode, see
     `voxgate.engine.chatterbox.t3_decoding`.
     """
 
-    def __init__(self, shape: T3Shape) -> None:
+    def __init__(self, shape: ChatterboxT3Shape) -> None:
         super().__init__()
         self.shape = shape
         self.tfmr = Llama(shape.backbone)
@@ -195,8 +195,8 @@ class T3(nn.Module):
 
     def speech(self, token: Tensor | int, position: int) -> Tensor:
         """Return the input (1, width) of one token of speech at its own position."""
-        vector = self.speech_emb.weight[token].view(1, -1)
-        return vector + self.speech_pos_emb(position, 1)
+        place: Tensor = self.speech_pos_emb(position, 1)
+        return self.speech_emb.weight[token].view(1, -1) + place
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of the next token, fp32 (rows, tokens), of states (rows, n, width)."""

@@ -17,7 +17,7 @@ from voxgate.engine.chatterbox.t3 import (
     SPEECH_CODES,
     START_SPEECH,
     STOP_SPEECH,
-    T3,
+    ChatterboxT3,
 )
 from voxgate.engine.config import KVCacheKind
 from voxgate.engine.layers.kv_cache import DynamicCache, KVCache, NoCache, StaticCache
@@ -28,7 +28,7 @@ Backbone = Callable[[Tensor, Tensor, KVCache], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decoding:
+class T3Decoding:
     """How a sequence is decoded."""
 
     sampling: Sampling
@@ -58,7 +58,7 @@ class Decoded:
         return torch.tensor([token for token in drawn if token < SPEECH_CODES], dtype=torch.long)
 
 
-def make_cache(kind: KVCacheKind, t3: T3, *, rows: int, positions: int) -> KVCache:
+def make_cache(kind: KVCacheKind, t3: ChatterboxT3, *, rows: int, positions: int) -> KVCache:
     """Return an empty cache for one sequence of at most so many positions."""
     if kind is KVCacheKind.OFF:
         return NoCache()
@@ -77,7 +77,12 @@ def make_cache(kind: KVCacheKind, t3: T3, *, rows: int, positions: int) -> KVCac
 
 @torch.inference_mode()
 def decode(
-    t3: T3, run: Backbone, conditioning: Tensor, text: Tensor, cache: KVCache, how: Decoding
+    t3: ChatterboxT3,
+    run: Backbone,
+    conditioning: Tensor,
+    text: Tensor,
+    cache: KVCache,
+    how: T3Decoding,
 ) -> Decoded:
     """
     Decode the tokens of one text.
@@ -85,7 +90,7 @@ def decode(
     Args:
         t3: the model.
         run: its backbone, as the passes left it.
-        conditioning: of `T3.condition`, (34, width).
+        conditioning: of `ChatterboxT3.condition`, (34, width).
         text: (t,) tokens, with start and stop.
         cache: empty.
         how: sampling, guidance and limits.
@@ -105,11 +110,11 @@ def decode(
 
 
 def _loop(
-    t3: T3,
+    t3: ChatterboxT3,
     run: Backbone,
     x: Tensor,
     cache: KVCache,
-    how: Decoding,
+    how: T3Decoding,
     sampler: TokenSampler,
     watch: "_Unwatched",
 ) -> Iterator[int]:
@@ -159,6 +164,6 @@ class _Watched(_Unwatched):
 
 
 @contextmanager
-def _watching(t3: T3, text: slice) -> Iterator[_Unwatched]:
+def _watching(t3: ChatterboxT3, text: slice) -> Iterator[_Unwatched]:
     with probing(t3.tfmr, text) as probe:
         yield _Watched(probe, AlignmentWatch(text.stop - text.start, STOP_SPEECH))

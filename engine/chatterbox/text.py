@@ -6,12 +6,14 @@ The vocabulary is a file of the package `tokenizers`, which is read as data.
 """
 
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT
 from voxgate.engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 START, STOP, SPACE = "[START]", "[STOP]", "[SPACE]"
 VOCABULARY_BYTES = 2**24
@@ -40,16 +42,6 @@ UNREADABLE = {
     "zh": "Cangjie codes of words",
 }
 """Languages of the multilingual model whose text needs what this engine cannot add."""
-
-
-class _Encoded(Protocol):
-    ids: list[int]
-
-
-class _Tokenizer(Protocol):
-    def encode(self, sequence: str) -> _Encoded: ...
-
-    def get_vocab(self, with_added_tokens: bool = True) -> Mapping[str, int]: ...
 
 
 class TextVocabulary:
@@ -84,7 +76,7 @@ class TextVocabulary:
         """
         prepared = text if language is None else tagged(text, language)
         ids = self._tokenizer.encode(prepared.replace(" ", SPACE)).ids
-        return [START_TEXT, *ids, STOP_TEXT]
+        return [START_TEXT, *map(int, ids), STOP_TEXT]
 
 
 def normalised(text: str, *, multilingual: bool = False) -> str:
@@ -110,7 +102,7 @@ def tagged(text: str, language: str) -> str:
     return f"[{language}]{unicodedata.normalize('NFKD', text.lower())}"
 
 
-def _read(path: Path) -> _Tokenizer:
+def _read(path: Path) -> "Tokenizer":
     try:
         from tokenizers import Tokenizer
     except ImportError:
@@ -129,11 +121,10 @@ def _read(path: Path) -> _Tokenizer:
             f"weights {path} cannot be read ({error}); the checkpoint's vocabulary belongs there"
         ) from None
     try:
-        tokenizer: _Tokenizer = Tokenizer.from_str(content)
+        return Tokenizer.from_str(content)
     except Exception as error:  # the package raises Exception itself
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EngineError(
             f"weights {path} hold no vocabulary of the package tokenizers ({reason}); give the "
             "checkpoint's"
         ) from None
-    return tokenizer

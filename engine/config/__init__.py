@@ -3,6 +3,7 @@ The configurations of the pipelines: each option is one line, checked before a m
 file per pipeline.
 """
 
+from voxgate.engine.config.chatterbox import ChatterboxConfig, ModelVariant, Switch
 from voxgate.engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
@@ -52,12 +53,14 @@ __all__ = [
     "OPTIONS",
     "VERSIONS",
     "Adaptive",
+    "ChatterboxConfig",
     "Compile",
     "FlowConfig",
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
     "KVCacheKind",
+    "ModelVariant",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -65,6 +68,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "Switch",
     "config_class",
     "config_names",
     "option",

@@ -3,8 +3,9 @@ The options of the `chatterbox` pipeline (published Chatterbox checkpoints). Def
 chatterbox-tts 0.1.7, and of its English model where the two differ. No torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from voxgate.engine.config.choices import KVCacheKind, Precision, Quantization
 from voxgate.engine.config.flow import FlowMatchingConfig
@@ -14,6 +15,7 @@ from voxgate.engine.config.option_spec import (
     redeclared,
     register_config,
 )
+from voxgate.engine.errors import EngineError
 from voxgate.engine.python310 import StrEnum
 
 LANGUAGES = tuple("ar da de el en es fi fr he hi it ja ko ms nl no pl pt ru sv sw tr zh".split())
@@ -33,12 +35,28 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+def _check_language(config: "ChatterboxConfig") -> None:
+    if config.variant is ModelVariant.ENGLISH and config.language != "en":
+        raise EngineError(
+            f"language {config.language} needs the multilingual model; use variant=multilingual"
+        )
+
+
+def _check_quantization(config: "ChatterboxConfig") -> None:
+    if config.quantization is not Quantization.NONE and config.device != "cpu":
+        raise EngineError(
+            f"quantization {config.quantization} of T3 is for a CPU, and device is "
+            f"{config.device}; use quantization=none, or precision=bf16"
+        )
+
+
 @register_config
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatterboxConfig(PipelineConfig):
     """The options of the `chatterbox` pipeline."""
 
     pipeline: ClassVar[str] = "chatterbox"
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_language, _check_quantization)
 
     weights: str = option(
         "",
@@ -56,7 +74,9 @@ class ChatterboxConfig(PipelineConfig):
         help="of the text, for variant=multilingual; he, ja, ru and zh need more than is here",
     )
     reference: str = option(
-        "", per_request=True, help="path of a recording of the voice, 0.5 to 12 s; required"
+        "",
+        per_request=True,
+        help="path of a recording of the voice, 0.5 to 12 s; empty: the checkpoint's own conds.pt",
     )
     exaggeration: float = option(
         0.5, range=(0.0, 2.0), per_request=True, help="of the emotion; 0.5 is neutral"
@@ -108,9 +128,10 @@ class ChatterboxConfig(PipelineConfig):
     precision: Precision = redeclared(
         FlowMatchingConfig, "precision", Precision.FP32, help="arithmetic of T3"
     )
-    precision_flow: Precision = redeclared(
-        FlowMatchingConfig, "precision", Precision.FP32, help="arithmetic of the flow's estimator"
+    quantization: Quantization = option(
+        Quantization.NONE,
+        choices=(Quantization.NONE, Quantization.INT8_WEIGHT_ONLY),
+        help="weights of T3's matrices; activations are bf16 inside",
     )
-    quantization: Quantization = option(Quantization.NONE, help="weights of T3's Linear layers")
     device: str = redeclared(FlowMatchingConfig, "device", "cpu")
     threads: int = redeclared(FlowMatchingConfig, "threads", 0)

@@ -79,17 +79,6 @@ class Runtime(StrEnum):
     """TensorRT on the same graph, through ONNX Runtime; GPUs only."""
 
 
-class KVCacheKind(StrEnum):
-    """Kinds of memory for the keys and values of an autoregressive model."""
-
-    OFF = "off"
-    """None: every step computes all positions again."""
-    DYNAMIC = "dynamic"
-    """Grows with the sequence."""
-    STATIC = "static"
-    """Of one size, for compilation."""
-
-
 class Stages(StrEnum):
     """Models that an option applies to."""
 

@@ -30,8 +30,8 @@ from torch import Tensor
 from voxgate.engine.chatterbox.alignment import HeadProbe
 from voxgate.engine.chatterbox.checkpoint import load_t3
 from voxgate.engine.chatterbox.random_weights import vocabulary
-from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, T3, T3Voice
-from voxgate.engine.chatterbox.t3_decoding import Decoding, decode, make_cache
+from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, ChatterboxT3, T3Voice
+from voxgate.engine.chatterbox.t3_decoding import T3Decoding, decode, make_cache
 from voxgate.engine.chatterbox.text import TextVocabulary, normalised
 from voxgate.engine.chatterbox.voice_encoder import embed_speaker, load_voice_encoder
 from voxgate.engine.config import KVCacheKind
@@ -171,7 +171,7 @@ def _compare_vectors(folder: Path) -> list[Row]:
 
 
 def _compare_run(
-    t3: T3, case: str, run: dict, said: dict[str, Tensor], expected: dict[str, Tensor]
+    t3: ChatterboxT3, case: str, run: dict, said: dict[str, Tensor], expected: dict[str, Tensor]
 ) -> list[Row]:
     voice = T3Voice(speaker=said["speaker"], prompt=said["prompt"], emotion=run["emotion"])
     conditioning = t3.condition(voice)
@@ -193,7 +193,7 @@ def _compare_run(
 
 
 def decode_like(
-    t3: T3, run: dict, conditioning: Tensor, logits: list[Tensor], attention: list[Tensor]
+    t3: ChatterboxT3, run: dict, conditioning: Tensor, logits: list[Tensor], attention: list[Tensor]
 ) -> tuple[int, ...]:
     """Decode as the run says; append every step's logits (2, V) and attention to the text."""
     original, read = t3.logits, HeadProbe.attention
@@ -213,7 +213,7 @@ def decode_like(
         min_p=run["min_p"],
         repetition_penalty=run["repetition_penalty"],
     )
-    how = Decoding(
+    how = T3Decoding(
         sampling=sampling,
         seed=run["seed"],
         cfg_weight=run["cfg_weight"],

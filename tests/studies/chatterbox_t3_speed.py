@@ -24,8 +24,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voxgate.engine.chatterbox.checkpoint import load_t3
-from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, T3, T3Voice
-from voxgate.engine.chatterbox.t3_decoding import Decoding, decode, make_cache
+from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, ChatterboxT3, T3Voice
+from voxgate.engine.chatterbox.t3_decoding import T3Decoding, decode, make_cache
 from voxgate.engine.config import KVCacheKind
 from voxgate.engine.tokens.sampling import Sampling
 
@@ -45,7 +45,7 @@ class Turn:
     tokens: tuple[int, ...]
 
 
-def prepare_t3(t3: T3, way: str) -> T3:
+def prepare_t3(t3: ChatterboxT3, way: str) -> ChatterboxT3:
     """Make a loaded model ready to decode in one way."""
     t3.tfmr.join()
     if way == "bf16":
@@ -71,7 +71,7 @@ def serve(folder: Path, way: str) -> None:
 
 
 @torch.inference_mode()
-def measure(t3: T3, voice: T3Voice, task: dict, way: str, tokens: int) -> dict:
+def measure(t3: ChatterboxT3, voice: T3Voice, task: dict, way: str, tokens: int) -> dict:
     """Decode so many tokens, and count from the second one."""
     stamps: list[tuple[float, float]] = []
     original = t3.logits
@@ -84,7 +84,7 @@ def measure(t3: T3, voice: T3Voice, task: dict, way: str, tokens: int) -> dict:
     kind = KVCacheKind.OFF if way.endswith("no cache") else KVCacheKind.DYNAMIC
     kind = KVCacheKind.STATIC if way.endswith("static") else kind
     cache = make_cache(kind, t3, rows=2, positions=1024)
-    how = Decoding(sampling=Sampling(), seed=task["seed"], max_tokens=tokens)
+    how = T3Decoding(sampling=Sampling(), seed=task["seed"], max_tokens=tokens)
     text = torch.tensor(task["text"])
     decoded = decode(t3, t3.tfmr, t3.condition(voice), text, cache, how)
     return {**per_token(stamps), "tokens": decoded.tokens}

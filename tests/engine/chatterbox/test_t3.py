@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from voxgate.engine.chatterbox.checkpoint import UNUSED, load_t3, load_text_half
 from voxgate.engine.chatterbox.random_weights import write_random_text_half
 from voxgate.engine.chatterbox.t3 import START_SPEECH, STOP_SPEECH, T3Voice
-from voxgate.engine.chatterbox.t3_decoding import Decoded, Decoding, decode, guided, make_cache
+from voxgate.engine.chatterbox.t3_decoding import Decoded, T3Decoding, decode, guided, make_cache
 from voxgate.engine.config import KVCacheKind
 from voxgate.engine.config.chatterbox import ModelVariant
 from voxgate.engine.errors import EngineError
@@ -46,7 +46,7 @@ def _conditioning(t3):
 def _tokens(t3, conditioning, kind=KVCacheKind.DYNAMIC, **how):
     how = {"sampling": Sampling(), "max_tokens": 8, **how}
     cache = make_cache(kind, t3, rows=2 if how.get("cfg_weight", 0.5) else 1, positions=300)
-    return decode(t3, t3.tfmr, conditioning, TEXT, cache, Decoding(**how)).tokens
+    return decode(t3, t3.tfmr, conditioning, TEXT, cache, T3Decoding(**how)).tokens
 
 
 def test_the_prefix_is_conditioning_text_and_the_start_token_twice(t3, conditioning):
@@ -96,7 +96,7 @@ def test_without_guidance_there_is_one_row_and_it_is_the_first_of_two(t3, condit
     with torch.inference_mode():
         for weight in (0.0, 0.5):
             cache = make_cache(KVCacheKind.DYNAMIC, t3, rows=2, positions=99)
-            decode(t3, counted, conditioning, TEXT, cache, Decoding(**how, cfg_weight=weight))
+            decode(t3, counted, conditioning, TEXT, cache, T3Decoding(**how, cfg_weight=weight))
         both, one = (
             t3.logits(t3.tfmr(prefix, torch.arange(prefix.shape[1])))
             for prefix in (t3.prefix(conditioning, TEXT, guided=two) for two in (True, False))
@@ -119,7 +119,7 @@ def test_speech_is_what_stands_between_start_and_stop():
 def test_the_end_is_the_stop_token_or_the_limit(t3, conditioning):
     never = t3.speech_head.weight.clone()
     cache = make_cache(KVCacheKind.DYNAMIC, t3, rows=2, positions=99)
-    how = Decoding(sampling=Sampling(temperature=0.0, repetition_penalty=1.0), max_tokens=4)
+    how = T3Decoding(sampling=Sampling(temperature=0.0, repetition_penalty=1.0), max_tokens=4)
     limited = decode(t3, t3.tfmr, conditioning, TEXT, cache, how)
     assert len(limited.tokens) == 4 and not limited.ended
 
@@ -136,7 +136,7 @@ def test_a_static_cache_without_room_says_so(t3, conditioning):
     long = torch.tensor([255, *[20] * 300, 0])
 
     with pytest.raises(EngineError, match="does not fit into a static KV cache of 256"):
-        decode(t3, t3.tfmr, conditioning, long, cache, Decoding(sampling=Sampling()))
+        decode(t3, t3.tfmr, conditioning, long, cache, T3Decoding(sampling=Sampling()))
 
 
 def _changed(folder, tmp_path, change):
