@@ -35,8 +35,8 @@ class Linear(nn.Linear):
     approximate: str | None = None
     """Kind of the GELU behind the layer, in torch's terms; None without GELU."""
 
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(in_features, out_features)
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias=bias)
         self._cached: tuple[Tensor, int, Tensor] | None = None
         """The weight, its version and its copy in oneDNN's layout."""
 
