@@ -1,5 +1,5 @@
 """
-Load the text half of a published Chatterbox checkpoint: T3, the voice encoder and the vocabulary.
+Load a published Chatterbox checkpoint: T3, the voice encoder, the vocabulary and S3Gen.
 
 The files keep their published names. Loading is strict: a missing or unknown tensor is an error
 that names it. Sizes follow from the tensors' shapes; the width of an attention head does not, and
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from voxgate.engine.chatterbox.s3gen import S3Gen
+from voxgate.engine.chatterbox.s3gen_checkpoint import load_s3gen
 from voxgate.engine.chatterbox.t3 import HEAD_WIDTH, STOP_SPEECH, ChatterboxT3, ChatterboxT3Shape
 from voxgate.engine.chatterbox.text import TextVocabulary
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder, load_voice_encoder
@@ -30,6 +32,7 @@ VOCABULARY_FILES = {
     ModelVariant.ENGLISH: "tokenizer.json",
     ModelVariant.MULTILINGUAL: "grapheme_mtl_merged_expanded_v1.json",
 }
+S3GEN_FILES = ("s3gen.safetensors", "s3gen.pt")
 VOICE_ENCODER_FILES = ("ve.safetensors", "ve.pt")
 LAYOUT = "a T3 of Chatterbox, English or multilingual"
 
@@ -41,6 +44,28 @@ class TextHalf:
     t3: ChatterboxT3
     voice_encoder: VoiceEncoder
     vocabulary: TextVocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatterboxModels(TextHalf):
+    """All models of a checkpoint, fp32 on the CPU."""
+
+    s3gen: S3Gen
+
+
+def load_chatterbox(folder: Path, variant: ModelVariant) -> ChatterboxModels:
+    """
+    Load all models from the folder of a checkpoint.
+
+    Raises: EngineError for a part that is missing, unreadable, or does not fit the others.
+    """
+    half = load_text_half(folder, variant)
+    return ChatterboxModels(
+        t3=half.t3,
+        voice_encoder=half.voice_encoder,
+        vocabulary=half.vocabulary,
+        s3gen=load_s3gen(_first_of(folder, S3GEN_FILES)),
+    )
 
 
 def load_text_half(folder: Path, variant: ModelVariant) -> TextHalf:

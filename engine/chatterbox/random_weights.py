@@ -15,14 +15,86 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from voxgate.engine.chatterbox.checkpoint import T3_FILES, UNUSED, VOCABULARY_FILES
-from voxgate.engine.chatterbox.t3 import START_TEXT, STOP_TEXT, ChatterboxT3, ChatterboxT3Shape
+from voxgate.engine.chatterbox.checkpoint import (
+    S3GEN_FILES,
+    T3_FILES,
+    UNUSED,
+    VOCABULARY_FILES,
+)
+from voxgate.engine.chatterbox.s3_tokenizer import S3TokenizerShape
+from voxgate.engine.chatterbox.s3gen import S3Gen, S3GenShape
+from voxgate.engine.chatterbox.s3gen_checkpoint import published_tensors
+from voxgate.engine.chatterbox.s3gen_flow import EstimatorShape
+from voxgate.engine.chatterbox.t3 import (
+    PROMPT_TOKENS,
+    SPEECH_CODES,
+    START_TEXT,
+    STOP_TEXT,
+    ChatterboxT3,
+    ChatterboxT3Shape,
+)
 from voxgate.engine.chatterbox.text import SPACE, START, STOP
+from voxgate.engine.chatterbox.voice import STORED
 from voxgate.engine.chatterbox.voice_encoder import VoiceEncoder
 from voxgate.engine.config.chatterbox import LANGUAGES, ModelVariant
+from voxgate.engine.errors import EngineError
 
 TEXT_TOKENS = {ModelVariant.ENGLISH: 704, ModelVariant.MULTILINGUAL: 2454}
 SMALL = {"width": 128, "hidden": 256, "layers": 2, "text_positions": 402, "speech_positions": 604}
+
+
+GAINS = ("weight", "alpha", "running_var")
+"""Endings of vectors that scale, and are about 1."""
+SMALL_S3GEN = S3GenShape(
+    tokenizer=S3TokenizerShape(width=128, layers=2),
+    layers=1,
+    up_layers=1,
+    estimator=EstimatorShape(width=32, blocks=1, middle=2, heads=2),
+    hift_width=64,
+)
+NOTICE = """These are random numbers in the layout of a published Chatterbox checkpoint. They are no voice: what they say is
+noise. Written by `python -m voxgate.engine random-weights`.
+"""  # noqa: E501
+
+
+def write_random_chatterbox(
+    folder: Path, variant: ModelVariant, *, small: bool, seed: int = 0
+) -> None:
+    """
+    Write all files of a checkpoint and a notice into a folder.
+
+    Raises: EngineError for a folder that is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise EngineError(f"folder {folder} is not empty; name another, or remove it first")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_random_text_half(folder, variant, small=small, seed=seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    s3gen = S3Gen(SMALL_S3GEN if small else S3GenShape())
+    s3gen.load_state_dict(randomised(s3gen, generator))
+    save_file(published_tensors(s3gen), folder / S3GEN_FILES[0])
+    torch.save(_conditionals(generator), folder / STORED)
+    (folder / "README.txt").write_text(NOTICE, encoding="utf-8")
+
+
+def _conditionals(generator: torch.Generator) -> dict[str, dict[str, Tensor]]:
+    """Return a voice as a checkpoint comes with it."""
+
+    def tokens(count: int) -> Tensor:
+        return torch.randint(0, SPEECH_CODES, (1, count), generator=generator)
+
+    said = {
+        "speaker_emb": torch.rand(1, 256, generator=generator),
+        "cond_prompt_speech_tokens": tokens(PROMPT_TOKENS),
+        "emotion_adv": torch.full((1, 1, 1), 0.5),
+    }
+    heard = {
+        "prompt_token": tokens(25),
+        "prompt_token_len": torch.tensor([25]),
+        "prompt_feat": torch.randn(1, 50, 80, generator=generator) - 5.0,
+        "embedding": torch.randn(1, 192, generator=generator),
+    }
+    return {"t3": said, "gen": heard}
 
 
 def write_random_text_half(
@@ -43,7 +115,7 @@ def randomised(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor
     tensors = {}
     for name, weight in model.state_dict().items():
         scale = 0.02 if weight.ndim < 2 else 1.0 / math.sqrt(weight[0].numel())
-        centre = 1.0 if "norm" in name and name.endswith("weight") and weight.ndim == 1 else 0.0
+        centre = 1.0 if weight.ndim == 1 and name.endswith(GAINS) else 0.0
         tensors[name] = centre + scale * torch.randn(weight.shape, generator=generator)
     return tensors
 

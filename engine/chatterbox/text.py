@@ -92,14 +92,19 @@ def tagged(text: str, language: str) -> str:
     """
     Return a text in lower case and compatibility form, with its language in front.
 
-    Raises: EngineError for a language whose text needs more than that.
+    Raises: EngineError as `check_language` does.
     """
+    check_language(language)
+    return f"[{language}]{unicodedata.normalize('NFKD', text.lower())}"
+
+
+def check_language(language: str) -> None:
+    """Raise EngineError for a language whose text this engine cannot prepare."""
     if language in UNREADABLE:
         raise EngineError(
             f"language {language} needs {UNREADABLE[language]} in the text, which this engine "
             "cannot add; choose another language"
         )
-    return f"[{language}]{unicodedata.normalize('NFKD', text.lower())}"
 
 
 def _read(path: Path) -> "Tokenizer":

@@ -35,13 +35,6 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-def _check_language(config: "ChatterboxConfig") -> None:
-    if config.variant is ModelVariant.ENGLISH and config.language != "en":
-        raise EngineError(
-            f"language {config.language} needs the multilingual model; use variant=multilingual"
-        )
-
-
 def _check_quantization(config: "ChatterboxConfig") -> None:
     if config.quantization is not Quantization.NONE and config.device != "cpu":
         raise EngineError(
@@ -56,7 +49,7 @@ class ChatterboxConfig(PipelineConfig):
     """The options of the `chatterbox` pipeline."""
 
     pipeline: ClassVar[str] = "chatterbox"
-    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_language, _check_quantization)
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_quantization,)
 
     weights: str = option(
         "",

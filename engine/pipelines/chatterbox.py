@@ -8,7 +8,6 @@ watermark; that is post-processing, which the package always adds.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from voxgate.engine.chatterbox.s3gen import (
 )
 from voxgate.engine.chatterbox.t3 import T3Voice
 from voxgate.engine.chatterbox.t3_decoding import T3Decoding, decode, make_cache
-from voxgate.engine.chatterbox.text import normalised
+from voxgate.engine.chatterbox.text import check_language, normalised
 from voxgate.engine.chatterbox.voice import ChatterboxVoice, stored_voice, voice_of_recording
 from voxgate.engine.config import ChatterboxConfig, ModelVariant, Quantization, Switch, parse
 from voxgate.engine.errors import EngineError
@@ -65,9 +64,12 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         self.voices = PromptCache(self._read_recording)
         self._own_voice = stored_voice(Path(config.weights))
         self._voice_of(self.config)  # an unusable recording is refused now
+        self._language_of(self.config)
 
     @classmethod
-    def load(cls, options: Mapping[str, object], folder: Path | None = None) -> "ChatterboxPipeline":
+    def load(
+        cls, options: Mapping[str, object], folder: Path | None = None
+    ) -> "ChatterboxPipeline":
         """Load a checkpoint: as `Pipeline.load`; its folder is the option `weights`."""
         if folder is not None:
             raise EngineError(
@@ -101,9 +103,7 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         with watch("content"):
             voice = self._voice_of(config)
         with watch("text"):
-            chunks = [
-                self._ids(part, config) for part in split_text(check_text(text), CHUNK_BYTES)
-            ]
+            chunks = [self._ids(part, config) for part in split_text(check_text(text), CHUNK_BYTES)]
         for index, ids in enumerate(chunks):
             # every chunk is drawn anew, whatever the chunks before it
             drawn = replace(config, seed=(config.seed + index) % 2**32)
@@ -141,11 +141,21 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
             )
         return voice
 
+    def _language_of(self, config: ChatterboxConfig) -> str | None:
+        """Return the language that a text is tagged with; None for the English model."""
+        if config.variant is ModelVariant.MULTILINGUAL:
+            check_language(config.language)
+            return config.language
+        if config.language != "en":
+            raise EngineError(
+                f"language {config.language} needs the multilingual model; use variant=multilingual"
+            )
+        return None
+
     def _ids(self, part: str, config: ChatterboxConfig) -> Tensor:
-        multilingual = config.variant is ModelVariant.MULTILINGUAL
-        ids = self.checkpoint.vocabulary.encode(
-            normalised(part, multilingual=multilingual), config.language if multilingual else None
-        )
+        language = self._language_of(config)
+        plain = normalised(part, multilingual=language is not None)
+        ids = self.checkpoint.vocabulary.encode(plain, language)
         limit = self.checkpoint.t3.shape.text_positions
         if len(ids) > limit:
             raise EngineError(

@@ -130,7 +130,8 @@ class Pipeline(ABC, Generic[Config]):
             )
         checked = parse(self.config_class, options)
         # a text belongs to its recording
-        named = {*options, "reference_text"} if "reference" in options else options
+        told = {"reference_text"} & set(allowed) if "reference" in options else set()
+        named = {*options, *told}
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
 
