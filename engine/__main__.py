@@ -2,8 +2,8 @@
 The engine's command line: `python -m voxgate.engine say "Text" -o out.wav [--option value]` writes
 audio and prints stage times.
 
-`serve` listens for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists
-all options.
+`reel SCRIPT` speaks segments of several speakers as one recording with captions, `serve` listens
+for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists all options.
 """
 
 import os
@@ -25,6 +25,7 @@ from voxgate.engine.config import (
     parse_typed,
 )
 from voxgate.engine.config.page import help_of, options_markdown, options_text
+from voxgate.engine.config.reels import PAUSE_S, SPEAKER, check_pause, reel_pipelines
 from voxgate.engine.errors import EngineError, guarded
 from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.timing import StageTimes
@@ -34,9 +35,10 @@ KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual")
 """Layouts of random weights."""
 
 
-def _engine_options(*pipelines: str) -> Callable[[Command], Command]:
-    """Add the engine options of some pipelines to a command."""
-    names = [name for pipeline in pipelines for name in options_of(config_class(pipeline))]
+def _engine_options(*pipelines: str, without: str = "") -> Callable[[Command], Command]:
+    """Add the engine options of some pipelines to a command, all but one where that is named."""
+    every = [name for pipeline in pipelines for name in options_of(config_class(pipeline))]
+    names = [name for name in every if name != without]
 
     def decorate(command: Command) -> Command:
         for name in reversed(dict.fromkeys(names)):
@@ -62,14 +64,14 @@ def main() -> None:
     show_default=True,
     help="audio file to write: .wav or .flac",
 )
-@click.option("--voice", default=None, help="flow: folder of another voice's weights")
+@click.option("--voice", default=None, help="flow, token: folder of another voice's weights")
 @click.option(
     "--pipeline",
     type=click.Choice(config_names()),
     default="flow",
     show_default=True,
-    help="flow: the embedded voice; infill: a published F5-TTS checkpoint; chatterbox: a published "
-    "Chatterbox checkpoint",
+    help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
+    "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
 @_engine_options(*config_names())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
@@ -81,6 +83,67 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
             voice,
             pipeline,
             {name: word for name, word in words.items() if word is not None},
+        )
+    except EngineError as error:
+        click.echo(f"engine: {error}", err=True)
+        sys.exit(2)
+
+
+@main.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    default="reel.wav",
+    show_default=True,
+    help="audio file to write: .wav or .flac",
+)
+@click.option(
+    "--captions",
+    multiple=True,
+    metavar="FILE",
+    help="captions to write: .srt, .vtt or .json; may be given more than once",
+)
+@click.option(
+    "--pause",
+    type=float,
+    default=PAUSE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="between two segments; 0 joins them by a crossfade",
+)
+@click.option("--voice", default=None, help="flow: folder of another voice's weights")
+@click.option(
+    "--pipeline",
+    type=click.Choice(reel_pipelines()),
+    default="flow",
+    show_default=True,
+    help="one whose speaker can change with every text",
+)
+@_engine_options(*reel_pipelines(), without=SPEAKER)
+def reel(
+    script: Path,
+    output: str,
+    captions: tuple[str, ...],
+    pause: float,
+    voice: str | None,
+    pipeline: str,
+    **words: str | None,
+) -> None:
+    """
+    Synthesise SCRIPT, lines of `speaker: text` or a .json file, into one audio file.
+
+    Prints the time of every stage.
+    """
+    typed = {name: word for name, word in words.items() if word is not None}
+    try:
+        check_pause(pause)
+        _reel(
+            script,
+            Path(output),
+            tuple(map(Path, captions)),
+            pause,
+            _loader_of(pipeline, voice, typed),
         )
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
@@ -142,6 +205,32 @@ def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str,
     click.echo(f"wrote {output}")
 
 
+def _reel(
+    script: Path, output: Path, captions: tuple[Path, ...], pause_s: float, load: Callable[[], Any]
+) -> None:
+    from voxgate.engine.audio.captions import captions_text, check_format
+    from voxgate.engine.text.reel_script import load_script
+
+    segments = load_script(script)
+    _check_output(output)
+    for path in captions:
+        check_format(path)
+        _check_place(path)
+    loading = StageTimes()
+    pipeline = load()
+    load_s = loading.total_s()
+    from voxgate.engine.pipelines.reel import speak_reel
+
+    times = StageTimes()
+    made = speak_reel(pipeline, segments, pause_s=pause_s, watch=times.watch)
+    wall_s = times.total_s()
+    _write(output, made.audio, pipeline.sample_rate_hz)
+    for path in captions:
+        _write_text(path, captions_text(path, made.captions))
+    _print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
+    click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
+
+
 @main.command("export")
 @click.argument("folder")
 @click.option(
@@ -186,6 +275,10 @@ def _check_output(output: Path) -> None:
     """Check that the output can be written, before any work is done."""
     if output.suffix.lower() not in (".wav", ".flac"):
         raise EngineError(f"output {output} must end in .wav or .flac")
+    _check_place(output)
+
+
+def _check_place(output: Path) -> None:
     if not output.parent.is_dir():
         raise EngineError(f"output folder {output.parent} does not exist; make it first")
     if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
@@ -203,11 +296,18 @@ def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:
         ) from None
 
 
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EngineError(f"output {path} could not be written ({error.strerror})") from None
+
+
 def _print_costs(
     pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
 ) -> None:
     for applied in pipeline.applied:
-        click.echo(f"{applied.option:16} {applied.requested:14} {applied.effect}")
+        click.echo(f"{applied.option:21} {applied.requested:14} {applied.effect}")
     click.echo(f"load     {load_s * 1e3:9.1f} ms")
     for stage, seconds in times.seconds.items():
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")

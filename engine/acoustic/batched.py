@@ -53,6 +53,11 @@ def batched_cfg(
         with_prompt(guide(dit, forward, frames, strength), prompt_mel)
         for frames, prompt_mel in pairs
     ]
+    return stacked_cfg(velocities, forward)
+
+
+def stacked_cfg(velocities: Sequence[CFGVelocity], forward: Callable[..., Tensor]) -> CFGVelocity:
+    """Return the CFG velocity of several utterances, each with its own, in one forward pass."""
     if len(velocities) == 1:
         return velocities[0]
     mask = frame_mask(

@@ -78,6 +78,25 @@ def guide(
     return CFGVelocity(forward=forward, text=text, prompt_mel=prompt_mel, strength=strength)
 
 
+def guide_states(
+    dit: DiT,
+    forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+    states: Tensor,
+    strength: float,
+) -> CFGVelocity:
+    """
+    Return the CFG velocity of one utterance whose text embedding is given, (1, T, text_width), as
+    `TokenStates` makes it from speech tokens; the rest as in `guide`.
+    """
+    text = states
+    if strength > 0:
+        none = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
+        nothing = FrameConditioning(phone=none, place=none, speaker=none, question=none)
+        text = torch.cat((states, dit.text_embed(nothing).to(states.dtype)))
+    prompt_mel = text.new_zeros(*text.shape[:2], dit.shape.bands)
+    return CFGVelocity(forward=forward, text=text, prompt_mel=prompt_mel, strength=strength)
+
+
 def _with_uncond(cond: Tensor) -> Tensor:
     return torch.cat((cond, torch.zeros_like(cond)))
 

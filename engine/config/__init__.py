@@ -9,6 +9,7 @@ from voxgate.engine.config.choices import (
     MAX_BATCH,
     MAX_WORKERS,
     Adaptive,
+    BatchBy,
     Compile,
     Grid,
     KVCacheKind,
@@ -44,6 +45,7 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
     "EPSS_STEPS",
@@ -51,8 +53,10 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
+    "BatchBy",
     "ChatterboxConfig",
     "Compile",
     "FlowConfig",
@@ -69,6 +73,7 @@ __all__ = [
     "Solver",
     "Stages",
     "Switch",
+    "TokenConfig",
     "config_class",
     "config_names",
     "option",

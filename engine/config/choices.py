@@ -43,6 +43,15 @@ class Adaptive(StrEnum):
     """
 
 
+class BatchBy(StrEnum):
+    """Rule by which the segments of a reel share forward passes."""
+
+    LENGTH = "length"
+    """Those of similar length, so that little is padded."""
+    ORDER = "order"
+    """Neighbours."""
+
+
 class Precision(StrEnum):
     """Arithmetic of the models; the noise and the solver's state are always fp32."""
 

@@ -16,6 +16,7 @@ from voxgate.engine.config.choices import (
     MAX_BATCH,
     MAX_WORKERS,
     Adaptive,
+    BatchBy,
     Compile,
     Grid,
     Precision,
@@ -48,7 +49,8 @@ def _is_device(value: str) -> bool:
     return well_formed and (not number or (number.isascii() and number.isdigit()))
 
 
-def _check_grid(config: "FlowMatchingConfig") -> None:
+def check_grid(config: Any) -> None:
+    """Raise EngineError for a grid that has not so many steps."""
     if config.grid is Grid.EPSS and config.nfe_steps not in EPSS_STEPS:
         counts = ", ".join(map(str, EPSS_STEPS))
         raise EngineError(
@@ -69,7 +71,7 @@ def _check_reference(config: "FlowMatchingConfig") -> None:
 class FlowMatchingConfig(PipelineConfig):
     """The options that every flow-matching pipeline has."""
 
-    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_grid, _check_reference)
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (check_grid, _check_reference)
 
     nfe_steps: int = option(
         16, range=(1, 128), help="solver steps; the model runs nfe_steps x solver order times"
@@ -247,6 +249,11 @@ class FlowConfig(FlowMatchingConfig):
         range=(0, MAX_BATCH),
         auto=0,
         help="chunks of one text per padded forward pass; 0: as many as memory allows",
+    )
+    batch_by: BatchBy = option(
+        BatchBy.LENGTH,
+        help="which chunks of a reel share a pass: of similar length, or neighbours; a text alone "
+        "is spoken in its order",
     )
     workers: int = option(
         1,

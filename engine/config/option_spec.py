@@ -173,6 +173,8 @@ class PipelineConfig:
 
     pipeline: ClassVar[str] = ""
     """The name of the pipeline."""
+    sampled: ClassVar[bool] = False
+    """Whether an option named `seed` draws what is said, and not only noise: speech then varies."""
     rules: ClassVar[tuple[Callable[[Any], None], ...]] = ()
     """Each raises EngineError for options that exclude each other, on any machine."""
 

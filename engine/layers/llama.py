@@ -300,6 +300,8 @@ class Llama(nn.Module):
         self.shape = shape
         self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.depth))
         self.norm = RMSNorm(shape.width, shape.eps)
+        self.step: Callable[..., Tensor] | None = None
+        """What a compiler made of `body`, for one new position with a StaticCache."""
         self._tables: tuple[Tensor, Tensor] | None = None
 
     def prepare(self) -> "Llama":
@@ -371,8 +373,8 @@ class Llama(nn.Module):
             x, positions, mask = cache.begin(x, positions)
         elif mask is None:
             mask = visible(0, count, 0, None, x.device)
-        hidden = self.body(x, self.tables(positions, x), mask, cache)
-        return hidden[:, -count:]
+        run = self.body if self.step is None or x.shape[1] > 1 else self.step
+        return run(x, self.tables(positions, x), mask, cache)[:, -count:]
 
     def body(
         self,

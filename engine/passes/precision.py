@@ -19,7 +19,7 @@ DTYPES = {
 }
 
 
-def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
+def apply(models: dict[str, nn.Module], precision: Precision, option: str = "precision") -> Applied:
     """Convert the models in place and return a record of the pass."""
     dtype = DTYPES[precision]
     for model in models.values():
@@ -28,7 +28,7 @@ def apply(models: dict[str, nn.Module], precision: Precision) -> Applied:
     torch.backends.cudnn.allow_tf32 = precision is Precision.TF32
     extra = ", TF32 matrix units on" if precision is Precision.TF32 else ""
     return Applied(
-        option="precision",
+        option=option,
         requested=precision,
         effect=f"weights and activations of {' and '.join(models)} in "
         f"{str(dtype).removeprefix('torch.')}{extra}",

@@ -14,18 +14,18 @@ from voxgate.engine.config import Quantization
 from voxgate.engine.passes import Applied
 
 
-def apply(models: dict[str, nn.Module], quantization: Quantization) -> Applied:
+def apply(
+    models: dict[str, nn.Module], quantization: Quantization, option: str = "quantization"
+) -> Applied:
     """Quantise in place and return a record of the pass, with the number of layers."""
     if quantization is Quantization.NONE:
-        return Applied(
-            option="quantization", requested=quantization, effect="nothing", reason="not asked"
-        )
+        return Applied(option=option, requested=quantization, effect="nothing", reason="not asked")
     linears = 0
     for model in models.values():
         linears += sum(isinstance(part, nn.Linear) for part in model.modules())
         _quantize(model, quantization)
     return Applied(
-        option="quantization",
+        option=option,
         requested=quantization,
         effect=f"{linears} Linear layers of {' and '.join(models)} to int8 weights",
         reason="asked; torchao, symmetric per output channel",

@@ -25,7 +25,7 @@ def check_supported(config: FlowConfig) -> None:
     on_cpu = config.device == "cpu"
     check_machine(config.device, config.precision)
     for option, mode in (("compile", config.compile), ("compile_vocoder", config.compile_vocoder)):
-        _check_compile(option, mode, on_cpu=on_cpu)
+        check_compile(option, mode, on_cpu=on_cpu)
     _check_quantization(config)
     check_runtimes(config)
 
@@ -86,7 +86,8 @@ def _check_tf32(device: str) -> None:
         )
 
 
-def _check_compile(option: str, mode: Compile, *, on_cpu: bool) -> None:
+def check_compile(option: str, mode: Compile, *, on_cpu: bool) -> None:
+    """Raise EngineError for a mode of torch.compile that this machine does not support."""
     if mode is Compile.OFF:
         return
     if mode is Compile.REDUCE_OVERHEAD and on_cpu:
@@ -123,11 +124,18 @@ def _check_quantization(config: FlowConfig) -> None:
             f"quantization {config.quantization} is not supported with precision fp16; use fp32 or "
             "bf16"
         )
+    check_torchao(config.quantization)
+
+
+def check_torchao(quantization: Quantization) -> None:
+    """Raise EngineError for int8 weights where the package for them is missing."""
+    if quantization is Quantization.NONE:
+        return
     try:
         import torchao  # noqa: F401
     except ImportError as error:
         raise EngineError(
-            f"quantization {config.quantization} needs the package torchao ({error}); install it, "
+            f"quantization {quantization} needs the package torchao ({error}); install it, "
             "or use none"
         ) from None
 

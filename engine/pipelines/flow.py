@@ -28,7 +28,7 @@ from voxgate.engine.acoustic.solver import (
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
 from voxgate.engine.audio.postprocess import crossfade, normalise_level
-from voxgate.engine.config import Adaptive, FlowConfig, parse
+from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import precision
@@ -172,20 +172,49 @@ class FlowPipeline(Pipeline[FlowConfig]):
                 f"{len(texts)} texts were given and options for {len(requested)}; give one mapping "
                 "for each text"
             )
-        configs = [self.for_request(overrides) for overrides in requested]
+        chunks, parts = self._planned(texts, requested, watch)
+        most = self._per_pass(len(parts), max(len(texts), self.config.batch))
+        audios = self._speak_by_length(parts, most, watch)
+        return _whole_texts(chunks, audios)
+
+    def synthesize_each(
+        self,
+        texts: Sequence[str],
+        options: Sequence[Mapping[str, object]],
+        watch: Watch = no_watch,
+    ) -> list[np.ndarray]:
+        """
+        Synthesise several texts: `batch` chunks share a pass, grouped as `batch_by` says, and the
+        passes are shared among the workers. The audio is that of `synthesize_batch`.
+        """
+        chunks, parts = self._planned(texts, options, watch)
+        most = self._per_pass(len(parts), self.config.batch)
+        if self.config.batch_by is BatchBy.LENGTH:
+            return _whole_texts(chunks, self._speak_by_length(parts, most, watch))
+        passes = ([parts[index] for index in group] for group in in_turn(len(parts), most))
+        audios = list(chain.from_iterable(self._in_order(passes, watch)))
+        return _whole_texts(chunks, audios)
+
+    def _planned(
+        self, texts: Sequence[str], options: Sequence[Mapping[str, object]], watch: Watch
+    ) -> tuple[list[tuple[Chunk, ...]], list[Part]]:
+        """Return the chunks of each text, and the parts of all of them."""
+        configs = [self.for_request(overrides) for overrides in options]
         chunks = [
             self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)
         ]
         parts: list[Part] = []
         for chunks_of_text, config in zip(chunks, configs, strict=True):
             parts += self._plan_all(chunks_of_text, config, watch)
+        return chunks, parts
+
+    def _per_pass(self, count: int, most: int) -> int:
+        """Return how many of `count` parts share a pass, at most `most`."""
         # chunks of one pass share its steps
-        own_steps = self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF
+        if self.config.early_exit > 0 or self.config.nfe_adaptive is not Adaptive.OFF:
+            return 1
         # one large group would leave the other workers idle
-        per_worker = math.ceil(len(parts) / self.config.workers)
-        count = 1 if own_steps else max(1, min(max(len(texts), self.config.batch), per_worker))
-        audios = iter(self._speak_by_length(parts, count, watch))
-        return [np.concatenate(list(crossfade(islice(audios, len(group))))) for group in chunks]
+        return max(1, min(most, math.ceil(count / self.config.workers)))
 
     def _plan_all(
         self, chunks: Sequence[Chunk], config: FlowConfig, watch: Watch
@@ -294,6 +323,14 @@ class FlowPipeline(Pipeline[FlowConfig]):
         )
         scaled = mel * self.voice.mel_std + self.voice.mel_mean
         return scaled.to(precision.DTYPES[config.precision])
+
+
+def _whole_texts(
+    chunks: Sequence[Sequence[Chunk]], audios: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Join the chunks of each text; `audios` holds those of all texts in a row."""
+    rest = iter(audios)
+    return [np.concatenate(list(crossfade(islice(rest, len(group))))) for group in chunks]
 
 
 def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:

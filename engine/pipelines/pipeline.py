@@ -101,6 +101,26 @@ class Pipeline(ABC, Generic[Config]):
         """Synthesise the whole text: `stream`, concatenated; float32 (T,)."""
         return np.concatenate(list(self.stream(text, options, watch)))
 
+    def synthesize_each(
+        self,
+        texts: Sequence[str],
+        options: Sequence[Mapping[str, object]],
+        watch: Watch = no_watch,
+    ) -> list[np.ndarray]:
+        """
+        Synthesise several texts, each with its own options, as the configuration says: a pipeline
+        with batches and workers uses them, and the audio of a text does not depend on either.
+        Default: one after the other.
+
+        Raises: EngineError as `stream`; then none of the texts is synthesised.
+        """
+        for overrides in options:
+            self.for_request(overrides)
+        return [
+            self.synthesize(text, overrides, watch)
+            for text, overrides in zip(texts, options, strict=True)
+        ]
+
     def callable_of(self, stage: str) -> Callable[..., Any]:
         """Return the callable that runs the model of a stage."""
         run: Callable[..., Any] = getattr(self, stage)

@@ -19,6 +19,7 @@ _PLACES = {
     "flow": "voxgate.engine.pipelines.flow:FlowPipeline",
     "infill": "voxgate.engine.pipelines.infill:InfillPipeline",
     "chatterbox": "voxgate.engine.pipelines.chatterbox:ChatterboxPipeline",
+    "token": "voxgate.engine.pipelines.token:TokenPipeline",
 }
 """Name -> `module:Class`."""
 SERVED = ("flow",)

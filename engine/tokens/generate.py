@@ -10,13 +10,14 @@ come from the caller, so that they can be observed.
 """
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from voxgate.engine.config.choices import KVCacheKind
+from voxgate.engine.config import KVCacheKind, TokenConfig
 from voxgate.engine.layers.kv_cache import DynamicCache, KVCache, NoCache, StaticCache
 from voxgate.engine.tokens.sampling import Sampling, TokenSampler
 from voxgate.engine.tokens.t3 import (
@@ -24,16 +25,19 @@ from voxgate.engine.tokens.t3 import (
     MAX_PROMPT,
     SPEECH_POSITION,
     T3,
+    USUAL_STRETCH,
     Prefix,
 )
 
 LONGEST_STAY = 16
 """Tokens after which the pointer moves on in any case, 0.64 s: a model that is stuck ends."""
-ADVANCE_TEMPERATURE = 0.7
-"""At most: pace is to vary less than sound."""
+ADVANCE_TEMPERATURE = 0.3
+"""At most: pace varies less than sound, as it does among flite's own utterances."""
 
 Forward = Callable[[Tensor, Tensor, KVCache], tuple[Tensor, Tensor | None]]
 MakeSampler = Callable[[Sampling, int, Tensor], TokenSampler]
+TOKEN_SAMPLER: MakeSampler = TokenSampler
+"""The maker of samplers that draw as `sampling` describes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +53,35 @@ class Decoding:
     sampling: Sampling = field(default_factory=Sampling)
 
 
+def decoding_of(config: TokenConfig) -> Decoding:
+    """Return how a configuration generates tokens."""
+    return Decoding(
+        kv_cache=config.kv_cache,
+        cfg_weight=config.cfg_weight,
+        max_tokens=config.max_tokens,
+        early_stop=config.early_stop,
+        sampling=Sampling(
+            temperature=config.temperature,
+            top_p=config.top_p,
+            min_p=config.min_p,
+            repetition_penalty=config.repetition_penalty,
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechText:
-    """A text for T3: phones (P,) long, speaker and question from 1, prompt codes (N,), a seed."""
+    """
+    A text for T3: phones (P,) long, speaker and question from 1, prompt codes (N,), a seed, and the
+    pace: above USUAL_STRETCH is slower.
+    """
 
     phones: Tensor
     speaker: int
     question: int
     seed: int
     prompt: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    stretch: float = USUAL_STRETCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +103,14 @@ class StaticCaches:
         self._model = model
         self._capacity = 1 + MAX_PHONES + MAX_PROMPT + max_tokens
         self._free: list[StaticCache] = []
+        self._lock = threading.Lock()
 
     def lend(self, rows: int) -> StaticCache:
         """Return a cache for so many rows, a used one if there is one."""
-        for number, cache in enumerate(self._free):
-            if cache.rows == rows:
-                return self._free.pop(number)
+        with self._lock:
+            for number, cache in enumerate(self._free):
+                if cache.rows == rows:
+                    return self._free.pop(number)
         shape = self._model.llama.shape
         return StaticCache(
             layers=shape.depth,
@@ -97,7 +123,8 @@ class StaticCaches:
 
     def give_back(self, cache: StaticCache) -> None:
         """Take a cache back, for another generation."""
-        self._free.append(cache)
+        with self._lock:
+            self._free.append(cache)
 
 
 @torch.inference_mode()
@@ -107,7 +134,7 @@ def generate(
     texts: Sequence[SpeechText],
     decoding: Decoding,
     *,
-    sampler: MakeSampler = TokenSampler,
+    sampler: MakeSampler = TOKEN_SAMPLER,
     caches: StaticCaches | None = None,
 ) -> list[SpeechTokens]:
     """
@@ -149,6 +176,7 @@ def _prefix(model: T3, texts: Sequence[SpeechText], *, guided: bool) -> Prefix:
         torch.tensor([text.speaker for text in texts] * copies, device=device),
         torch.tensor([text.question for text in texts] * copies, device=device),
         [text.prompt.to(device) for text in texts] * copies,
+        torch.tensor([text.stretch for text in texts] * copies, device=device),
     )
 
 

@@ -24,9 +24,8 @@ from torch import Tensor, nn
 
 from voxgate.engine.layers.kv_cache import KVCache, visible
 from voxgate.engine.layers.llama import Llama, LlamaShape
+from voxgate.engine.tokens.speech_tokenizer import LEVELS
 
-LEVELS = (5, 5, 5, 4, 4)
-"""Of the tokeniser's quantiser: codes that share levels share a part of their vectors."""
 MAX_PHONES = 383
 MAX_PROMPT = 128
 """Tokens, about 5 s."""
@@ -81,7 +80,10 @@ class Prefix:
 
 
 class CodeVectors(nn.Module):
-    """A vector per code: its own, and one for the level of each dimension of the quantiser."""
+    """
+    A vector per code: its own, and one for the level of each dimension of the quantiser. Codes that
+    share levels so share a part of their vectors.
+    """
 
     def __init__(self, codes: int, width: int) -> None:
         super().__init__()

@@ -37,6 +37,7 @@ class TokenCorpus:
     phones: int16 (P,).
     rows: int64 (N, 8): first and last + 1 of frames, of the decoder's frames and of phones, then
     speaker and question (both from 1). Every utterance has an even number of tokens.
+    stretch: fp32 (N,), of flite's own durations.
     codes: int16 (F / 2,), empty until the tokeniser has run.
     """
 
@@ -47,6 +48,7 @@ class TokenCorpus:
     mel_place: Tensor
     phones: Tensor
     rows: Tensor
+    stretch: Tensor
     codes: Tensor
 
     @property
@@ -82,10 +84,11 @@ def build(shards: list[Path], out: Path) -> None:
     filterbank = token_filterbank()
     columns: dict[str, list[Tensor]] = {name: [] for name in FIELDS}
     labels: list[list[int]] = []
+    stretches: list[float] = []
     for path in shards:
         shard = load_file(path)
         audio_from = phones_from = 0
-        for audio_to, phones_to, speaker, question, _ in shard["utterances"].tolist():
+        for audio_to, phones_to, speaker, question, stretch in shard["utterances"].tolist():
             parts = _utterance(
                 shard["audio"][audio_from:audio_to],
                 shard["phones"][phones_from:phones_to].long(),
@@ -95,10 +98,12 @@ def build(shards: list[Path], out: Path) -> None:
             for name, part in zip(FIELDS, parts, strict=True):
                 columns[name].append(part)
             labels.append([speaker + 1, question + 1])
+            stretches.append(stretch / 1000.0)
             audio_from, phones_from = audio_to, phones_to
     bounds = [_bounds(columns[name]) for name in ("mel", "mel_phone", "phones")]
     tensors = {name: torch.cat(parts) for name, parts in columns.items()}
-    save_file(tensors | {"rows": torch.cat((*bounds, torch.tensor(labels)), dim=1)}, out)
+    tensors["rows"] = torch.cat((*bounds, torch.tensor(labels)), dim=1)
+    save_file(tensors | {"stretch": torch.tensor(stretches)}, out)
 
 
 def _bounds(parts: list[Tensor]) -> Tensor:

@@ -9,7 +9,6 @@ A share of the items has a prompt: the last tokens of another utterance by the s
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.tokens.t3 import MAX_PHONES, MAX_PROMPT, T3, T3Shape
 from voxgate.engine.training.loop import TrainingSchedule, train
+from voxgate.engine.training.token_data import TokenCorpus
 
 CODES = 2000
 POSITIONS_PER_BATCH = 1536
@@ -32,23 +32,6 @@ LONGEST_PROMPT = 75
 ADVANCE_WEIGHT = 0.5
 NONE = -100
 """Target of a position without loss."""
-
-
-class CodedCorpus(Protocol):
-    """
-    Of `token_data.TokenCorpus`, the part that T3 is trained on: codes (tokens,), index (frames,),
-    phones (P,), rows (N, 8), stretch (N,), and how many of the utterances are for training.
-    """
-
-    codes: Tensor
-    index: Tensor
-    phones: Tensor
-    rows: Tensor
-    stretch: Tensor
-
-    @property
-    def training(self) -> int:
-        """Number of utterances to train on, from the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +64,7 @@ class T3Batch:
     advance: Tensor
 
 
-def utterance(corpus: CodedCorpus, number: int) -> CodedSpeech:
+def utterance(corpus: TokenCorpus, number: int) -> CodedSpeech:
     """Return one utterance of the corpus, without a prompt."""
     first, last, _, _, phones_from, phones_to, speaker, question = corpus.rows[number].tolist()
     return CodedSpeech(
@@ -112,7 +95,7 @@ def pointer_features(pointer: Tensor, phones: int, advances: int) -> tuple[Tenso
 class T3Batches:
     """Makes the batch of any step from the seed and the step alone."""
 
-    def __init__(self, corpus: CodedCorpus, shape: T3Shape, seed: int) -> None:
+    def __init__(self, corpus: TokenCorpus, shape: T3Shape, seed: int) -> None:
         self.corpus, self.shape, self.seed = corpus, shape, seed
         rows = corpus.rows[: corpus.training]
         self.tokens = (rows[:, 1] - rows[:, 0]) // 2
@@ -228,7 +211,7 @@ def t3_loss(model: T3, batch: T3Batch) -> Tensor:
 
 
 @torch.no_grad()
-def validate(model: T3, corpus: CodedCorpus) -> tuple[float, float]:
+def validate(model: T3, corpus: TokenCorpus) -> tuple[float, float]:
     """Return both cross-entropies over the utterances that were not trained on."""
     shape, generator = model.shape, torch.Generator().manual_seed(0)
     totals, tokens = torch.zeros(2), 0
@@ -265,7 +248,7 @@ def t3_shape(*, pointer: bool = True) -> T3Shape:
 
 
 def run(
-    corpus: CodedCorpus, folder: Path, *, steps: int, seed: int, pointer: bool = True
+    corpus: TokenCorpus, folder: Path, *, steps: int, seed: int, pointer: bool = True
 ) -> nn.Module:
     """Train and return the averaged T3; its checkpoint is `t3`, `t3-plain` without a pointer."""
     torch.manual_seed(seed)

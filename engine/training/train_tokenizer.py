@@ -10,6 +10,7 @@ The encoder hears warped spectra and noise; a token is not to depend on the voic
 """
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from voxgate.engine.tokens.speech_tokenizer import LEVELS, SpeechTokenizer, Toke
 from voxgate.engine.training.loop import TrainingSchedule, train
 from voxgate.engine.training.token_data import TokenCorpus
 
+Trained = TypeVar("Trained", bound=nn.Module)
 CROP_TOKENS = 64
 BATCH = 16
 EDGE_FRAMES = 10

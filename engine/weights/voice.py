@@ -194,17 +194,21 @@ def load_voice(folder: Path = DEFAULT_VOICE) -> Voice:
     Raises: EngineError for a missing, unreadable or foreign file, and for a tensor that is missing,
     extra or misshapen.
     """
-    durations, _ = _load(
+    durations, _ = load_model(
         folder / "durations.safetensors", lambda shape: DurationModel(DurationShape(**shape))
     )
-    dit, metadata = _load(folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
-    vocoder, _ = _load(folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape)))
+    dit, metadata = load_model(
+        folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape))
+    )
+    vocoder, _ = load_model(
+        folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape))
+    )
     return Voice(
         durations=durations,
         dit=dit,
         vocoder=vocoder,
-        mel_mean=_parse_number(folder, metadata, "mel_mean"),
-        mel_std=_parse_number(folder, metadata, "mel_std"),
+        mel_mean=parse_number(folder, metadata, "mel_mean"),
+        mel_std=parse_number(folder, metadata, "mel_std"),
     )
 
 
@@ -216,7 +220,12 @@ def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:
     save_file(tensors, path, {"format": FORMAT, "shape": json.dumps(asdict(shape)), **about})
 
 
-def _load(path: Path, make: Callable[[dict[str, Any]], Model]) -> tuple[Model, dict[str, str]]:
+def load_model(path: Path, make: Callable[[dict[str, Any]], Model]) -> tuple[Model, dict[str, str]]:
+    """
+    Load one model of a voice, and its file's metadata; `make` constructs it from its sizes.
+
+    Raises: EngineError as `load_voice`.
+    """
     tensors, metadata = _read(path)
     shape = _parse_shape(path, metadata)
     check_sizes(path, shape, tensors)
@@ -246,7 +255,7 @@ def _parse_shape(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     return shape
 
 
-def _parse_number(folder: Path, metadata: Mapping[str, str], name: str) -> float:
+def parse_number(folder: Path, metadata: Mapping[str, str], name: str) -> float:
     """
     Read a number from the acoustic model's metadata.
 

@@ -22,8 +22,10 @@ from voxgate.harness.analysis.available_inputs import (
 )
 from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.analysis.grouping import with_intervals
+from voxgate.harness.analysis.in_process_drift import drift_measurement, with_drift_intervals
 from voxgate.harness.analysis.metric_rules import (
     DISTURBED,
+    DRIFT,
     ENERGY,
     HELPERS,
     PER_PROCESS,
@@ -33,7 +35,7 @@ from voxgate.harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
-from voxgate.harness.analysis.speed import STALLS, STREAMING_METRICS, summarise_stalls
+from voxgate.harness.analysis.speed import BUDGET, STALLS, STREAMING_METRICS, summarise_stalls
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.metrics.registry import full_version, select_metrics
@@ -72,9 +74,8 @@ def aggregate(
         replace(metric, version=(versions or {}).get(metric.name) or full_version(metric.name))
         for metric in metrics
     ]
-    return with_intervals(
-        {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
-    )
+    cells = {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
+    return with_drift_intervals(with_intervals(cells))
 
 
 def _measure_cell(
@@ -86,17 +87,24 @@ def _measure_cell(
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
     offer = available_inputs(run, cell)
+    metrics = tuple(each for each in metrics if each.name != BUDGET or run.budget_s is not None)
     for metric in metrics:
-        if metric.name in STATISTICS or metric.name in STALLS:
+        if metric.name == BUDGET and run.budget_s is not None:
+            latency = replace(metric, name="latency_p50")
+            wall = _speed(latency, processes, no_iteration, _why_none(latency.name, run))
+            measured[BUDGET] = speed.share_of_budget(wall, run.budget_s)
+        elif metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
                 _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
             )
+        elif metric.name == DRIFT:
+            measured[DRIFT] = drift_measurement(metric, processes)
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, offer, scores, no_iteration)
     there = [
         measured[metric.name]
         for metric in metrics
-        if measured[metric.name].values or metric.name in STATISTICS
+        if measured[metric.name].values or metric.name in (*STATISTICS, DRIFT)
     ]
     return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
 

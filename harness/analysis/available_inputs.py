@@ -33,6 +33,7 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
         Need.EMPHASIS: frozenset(
             request.id for request in requests if request.emphasis is not None
         ),
+        Need.SEGMENTS: frozenset(request.id for request in requests if request.segments),
         Need.JOINS: frozenset(iteration.request for iteration in iterations if iteration.joins_s),
     }
 

@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Mapping
 
 from voxgate.harness import statistics
-from voxgate.harness.analysis.speed import STALLS
+from voxgate.harness.analysis.speed import BUDGET, STALLS
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
@@ -18,11 +18,16 @@ from voxgate.harness.records.measurement import (
 
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
+DRIFT = "in_process_drift"
+"""
+Growth of the time within a process. Its good value is zero, and it is held against its limit alone.
+"""
 STATISTICS: Mapping[str, statistics.Statistic] = {
     **{name: statistics.at_percentile(q) for name, q in PERCENTILES.items()},
     "rtf": statistics.rate,
     "rtf_median": statistics.at_percentile(50.0),
     "rtfx": statistics.inverse_rate,
+    BUDGET: statistics.at_percentile(50.0),
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
     "cold_start": statistics.at_percentile(50.0),
@@ -39,6 +44,7 @@ RELATIVE = (
     "latency_p99",
     "rtf",
     "rtf_median",
+    BUDGET,
     "first_audio_p50",
     "longest_gap_p50",
 )
@@ -89,5 +95,8 @@ def is_helper(name: str) -> bool:
 def is_speed(name: str) -> bool:
     """Return whether the metric belongs to the machine and not to the audio."""
     return (
-        name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
+        name in STATISTICS
+        or name in STALLS
+        or name.startswith(BY_STAGE)
+        or name in (DISTURBED.name, DRIFT)
     )

@@ -13,13 +13,13 @@ from the same arrivals.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 
-from voxgate.harness.records.measurement import Missing, Value
+from voxgate.harness.records.measurement import Measurement, Missing, Value
 from voxgate.harness.records.run import AudioChunk, Energy, Iteration
 from voxgate.harness.statistics import percentile
 
@@ -85,6 +85,16 @@ def energy_per_audio_s(energy: Energy) -> Value:
     return drawn_j / energy.audio_s
 
 
+def share_of_budget(wall: Measurement, budget_s: float) -> Measurement:
+    """Return the wall time of requests as shares of a budget."""
+
+    def share(value: Value) -> Value:
+        return value if isinstance(value, Missing) else value / budget_s
+
+    values = tuple(replace(each, value=share(each.value)) for each in wall.values)
+    return replace(wall, metric=BUDGET, unit="1", values=values, summary=share(wall.summary))
+
+
 def _pair_fault(latencies_s: Sequence[float], durations_s: Sequence[float]) -> Missing | None:
     if len(latencies_s) != len(durations_s):
         return Missing(f"{len(latencies_s)} latencies but {len(durations_s)} audio durations")
@@ -111,6 +121,11 @@ def _fault(seconds: Sequence[float], what: str) -> Missing | None:
     )
 
 
+BUDGET = "budget_share"
+"""
+Median wall time of a request as a share of the suite's budget: 1 is the budget. Only where the
+suite has one.
+"""
 SIMULTANEOUS_S = 0.001
 """
 Chunks that arrive within a millisecond arrived together: an engine that cuts finished audio into

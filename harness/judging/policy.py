@@ -26,9 +26,12 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
-AGAINST = ("baseline", "reference", "golden", "intrinsic")
+AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
-KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor")
+KEYS = (
+    *("relative", "absolute", "blocking", "against", "evidence"),
+    *("floor", "floor_fails", "reject"),
+)
 OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
@@ -147,6 +150,12 @@ def _limit(
         raise HarnessError(
             f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
         )
+    fails = row.get("floor_fails", False)
+    if not isinstance(fails, bool) or (fails and "floor" not in row):
+        raise HarnessError(
+            f"{path}: {table}.{metric}.floor_fails is {fails!r}; write true or false, and true "
+            "only beside a floor"
+        )
     return Limit(
         relative=relative,
         absolute=absolute,
@@ -154,6 +163,8 @@ def _limit(
         against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
         evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
         min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
+        reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
+        floor_fails=fails,
     )
 
 

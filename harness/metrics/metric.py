@@ -7,8 +7,8 @@ packages add more by the entry point "voxgate.metrics". A metric is a pure funct
 cannot score.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.python310 import StrEnum
@@ -36,6 +36,18 @@ class Need(StrEnum):
     """The chunk boundaries that the engine reported."""
     EMPHASIS = "emphasis"
     """The word that the text marks as emphasised."""
+    SEGMENTS = "segments"
+    """The segments of a reel, and where the engine says that they stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenSegment:
+    """One segment of a reel as it should be heard, and its caption, in seconds."""
+
+    speaker: str
+    text: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,10 @@ class MetricInput:
     """Seconds from the start to each chunk boundary."""
     emphasis: str | None = None
     """The word of `text` that is to be emphasised."""
+    segments: tuple[SpokenSegment, ...] = ()
+    """Of a reel, in order."""
+    voices: Mapping[str, Recording] = field(default_factory=dict)
+    """Recordings of a reel's speakers, as far as the workload has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

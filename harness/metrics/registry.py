@@ -47,6 +47,7 @@ SYNTHESIS_TIME: tuple[Metric, ...] = (
 """The metrics of the synthesis time, as latencies and as rates."""
 SPEED: tuple[Metric, ...] = (
     *SYNTHESIS_TIME,
+    Metric(name="budget_share", unit="1", better="lower", version="1"),
     Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
     Metric(name="longest_gap_p50", unit="s", better="lower", version="1"),
     Metric(name="underruns", unit="1/min", better="lower", version="1"),
@@ -55,6 +56,7 @@ SPEED: tuple[Metric, ...] = (
     Metric(name="peak_rss", unit="bytes", better="lower", version="1"),
     Metric(name="peak_cuda_bytes", unit="bytes", better="lower", version="1"),
     Metric(name="energy_per_audio_s", unit="J", better="lower", version="1"),
+    Metric(name="in_process_drift", unit="1/100 calls", better="lower", version="1"),
 )
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
@@ -73,6 +75,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "dropouts": "faults",
         "levels": "faults",
         "prompt_leakage": "faults",
+        "reels": "reels",
     }
 )
 """Module of `voxgate.harness.metrics` -> the heading under which people look for its metrics."""

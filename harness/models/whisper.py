@@ -7,7 +7,7 @@ It does not know the reference text.
 
 Whisper's encoder works on 30 s, most of which is padding here. Padding always encodes to nearly the
 same features, so only the audio's own part is encoded and the rest is filled in from silence
-encoded once (see `_features`).
+encoded once (see `features`).
 """
 
 import importlib.metadata
@@ -127,10 +127,10 @@ class WhisperRecognizer:
         with torch.inference_mode():
             return [
                 result.text
-                for result in whisper.decode(self.model, self._features(pieces, seconds), options)
+                for result in whisper.decode(self.model, self.features(pieces, seconds), options)
             ]
 
-    def _features(self, pieces: Sequence[Audio], seconds: int) -> "torch.Tensor":
+    def features(self, pieces: Sequence[Audio], seconds: int) -> "torch.Tensor":
         """
         Return the encoder output [batch, 1500, width]: `seconds` of it from the audio, the
         rest from silence.

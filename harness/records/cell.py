@@ -34,11 +34,23 @@ Language = Annotated[
 ]
 
 
+SPEAKER = "speaker"
+"""The option whose value a segment of a reel names, and the recordings of a workload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSegment:
+    """One segment of a reel: a text and who speaks it."""
+
+    speaker: Name
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
     One text to synthesise. `id` is unique in its workload; options such as the speaker override the
-    cell's.
+    cell's. A request with segments is a reel: `text` then holds the texts of all of them.
     """
 
     id: RequestId
@@ -50,6 +62,8 @@ class Request:
     """Of a question: the request that says the same words as a statement."""
     emphasis: Annotated[str | None, OmitDefault()] = None
     """The word of the text that is to be emphasised."""
+    segments: Annotated[tuple[RequestSegment, ...], OmitDefault()] = ()
+    """Of a reel, in order; empty for a text of one speaker."""
 
     def marks(self) -> dict[str, str]:
         """
@@ -61,6 +75,12 @@ class Request:
             for name, value in marks.items()
             if value is not None and (name, value) != ("language", ENGLISH)
         }
+
+    def row(self) -> list[object]:
+        """Return all that the digest of a workload depends on."""
+        spoken = [[segment.speaker, segment.text] for segment in self.segments]
+        options = dict(sorted(self.options.items()))
+        return [self.id, self.text, options, *filter(None, [self.marks(), spoken])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +100,7 @@ class Workload:
         Return a digest of the texts and their options; the name and the reference recordings are
         not part of it.
         """
-        rows = [
-            [r.id, r.text, dict(sorted(r.options.items())), *filter(None, [r.marks()])]
-            for r in self.requests
-        ]
+        rows = [request.row() for request in self.requests]
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -139,7 +156,7 @@ class Cell:
         """
         Return the path of a recording of the requested voice; None where the workload has none.
         """
-        speaker = {**self.options, **request.options}.get("speaker")
+        speaker = {**self.options, **request.options}.get(SPEAKER)
         return None if speaker is None else self.workload.voices.get(str(speaker))
 
     def digest(self) -> str:

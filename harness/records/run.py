@@ -6,8 +6,9 @@ SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 
 carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
-6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. Older
-folders are read as ones that do not tell.
+6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
+2026-11, requests may carry `segments`, samples `captions`, the run `budget_s`. Older folders are
+read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from voxgate.harness.records.constraints import (
 from voxgate.harness.records.environment import RunEnvironment
 from voxgate.harness.records.measurement import Missing
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
@@ -70,6 +71,14 @@ class AudioChunk(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionTimes(Row):
+    """Where a segment of a reel stands in the audio, as the engine tells it, in seconds."""
+
+    start_s: Time
+    end_s: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """
     One synthesis. `wall_s` runs from the request to the last audio sample; `stages_s` is the part
@@ -102,6 +111,8 @@ class Iteration:
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
     """Chunks in the order of their arrival; None where they were not recorded."""
+    captions: Annotated[tuple[CaptionTimes, ...] | None, OmitDefault()] = None
+    """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +315,8 @@ class RunSpec:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    budget_s: Annotated[Length | None, OmitDefault()] = None
+    """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
     workload: Annotated[

@@ -12,11 +12,15 @@ from types import MappingProxyType
 
 from voxgate.harness.records.measurement import Measurement, Missing, Value, is_exact
 
-SCALES: Mapping[str, tuple[float, str]] = MappingProxyType({"bytes": (1 / 2**20, "MiB")})
+SCALES: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {"bytes": (1 / 2**20, "MiB"), "1/100 calls": (100.0, "% per 100 calls")}
+)
 """Base unit -> what to multiply with, and the unit that is shown."""
 SECONDS = (1000.0, "ms")
 PERCENT = (100.0, "%")
 PLAIN = 1.0
+SHARE_OF_BUDGET = "budget_share"
+"""Shown as met or missed."""
 ERRORS = ("wer", "cer", "wer_macro", "cer_macro", "wer_over_half")
 """Shown in percent."""
 FIXED: Mapping[str, int] = MappingProxyType(
@@ -57,6 +61,8 @@ def shown(measurement: Measurement, *, interval: bool = True) -> str:
         return MISSING
     if is_exact(measurement.unit, value):
         return "exact"
+    if measurement.metric == SHARE_OF_BUDGET:
+        return kept(value)
     scale, _ = _scale(measurement.metric, measurement.unit)
     decimals = _decimals(measurement.metric, value * scale)
     point = f"{value * scale:.{decimals}f}"
@@ -73,8 +79,21 @@ def shown_value(metric: str, unit: str, value: Value) -> str:
         return f"{MISSING}: {value.reason}"
     if is_exact(unit, value):
         return "exact"
+    if metric == SHARE_OF_BUDGET:
+        return kept(value)
     scale, _ = _scale(metric, unit)
     return f"{value * scale:.{_decimals(metric, value * scale)}f}"
+
+
+def kept(share: float) -> str:
+    """
+    Return whether a share of a budget keeps it.
+
+    >>> kept(0.784), kept(1.3), kept(1.0004)
+    ('met 0.78', 'missed 1.30', 'missed 1.0004')
+    """
+    near = f"{share:.2f}" if (share > 1.0) == (float(f"{share:.2f}") > 1.0) else f"{share:.5g}"
+    return f"{'met' if share <= 1.0 else 'missed'} {near}"
 
 
 def _scale(metric: str, unit: str) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from voxgate.harness.report.format import escaped
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
+    budget_line,
     columns,
     energy_line,
     floor_line,
@@ -33,6 +34,7 @@ def markdown(contents: Report) -> str:
         _table(table, columns(contents)),
         _remarks(table),
         escaped(energy_line(contents)),
+        escaped(budget_line(contents)),
         escaped(floor_line(contents)),
         escaped(gain_line(contents)),
         _hint(contents),

@@ -37,6 +37,7 @@ from voxgate.harness.report.run_page import (
 )
 from voxgate.harness.report.tables import (
     TableRow,
+    budget_line,
     columns,
     energy_line,
     floor_line,
@@ -90,7 +91,9 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         gain=gain_text(contents),
         charts=tuple(map(_inlined, contents.tradeoffs)),
         environment=flat_facts(facts_of(run.environment)),
-        remarks=tuple(filter(None, (energy_line(contents), floor_line(contents)))),
+        remarks=tuple(
+            filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
+        ),
         next_step=next_step(contents),
         excluded=run.excluded,
         player=run_player(run, takes_of),

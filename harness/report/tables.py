@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
-from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
@@ -48,6 +49,21 @@ COLUMNS = (
 
 METERED = TableColumn(metric=ENERGY, title="J per audio s", interval=False, rank=9)
 """Shown where any cell has a value: most machines have no power meter."""
+DRIFTING = TableColumn(metric=DRIFT, title="drift %/100", interval=True, rank=10)
+"""Shown where the later calls of any cell are slower than its limit allows."""
+BUDGETED = (
+    TableColumn(metric=BUDGET, title="budget", interval=False, rank=1),
+    TableColumn(metric="cold_start", title="cold ms", interval=False, rank=5),
+)
+"""
+Shown where the suite has a budget: whether a warm request keeps it, and the first one of a process
+from its start.
+"""
+OF_REELS = (
+    TableColumn(metric="caption_drift", title="captions ms", interval=False, rank=6),
+    TableColumn(metric="speaker_confusion", title="confused", interval=False, rank=7),
+)
+"""Shown where any cell speaks reels."""
 EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)
 """Verdicts whose reason names what the deciding metrics lack."""
 UNREMARKABLE = ("quiet", "unknown")
@@ -73,7 +89,30 @@ class TableRow:
 
 def columns(contents: Report) -> tuple[TableColumn, ...]:
     """Return the columns of the table."""
-    return (*COLUMNS, METERED) if energy_line(contents) else COLUMNS
+    every = chain.from_iterable(contents.measurements.values())
+    measured = {each.metric for each in every}
+    budgeted = BUDGETED if contents.run.budget_s is not None else ()
+    of_reels = tuple(each for each in OF_REELS if each.metric in measured)
+    metered = (METERED,) if energy_line(contents) else ()
+    drifting = (DRIFTING,) if _is_drifting(contents) else ()
+    return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *of_reels, *metered, *drifting)
+
+
+def _is_drifting(contents: Report) -> bool:
+    verdicts = chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
+    return any(
+        verdict.metric == DRIFT and verdict.verdict is Verdict.REGRESSED for verdict in verdicts
+    )
+
+
+def budget_line(contents: Report) -> str:
+    """Return the suite's budget; empty where it has none."""
+    budget_s = contents.run.budget_s
+    return (
+        ""
+        if budget_s is None
+        else f"budget: {budget_s:g} s of wall time for a request, warm; beside it the share used"
+    )
 
 
 def energy_line(contents: Report) -> str:

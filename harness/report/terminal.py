@@ -26,6 +26,7 @@ from voxgate.harness.report.format import GAP, plain, plain_columns
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
+    budget_line,
     columns,
     energy_line,
     floor_line,
@@ -63,6 +64,7 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
     lines += _table(table, columns(contents), width)
+    lines += [Text(line) for line in _wrapped(budget_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]

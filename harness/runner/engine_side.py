@@ -27,7 +27,9 @@ from voxgate.harness.runner.opened_files import (
 )
 from voxgate.harness.runner.stage_profile import profile_stages
 from voxgate.harness.runner.timing import (
+    Captions,
     Timing,
+    captions_of,
     freeze_gc,
     joins_of,
     no_garbage_collection,
@@ -45,6 +47,7 @@ from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.protocol import Options, Target
 from voxgate.harness.targets.registry import make_target
 from voxgate.harness.targets.slowdown import slow_down_of
+from voxgate.harness.targets.witness import with_precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,10 @@ class EngineSide(Protocol):
     @property
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:
         """Of its last audio; None where it does not tell."""
+
+    @property
+    def captions(self) -> Captions:
+        """Of its last audio, if that is a reel."""
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Return the watch over its process; None where that cannot be read from here."""
@@ -131,6 +138,11 @@ class EngineHere:
         """Of the target."""
         return joins_of(self._target)
 
+    @property
+    def captions(self) -> Captions:
+        """Of the target."""
+        return captions_of(self._target)
+
     def load(self, age_s: float) -> LoadTimes:
         """Import, make and load the target; a scripted one tells how long that takes."""
         start_s = self._clock.seconds()
@@ -164,8 +176,8 @@ class EngineHere:
         return self._target.settled()
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """Observe the target."""
-        return self._target.observe(request)
+        """Observe the target, and what it computes in."""
+        return with_precision(self._target, self._cell, request, self._target.observe(request))
 
     def profile(self, request: Request) -> StageProfile:
         """Profile the target's stages."""
@@ -260,6 +272,7 @@ class EngineThere:
         self.virtual = False
         self.sample_rate_hz = 1
         self.chunk_boundaries_s: tuple[float, ...] | None = None
+        self.captions: Captions = None  # a reel is refused before it starts
 
     def watch(self, cpu: int | None) -> DisturbanceWatch | None:
         """Watch the interpreter, where it has a number here."""
@@ -380,11 +393,5 @@ def engine_side(
 
 
 def _plain(request: Request) -> dict[str, Any]:
-    return {
-        "id": request.id,
-        "text": request.text,
-        "options": dict(request.options),
-        "language": request.language,
-        "statement": request.statement,
-        "emphasis": request.emphasis,
-    }
+    names = ("id", "text", "language", "statement", "emphasis")
+    return {**{name: getattr(request, name) for name in names}, "options": dict(request.options)}

@@ -50,6 +50,7 @@ def header_of_suite(
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
         judge=suite.judge,
+        budget_s=float(suite.budget_s) or None,
     )
 
 

@@ -13,8 +13,14 @@ from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (
     AudioChunk,
+    CaptionTimes,
 )
 from voxgate.harness.targets.protocol import Target
+
+Captions = tuple[CaptionTimes, ...] | None
+"""Of a reel; None where the engine does not tell, and for a text."""
+CAPTION_SLACK_S = 0.001
+"""By which a caption may end after its audio: captions are often rounded to milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,37 @@ def joins_of(target: Target) -> tuple[float, ...] | None:
     """Return where the target joined the chunks of its last synthesis; None where it is silent."""
     boundaries_s = target.chunk_boundaries_s
     return None if boundaries_s is None else tuple(map(float, boundaries_s))
+
+
+def captions_of(target: Target) -> Captions:
+    """Return the captions of the target's last synthesis; None where it is silent."""
+    captions_s = target.captions_s
+    if captions_s is None:
+        return None
+    return tuple(CaptionTimes(start_s=float(start), end_s=float(end)) for start, end in captions_s)
+
+
+def check_captions(
+    request: Request, captions: Sequence[CaptionTimes] | None, audio_s: float
+) -> tuple[CaptionTimes, ...] | None:
+    """
+    Return the captions of a reel; None where the engine does not tell, and for a text. Raises
+    ValueError for captions that cannot be of this audio.
+    """
+    if captions is None or not request.segments:
+        return None
+    if len(captions) != len(request.segments):
+        raise ValueError(
+            f"request {request.id} has {len(request.segments)} segments, and the engine gave "
+            f"{len(captions)} captions"
+        )
+    for number, caption in enumerate(captions, start=1):
+        if not 0.0 <= caption.start_s < caption.end_s <= audio_s + CAPTION_SLACK_S:
+            raise ValueError(
+                f"request {request.id}: caption {number} is from {caption.start_s:.3f} to "
+                f"{caption.end_s:.3f} s, and the audio lasts {audio_s:.3f} s"
+            )
+    return tuple(captions)
 
 
 def freeze_gc() -> None:

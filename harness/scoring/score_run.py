@@ -13,7 +13,7 @@ from pathlib import Path
 
 from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.machine.profiles import cpu_count
-from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.metric import Need, SpokenSegment
 from voxgate.harness.metrics.registry import GOLDEN, check_selection, entry, select_metrics
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Cell, Request
@@ -33,6 +33,7 @@ TAKES_DIFFER = Missing("the engine has no seed, and its takes differ", MissingKi
 The reason why audio is compared with no other recording: two performances of one text are two
 performances.
 """
+NO_CAPTIONS = Missing("the engine does not tell where the segments of the reel stand")
 NO_STATEMENT = "there is no audio of the statement that it is held against"
 MOST_WORKERS = 4
 """Scoring processes; each may hold a recogniser and the models of other metrics, about 1.2 GB."""
@@ -227,6 +228,32 @@ def _job(
         else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
         joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
+        segments=_segments(request, iterations[cell.slug, request.id]),
+        voices=_voices(run, cell, request),
+    )
+
+
+def _voices(run: Run, cell: Cell, request: Request) -> tuple[tuple[str, Path], ...]:
+    """Return the recordings of a reel's speakers, as far as the workload has them."""
+    speaking = {segment.speaker for segment in request.segments}
+    recorded = sorted(speaking & set(cell.workload.voices))
+    return tuple((each, Path(run.folder) / cell.workload.voices[each]) for each in recorded)
+
+
+def _segments(request: Request, iteration: Iteration) -> tuple[SpokenSegment, ...] | Missing | None:
+    """Return the segments of a reel with their captions; None for a text."""
+    if not request.segments:
+        return None
+    if iteration.captions is None:
+        return NO_CAPTIONS
+    return tuple(
+        SpokenSegment(
+            speaker=segment.speaker,
+            text=segment.text,
+            start_s=caption.start_s,
+            end_s=caption.end_s,
+        )
+        for segment, caption in zip(request.segments, iteration.captions, strict=True)
     )
 
 
@@ -267,7 +294,11 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
 
     Other recordings yield other numbers.
     """
-    files = sorted({job.voice for job in jobs if job.voice is not None and job.voice.is_file()})
+    jobs = list(jobs)
+    named = {job.voice for job in jobs if job.voice is not None}
+    for job in jobs:
+        named |= {path for _, path in job.voices}
+    files = sorted(path for path in named if path.is_file())
     if not files:
         return dict(versions)
     digest = files_sha256(*files)[:8]
@@ -279,4 +310,4 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
 
 def _needs_voice(name: str) -> bool:
     source = entry(name).source
-    return source is not None and source.need is Need.VOICE
+    return source is not None and source.need in (Need.VOICE, Need.SEGMENTS)

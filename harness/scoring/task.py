@@ -16,7 +16,7 @@ import numpy as np
 
 from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.metric import MetricInput, SpokenSegment
 from voxgate.harness.metrics.registry import entry
 from voxgate.harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
@@ -37,6 +37,9 @@ class AudioTask:
     language: str = "en"
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    segments: tuple[SpokenSegment, ...] = ()
+    voices: tuple[tuple[str, Path], ...] = ()
+    """(speaker, recording) of a reel."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -45,7 +48,7 @@ class AudioTask:
             path
             for path in (self.audio, self.reference, self.voice, self.statement)
             if path is not None
-        )
+        ) + tuple(path for _, path in self.voices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,12 @@ def _subject(task: AudioTask) -> MetricInput:
         statement=recording_of(task.statement),
         joins_s=task.joins_s,
         emphasis=task.emphasis,
+        segments=task.segments,
+        voices={
+            speaker: recording
+            for speaker, path in task.voices
+            if (recording := recording_of(path)) is not None
+        },
     )
 
 

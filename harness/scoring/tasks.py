@@ -15,7 +15,7 @@ import numpy as np
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.metric import Need, SpokenSegment
 from voxgate.harness.metrics.registry import MetricSpec, entry, full_version, installed
 from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.scoring.cache import cache_key
@@ -56,11 +56,14 @@ class AudioJob:
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    segments: tuple[SpokenSegment, ...] | Missing | None = None
+    voices: tuple[tuple[str, Path], ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file that may be read."""
-        paths = (self.path, self.reference, self.golden, self.voice, self.statement)
+        voices = (path for _, path in self.voices)
+        paths = (self.path, self.reference, self.golden, self.voice, self.statement, *voices)
         return tuple(path for path in paths if isinstance(path, Path))
 
 
@@ -119,6 +122,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     text = [task.text, task.language] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
+    reel = [repr([task.segments, [s for s, _ in task.voices]])] if task.segments else []
     kinds = [KINDS_SINCE] if task.reference is not None else []
     return cache_key(
         task.metric,
@@ -127,6 +131,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
         *text,
         *joins,
         *stressed,
+        *reel,
         *kinds,
     )
 
@@ -138,6 +143,7 @@ def _is_applicable(need: Need, job: AudioJob) -> bool:
         Need.STATEMENT: job.statement is not None,
         Need.JOINS: bool(job.joins_s),
         Need.EMPHASIS: job.emphasis is not None,
+        Need.SEGMENTS: job.segments is not None,
     }
     return offered.get(need, True)
 
@@ -160,6 +166,8 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
         )
     elif source.need is Need.EMPHASIS:
         inputs |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
+    elif source.need is Need.SEGMENTS:
+        inputs |= {"segments": job.segments, "voices": job.voices, "language": job.language}
     elif source.need is not Need.NOTHING:
         field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[
             source.need

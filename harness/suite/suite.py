@@ -55,8 +55,9 @@ class Suite:
     `{"nfe_steps": 4, "because": "never shipped"}`; `because=` gives the reason of the entries that
     have none. `repeats` counts fresh processes per cell, `iterations` the passes through the
     workload that each of them measures; a process that has measured for less than `min_time_s` then
-    adds whole passes. `metrics` chooses what is scored of the audio, by name (all that apply, if
-    not given); `conditions` such as "telephone" have it scored once more as it is heard that way;
+    adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
+    shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
+    apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
     `judge` names who writes down what is said. `environment` is where a Python target runs, if that
     is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
     or the words that start an interpreter. Speeds are always measured. `name` and `question` come
@@ -85,6 +86,7 @@ class Suite:
     repeats: int = 3
     iterations: int = 1
     min_time_s: float = 0.0
+    budget_s: float = 0.0
     metrics: Sequence[str] | None = None
     conditions: Sequence[str] = ()
     judge: str = OPENAI
@@ -101,8 +103,9 @@ class Suite:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
         if self.repeats > MOST_ROUNDS:
             raise HarnessError(f"repeats must be at most {MOST_ROUNDS}, not {self.repeats}")
-        if not isinstance(self.min_time_s, int | float) or not 0.0 <= self.min_time_s < math.inf:
-            raise HarnessError(f"min_time_s must be seconds, 0 or more, not {self.min_time_s!r}")
+        for what, time_s in (("min_time_s", self.min_time_s), ("budget_s", self.budget_s)):
+            if not isinstance(time_s, int | float) or not 0.0 <= time_s < math.inf:
+                raise HarnessError(f"{what} must be seconds, 0 or more, not {time_s!r}")
         for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
             if names is not None and not _is_list(names, str):
                 raise HarnessError(f"{what} must be a list of names, not {names!r}")
@@ -267,10 +270,7 @@ def _product(axes: Mapping[str, Sequence[Option]]) -> list[dict[str, Option]]:
 def _in_order(
     cells: Sequence[Mapping[str, Option]], axes: Mapping[str, object]
 ) -> list[dict[str, Option]]:
-    """
-    Name options in one order in all cells, that of their first appearance, so that slugs read
-    alike.
-    """
+    """Name options in the order of their first appearance, so that slugs read alike."""
     order = list(dict.fromkeys([*axes, *itertools.chain.from_iterable(cells)]))
     return [{name: cell[name] for name in order if name in cell} for cell in cells]
 
@@ -302,9 +302,7 @@ def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
 
 
 def _check_shapes(suite: Suite) -> None:
-    """
-    Raise HarnessError for a field that is not even of its kind; what it holds is looked at later.
-    """
+    """Raise HarnessError for a field that is not even of its kind, whatever it holds."""
     for what in TEXTS:
         if not isinstance(getattr(suite, what), str):
             kind = "text" if what in ("because", "question") else "a name"

@@ -5,7 +5,8 @@ file by its path.
 A file is a list of `[[request]]` tables with `id` and `text`. Of the further keys `language`,
 `statement` and `emphasis` say something about the text (`cell.Request`); every other one is an
 option of that request. A table `[voices]` names, for values of the option `speaker`, a recording of
-that speaker, relative to the file.
+that speaker, relative to the file. A request with `[[request.segment]]` tables, each with `speaker`
+and `text`, is a reel, and has no text of its own.
 """
 
 import os
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Request, Workload
+from voxgate.harness.records.cell import SPEAKER, Request, RequestSegment, Workload
 from voxgate.harness.records.documents import parse_toml
 
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis")
 """Keys of a request that are no options of the engine."""
+SEGMENT = "segment"
+"""Key of a request under which the segments of a reel stand."""
+SPEAKER_NAME = r"[A-Za-z0-9._-]+"
 LANGUAGE = r"[a-z]{2,3}([-_][A-Za-z0-9]+)*"
 
 
@@ -98,7 +102,7 @@ def _voices(path: Path, table: object) -> dict[str, str]:
         raise HarnessError(f"{path}: [voices] must map speakers to audio files, not {table!r}")
     voices = {speaker: path.parent / file for speaker, file in table.items()}
     for speaker, file in voices.items():
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", speaker):  # it becomes a file name
+        if not re.fullmatch(SPEAKER_NAME, speaker):  # it becomes a file name
             raise HarnessError(
                 f"{path}: voices.{speaker}: the name of a speaker holds letters, digits, '.', '_', "
                 "'-' only"
@@ -112,10 +116,12 @@ def _voices(path: Path, table: object) -> dict[str, str]:
 
 
 def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
-    name, text = table.get("id"), table.get("text")
+    name = table.get("id")
     # it becomes a file name
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_-]+", name):
         raise HarnessError(f"{path}, request {number}: id must be text of [a-z0-9_-], not {name!r}")
+    segments = _segments(path, name, table)
+    text = table.get("text") if not segments else " ".join(each.text for each in segments)
     if not isinstance(text, str) or not text.strip():
         raise HarnessError(f"{path}, request {name}: text must be text to speak, not {text!r}")
     marks = {key: _mark(path, name, key, table[key]) for key in MARKS if key in table}
@@ -126,13 +132,43 @@ def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
             f"{path}, request {name}: emphasis is {marks['emphasis']!r}, which is no word of its "
             "text"
         )
-    options = {key: value for key, value in table.items() if key not in ("id", "text", *MARKS)}
+    known = ("id", "text", SEGMENT, *MARKS)
+    options = {key: value for key, value in table.items() if key not in known}
     for key, value in options.items():
         if not isinstance(value, str | int | float | bool):
             raise HarnessError(
                 f"{path}, request {name}: {key} must be one word or number, not {value!r}"
             )
-    return Request(id=name, text=text, options=options, **marks)
+    return Request(id=name, text=text, options=options, segments=segments, **marks)
+
+
+def _segments(path: Path, name: str, table: Mapping[str, Any]) -> tuple[RequestSegment, ...]:
+    """Return the segments of a reel; none for a text. Raises HarnessError."""
+    if SEGMENT not in table:
+        return ()
+    rows, where = table[SEGMENT], f"{path}, request {name}"
+    if not isinstance(rows, list) or not rows or {"text", SPEAKER, "emphasis"} & set(table):
+        raise HarnessError(
+            f"{where} is a reel: it holds one or more [[request.segment]] tables, and neither "
+            "text, speaker nor emphasis of its own"
+        )
+    return tuple(
+        _segment(f"{where}, segment {number}", row) for number, row in enumerate(rows, start=1)
+    )
+
+
+def _segment(where: str, row: object) -> RequestSegment:
+    if not isinstance(row, Mapping) or set(row) != {SPEAKER, "text"}:
+        raise HarnessError(f"{where} must hold speaker and text, and nothing besides, not {row!r}")
+    speaker, text = row[SPEAKER], row["text"]
+    if not isinstance(speaker, str) or not re.fullmatch(SPEAKER_NAME, speaker):
+        raise HarnessError(
+            f"{where}: the name of a speaker holds letters, digits, '.', '_', '-' only, not "
+            f"{speaker!r}"
+        )
+    if not isinstance(text, str) or not text.strip():
+        raise HarnessError(f"{where}: text must be text to speak, not {text!r}")
+    return RequestSegment(speaker=speaker, text=text)
 
 
 def _mark(path: Path, name: str, key: str, value: object) -> str:

@@ -4,7 +4,7 @@ the worker does both.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -65,6 +65,19 @@ class Target(ABC):
     Seconds from the start of the last synthesis to each place where two chunks meet; such places
     are searched for clicks. Default: unknown.
     """
+    captions_s: Sequence[tuple[float, float]] | None = None
+    """
+    Of a reel: start and end of each segment in the audio of the last synthesis, in seconds.
+    Default: unknown.
+    """
+
+    @classmethod
+    def speaks_reels(cls, cell: Cell) -> bool:
+        """
+        Whether requests with segments can be spoken, each segment by its speaker. Default: they
+        cannot.
+        """
+        return False
 
     @classmethod  # noqa: B027  (optional)
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -153,6 +166,11 @@ class ForwardingTarget(Target):
     def chunk_boundaries_s(self) -> tuple[float, ...] | None:  # type: ignore[override]
         """Of the other target."""
         return self._inner.chunk_boundaries_s
+
+    @property
+    def captions_s(self) -> Sequence[tuple[float, float]] | None:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.captions_s
 
     @property
     def claimed_stages_s(self) -> Mapping[str, float]:  # type: ignore[override]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.records.cell import SPEAKER, Cell, Option
 from voxgate.harness.targets.adapter import adapted, option_check_of
 from voxgate.harness.targets.command.files import find_program
 from voxgate.harness.targets.other_python.probe import check_there, environment_facts, options_of
@@ -98,6 +98,7 @@ def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
     """
     for word in {cell.command.words[0] for cell in cells if cell.command is not None}:
         find_program(word, Path())
+    _check_reels(cells)
     facts: dict[str, object] = {}
     for target, environment in dict.fromkeys((cell.target, cell.environment) for cell in cells):
         asked = options_of(
@@ -110,6 +111,33 @@ def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
         for pipeline, options in asked:
             check_options(target, pipeline, options)
     return facts
+
+
+def _check_reels(cells: Sequence[Cell]) -> None:
+    """Raise HarnessError for a reel that its target cannot speak."""
+    for cell in cells:
+        reel = next((request for request in cell.workload.requests if request.segments), None)
+        if reel is None:
+            continue
+        which = f"request {reel.id} of workload {cell.workload.name} is a reel"
+        if SPEAKER in cell.options:
+            raise HarnessError(
+                f"{which}, whose segments name their speakers; remove the option {SPEAKER}"
+            )
+        if not _speaks_reels(cell):
+            where = " with environment=" if cell.environment else f" (pipeline {cell.pipeline})"
+            raise HarnessError(
+                f"{which}, and target {cell.target!r}{where} speaks no reels; use a workload "
+                "without segments, or a target that does (docs/reels.md)"
+            )
+
+
+def _speaks_reels(cell: Cell) -> bool:
+    if cell.environment:
+        return False
+    factory = _factory(cell.target)
+    ours = isinstance(factory, type) and issubclass(factory, Target)
+    return ours and bool(factory.speaks_reels(cell))
 
 
 def _check_elsewhere(target: str) -> None:

@@ -9,7 +9,8 @@ changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
 ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the
 whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
 itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines have no
-seed, and their audio differs each time where no cell asks for one.
+seed, and their audio differs each time where no cell asks for one; `captions_beyond_s` is added to
+the end of each caption of a reel.
 """
 
 import errno
@@ -20,6 +21,7 @@ import random
 import signal
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +90,13 @@ class ScriptedTarget(Target):
         self._requested: dict[str, Option] = {}
         self._script: dict[str, Any] = {}
         self._count = 0
+        self.captions_s: tuple[tuple[float, float], ...] | None = None
+        """Of a reel: its segments are equally long."""
+
+    @classmethod
+    def speaks_reels(cls, cell: Cell) -> bool:
+        """Any pipeline does, except one that is called `mute`."""
+        return cell.pipeline != "mute"
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -135,7 +144,8 @@ class ScriptedTarget(Target):
         if self._is_seedless():
             options["seed"] = int.from_bytes(os.urandom(4), "big")
             options["audio_s"] *= 1.0 + 0.004 * (options["seed"] % 5 - 2)
-        audio = _hum(options, request, self._script.get("click", 0.0))
+        audio = _spoken(options, request, self._script.get("click", 0.0))
+        self.captions_s = self._captions_s(request, len(audio) / RATE_HZ)
         if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:
             audio[0] += 1e-3 * self._count
         if options["fault"] == "not finite":
@@ -191,6 +201,15 @@ class ScriptedTarget(Target):
             self._options["fault"] != "unsettled" and self._count > self._options["compile"]
         )
 
+    def _captions_s(
+        self, request: Request, audio_s: float
+    ) -> tuple[tuple[float, float], ...] | None:
+        count = len(request.segments)
+        if not count:
+            return None
+        each_s, beyond_s = audio_s / count, float(self._script.get("captions_beyond_s", 0.0))
+        return tuple((i * each_s, (i + 1) * each_s + beyond_s) for i in range(count))
+
     def _is_seedless(self) -> bool:
         return bool(self._script.get("seedless")) and "seed" not in self._requested
 
@@ -225,6 +244,23 @@ def _read_script() -> dict[str, Any]:
         return {}
     script: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     return script
+
+
+def _spoken(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
+    """Return the hum of a text, or those of a reel's segments in a row, as long together."""
+    if not request.segments:
+        return _hum(options, request, click)
+    each_s = options["audio_s"] / len(request.segments)
+    return np.concatenate(
+        [
+            _hum(
+                {**options, "speaker": segment.speaker, "audio_s": each_s},
+                replace(request, text=segment.text),
+                click,
+            )
+            for segment in request.segments
+        ]
+    )
 
 
 def _hum(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:

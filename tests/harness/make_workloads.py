@@ -28,7 +28,9 @@ TEXTS = (
 )
 """Of the workload "paragraphs": a paragraph or two of sentences each."""
 VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
-WITH_VOICES = ("questions", "one-voice")
+WITH_VOICES = ("questions", "one-voice", "reel")
+REEL = (13, 18, 37, 40, 23, 2, 85, 44, 101, 90, 111, 144, 137, 152, 189)
+"""Fifteen segments in which two voices take turns: half a minute and a little more."""
 CHOICE = {
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
@@ -47,6 +49,7 @@ CHOICE = {
         "Four long texts of a paragraph or two, two voices: what streaming and batching are about.",
         (),
     ),
+    "reel": ("One reel of 15 segments, in which two voices take turns.", REEL),
 }
 
 
@@ -56,6 +59,8 @@ def workload_text(name: str) -> str:
     tables = [table for number in numbers for table in _tables(number, name)]
     if name in WITH_VOICES:
         tables = [VOICES, *tables]
+    if name == "reel":
+        tables = [VOICES, '[[request]]\nid = "reel"\n', *map(_segment, numbers)]
     if name == "paragraphs":
         tables = [
             _table(f"p{number:03}", _long_text(number), number)
@@ -78,6 +83,13 @@ def _tables(number: int, workload: str) -> list[str]:
         told,
         _table(f"q{number:03}", f"{sentence.removesuffix('.')}?", number, f"u{number:03}"),
     ]
+
+
+def _segment(number: int) -> str:
+    return (
+        f'[[request.segment]]\nspeaker = "{SPEAKERS[number % 2]}"\n'
+        f"text = {json.dumps(_sentence(number))}\n"
+    )
 
 
 def _sentence(number: int) -> str:

@@ -34,6 +34,7 @@ PACKAGE = "chatterbox-tts"
 EXACT = {"fp32", "fp32, static", "fp32, no cache", PACKAGE}
 SIZES = {"width": 1024, "hidden": 4096, "text_tokens": 704, "name": "speed", "seed": 3}
 READ_BYTES = 2**29
+WARM_UP_TOKENS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +139,17 @@ def ask(process: "subprocess.Popen[str]", tokens: int) -> Turn:
 def run_rounds(
     folder: Path, python: Path, ways: list[str], tokens: int, rounds: int
 ) -> dict[str, list[Turn]]:
-    """Let all ways take turns; the first round is a warm-up and not returned."""
-    processes = {way: start(folder, python, way) for way in ways}
+    """Start all ways, one after the other, warm them up, and let them take turns."""
+    processes: dict[str, subprocess.Popen[str]] = {}
     turns: dict[str, list[Turn]] = {way: [] for way in ways}
     try:
-        for number in range(rounds + 1):
+        for way in ways:
+            processes[way] = start(folder, python, way)
+            # loading takes twice the memory of the weights, so not all at once
+            ask(processes[way], WARM_UP_TOKENS)
+        for number in range(rounds):
             for way in ways if number % 2 else reversed(ways):
-                turn = ask(processes[way], tokens if number else min(tokens, 3))
-                if number:
-                    turns[way].append(turn)
+                turns[way].append(ask(processes[way], tokens))
     finally:
         for process in processes.values():
             process.communicate()

@@ -49,6 +49,16 @@ class Hello:
     """It will claim how long each of these took."""
     effective: Mapping[str, Option] = field(default_factory=dict)
     """Options as it claims to have resolved them."""
+    reels: bool = False
+    """It speaks requests with segments, each by its speaker, and tells where each one stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenCaption:
+    """Where a segment of a reel stands in the audio, in seconds."""
+
+    start_s: Time
+    end_s: Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,8 @@ class Reply:
     error: str | None = None
     stages_s: Mapping[str, Time] = field(default_factory=dict)
     effective: Mapping[str, Option] = field(default_factory=dict)
+    captions: tuple[SpokenCaption, ...] | None = None
+    """Of a reel: where each segment stands."""
 
 
 class LineEngine:
@@ -96,13 +108,15 @@ class LineEngine:
         if self._pending:
             raise self._bad(f"went on behind its answer, with {self._pending[:SHOWN_BYTES]!r}")
         wav = self._folders.fresh() / "speech.wav"
-        asked = {
+        asked: dict[str, object] = {
             "id": request.id,
             "text": request.text,
             "language": request.language,
             "options": dict(values),
             "wav": str(wav),
         }
+        if request.segments:
+            asked["segments"] = [{"speaker": s.speaker, "text": s.text} for s in request.segments]
         self._program.write(json.dumps(asked).encode() + b"\n")
         yield from self._answer(wav)
 

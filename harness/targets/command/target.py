@@ -11,7 +11,7 @@ claim of the program counts against it where it contradicts the request, and nev
 beside that are the facts of its process: arguments as the system has them, threads, memory, audio.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -50,6 +50,18 @@ class CommandTarget(Target):
         self._values: dict[str, Option] = {}
         self._files: dict[str, Option] = {}
         self._tree = TreeLook()
+
+    @classmethod
+    def speaks_reels(cls, cell: Cell) -> bool:
+        """Whether the program stays alive; its first line then tells whether it speaks them."""
+        return cell.command is not None and cell.command.protocol == "lines"
+
+    @property
+    def captions_s(self) -> Sequence[tuple[float, float]] | None:  # type: ignore[override]
+        """Captions as the program claims them of its last answer."""
+        if isinstance(self._engine, OneShot) or self._engine.last.captions is None:
+            return None
+        return tuple((each.start_s, each.end_s) for each in self._engine.last.captions)
 
     def load(self, cell: Cell, defaults: Options) -> None:
         """
@@ -147,7 +159,13 @@ class CommandTarget(Target):
         return values
 
     def _check_known(self, engine: LineEngine) -> None:
-        """Raise HarnessError for an option that neither the command nor the program takes."""
+        """Raise HarnessError for a reel or an option that the program does not take."""
+        if not engine.hello.reels and any(each.segments for each in self._cell.workload.requests):
+            engine.close()
+            raise HarnessError(
+                'the program speaks no reels: its first line does not hold "reels": true; use a '
+                "workload without segments"
+            )
         if engine.hello.options is None:
             return
         extras = chain.from_iterable(request.options for request in self._cell.workload.requests)

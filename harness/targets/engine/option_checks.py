@@ -317,6 +317,14 @@ def _batch(options: Options, seen: SynthesisObservation) -> Observation:
     )
 
 
+def _batch_by(options: Options, seen: SynthesisObservation) -> Observation:
+    return Observation(
+        observed=f"{' + '.join(map(str, seen.together))} chunks in their order",
+        in_effect=sum(seen.together) == len(seen.phone_ids),
+        reason="a text alone is spoken in its order, whatever is asked; a reel is grouped",
+    )
+
+
 def _reference(options: Options, seen: SynthesisObservation) -> Observation:
     observed, in_effect = recording_seen(options, seen.prompt, SAMPLE_RATE_HZ, LOG_FLOOR)
     return Observation(
@@ -356,6 +364,7 @@ CHECKS: Mapping[str, Check] = {
     "chunk_characters": _chunk_characters,
     "first_chunk_characters": _first_chunk_characters,
     "batch": _batch,
+    "batch_by": _batch_by,
     "runtime_acoustic": _runtime_acoustic,
     "runtime_vocoder": _runtime_vocoder,
     "quantized_stages": _quantized_stages,

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from voxgate.engine.pipelines.pipeline import Pipeline
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import StageWork
+from voxgate.harness.targets.engine.reels import synthesize_whole
 from voxgate.harness.targets.protocol import IsolatedStage, StageWatch
 
 TRANSFER = "transfer"
@@ -88,7 +89,7 @@ def synthesize_and_isolate(
         for stage, keeper in keepers.items():
             pipeline.replace_callable(stage, keeper)
         with nullcontext() if transfers is None else transfers:
-            pipeline.synthesize(request.text, request.options, watch)
+            synthesize_whole(pipeline, request, watch)
     finally:
         for stage, model in originals.items():
             pipeline.replace_callable(stage, model)

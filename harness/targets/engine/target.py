@@ -8,9 +8,9 @@ imported at `load`, not before. Which pipeline it is decides the engine's regist
 gets, `observers`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,16 @@ class EngineTarget(Target):
         """Options that the profile and the cell name."""
         self.chunk_boundaries_s: tuple[float, ...] = ()
         """Both ends of every crossfade of the last synthesis."""
+        self.captions_s: tuple[tuple[float, float], ...] | None = None
+        """Of every segment of the last synthesis, if that was a reel."""
         self._graphs = 0
+
+    @classmethod
+    def speaks_reels(cls, cell: Cell) -> bool:
+        """Whether the speaker of the cell's pipeline can change with every text."""
+        from voxgate.engine.config.reels import reel_pipelines
+
+        return cell.pipeline in reel_pipelines()
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -93,6 +102,10 @@ class EngineTarget(Target):
         """Stream the audio of one request."""
         from voxgate.engine.errors import EngineError
 
+        if request.segments:
+            yield self._reel(request, watch)
+            return
+        self.captions_s = None
         lengths = []
         try:
             for chunk in self.pipeline.stream(request.text, request.options, watch):
@@ -103,6 +116,18 @@ class EngineTarget(Target):
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
+
+    def _reel(self, request: Request, watch: StageWatch) -> np.ndarray:
+        from voxgate.engine.errors import EngineError
+        from voxgate.harness.targets.engine.reels import synthesize_reel
+
+        try:
+            reel = synthesize_reel(self.pipeline, request, watch)
+        except EngineError as error:
+            raise HarnessError(f"request {request.id}: {error}") from None
+        self.captions_s = tuple((caption.start_s, caption.end_s) for caption in reel.captions)
+        self.chunk_boundaries_s = tuple(joins_of(self.captions_s))
+        return reel.audio
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""
@@ -115,6 +140,11 @@ class EngineTarget(Target):
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Run one synthesis under observation; check requested options, and defaults likewise."""
+        if request.segments:
+            from voxgate.harness.targets.engine.reels import check_reel, longest_segment
+
+            checks = self.observe(longest_segment(request))
+            return check_reel(self.pipeline, request, checks)
         from voxgate.harness.targets.engine.observer_registry import check_effects, observer_of
 
         config = type(self.pipeline.config)
@@ -139,6 +169,12 @@ class EngineTarget(Target):
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs
+
+
+def joins_of(captions_s: Sequence[tuple[float, float]]) -> Iterator[float]:
+    """Yield both ends of every pause between two segments; one where a crossfade joins them."""
+    for (_, end_s), (start_s, _) in pairwise(captions_s):
+        yield from sorted({end_s, start_s})
 
 
 def _registry() -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Cell, Option
+from voxgate.harness.records.cell import SPEAKER, Cell, Option
 from voxgate.harness.targets.other_python.connection import (
     EngineAbroadError,
     EngineLaunch,
@@ -75,7 +75,11 @@ def options_of(cells: Iterable[Cell]) -> list[tuple[str, dict[str, Option]]]:
     """Return each different (pipeline, options) of cells and of their requests."""
     asked: dict[str, tuple[str, dict[str, Option]]] = {}
     for cell in cells:
-        extras = {tuple(sorted(request.options.items())) for request in cell.workload.requests}
+        requests = cell.workload.requests
+        extras = {tuple(sorted(request.options.items())) for request in requests}
+        for request in requests:
+            speakers = {segment.speaker for segment in request.segments}
+            extras |= {tuple(sorted({**request.options, SPEAKER: s}.items())) for s in speakers}
         for extra in sorted(extras, key=str):
             options = {**cell.options, **dict(extra)}
             asked[f"{cell.pipeline} {sorted(options.items())}"] = (cell.pipeline, options)

@@ -92,8 +92,8 @@ def test_one_line_changes_validation_help_and_page(monkeypatch):
     assert help_of("layers", ("tiny",)) == "layers of the model [1 to 8; default 2]"
     assert help_of("folder", ("tiny", "flow")) == "tiny only: of the weights [default none]"
     assert help_of("nfe_steps", ("flow", "infill")).endswith("[1 to 128; default 16, infill: 32]")
-    with pytest.raises(EngineError, match="unknown pipeline 'token'; known: flow, infill, tiny"):
-        config_class("token")
+    with pytest.raises(EngineError, match="unknown pipeline 'other'; known: flow, infill, token"):
+        config_class("other")
 
 
 def test_infill_has_the_rules_of_flow_for_what_they_share():

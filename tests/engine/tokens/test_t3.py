@@ -5,7 +5,8 @@ import math
 import torch
 
 from tests.engine.tokens.small_t3 import random_t3, some_text
-from voxgate.engine.tokens.t3 import LEVELS, T3, CodeVectors, T3Shape, level_rows
+from voxgate.engine.tokens.speech_tokenizer import LEVELS
+from voxgate.engine.tokens.t3 import T3, CodeVectors, T3Shape, level_rows
 from voxgate.engine.training.train_t3 import t3_shape
 
 

@@ -32,6 +32,7 @@ class SmallCorpus:
     index: Tensor
     phones: Tensor
     rows: Tensor
+    stretch: Tensor
     training: int
 
 
@@ -52,7 +53,9 @@ def small_corpus(count: int = 12) -> SmallCorpus:
         )
         frames, before = frames + len(index), before + len(phones)
     columns = {name: torch.cat(values).short() for name, values in parts.items()}
-    return SmallCorpus(**columns, rows=torch.tensor(rows), training=count - 2)
+    return SmallCorpus(
+        **columns, rows=torch.tensor(rows), stretch=torch.full((count,), 1.15), training=count - 2
+    )
 
 
 def test_a_pointer_is_described_by_how_long_it_stayed_and_how_far_it_went():

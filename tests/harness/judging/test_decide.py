@@ -661,3 +661,19 @@ def test_small_differences_are_not_rounded_away(
 ) -> None:
     given = comparison(shift, unit=unit, absolute=True)
     assert decide(given, replace(RATIO, absolute=margin)).reason == shown
+
+
+def test_a_floor_that_fails_does_so_whatever_the_baseline_says() -> None:
+    over = comparison(0.0, 0.0, 0.0, metric="budget_share", baseline=1.2, current=1.2)
+    limit = replace(SPEED, blocking=False, min_acceptable=1.0)
+    assert not decide(over, limit).good_enough
+    assert decide(over, limit).verdict is not Verdict.FAILED
+
+    found = decide(over, replace(limit, floor_fails=True))
+    assert (found.verdict, found.blocking, found.good_enough) == (Verdict.FAILED, True, False)
+    assert found.reason == ("budget_share: 1.2 is beyond 1, which the policy demands (floor_fails)")
+
+    first = replace(over, baseline=Missing("none", MissingKind.NO_BASELINE), shift=None)
+    assert decide(first, replace(limit, floor_fails=True)).verdict is Verdict.FAILED
+    kept = comparison(0.0, 0.0, 0.0, metric="budget_share", baseline=0.9, current=0.9)
+    assert decide(kept, replace(limit, floor_fails=True)).verdict is not Verdict.FAILED

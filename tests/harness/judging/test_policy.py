@@ -100,3 +100,18 @@ def test_a_policy_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").mkdir()
     with pytest.raises(HarnessError, match="Is a directory"):
         load_policy(tmp_path, NAMES)
+
+
+def test_a_floor_may_fail_and_only_a_floor(tmp_path: Path) -> None:
+    line = GOOD.replace("blocking = false", "blocking = false, floor = 1.0, floor_fails = true")
+    assert load_policy(write(tmp_path, line), NAMES)["rtf"].floor_fails
+    assert not load_policy(write(tmp_path, GOOD), NAMES)["rtf"].floor_fails
+    for broken in ("floor_fails = true", "floor = 1.0, floor_fails = 1"):
+        text = GOOD.replace("blocking = false", f"blocking = false, {broken}")
+        with pytest.raises(HarnessError, match=r"metrics\.rtf\.floor_fails is"):
+            load_policy(write(tmp_path, text), NAMES)
+
+
+def test_a_missed_budget_is_shown_and_fails_nothing_by_default(tmp_path: Path) -> None:
+    limit = load_policy(tmp_path, NAMES)["budget_share"]
+    assert (limit.min_acceptable, limit.blocking, limit.floor_fails) == (1.0, False, False)

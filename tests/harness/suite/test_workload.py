@@ -117,3 +117,71 @@ def test_what_cannot_be_said_about_a_text_is_refused(
     path.write_text(f"[[request]]\nid = 'a'\ntext = 'You went.'\n{text}\n")
     with pytest.raises(HarnessError, match=message):
         load_workload(str(path))
+
+
+REEL = """
+[[request]]
+id = "talk"
+language = "en"
+
+[[request.segment]]
+speaker = "slt"
+text = "Good evening."
+
+[[request.segment]]
+speaker = "rms"
+text = "Yes."
+"""
+
+
+def test_a_reel_has_segments_and_their_texts_together(tmp_path: Path) -> None:
+    path = tmp_path / "talk.toml"
+    path.write_text(REEL)
+    workload = load_workload(str(path))
+    (request,) = workload.requests
+    assert [(each.speaker, each.text) for each in request.segments] == [
+        ("slt", "Good evening."),
+        ("rms", "Yes."),
+    ]
+    assert (request.text, dict(request.options)) == ("Good evening. Yes.", {})
+
+    path.write_text(REEL.replace("rms", "awb"))
+    assert load_workload(str(path)).digest() != workload.digest()
+
+
+def test_the_shipped_reel_has_fifteen_segments_of_two_speakers_who_take_turns() -> None:
+    workload = load_workload("reel")
+    (request,) = workload.requests
+    speakers = [segment.speaker for segment in request.segments]
+    assert speakers == ["slt", "rms"] * 7 + ["slt"]
+    assert set(workload.voices) == {"slt", "rms"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('language = "en"', 'text = "Hello."', "is a reel: it holds one or more"),
+        ('language = "en"', 'speaker = "slt"', "neither text, speaker nor emphasis"),
+        ('speaker = "rms"', 'voice = "rms"', "segment 2 must hold speaker and text"),
+        ('speaker = "rms"', 'speaker = "rms"\nspeed = 2', "segment 2 must hold speaker and text"),
+        ('speaker = "rms"', 'speaker = "../rms"', "segment 2: the name of a speaker"),
+        ('text = "Yes."', 'text = " "', "segment 2: text must be text to speak"),
+        ('text = "Yes."', "text = 5", "segment 2: text must be text to speak"),
+    ],
+)
+def test_a_reel_that_cannot_be_meant_is_refused(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    path = tmp_path / "talk.toml"
+    path.write_text(REEL.replace(old, new))
+    with pytest.raises(HarnessError) as error:
+        load_workload(str(path))
+    assert words in str(error.value) and "request talk" in str(error.value)
+
+
+def test_a_segment_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "talk.toml"
+    for value in ('["a"]', '"a"', "[]"):
+        path.write_text(f'[[request]]\nid = "talk"\nsegment = {value}\n')
+        with pytest.raises(HarnessError, match="request talk"):
+            load_workload(str(path))

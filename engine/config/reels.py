@@ -1,0 +1,42 @@
+"""
+The rules of reels that hold before a model is loaded: which pipelines speak them, and the pause.
+"""
+
+from voxgate.engine.config.option_spec import (
+    PipelineConfig,
+    config_class,
+    config_names,
+    options_of,
+)
+from voxgate.engine.errors import EngineError
+
+SPEAKER = "speaker"
+PAUSE_S = 0.25
+"""Between two segments, besides the silence at their own ends."""
+LONGEST_PAUSE_S = 10.0
+
+
+def speaks_reels(config: type[PipelineConfig]) -> bool:
+    """Return whether a pipeline's speaker is an option of a request."""
+    spec = options_of(config).get(SPEAKER)
+    return spec is not None and spec.per_request
+
+
+def reel_pipelines() -> tuple[str, ...]:
+    """Return the names of the pipelines that speak reels."""
+    return tuple(name for name in config_names() if speaks_reels(config_class(name)))
+
+
+def check_speaks_reels(config: type[PipelineConfig]) -> None:
+    """Raise EngineError for a pipeline that speaks no reels."""
+    if not speaks_reels(config):
+        raise EngineError(
+            f"pipeline {config.pipeline} has no option {SPEAKER} of a request, so it speaks no "
+            f"reels; use {' or '.join(reel_pipelines())}"
+        )
+
+
+def check_pause(pause_s: float) -> None:
+    """Raise EngineError for a pause that cannot be meant."""
+    if not 0.0 <= pause_s <= LONGEST_PAUSE_S:
+        raise EngineError(f"pause must be 0 to {LONGEST_PAUSE_S:g} seconds, not {pause_s:g}")
