@@ -45,6 +45,7 @@ class PipelineObserver:
 _PLACES = {
     "flow": "voxgate.harness.targets.engine.option_checks:OBSERVER",
     "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
+    "chatterbox": "voxgate.harness.targets.engine.chatterbox:OBSERVER",
 }
 """Pipeline -> `module:NAME` of its PipelineObserver."""
 
