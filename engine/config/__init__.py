@@ -18,6 +18,7 @@ from voxgate.engine.config.choices import (
     Runtime,
     Solver,
     Stages,
+    Watermark,
 )
 from voxgate.engine.config.flow import (
     OPTIONS,
@@ -74,6 +75,7 @@ __all__ = [
     "Stages",
     "Switch",
     "TokenConfig",
+    "Watermark",
     "config_class",
     "config_names",
     "option",

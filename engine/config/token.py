@@ -19,6 +19,7 @@ from voxgate.engine.config.choices import (
     Precision,
     Quantization,
     Solver,
+    Watermark,
 )
 from voxgate.engine.config.flow import FlowConfig, FlowMatchingConfig, check_grid
 from voxgate.engine.config.option_spec import (
@@ -175,6 +176,12 @@ class TokenConfig(PipelineConfig):
         help="above 1 is faster; the model of speech tokens was trained in this range",
     )
     speaker: str = redeclared(FlowConfig, "speaker", SPEAKERS[0])
+    reference: str = redeclared(
+        FlowMatchingConfig,
+        "reference",
+        "",
+        help="path of a recording, 0.5 to 12 s, whose last 3 s are continued; empty: none",
+    )
     chunk_characters: int = redeclared(
         FlowConfig, "chunk_characters", 90, help="longest chunk of a long text"
     )
@@ -192,6 +199,9 @@ class TokenConfig(PipelineConfig):
         help="chunks of one text, or groups (batch), that are computed at the same time, each with "
         "its share of threads",
     )
+    trim_start_ms: float = redeclared(FlowMatchingConfig, "trim_start_ms", 0.0)
+    fade_in_ms: float = redeclared(FlowMatchingConfig, "fade_in_ms", 0.0)
+    watermark: Watermark = redeclared(FlowMatchingConfig, "watermark", Watermark.OFF)
 
     @property
     def share(self) -> int:
