@@ -47,10 +47,10 @@ class ChatterboxSeen:
 def observe_chatterbox(pipeline: ChatterboxPipeline, request: Request) -> ChatterboxSeen:
     """Run one request under observation; the pipeline is left unchanged."""
     seen = ChatterboxSeen(threads=torch.get_num_threads())
-    layers = list(pipeline.checkpoint.t3.tfmr.layers)
+    layers: list[Any] = list(pipeline.checkpoint.t3.tfmr.layers)
     tokens, acoustic = pipeline.tokens, pipeline.acoustic
-    stored = pipeline.checkpoint.t3.tfmr.layers[0].mlp.down_proj
-    seen.int8 = getattr(stored, "_packed", None) is not None and stored._packed.dtype is torch.int8
+    stored = layers[0].mlp.down_proj._packed
+    seen.int8 = stored is not None and stored.dtype is torch.int8
 
     def step(x: torch.Tensor, positions: torch.Tensor, cache: Any) -> Any:
         seen.rows.add(x.shape[0])
