@@ -175,6 +175,12 @@ class TokenConfig(PipelineConfig):
         help="above 1 is faster; the model of speech tokens was trained in this range",
     )
     speaker: str = redeclared(FlowConfig, "speaker", SPEAKERS[0])
+    reference: str = redeclared(
+        FlowMatchingConfig,
+        "reference",
+        "",
+        help="path of a recording, 0.5 to 12 s, whose last 3 s are continued; empty: none",
+    )
     chunk_characters: int = redeclared(
         FlowConfig, "chunk_characters", 90, help="longest chunk of a long text"
     )

@@ -150,7 +150,8 @@ class Pipeline(ABC, Generic[Config]):
             )
         checked = parse(self.config_class, options)
         # a text belongs to its recording
-        named = {*options, "reference_text"} if "reference" in options else options
+        text = {"reference_text"} & set(allowed) if "reference" in options else set()
+        named = {*options, *text}
         return replace(self.config, **{name: getattr(checked, name) for name in named})
 
 

@@ -12,7 +12,7 @@ number alone.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from voxgate.engine.acoustic.batched import frame_mask, pad
 from voxgate.engine.acoustic.token_flow import token_mels
-from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, normalise_level
+from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.config import BatchBy, TokenConfig, parse
-from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.passes.token_models import apply_token_passes, check_token_supported
 from voxgate.engine.pipelines.batching import (
@@ -39,53 +39,35 @@ from voxgate.engine.pipelines.batching import (
 )
 from voxgate.engine.pipelines.flow import initial_noise
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
-from voxgate.engine.text.frontend import Chunk, phonemise
+from voxgate.engine.pipelines.token_parts import (
+    TokenPart,
+    TokenPrompt,
+    encode_token_prompt,
+    token_parts,
+)
 from voxgate.engine.tokens.generate import (
     TOKEN_SAMPLER,
     MakeSampler,
-    SpeechText,
     SpeechTokens,
     StaticCaches,
     decoding_of,
     generate,
 )
-from voxgate.engine.tokens.t3 import MAX_PHONES, USUAL_STRETCH
 from voxgate.engine.vocoder.vocos import waveform
 from voxgate.engine.weights.token_voice import TOKEN_VOICE, TokenVoice, load_token_voice
 
 STAGES = ("text", "tokens", "acoustic", "vocoder", "post")
+NO_WORDS = "-"
+"""In place of a recording's words, which nothing here needs."""
 SHORTEST_SAMPLES = 2 * CROSSFADE
 """Of a chunk, so that it has a crossfade at both ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPart:
-    """One chunk of a text, its number there, and the configuration of its request."""
-
-    chunk: Chunk
-    index: int
-    config: TokenConfig
-
-    @property
-    def seed(self) -> int:
-        """Seed of the chunk, from that of the request and the chunk's number alone."""
-        return self.config.seed * 1_000_003 + self.index
-
-    @property
-    def speaker(self) -> int:
-        """Number of the speaker, from 1."""
-        return 1 + SPEAKERS.index(self.config.speaker)
-
-    @property
-    def question(self) -> int:
-        """1 for a statement, 2 for a question."""
-        return 1 + int(self.chunk.question)
-
-
 class TokenPipeline(Pipeline[TokenConfig]):
     """
-    The voice that speaks through tokens, loaded. Public beside the base class: `voice`; `generate`
-    and `sampler`, the loop over tokens and the maker of a row's sampler, which observers may wrap.
+    The voice that speaks through tokens, loaded. Public beside the base class: `voice`,
+    `prompts`; `generate` and `sampler`, the loop over tokens and the maker of a row's sampler,
+    which observers may wrap.
     """
 
     config_class = TokenConfig
@@ -111,6 +93,8 @@ class TokenPipeline(Pipeline[TokenConfig]):
         self.vocoder: Callable[..., Any] = voice.vocoder
         self.generate: Callable[..., list[SpeechTokens]] = generate
         self.sampler: MakeSampler = TOKEN_SAMPLER
+        self.prompts = PromptCache(partial(encode_token_prompt, voice))
+        self._prompt_of(self.config)  # an unusable recording is refused now
         self._caches = StaticCaches(voice.t3, config.max_tokens)
 
     @classmethod
@@ -160,12 +144,10 @@ class TokenPipeline(Pipeline[TokenConfig]):
         """Return the chunks of a text. Raises EngineError for one that cannot be spoken."""
         config = self.for_request(options)
         with watch("text"):
-            chunks = phonemise(text, max_characters=config.chunk_characters)
-            for chunk in chunks:
-                _check_length(chunk)
-        return [
-            TokenPart(chunk=chunk, index=index, config=config) for index, chunk in enumerate(chunks)
-        ]
+            return token_parts(text, config, self._prompt_of(config))
+
+    def _prompt_of(self, config: TokenConfig) -> TokenPrompt | None:
+        return self.prompts.get(config.reference, NO_WORDS)
 
     def _speak_all(self, parts: Sequence[TokenPart], watch: Watch) -> list[np.ndarray]:
         """Speak chunks of several texts; return their audio in the order of the chunks."""
@@ -207,16 +189,7 @@ class TokenPipeline(Pipeline[TokenConfig]):
 
     def speech_tokens(self, parts: Sequence[TokenPart]) -> list[SpeechTokens]:
         """Draw the speech tokens of chunks, in one batch."""
-        texts = [
-            SpeechText(
-                phones=torch.tensor(part.chunk.phones),
-                speaker=part.speaker,
-                question=part.question,
-                seed=part.seed,
-                stretch=USUAL_STRETCH / part.config.speed,
-            )
-            for part in parts
-        ]
+        texts = [part.speech_text() for part in parts]
         return self.generate(
             self.voice.t3,
             self.tokens,
@@ -227,10 +200,11 @@ class TokenPipeline(Pipeline[TokenConfig]):
         )
 
     def _states(self, part: TokenPart, codes: Tensor) -> Tensor:
-        """Return the states of a chunk's tokens, (1, F, text_width)."""
+        """Return the states of a chunk's tokens behind its recording's, (1, F, text_width)."""
         label = partial(torch.tensor, device=self.device)
+        whole = torch.cat((part.prompt_codes, codes))
         # a single token has no neighbour to interpolate to, and no sound of its own
-        spoken = codes if codes.numel() > 1 else codes.repeat(2)
+        spoken = whole if whole.numel() > 1 else whole.repeat(2)
         states: Tensor = self.voice.states(
             spoken[None].to(self.device), label([part.speaker]), label([part.question])
         )
@@ -247,7 +221,8 @@ class TokenPipeline(Pipeline[TokenConfig]):
             initial_noise(part.config.seed, part.index, each.shape[1], voice.dit.shape.bands)
             for part, each in zip(parts, states, strict=True)
         ]
-        mels = token_mels(voice.dit, self.acoustic, states, noises, config)
+        prompts = [None if part.prompt is None else part.prompt.mel for part in parts]
+        mels = token_mels(voice.dit, self.acoustic, states, noises, prompts, config)
         return [mel * voice.mel_std + voice.mel_mean for mel in mels]
 
     def _waveforms(self, mels: Sequence[Tensor]) -> list[np.ndarray]:
@@ -263,14 +238,6 @@ class TokenPipeline(Pipeline[TokenConfig]):
             waveform(projected[row : row + 1, :count], shape)[0].cpu().numpy()
             for row, count in enumerate(lengths)
         ]
-
-
-def _check_length(chunk: Chunk) -> None:
-    if len(chunk.phones) > MAX_PHONES:
-        raise EngineError(
-            f"a chunk has {len(chunk.phones)} phones ({chunk.text[:40]!a}...), and the model of "
-            f"speech tokens takes {MAX_PHONES}; use a smaller chunk_characters"
-        )
 
 
 def _finished(audio: np.ndarray) -> np.ndarray:

@@ -22,8 +22,10 @@ from voxgate.harness.analysis.available_inputs import (
 )
 from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.analysis.grouping import with_intervals
+from voxgate.harness.analysis.in_process_drift import drift_measurement, with_drift_intervals
 from voxgate.harness.analysis.metric_rules import (
     DISTURBED,
+    DRIFT,
     ENERGY,
     HELPERS,
     PER_PROCESS,
@@ -72,9 +74,8 @@ def aggregate(
         replace(metric, version=(versions or {}).get(metric.name) or full_version(metric.name))
         for metric in metrics
     ]
-    return with_intervals(
-        {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
-    )
+    cells = {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
+    return with_drift_intervals(with_intervals(cells))
 
 
 def _measure_cell(
@@ -96,12 +97,14 @@ def _measure_cell(
             measured[metric.name] = _speed(
                 _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
             )
+        elif metric.name == DRIFT:
+            measured[DRIFT] = drift_measurement(metric, processes)
         elif metric.name != "duration":
             measured[metric.name] = _quality(metric, cell, offer, scores, no_iteration)
     there = [
         measured[metric.name]
         for metric in metrics
-        if measured[metric.name].values or metric.name in STATISTICS
+        if measured[metric.name].values or metric.name in (*STATISTICS, DRIFT)
     ]
     return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
 

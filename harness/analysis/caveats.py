@@ -1,17 +1,29 @@
 """
-Notices about a cell from the records alone: options without observed effect, differing takes.
+Notices about a cell from the records alone: options without observed effect, a short text that
+takes longer than a long one, differing takes.
 
 They decide nothing.
 """
 
+import math
+from statistics import median
+
+import numpy as np
+
+from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
-from voxgate.harness.records.run import Phase, Run
+from voxgate.harness.records.run import UNSEEN, Phase, Run
 from voxgate.harness.records.verdict import Remark, RemarkKind
+
+TWICE = 2.0
+"""Times the audio, from which a text counts as longer."""
+SLOWER = 1.2
+"""Times the time, from which the shorter one counts as slower."""
 
 
 def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:
     """Return the notices of one cell."""
-    return (*_unobserved(run, cell), *_takes(run, cell))
+    return (*_unobserved(run, cell), *_short_and_slow(run, cell), *_takes(run, cell))
 
 
 def takes_differ(run: Run, slug: str) -> bool:
@@ -32,37 +44,61 @@ def takes_differ(run: Run, slug: str) -> bool:
 
 def _unobserved(run: Run, cell: Cell) -> list[Remark]:
     """
-    Return notices for options that set the cell apart although nothing shows their effect.
-
-    No effect was observed, and the audio equals the reference cell's.
+    Return notices for options that set the cell apart from another although nothing shows their
+    effect: nothing was observed of them, the audio is the same, and no difference of the times is
+    proven.
     """
-    reference = next(
-        (candidate for candidate in run.cells if candidate.slug == run.reference), None
-    )
-    if reference is None or cell.slug == run.reference or not _is_same_audio(run, cell.slug):
-        return []
     seen: set[str] = set()
     for process in run.processes:
         if process.cell == cell.slug:
             seen |= {effect.option for effect in process.effects if effect.in_effect is not None}
-    doubtful = [
-        f"{name}={value}"
-        for name, value in cell.options.items()
-        if name not in seen and reference.options.get(name) != value
-    ]
+    texts: dict[str, str] = {}
+    for other, differing in _twins(run, cell):
+        if _is_same_audio(run, cell.slug, other.slug) and not _times_differ(run, cell, other):
+            whose = "the reference cell's" if other.slug == run.reference else f"{other.label}'s"
+            for name in differing:
+                if name not in seen and name in cell.options:
+                    texts.setdefault(
+                        name,
+                        f"nothing was observed of {name}={cell.options[name]}, and the audio is "
+                        f"{whose} to the bit: nothing shows that it was in effect",
+                    )
     return [
-        Remark(
-            kind=RemarkKind.UNOBSERVED_OPTION,
-            facts=(
-                f"nothing was observed of {option}, and the audio is the reference cell's to the "
-                "bit: nothing shows that it was in effect",
-            ),
-        )
-        for option in doubtful
+        Remark(kind=RemarkKind.UNOBSERVED_OPTION, facts=(text,))
+        for text in (*texts.values(), *_seeds(run, cell))
     ]
 
 
-def _is_same_audio(run: Run, slug: str) -> bool:
+def _twins(run: Run, cell: Cell) -> list[tuple[Cell, tuple[str, ...]]]:
+    """
+    Return the cells that a cell is held against, with the options that differ: the reference cell,
+    and each cell before it that has all options but one alike.
+    """
+    twins: list[tuple[Cell, tuple[str, ...]]] = []
+    for other in sorted(run.cells, key=lambda each: each.slug != run.reference):
+        if other.slug == cell.slug:
+            break
+        names = {*cell.options, *other.options}
+        differing = tuple(
+            sorted(name for name in names if cell.options.get(name) != other.options.get(name))
+        )
+        if other.slug == run.reference or len(differing) == 1:
+            twins.append((other, differing))
+    return twins
+
+
+def _seeds(run: Run, cell: Cell) -> list[str]:
+    """Return what was heard of a seed whose effect could not be observed; empty where it could."""
+    told: dict[str, None] = {}
+    for process in run.processes:
+        for effect in process.effects if process.cell == cell.slug else ():
+            if effect.option == "seed" and effect.in_effect is None and effect.observed != UNSEEN:
+                text = f"nothing shows that seed={effect.requested} was in effect"
+                told[f"{text}: {effect.observed}"] = None
+    return list(told)
+
+
+def _is_same_audio(run: Run, slug: str, other: str) -> bool:
     first: dict[tuple[str, str], str] = {}
     for process in run.processes:
         for iteration in process.iterations:
@@ -70,8 +106,57 @@ def _is_same_audio(run: Run, slug: str) -> bool:
                 first.setdefault((iteration.cell, iteration.request), iteration.audio_sha256)
     mine = {request: digest for (cell, request), digest in first.items() if cell == slug}
     return bool(mine) and all(
-        first.get((run.reference, request)) == digest for request, digest in mine.items()
+        first.get((other, request)) == digest for request, digest in mine.items()
     )
+
+
+def _times_differ(run: Run, cell: Cell, other: Cell) -> bool:
+    """Whether the rounds prove that one of two cells is slower: that is an effect as well."""
+    mine, theirs = _medians_s(run, cell.slug), _medians_s(run, other.slug)
+    rounds: dict[int, list[float]] = {}
+    for place in mine.keys() & theirs.keys():
+        rounds.setdefault(place[0], []).append(math.log(mine[place] / theirs[place]))
+    if len(rounds) < 2:
+        return False
+    low, high = statistics.mean_interval(np.array([median(each) for each in rounds.values()]))
+    return low > 0.0 or high < 0.0
+
+
+def _medians_s(run: Run, slug: str) -> dict[tuple[int, str], float]:
+    """Return the median seconds by round and request."""
+    walls_s: dict[tuple[int, str], list[float]] = {}
+    for process in run.processes:
+        for iteration in process.iterations if process.cell == slug else ():
+            if iteration.phase is Phase.MEASURED:
+                key = process.repeat, iteration.request
+                walls_s.setdefault(key, []).append(iteration.wall_s)
+    return {place: median(seconds) for place, seconds in walls_s.items()}
+
+
+def _short_and_slow(run: Run, cell: Cell) -> list[Remark]:
+    """
+    Return a notice of the shortest text that takes longer than one of at least TWICE its audio, in
+    every process and by SLOWER: a cold start, or a cost that is not the text's, is in its times.
+    """
+    times_s: dict[str, list[float]] = {}
+    for (_, request), seconds in _medians_s(run, cell.slug).items():
+        times_s.setdefault(request, []).append(seconds)
+    audio_s: dict[str, float] = {}
+    for process in run.processes:
+        for iteration in process.iterations if process.cell == cell.slug else ():
+            audio_s.setdefault(iteration.request, iteration.audio_s)
+    for short in sorted(times_s, key=lambda request: audio_s[request]):
+        for long in times_s:
+            longer = audio_s[long] >= TWICE * audio_s[short]
+            if longer and min(times_s[short]) > SLOWER * max(times_s[long]):
+                text = (
+                    f"{short} ({audio_s[short]:.1f} s of audio) takes "
+                    f"{median(times_s[short]):.3g} s, longer than {long} "
+                    f"({audio_s[long]:.1f} s of audio) with {median(times_s[long]):.3g} s: its "
+                    "time is not that of its text, as with a cold start"
+                )
+                return [Remark(kind=RemarkKind.SHORTER_IS_SLOWER, facts=(text,))]
+    return []
 
 
 def _takes(run: Run, cell: Cell) -> list[Remark]:

@@ -18,6 +18,10 @@ from voxgate.harness.records.measurement import (
 
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
+DRIFT = "in_process_drift"
+"""
+Growth of the time within a process. Its good value is zero, and it is held against its limit alone.
+"""
 STATISTICS: Mapping[str, statistics.Statistic] = {
     **{name: statistics.at_percentile(q) for name, q in PERCENTILES.items()},
     "rtf": statistics.rate,
@@ -91,5 +95,8 @@ def is_helper(name: str) -> bool:
 def is_speed(name: str) -> bool:
     """Return whether the metric belongs to the machine and not to the audio."""
     return (
-        name in STATISTICS or name in STALLS or name.startswith(BY_STAGE) or name == DISTURBED.name
+        name in STATISTICS
+        or name in STALLS
+        or name.startswith(BY_STAGE)
+        or name in (DISTURBED.name, DRIFT)
     )

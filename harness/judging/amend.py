@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from voxgate.harness import statistics
-from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import explain, phrases
 from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
 from voxgate.harness.judging.judge import remarked, with_cells
@@ -242,7 +242,9 @@ def _confirm(first: MetricVerdict, fresh: MetricVerdict | None, proven: bool) ->
 
 
 def _suspicious(metric: MetricVerdict) -> bool:
-    return metric.blocking and is_speed(metric.metric) and metric.verdict is Verdict.REGRESSED
+    """Whether fresh processes must confirm it; a drift was proven within each process already."""
+    slower = metric.blocking and is_speed(metric.metric) and metric.verdict is Verdict.REGRESSED
+    return slower and metric.metric != DRIFT
 
 
 def _decidable(metric: MetricVerdict) -> bool:

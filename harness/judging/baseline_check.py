@@ -5,7 +5,14 @@ values.
 Knows metrics; knows no file, and does not know which value is good.
 """
 
-from voxgate.harness.analysis.metric_rules import DISTURBED, HELPERS, STATISTICS, WEIGHTS, is_speed
+from voxgate.harness.analysis.metric_rules import (
+    DISTURBED,
+    DRIFT,
+    HELPERS,
+    STATISTICS,
+    WEIGHTS,
+    is_speed,
+)
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import Measurement, Metric, MetricVersion
 
@@ -56,7 +63,7 @@ def _impossible(measurement: Measurement) -> str | None:
     numbers = [value for value in values if isinstance(value, float)]
     if name in STATISTICS and name not in MAY_BE_ZERO and min(numbers, default=1.0) <= 0.0:
         return f"{min(numbers):g} {measurement.unit} is no {name}; it must be more than 0"
-    if (name in COUNTS or is_speed(name)) and min(numbers, default=0.0) < 0.0:
+    if (name in COUNTS or (is_speed(name) and name != DRIFT)) and min(numbers, default=0.0) < 0.0:
         return f"{min(numbers):g} {measurement.unit} is no {name}; it cannot be below 0"
     if name == DISTURBED.name and max(numbers, default=0.0) > 1.0:
         return f"{max(numbers):g} is no share"

@@ -8,9 +8,10 @@ Speed is compared process against process (`compare_speed.py`), quality utteranc
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from voxgate.harness.analysis.grouping import Measurements, by_name, weights_of
-from voxgate.harness.analysis.metric_rules import WEIGHTS, is_helper, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, WEIGHTS, is_helper, is_speed
 from voxgate.harness.judging.baseline import Baseline, identity, machine_id
 from voxgate.harness.judging.baseline_file import BaselineFile
 from voxgate.harness.judging.compare_quality import compare_quality, numeric_values
@@ -214,6 +215,18 @@ def changed_options(before: Mapping[str, object], now: Mapping[str, object]) -> 
     ]
 
 
+def _within_processes(cell: str, now: Measurement) -> Comparison:
+    """
+    Return the drift as the comparison that it is: later calls of a process against its earlier
+    ones. No baseline has a part in it.
+    """
+    count = len(now.values)
+    empty = empty_comparison(cell, now, 0.0, now.summary, count, 0, detail=f"{count} processes")
+    if isinstance(now.summary, Missing):
+        return empty
+    return replace(empty, shift=now.summary, low=now.low, high=now.high, absolute=True)
+
+
 def _compare_metric(
     cell: str,
     metric: str,
@@ -223,6 +236,8 @@ def _compare_metric(
     speed: tuple[Pairing, Priors] | None,
 ) -> Comparison:
     now, before = current[metric], stored.get(metric)
+    if metric == DRIFT:
+        return _within_processes(cell, now)
     if before is None:
         return empty_comparison(
             cell,

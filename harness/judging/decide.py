@@ -28,6 +28,8 @@ A regression is proven when the one-sided 95 % bound of the shift exceeds line /
 bound > line would find a true regression of the limit's size far too seldom; demanding bound > 0
 would report every drift of the machine.
 """
+LIMIT = "limit"
+"""Of `Limit.against`: no baseline, the limit alone."""
 TAIL_SAMPLES = 200
 """
 With fewer values on either side, a tail percentile informs and does not block: p95 calls the same
@@ -69,6 +71,10 @@ def _good_enough(comparison: Comparison, limit: Limit) -> bool:
 def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> MetricVerdict:
     before, now = comparison.baseline, comparison.current
     blocking = limit.blocking
+    if (rejected := _rejected(comparison, limit)) is not None:
+        return rejected
+    if limit.against == LIMIT:
+        return _decide_alone(comparison, limit)
     if comparison.incomparable:
         verdict, reason = Verdict.INCOMPARABLE, "; ".join(comparison.incomparable)
     elif isinstance(before, Missing) and _is_unjudged(before) and not lacks_package(now):
@@ -87,6 +93,39 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
         return _decide_size(comparison, limit)
     named = f"{comparison.metric}: {reason}"
     return replace(_verdict(comparison, verdict, named, blocking), cause=reason)
+
+
+def _rejected(comparison: Comparison, limit: Limit) -> MetricVerdict | None:
+    """Return FAILED for a value that no baseline excuses; None for any other."""
+    now, most = comparison.current, limit.reject
+    if most is None or not isinstance(now, float):
+        return None
+    if not (now < most if comparison.better == "higher" else now > most):
+        return None
+    cause = f"{now:.3g} lies beyond {most:g}, which no baseline excuses"
+    verdict = _verdict(comparison, Verdict.FAILED, f"{comparison.metric}: {cause}", True)
+    return replace(verdict, cause=cause)
+
+
+def _decide_alone(comparison: Comparison, limit: Limit) -> MetricVerdict:
+    """
+    Decide on a metric that is held against its limit alone: REGRESSED where its whole interval lies
+    beyond. Without an interval nothing is known, and nothing blocks.
+    """
+    margin, size = limit.absolute, comparison.shift
+    if size is None or margin is None:
+        now = comparison.current
+        cause = now.reason if isinstance(now, Missing) else "no limit in its own unit"
+        reason = f"{comparison.metric}: {cause}"
+        undecided = _verdict(comparison, Verdict.UNRESOLVED, reason, False, margin)
+        return replace(undecided, cause=cause)
+    shown = explain.format_shift(comparison, margin)
+    if comparison.low is None or comparison.high is None:
+        reason = f"{shown}, not proven: one process; at least two are needed"
+        return _verdict(comparison, Verdict.UNRESOLVED, reason, False, margin)
+    beyond = comparison.low > margin
+    verdict = Verdict.REGRESSED if beyond else Verdict.PASS
+    return _verdict(comparison, verdict, shown, limit.blocking, margin)
 
 
 def _is_unjudged(before: Missing) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.grouping import Measurements, by_name, by_process
-from voxgate.harness.analysis.metric_rules import STAGE, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, STAGE, is_speed
 from voxgate.harness.analysis.stages import ISOLATED, moved_stage, same_work
 from voxgate.harness.judging import phrases
 from voxgate.harness.judging.baseline import HEARD, Baseline
@@ -110,7 +110,7 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict]) -> str:
     advice = [
         metric.reason
         for metric in metrics
-        if not metric.blocking and metric.verdict is Verdict.REGRESSED
+        if not metric.blocking and metric.verdict is Verdict.REGRESSED and metric.metric != DRIFT
     ]
     return (
         "; ".join([reason, *(f"advisory: {reason}" for reason in advice)])
@@ -196,6 +196,13 @@ def _remark(kind: RemarkKind, facts: Iterable[str]) -> list[Remark]:
 def stage_remark(text: str) -> list[Remark]:
     """Return the remark on the stage that moved; none for an empty text."""
     return _remark(RemarkKind.STAGE, [text])
+
+
+def drift_remarks(metrics: Iterable[MetricVerdict]) -> list[Remark]:
+    """Return the notice of a cell whose later calls are slower; it stands beside any verdict."""
+    drifting = [m.reason for m in metrics if m.metric == DRIFT and m.verdict is Verdict.REGRESSED]
+    meaning = "later calls of one process are slower than earlier ones"
+    return _remark(RemarkKind.IN_PROCESS_DRIFT, [f"{meaning}: {reason}" for reason in drifting])
 
 
 def _words(text: str) -> list[str]:

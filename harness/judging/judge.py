@@ -219,7 +219,7 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
         return _cell(cell, Verdict.UNRESOLVED, gap, metrics)
     verdict = Verdict.worst(metric.verdict for metric in metrics if metric.blocking)
     reason = explain.cell_reason(verdict, metrics)
-    remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, evidence)]
+    remarks = [*_explanations(cell, metrics, evidence), *_notices(cell, metrics, evidence)]
     judged = phrases.with_remarks(_cell(cell, verdict, reason, metrics), remarks)
     return replace(judged, reason=phrases.joined(reason, judged.notes))
 
@@ -236,11 +236,14 @@ def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     return _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
 
 
-def _notices(cell: Cell, evidence: _Evidence) -> tuple[Remark, ...]:
+def _notices(
+    cell: Cell, metrics: Sequence[MetricVerdict], evidence: _Evidence
+) -> tuple[Remark, ...]:
     """Return the remarks on a cell that change no verdict."""
     run, baseline = evidence.run, evidence.baseline
     compared = evidence.comparisons.get(cell.slug, ())
     return (
+        *explain.drift_remarks(metrics),
         *explain.notices(cell.slug, evidence.measurements, compared, baseline, run.reference),
         *caveats(run, cell),
         *(unrecorded_limits(run, baseline) if cell.slug == run.reference else ()),

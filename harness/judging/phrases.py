@@ -19,6 +19,8 @@ from voxgate.harness.records.verdict import (
     Verdict,
 )
 
+SHARES = {"1/100 calls": (100.0, "% per 100 calls")}
+"""Unit of a share -> the factor and the unit in which it is shown."""
 NAMES = 12
 """Of cells that share a line."""
 
@@ -38,11 +40,9 @@ def size(comparison: Comparison) -> str:
 
 def scale(comparison: Comparison) -> tuple[float, str]:
     """Return the factor and the unit in which a shift is shown. A bare number has no unit."""
-    return (
-        (1.0, comparison.unit if comparison.unit != "1" else "")
-        if comparison.absolute
-        else (100.0, "%")
-    )
+    if not comparison.absolute:
+        return 100.0, "%"
+    return SHARES.get(comparison.unit, (1.0, comparison.unit if comparison.unit != "1" else ""))
 
 
 def share(point: float, low: float | None, high: float | None) -> str:

@@ -26,9 +26,12 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
-AGAINST = ("baseline", "reference", "golden", "intrinsic")
+AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
-KEYS = ("relative", "absolute", "blocking", "against", "evidence", "floor", "floor_fails")
+KEYS = (
+    *("relative", "absolute", "blocking", "against", "evidence"),
+    *("floor", "floor_fails", "reject"),
+)
 OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
 
@@ -160,6 +163,7 @@ def _limit(
         against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
         evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
         min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
+        reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
         floor_fails=fails,
     )
 

@@ -7,6 +7,11 @@ Read from /proc: the time that a thread of the engine's process waited in the qu
 host of a virtual machine took (steal), page faults that went to disk, and involuntary switches,
 which are kept and not judged: their cost is in the time of waiting. An entry that the system does
 not provide is absent. Knows no state of the machine and no verdict.
+
+Beside them stands the time of a fixed computation, right after each iteration on the same CPU. What
+heats up, is throttled or is shared slows it like the engine, so that a drift of the machine is not
+taken for one of the engine (`analysis/in_process_drift.py`). It disturbs nothing: an iteration
+begins after a collection of garbage that walks through far more.
 """
 
 import os
@@ -15,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from voxgate.harness.machine.clock import WallClock
 from voxgate.harness.records.run import Iteration
 
 WAITED_SHARE = 0.02
@@ -27,6 +33,12 @@ STOLEN_SHARE = 0.02
 The same 2 %. Steal is counted in ticks of usually 10 ms: in an iteration below half a second, one
 is too much already.
 """
+FIXED_WORK = "fixed_work_s"
+"""Seconds of the fixed computation."""
+FIXED_STEPS = 4000
+"""About 0.2 ms."""
+FIXED_TIMES = 3
+"""Of which the shortest counts: what interrupts it says nothing of the machine's pace."""
 MAJOR_FAULTS = 0
 """A page from disk costs a millisecond or a hundred; after warm-up none should come."""
 
@@ -132,6 +144,16 @@ def interference_causes(iteration: Iteration) -> tuple[str, ...]:
         *named,
         *(["read pages from disk"] if disturbance.get("major_faults", 0.0) > MAJOR_FAULTS else []),
     )
+
+
+def fixed_work_s() -> float:
+    """Time the fixed computation, which needs no memory to speak of."""
+    clock, times_s = WallClock(), []
+    for _ in range(FIXED_TIMES):
+        start_s = clock.seconds()
+        sum(number * number for number in range(FIXED_STEPS))
+        times_s.append(clock.seconds() - start_s)
+    return min(times_s)
 
 
 def _most(before: Mapping[str, int], after: Mapping[str, int]) -> int:

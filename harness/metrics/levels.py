@@ -1,5 +1,6 @@
 """
-Levels of a recording: peak, clipping, DC offset, loudness, and samples that are not finite.
+Levels of a recording: peak, clipping, DC offset, loudness, samples that are not finite, and
+whether there is nothing but silence or steady noise.
 
 Knows nothing of text or other recordings, and no limits.
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
+from voxgate.harness.audio.activity import levels
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput
 from voxgate.harness.records.measurement import Metric, Missing, Value
@@ -23,6 +25,12 @@ FULL_SCALE = 0.9995  # within 16 steps of 16 bits of 1.0, as clipped WAV files h
 # of the peak; at 48 kHz a pure tone of 100 Hz already falls by 9e-5 from its crest to the next
 # sample
 FLAT = 1e-5
+STEADY_DB = 6.0  # white noise in frames of 10 ms spreads by 1.5 dB at most, speech by 15 and more
+QUIET_DB = 40.0  # below the loudest frame: silence around the noise is no part of it
+LEAST_FRAMES = 20
+WINDOW_S = 0.05
+PERIODIC = 0.5  # of the energy; white noise reaches 0.25
+PERIODIC_SHARE = 0.1
 FLAT_RUN = 3  # samples; a crest between two of them may give two alike
 
 
@@ -65,6 +73,39 @@ def loudness(inputs: MetricInput) -> Value:
     return inputs.audio.once(integrated_lufs)
 
 
+def no_speech(inputs: MetricInput) -> Value:
+    """
+    Return 1.0 for silence and for noise of a steady level, 0.0 for anything that may be speech.
+
+    Speech rises and falls by far more than STEADY_DB, whispered speech as well; a hum or a tone has
+    a period. Noise that is shaped like speech is left to the recogniser.
+    """
+    fault = check_valid(inputs.audio)
+    if fault is not None:
+        return fault
+    level_db = inputs.audio.once(levels)
+    if isinstance(level_db, Missing):
+        return level_db if inputs.audio.samples.any() else 1.0
+    active = level_db[level_db > level_db.max() - QUIET_DB]
+    if active.size < LEAST_FRAMES:
+        return Missing(f"{inputs.audio.duration_s:.2f} s is too short to tell speech from noise")
+    low, high = np.percentile(active, [10.0, 90.0])
+    return float(high - low < STEADY_DB and inputs.audio.once(_periodic_share) < PERIODIC_SHARE)
+
+
+def _periodic_share(recording: Recording) -> float:
+    """Return the share of windows of WINDOW_S with a period between 60 and 400 Hz."""
+    width = round(WINDOW_S * recording.rate_hz)
+    windows = recording.samples[: len(recording.samples) // width * width].reshape(-1, width)
+    power = np.abs(np.fft.rfft(windows - windows.mean(axis=1, keepdims=True), 2 * width)) ** 2
+    correlation = np.fft.irfft(power)[:, :width]
+    lags = np.arange(recording.rate_hz // 400, min(recording.rate_hz // 60, width // 2))
+    # fewer products at longer lags
+    peaks = (correlation[:, lags] * width / (width - lags)).max(axis=1)
+    energy = correlation[:, 0]
+    return float(np.mean(peaks > PERIODIC * np.maximum(energy, np.finfo(np.float64).tiny)))
+
+
 def _flat_tops(magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mark the samples in a run of FLAT_RUN or more at the peak, shape [n]; none in silence."""
     at_peak = (magnitude >= (1.0 - FLAT) * magnitude.max()) & (magnitude > 0.0)
@@ -87,6 +128,9 @@ METRICS = (
     ),
     AudioMetric(
         metric=Metric(name="dc_offset", unit="1", better="lower", version="1"), score=dc_offset
+    ),
+    AudioMetric(
+        metric=Metric(name="no_speech", unit="1", better="lower", version="1"), score=no_speech
     ),
     AudioMetric(
         metric=Metric(name="loudness", unit="LUFS", better="neither", version="1"), score=loudness

@@ -56,6 +56,7 @@ SPEED: tuple[Metric, ...] = (
     Metric(name="peak_rss", unit="bytes", better="lower", version="1"),
     Metric(name="peak_cuda_bytes", unit="bytes", better="lower", version="1"),
     Metric(name="energy_per_audio_s", unit="J", better="lower", version="1"),
+    Metric(name="in_process_drift", unit="1/100 calls", better="lower", version="1"),
 )
 
 FAMILIES: Mapping[str, str] = MappingProxyType(

@@ -75,8 +75,8 @@ class Limit:
     """Whether the verdict on this metric counts for the cell, or only informs."""
     against: str
     """
-    What the metric itself is measured against: `baseline` (speed), `reference`, `golden` or
-    `intrinsic`.
+    What the metric itself is measured against: `baseline` (speed), `reference`, `golden`,
+    `intrinsic`; or `limit`, where no baseline counts.
     """
     evidence: str = "none"
     """
@@ -88,6 +88,8 @@ class Limit:
     The worst value that is good enough to ship, in the metric's own unit: `floor` in the policy
     file. It changes no verdict, unless `floor_fails`.
     """
+    reject: float | None = None
+    """A value beyond is FAILED, whatever the baseline, and whether `blocking` or not."""
     floor_fails: bool = False
     """Whether a worse value than `min_acceptable` fails the cell, whatever the baseline says."""
 
@@ -165,6 +167,10 @@ class RemarkKind(StrEnum):
     """An option without any observed effect."""
     TAKES_DIFFER = "takes_differ"
     """The engine speaks otherwise each time."""
+    SHORTER_IS_SLOWER = "shorter_is_slower"
+    """A short text takes longer than a long one."""
+    IN_PROCESS_DRIFT = "in_process_drift"
+    """Later calls of a process are slower than earlier ones."""
     UNRECORDED_LIMIT = "unrecorded_limit"
     """Machine limits that only one of run and baseline records."""
     OTHER = "other"

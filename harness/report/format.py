@@ -12,7 +12,9 @@ from types import MappingProxyType
 
 from voxgate.harness.records.measurement import Measurement, Missing, Value, is_exact
 
-SCALES: Mapping[str, tuple[float, str]] = MappingProxyType({"bytes": (1 / 2**20, "MiB")})
+SCALES: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {"bytes": (1 / 2**20, "MiB"), "1/100 calls": (100.0, "% per 100 calls")}
+)
 """Base unit -> what to multiply with, and the unit that is shown."""
 SECONDS = (1000.0, "ms")
 PERCENT = (100.0, "%")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
-from voxgate.harness.analysis.metric_rules import ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.machine.quietness import restlessness
@@ -49,6 +49,8 @@ COLUMNS = (
 
 METERED = TableColumn(metric=ENERGY, title="J per audio s", interval=False, rank=9)
 """Shown where any cell has a value: most machines have no power meter."""
+DRIFTING = TableColumn(metric=DRIFT, title="drift %/100", interval=True, rank=10)
+"""Shown where the later calls of any cell are slower than its limit allows."""
 BUDGETED = (
     TableColumn(metric=BUDGET, title="budget", interval=False, rank=1),
     TableColumn(metric="cold_start", title="cold ms", interval=False, rank=5),
@@ -92,7 +94,15 @@ def columns(contents: Report) -> tuple[TableColumn, ...]:
     budgeted = BUDGETED if contents.run.budget_s is not None else ()
     of_reels = tuple(each for each in OF_REELS if each.metric in measured)
     metered = (METERED,) if energy_line(contents) else ()
-    return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *of_reels, *metered)
+    drifting = (DRIFTING,) if _is_drifting(contents) else ()
+    return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *of_reels, *metered, *drifting)
+
+
+def _is_drifting(contents: Report) -> bool:
+    verdicts = chain.from_iterable(cell.metrics for cell in contents.judgement.cells)
+    return any(
+        verdict.metric == DRIFT and verdict.verdict is Verdict.REGRESSED for verdict in verdicts
+    )
 
 
 def budget_line(contents: Report) -> str:

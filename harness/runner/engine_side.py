@@ -47,6 +47,7 @@ from voxgate.harness.targets.other_python.find import find_environment
 from voxgate.harness.targets.protocol import Options, Target
 from voxgate.harness.targets.registry import make_target
 from voxgate.harness.targets.slowdown import slow_down_of
+from voxgate.harness.targets.witness import with_precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +176,8 @@ class EngineHere:
         return self._target.settled()
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
-        """Observe the target."""
-        return self._target.observe(request)
+        """Observe the target, and what it computes in."""
+        return with_precision(self._target, self._cell, request, self._target.observe(request))
 
     def profile(self, request: Request) -> StageProfile:
         """Profile the target's stages."""

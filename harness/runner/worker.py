@@ -38,11 +38,10 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.harness.audio.files import read_audio, same_audio, wav_bytes
-from voxgate.harness.errors import HarnessError
+from voxgate.harness.audio.files import wav_bytes
 from voxgate.harness.machine.checks.check import SystemRoot, here
 from voxgate.harness.machine.clock import WallClock
-from voxgate.harness.machine.interference import DisturbanceWatch
+from voxgate.harness.machine.interference import FIXED_WORK, DisturbanceWatch, fixed_work_s
 from voxgate.harness.machine.power_meter import device_of, find_meter, measure_energy
 from voxgate.harness.records.cell import Option, Request
 from voxgate.harness.records.codec import to_json
@@ -62,6 +61,13 @@ from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, c
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
+from voxgate.harness.targets.witness import (
+    changed_audio,
+    check_rates,
+    check_seed,
+    is_same,
+    unchecked,
+)
 
 Record = dict[str, object]
 
@@ -155,13 +161,15 @@ class Worker:
     def _time(self, request: Request) -> Timing:
         """
         Time one synthesis, with what disturbed it; the kernel's counters are read outside of the
-        timed interval.
+        timed interval, and the fixed work is done behind it.
         """
         if self._watch is None:
             return self._engine.synthesize(request)
         self._watch.start()
         timing = self._engine.synthesize(request)
-        return replace(timing, disturbance=self._watch.stop())
+        growths = self._watch.stop()
+        pace = {FIXED_WORK: fixed_work_s()} if growths else {}
+        return replace(timing, disturbance={**growths, **pace})
 
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
         digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
@@ -237,8 +245,26 @@ class Worker:
         return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
-        self._require_in_effect(self._engine.observe(self._requests[command["request"]]))
+        request = self._requests[command["request"]]
+        checks = self._engine.observe(request)
+        rates = check_rates(self._engine.effective(), self._engine.sample_rate_hz)
+        self._require_in_effect(self._with_seed(request, (*checks, *rates)))
         return {}
+
+    def _with_seed(
+        self, request: Request, checks: tuple[OptionCheck, ...]
+    ) -> tuple[OptionCheck, ...]:
+        """
+        Return the checks with that of a requested seed of which the target observed nothing; once
+        for all processes of a cell.
+        """
+        seed = {**self._job.cell.options, **request.options}.get("seed")
+        if seed is None or self._job.repeat or not unchecked({"seed"}, checks):
+            return checks
+        found = check_seed(request, seed, lambda each: self._engine.synthesize(each).audio)
+        if found is None:
+            return checks
+        return (*(check for check in checks if check.option != "seed"), found)
 
     def _require_in_effect(self, effects: tuple[OptionCheck, ...]) -> None:
         """Record what is in effect. Raises NotInEffectError if it is not what was asked."""
@@ -307,23 +333,6 @@ class Worker:
         if self._job.territory is not None:
             count = self._engine.check_files(self._job.territory, [self._job.folder])
             self._log.append({"kind": "proof", "files": count})
-
-
-def changed_audio(request: Request, seed: Option) -> OptionCheck:
-    """Return the broken promise of a seed."""
-    why = f"the same seed gave different audio for request {request.id}"
-    return OptionCheck(
-        option="seed", requested=seed, observed="other audio", in_effect=False, reason=why
-    )
-
-
-def is_same(audio: np.ndarray, path: Path) -> bool:
-    """Whether a file holds this audio, up to what another order of additions changes."""
-    try:
-        before, _ = read_audio(path)
-    except HarnessError:  # there is nothing to show that it is the same
-        return False
-    return same_audio(before, audio)
 
 
 def main(arguments: list[str]) -> int:

@@ -147,6 +147,23 @@ def interval(
     )
 
 
+def mean_interval(
+    values: Array, prior: Prior = NO_PRIOR, level: float = LEVEL
+) -> tuple[float, float]:
+    """
+    Return the two-sided interval of the mean of values of any sign, by Student's t; `prior`
+    moderates their variance. Raises ValueError for fewer than two.
+
+    >>> low, high = mean_interval(np.array([-1.0, 0.0, 1.0]))
+    >>> round(low, 2), round(high, 2)
+    (-2.48, 2.48)
+    """
+    if values.size < 2:
+        raise ValueError(f"an interval needs at least two values, not {values.size}")
+    reach = _reach(*_welch([values], [prior]), (1.0 - level) / 2.0)
+    return float(values.mean()) - reach, float(values.mean()) + reach
+
+
 def shift(
     baseline: Sequence[Group],
     current: Sequence[Group],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.engine.pipelines.token_voice import write_random_token_voice
@@ -114,6 +115,48 @@ def test_several_texts_with_their_own_speakers_are_spoken_as_each_alone(make, by
 
 def test_a_batch_of_zero_is_as_large_as_memory_allows(make):
     assert make(batch=0).config.batch > 1
+
+
+@pytest.fixture(name="recording", scope="module")
+def _recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recording") / "voice.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 4).astype(np.float32)
+    soundfile.write(path, noise, 16_000)
+    return path
+
+
+def test_a_recording_stands_in_front_and_is_not_heard_again(make, recording):
+    pipeline, told, frames = make(), [], []
+    generate = pipeline.generate
+    acoustic, vocoder = pipeline.callable_of("acoustic"), pipeline.callable_of("vocoder")
+
+    def loop(model, forward, texts, *others, **named):
+        told.extend(generate(model, forward, texts, *others, **named))
+        assert [text.prompt.numel() for text in texts] == [74]
+        return told[-1:]
+
+    def flow(noisy, prompt_mel, *others):
+        frames.append((noisy.shape[1], int((prompt_mel[0].abs().sum(-1) > 0).sum())))
+        assert float(prompt_mel[1].abs().max()) == 0.0  # the unconditional row hears none
+        return acoustic(noisy, prompt_mel, *others)
+
+    def voice(mel, *others):
+        frames.append(mel.shape[1])
+        return vocoder(mel, *others)
+
+    pipeline.generate = loop
+    pipeline.replace_callable("acoustic", flow)
+    pipeline.replace_callable("vocoder", voice)
+    pipeline.synthesize(SENTENCE, {"reference": str(recording)})
+
+    spoken = told[0].codes.numel()
+    assert frames[0] == ((74 + spoken) * 5 // 2, 185)
+    assert frames[-1] == spoken * 5 // 2
+
+
+def test_a_recording_that_cannot_be_read_is_refused(make):
+    with pytest.raises(EngineError, match=r"reference nowhere\.wav cannot be read"):
+        make(reference="nowhere.wav")
 
 
 def test_the_loop_and_the_sampler_can_be_observed(make):

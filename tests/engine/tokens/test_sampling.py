@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from voxgate.engine.tokens.sampling import (
-    TokenSampler,
     Sampling,
+    TokenSampler,
     filtered,
     keep_min_p,
     keep_top_p,

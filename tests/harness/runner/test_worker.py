@@ -17,7 +17,7 @@ from voxgate import Suite
 from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock
-from voxgate.harness.machine.interference import DisturbanceWatch
+from voxgate.harness.machine.interference import FIXED_WORK, DisturbanceWatch
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (
     AudioChunk,
@@ -290,7 +290,8 @@ def test_in_real_time_what_disturbed_an_iteration_is_on_record(
     watch = DisturbanceWatch()
     watch.start()
     known = set(watch.stop())
-    assert [set(sample.disturbance) for sample in record.iterations] == [known, known]
+    expected = known | {FIXED_WORK}
+    assert [set(sample.disturbance) for sample in record.iterations] == [expected, expected]
 
 
 @pytest.mark.parametrize(
