@@ -1,5 +1,5 @@
 """
-Post-processing of synthesised chunks: level normalisation and crossfades.
+Post-processing of synthesised chunks: level normalisation, their start, and crossfades.
 
 One speech level makes chunks, speakers and configurations comparable by ear.
 Crossfading is streamed: yielded audio is final and can be played.
@@ -45,6 +45,23 @@ def normalise_level(audio: np.ndarray) -> np.ndarray:
     if rms == 0.0:
         return audio
     return (audio * min(TARGET_RMS / rms, PEAK_LIMIT / peak)).astype(np.float32)
+
+
+def fade_in(audio: np.ndarray, rate_hz: int, *, trim_ms: float, fade_ms: float) -> np.ndarray:
+    """
+    Silence the first `trim_ms` and raise the next `fade_ms` by a half cosine; float32 (T,) -> (T,).
+
+    The length stays, so whatever knows times in the audio still does. Chatterbox's vocoder begins
+    so, 20 ms and 20 ms, against spill-over of its prompt.
+    """
+    silent, rising = (round(each * rate_hz / 1000) for each in (trim_ms, fade_ms))
+    if not silent + rising:
+        return audio
+    slope = (1.0 - np.cos(np.linspace(0.0, np.pi, rising))) / 2.0
+    gain = np.concatenate((np.zeros(silent), slope))[: audio.size]
+    begun: np.ndarray = audio.copy()
+    begun[: gain.size] *= gain.astype(np.float32)
+    return begun
 
 
 CROSSFADE = 800

@@ -17,6 +17,7 @@ from voxgate.engine.config.choices import (
     Runtime,
     Solver,
     Stages,
+    Watermark,
 )
 from voxgate.engine.config.flow import (
     OPTIONS,
@@ -70,6 +71,7 @@ __all__ = [
     "Solver",
     "Stages",
     "TokenConfig",
+    "Watermark",
     "config_class",
     "config_names",
     "option",

@@ -101,6 +101,14 @@ class Stages(StrEnum):
         return ("acoustic", "vocoder") if self is Stages.BOTH else (self.value,)
 
 
+class Watermark(StrEnum):
+    """Inaudible mark of synthetic speech."""
+
+    OFF = "off"
+    PERTH = "perth"
+    """Resemble AI's Perth, the implicit net."""
+
+
 class KVCacheKind(StrEnum):
     """Memory of the keys and values of earlier positions, in an autoregressive model."""
 

@@ -24,6 +24,7 @@ from voxgate.engine.config.choices import (
     Runtime,
     Solver,
     Stages,
+    Watermark,
 )
 from voxgate.engine.config.option_spec import (
     PipelineConfig,
@@ -41,6 +42,7 @@ from voxgate.engine.text.segment import (
 )
 
 UNIT = (0.0, 1.0)
+LONGEST_TRIM_MS = 500.0
 
 
 def _is_device(value: str) -> bool:
@@ -114,6 +116,22 @@ class FlowMatchingConfig(PipelineConfig):
         "",
         per_request=True,
         help="words of the recording; empty: from the .txt file of the same name beside it",
+    )
+    trim_start_ms: float = option(
+        0.0,
+        range=(0.0, LONGEST_TRIM_MS),
+        help="start of every chunk that is silenced, against spill-over of the reference; "
+        "Chatterbox's is 20",
+    )
+    fade_in_ms: float = option(
+        0.0,
+        range=(0.0, LONGEST_TRIM_MS),
+        help="rise of every chunk from silence, by a half cosine, after trim_start_ms; "
+        "Chatterbox's is 20",
+    )
+    watermark: Watermark = option(
+        Watermark.OFF,
+        help="inaudible mark in every chunk; perth needs the package resemble-perth",
     )
 
 

@@ -19,6 +19,7 @@ from voxgate.engine.config.choices import (
     Precision,
     Quantization,
     Solver,
+    Watermark,
 )
 from voxgate.engine.config.flow import FlowConfig, FlowMatchingConfig, check_grid
 from voxgate.engine.config.option_spec import (
@@ -198,6 +199,9 @@ class TokenConfig(PipelineConfig):
         help="chunks of one text, or groups (batch), that are computed at the same time, each with "
         "its share of threads",
     )
+    trim_start_ms: float = redeclared(FlowMatchingConfig, "trim_start_ms", 0.0)
+    fade_in_ms: float = redeclared(FlowMatchingConfig, "fade_in_ms", 0.0)
+    watermark: Watermark = redeclared(FlowMatchingConfig, "watermark", Watermark.OFF)
 
     @property
     def share(self) -> int:

@@ -1,6 +1,6 @@
 """
 The pipeline `flow`: text to speech by flow matching, text -> content -> acoustic -> vocoder ->
-post, chunk by chunk.
+post -> watermark, chunk by chunk.
 
 It checks that the configuration is supported, loads the voice, applies the passes in one visible
 order, and streams.
@@ -27,7 +27,7 @@ from voxgate.engine.acoustic.solver import (
     time_grid,
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
-from voxgate.engine.audio.postprocess import crossfade, normalise_level
+from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
 from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
@@ -108,6 +108,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         self.vocoder: Callable[..., Any]
         called, self.applied = apply_passes(self.models, self.device, self.config)
         self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
+        self.use_watermark(config.watermark)
         self.prompts = prompt_cache(voice, self.device)
         self._prompt_of(self.config)  # an unusable recording is refused now
 
@@ -175,7 +176,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         chunks, parts = self._planned(texts, requested, watch)
         most = self._per_pass(len(parts), max(len(texts), self.config.batch))
         audios = self._speak_by_length(parts, most, watch)
-        return _whole_texts(chunks, audios)
+        return self._whole_texts(chunks, audios, watch)
 
     def synthesize_each(
         self,
@@ -190,10 +191,10 @@ class FlowPipeline(Pipeline[FlowConfig]):
         chunks, parts = self._planned(texts, options, watch)
         most = self._per_pass(len(parts), self.config.batch)
         if self.config.batch_by is BatchBy.LENGTH:
-            return _whole_texts(chunks, self._speak_by_length(parts, most, watch))
+            return self._whole_texts(chunks, self._speak_by_length(parts, most, watch), watch)
         passes = ([parts[index] for index in group] for group in in_turn(len(parts), most))
         audios = list(chain.from_iterable(self._in_order(passes, watch)))
-        return _whole_texts(chunks, audios)
+        return self._whole_texts(chunks, audios, watch)
 
     def _planned(
         self, texts: Sequence[str], options: Sequence[Mapping[str, object]], watch: Watch
@@ -207,6 +208,13 @@ class FlowPipeline(Pipeline[FlowConfig]):
         for chunks_of_text, config in zip(chunks, configs, strict=True):
             parts += self._plan_all(chunks_of_text, config, watch)
         return chunks, parts
+
+    def _whole_texts(
+        self, chunks: Sequence[Sequence[Chunk]], audios: Sequence[np.ndarray], watch: Watch
+    ) -> list[np.ndarray]:
+        """Join the chunks of each text; `audios` holds those of all texts in a row."""
+        rest = self.marked(audios, watch)
+        return [np.concatenate(list(crossfade(islice(rest, len(group))))) for group in chunks]
 
     def _per_pass(self, count: int, most: int) -> int:
         """Return how many of `count` parts share a pass, at most `most`."""
@@ -237,9 +245,8 @@ class FlowPipeline(Pipeline[FlowConfig]):
             [self._plan(chunks[index], config, index, watch) for index in group]
             for group in _groups(chunks, config)
         )
-        return crossfade(
-            chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
-        )
+        audios = chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
+        return crossfade(self.marked(audios, watch))
 
     def _in_order(
         self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False
@@ -291,7 +298,13 @@ class FlowPipeline(Pipeline[FlowConfig]):
             )
             audios = [waveform(spectrum, shape)[0].cpu().numpy() for spectrum in unpadded]
         with watch("post"):
-            return [normalise_level(audio) for audio in audios]
+            begin = partial(
+                fade_in,
+                rate_hz=self.sample_rate_hz,
+                trim_ms=self.config.trim_start_ms,
+                fade_ms=self.config.fade_in_ms,
+            )
+            return [begin(normalise_level(audio)) for audio in audios]
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
         """
@@ -323,14 +336,6 @@ class FlowPipeline(Pipeline[FlowConfig]):
         )
         scaled = mel * self.voice.mel_std + self.voice.mel_mean
         return scaled.to(precision.DTYPES[config.precision])
-
-
-def _whole_texts(
-    chunks: Sequence[Sequence[Chunk]], audios: Sequence[np.ndarray]
-) -> list[np.ndarray]:
-    """Join the chunks of each text; `audios` holds those of all texts in a row."""
-    rest = iter(audios)
-    return [np.concatenate(list(crossfade(islice(rest, len(group))))) for group in chunks]
 
 
 def _groups(chunks: Sequence[Chunk], config: FlowConfig) -> list[range]:

@@ -1,6 +1,6 @@
 """
-The pipeline `infill`: published F5-TTS checkpoints, text -> content -> acoustic -> vocoder -> post,
-chunk by chunk.
+The pipeline `infill`: published F5-TTS checkpoints, text -> content -> acoustic -> vocoder -> post
+-> watermark, chunk by chunk.
 
 The stages are those of `flow`. The voice is that of the `reference`; without one the model invents
 a voice, and another one for every chunk.
@@ -26,7 +26,7 @@ from voxgate.engine.acoustic.infill import (
     infill_velocity,
 )
 from voxgate.engine.acoustic.solver import time_grid
-from voxgate.engine.audio.postprocess import crossfade
+from voxgate.engine.audio.postprocess import crossfade, fade_in
 from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.config import InfillConfig, parse
 from voxgate.engine.errors import EngineError
@@ -69,6 +69,7 @@ class InfillPipeline(Pipeline[InfillConfig]):
             model.to(self.device)
         self.acoustic: Callable[..., Any] = voice.dit
         self.vocoder: Callable[..., Any] = voice.vocoder
+        self.use_watermark(config.watermark)
         self.prompts = PromptCache(partial(encode_infill, voice.dit.shape.bands))
         self._prompt_of(self.config)  # an unusable recording is refused now
 
@@ -103,7 +104,8 @@ class InfillPipeline(Pipeline[InfillConfig]):
             prompt = self._prompt_of(config)
         with watch("text"):
             chunks = self._chunks(check_text(text), prompt, config.speed)
-        return crossfade(self._speak(chunk, prompt, config, watch) for chunk in chunks)
+        spoken = (self._speak(chunk, prompt, config, watch) for chunk in chunks)
+        return crossfade(self.marked(spoken, watch))
 
     def _prompt_of(self, config: InfillConfig) -> InfillPrompt:
         return self.prompts.get(config.reference, config.reference_text) or empty_prompt(
@@ -142,4 +144,9 @@ class InfillPipeline(Pipeline[InfillConfig]):
             spectrum = self.vocoder(mel[None].to(precision.DTYPES[config.precision]))
             audio: np.ndarray = waveform(spectrum, self.voice.vocoder.shape)[0].cpu().numpy()
         with watch("post"):
-            return np.asarray(audio * np.float32(prompt.gain))
+            return fade_in(
+                np.asarray(audio * np.float32(prompt.gain)),
+                self.sample_rate_hz,
+                trim_ms=config.trim_start_ms,
+                fade_ms=config.fade_in_ms,
+            )

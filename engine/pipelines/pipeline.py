@@ -12,7 +12,7 @@ a text has ended when its last pass is done, not one turn later.
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,7 +24,8 @@ import torch
 from torch import nn
 
 from voxgate.engine.audio.postprocess import CROSSFADE
-from voxgate.engine.config import PipelineConfig, options_of, parse
+from voxgate.engine.audio.watermark import Mark, load_mark
+from voxgate.engine.config import PipelineConfig, Watermark, options_of, parse
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import Applied
 
@@ -48,9 +49,17 @@ class Pipeline(ABC, Generic[Config]):
     config_class: ClassVar[type[PipelineConfig]]
     """Its options."""
     stages: ClassVar[tuple[str, ...]]
-    """Names that `watch` is called with, in the order of the data."""
+    """
+    Names that `watch` is called with, in the order of the data; behind them comes `watermark` where
+    there is one.
+    """
     crossfade_samples: ClassVar[int] = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
+    mark: Mark | None = None
+    """
+    Puts the watermark into the whole audio of a chunk, as the last thing before crossfades; None
+    without one. An observer may replace it, and pass the calls on.
+    """
     sample_rate_hz: int
     config: Config
     """With the engine's own choices in place of those that were left to it."""
@@ -100,6 +109,21 @@ class Pipeline(ABC, Generic[Config]):
     ) -> np.ndarray:
         """Synthesise the whole text: `stream`, concatenated; float32 (T,)."""
         return np.concatenate(list(self.stream(text, options, watch)))
+
+    def use_watermark(self, kind: Watermark) -> None:
+        """Load the watermark of the option. Raises EngineError where its package is missing."""
+        self.mark = load_mark(kind, self.sample_rate_hz, self.device)
+
+    def marked(self, chunks: Iterable[np.ndarray], watch: Watch = no_watch) -> Iterator[np.ndarray]:
+        """
+        Yield each chunk with its watermark, in order and in the caller's thread; the stage is
+        `watermark`.
+        """
+        for chunk in chunks:
+            if self.mark is not None:
+                with watch("watermark"):
+                    chunk = self.mark(chunk)
+            yield chunk
 
     def synthesize_each(
         self,

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from voxgate.engine.acoustic.batched import frame_mask, pad
 from voxgate.engine.acoustic.token_flow import token_mels
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
-from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, normalise_level
+from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, fade_in, normalise_level
 from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.config import BatchBy, TokenConfig, parse
 from voxgate.engine.passes.precision import DTYPES
@@ -86,6 +86,7 @@ class TokenPipeline(Pipeline[TokenConfig]):
             if config.workers > 1
             else None
         )
+        self.use_watermark(config.watermark)
         self.voice = voice
         self.applied = apply_token_passes(self.models, voice.states, self.device, self.config)
         self.tokens: Callable[..., Any] = voice.t3
@@ -121,7 +122,8 @@ class TokenPipeline(Pipeline[TokenConfig]):
         groups = (
             [parts[index] for index in group] for group in in_turn(len(parts), self.config.batch)
         )
-        return crossfade(chain.from_iterable(self._in_order(groups, watch)))
+        audios = chain.from_iterable(self._in_order(groups, watch))
+        return crossfade(self.marked(audios, watch))
 
     def synthesize_each(
         self,
@@ -137,7 +139,7 @@ class TokenPipeline(Pipeline[TokenConfig]):
             self._parts(text, overrides, watch)
             for text, overrides in zip(texts, options, strict=True)
         ]
-        audios = iter(self._speak_all(list(chain.from_iterable(per_text)), watch))
+        audios = self.marked(self._speak_all(list(chain.from_iterable(per_text)), watch), watch)
         return [np.concatenate(list(crossfade(islice(audios, len(parts))))) for parts in per_text]
 
     def _parts(self, text: str, options: Mapping[str, object], watch: Watch) -> list[TokenPart]:
@@ -185,7 +187,7 @@ class TokenPipeline(Pipeline[TokenConfig]):
         with watch("vocoder"):
             audios = self._waveforms(mels)
         with watch("post"):
-            return [_finished(audio) for audio in audios]
+            return [_finished(audio, self.config) for audio in audios]
 
     def speech_tokens(self, parts: Sequence[TokenPart]) -> list[SpeechTokens]:
         """Draw the speech tokens of chunks, in one batch."""
@@ -240,7 +242,13 @@ class TokenPipeline(Pipeline[TokenConfig]):
         ]
 
 
-def _finished(audio: np.ndarray) -> np.ndarray:
-    """Set the level of a chunk, and lengthen a very short one by silence."""
+def _finished(audio: np.ndarray, config: TokenConfig) -> np.ndarray:
+    """Set the level and the start of a chunk, and lengthen a very short one by silence."""
     lacking = max(0, SHORTEST_SAMPLES - audio.size)
-    return np.pad(normalise_level(audio), (0, lacking))
+    begun = fade_in(
+        normalise_level(audio),
+        SAMPLE_RATE_HZ,
+        trim_ms=config.trim_start_ms,
+        fade_ms=config.fade_in_ms,
+    )
+    return np.pad(begun, (0, lacking))

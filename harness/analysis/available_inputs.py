@@ -2,8 +2,9 @@
 The inputs that a run provides to metrics beside the audio itself, by request.
 
 These are a recording of the voice, a statement of the same words, chunk boundaries that the engine
-reported, a marked word. A metric is computed only for requests that provide its required inputs.
-For the others it is not applicable, which is different from `Missing`.
+reported, a marked word, audio that should hold a watermark. A metric is computed only for requests
+that provide its required inputs. For the others it is not applicable, which is different from
+`Missing`.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     """Return the inputs that a run provides for the requests of one of its cells."""
     requests = cell.workload.requests
     processes = [process for process in run.processes if process.cell == cell.slug]
-    iterations = chain.from_iterable(process.iterations for process in processes)
+    iterations = list(chain.from_iterable(process.iterations for process in processes))
     return {
         Need.VOICE: frozenset(
             request.id for request in requests if cell.voice_of(request) is not None
@@ -35,6 +36,12 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
         ),
         Need.SEGMENTS: frozenset(request.id for request in requests if request.segments),
         Need.JOINS: frozenset(iteration.request for iteration in iterations if iteration.joins_s),
+        Need.MARKED: frozenset(
+            request.id for request in requests if cell.asks_for_watermark(request)
+        ),
+        Need.UNMARKED: frozenset(
+            iteration.request for iteration in iterations if iteration.marked_file is not None
+        ),
     }
 
 

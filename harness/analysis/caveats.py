@@ -1,17 +1,19 @@
 """
 Notices about a cell from the records alone: options without observed effect, a short text that
-takes longer than a long one, differing takes.
+takes longer than a long one, differing takes, a watermark that is not in the audio.
 
 They decide nothing.
 """
 
 import math
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import UNSEEN, Phase, Run
 from voxgate.harness.records.verdict import Remark, RemarkKind
 
@@ -40,6 +42,28 @@ def takes_differ(run: Run, slug: str) -> bool:
                 if iteration.audio_file is not None:
                     files.setdefault(iteration.request, set()).add(iteration.audio_file)
     return any(len(kept) > 1 for kept in files.values())
+
+
+HELD = 0.5
+"""Confidence of the detector from which on an utterance holds a watermark."""
+
+
+def lost_watermark(cell: Cell, measured: Sequence[Measurement]) -> str | None:
+    """
+    Return why a watermark that was asked for is not in effect: utterances as delivered do not hold
+    it. None where they do, and where none was asked for or none could be looked for.
+    """
+    found = next((each for each in measured if each.metric == "watermark_detected"), None)
+    values = [] if found is None else [each.value for each in found.values]
+    numbers = [value for value in values if isinstance(value, float)]
+    without = [value for value in numbers if value < HELD]
+    if not without:
+        return None
+    return (
+        f"not in effect: asked for watermark={cell.options.get('watermark', 'per request')}, and "
+        f"{len(without)} of {len(numbers)} utterances as delivered hold none (least confidence "
+        f"{min(without):.3f})"
+    )
 
 
 def _unobserved(run: Run, cell: Cell) -> list[Remark]:
@@ -103,7 +127,8 @@ def _is_same_audio(run: Run, slug: str, other: str) -> bool:
     for process in run.processes:
         for iteration in process.iterations:
             if iteration.phase is Phase.MEASURED:
-                first.setdefault((iteration.cell, iteration.request), iteration.audio_sha256)
+                delivered = iteration.marked_sha256 or iteration.audio_sha256
+                first.setdefault((iteration.cell, iteration.request), delivered)
     mine = {request: digest for (cell, request), digest in first.items() if cell == slug}
     return bool(mine) and all(
         first.get((other, request)) == digest for request, digest in mine.items()

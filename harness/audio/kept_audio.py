@@ -13,7 +13,7 @@ import soundfile
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.run import Iteration, Run
+from voxgate.harness.records.run import Run
 
 MOST_FRAMES = 2**28
 """
@@ -28,10 +28,14 @@ def check_audio(run: Run) -> None:
     for process in run.processes:
         for iteration in process.iterations:
             if iteration.audio_file is not None:
-                _check(Path(run.folder) / iteration.audio_file, iteration)
+                path = Path(run.folder) / iteration.audio_file
+                _check(path, iteration.audio_s, iteration.audio_sha256)
+            if iteration.marked_file is not None:
+                path = Path(run.folder) / iteration.marked_file
+                _check(path, iteration.audio_s, iteration.marked_sha256)
 
 
-def _check(path: Path, iteration: Iteration) -> None:
+def _check(path: Path, audio_s: float, sha256: str | None) -> None:
     if not path.is_file():
         return
     again = "which is not the audio that was measured; measure again, or remove the file"
@@ -43,11 +47,10 @@ def _check(path: Path, iteration: Iteration) -> None:
         raise HarnessError(
             f"{path} has {about.channels} channels and {about.frames} frames, {again}"
         )
-    if abs(about.frames / about.samplerate - iteration.audio_s) > LENGTH_SLACK_S:
+    if abs(about.frames / about.samplerate - audio_s) > LENGTH_SLACK_S:
         raise HarnessError(
-            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {iteration.audio_s:.3f} s, "
-            f"{again}"
+            f"{path} lasts {about.frames / about.samplerate:.3f} s, not {audio_s:.3f} s, {again}"
         )
     samples, _ = read_audio(path)
-    if hashlib.sha256(samples.tobytes()).hexdigest() != iteration.audio_sha256:
+    if hashlib.sha256(samples.tobytes()).hexdigest() != sha256:
         raise HarnessError(f"the SHA-256 of {path} is another than its sample's, {again}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from voxgate.harness.analysis.caveats import caveats, takes_differ
+from voxgate.harness.analysis.caveats import caveats, lost_watermark, takes_differ
 from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.analysis.stages import moved_stage, pair_stages
@@ -209,9 +209,9 @@ def incomplete(judgement: RunVerdict) -> RunVerdict:
 
 
 def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
-    run = evidence.run
+    run, measured = evidence.run, evidence.measurements.get(cell.slug, ())
     metrics = _judge_metrics(cell, evidence)
-    failure = failure_of(cell.slug, run)
+    failure = failure_of(cell.slug, run) or lost_watermark(cell, measured)
     if failure is not None:
         return _cell(cell, Verdict.FAILED, failure, metrics)
     gap = _unfinished(cell, run)

@@ -6,6 +6,7 @@ speech are prosody's.
 """
 
 import math
+import re
 
 import numpy as np
 
@@ -13,7 +14,11 @@ from voxgate.harness.audio import activity
 from voxgate.harness.audio.activity import speech_level
 from voxgate.harness.audio.recording import check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput
+from voxgate.harness.records.cell import ENGLISH, primary_language
 from voxgate.harness.records.measurement import Metric, Missing, Value
+
+STOPS = ".!?…"
+PAUSE = re.compile(r"[,;:.!?…—]+(?=\s)")
 
 
 def duration_s(inputs: MetricInput) -> Value:
@@ -36,6 +41,46 @@ def chars_per_s(inputs: MetricInput) -> Value:
     if not characters:
         return Missing("the text has no letters")
     return check_valid(inputs.audio) or characters / inputs.audio.duration_s
+
+
+S_PER_LETTER, S_PER_SENTENCE = 0.066, 0.15
+S_PER_DIGIT, S_PER_PAUSE = 0.30, 0.25
+SHORTEST_RATIO, LONGEST_RATIO = 0.6, 1.8
+"""480 clean sentences lie within 0.73 and 1.59: five voices of flite, and the embedded three."""
+
+
+def length_ratio(inputs: MetricInput) -> Value:
+    """
+    Return seconds from the first speech to the last, by those that the text should take.
+
+    A run-away model speaks on far beyond 1, one that ends early stays below it. The expected length
+    is counted in letters, digits and commas, so it is a rule of thumb for one sentence, and known
+    for English only.
+    """
+    if primary_language(inputs.language) != ENGLISH:
+        return Missing(f"expected lengths are known for English, not for {inputs.language}")
+    letters = sum(character.isalpha() for character in inputs.text)
+    digits = sum(character.isdigit() for character in inputs.text)
+    pauses = len(PAUSE.findall(inputs.text.rstrip().rstrip(STOPS)))
+    if not letters + digits:
+        return Missing("the text has no letters")
+    speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
+    if isinstance(speech, Missing):
+        return speech
+    expected_s = S_PER_SENTENCE + letters * S_PER_LETTER + digits * S_PER_DIGIT
+    return (speech.end_s - speech.start_s) / (expected_s + pauses * S_PER_PAUSE)
+
+
+def length_off(inputs: MetricInput) -> Value:
+    """
+    Return 1.0 for speech that cannot be its text, by its length alone; 0.0 for any other.
+
+    Its mean is the share of utterances that ran away or ended early, however pace varies.
+    """
+    ratio = length_ratio(inputs)
+    if isinstance(ratio, Missing):
+        return ratio
+    return float(not SHORTEST_RATIO <= ratio <= LONGEST_RATIO)
 
 
 TAIL_S = 0.020
@@ -84,6 +129,16 @@ METRICS = (
     AudioMetric(
         metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="1"),
         score=chars_per_s,
+        reads_text=True,
+    ),
+    AudioMetric(
+        metric=Metric(name="length_ratio", unit="1", better="neither", version="1"),
+        score=length_ratio,
+        reads_text=True,
+    ),
+    AudioMetric(
+        metric=Metric(name="length_off", unit="1", better="lower", version="1"),
+        score=length_off,
         reads_text=True,
     ),
     AudioMetric(

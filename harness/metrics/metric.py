@@ -36,6 +36,10 @@ class Need(StrEnum):
     """The chunk boundaries that the engine reported."""
     EMPHASIS = "emphasis"
     """The word that the text marks as emphasised."""
+    MARKED = "marked"
+    """The audio as delivered, where the cell asks for a watermark."""
+    UNMARKED = "unmarked"
+    """That audio, and beside it the audio before the watermark, which is the one to score."""
     SEGMENTS = "segments"
     """The segments of a reel, and where the engine says that they stand."""
 
@@ -65,6 +69,8 @@ class MetricInput:
     """Seconds from the start to each chunk boundary."""
     emphasis: str | None = None
     """The word of `text` that is to be emphasised."""
+    marked: Recording | None = None
+    """As delivered, with a watermark; `audio` is without it where the engine hands that over."""
     segments: tuple[SpokenSegment, ...] = ()
     """Of a reel, in order."""
     voices: Mapping[str, Recording] = field(default_factory=dict)

@@ -75,6 +75,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "dropouts": "faults",
         "levels": "faults",
         "prompt_leakage": "faults",
+        "watermark": "watermark",
         "reels": "reels",
     }
 )

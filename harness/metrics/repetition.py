@@ -67,8 +67,40 @@ def _found(recording: Recording) -> list[tuple[float, int, int]]:
     return candidates
 
 
+LONGEST_HELD_S = 0.30
+"""
+The longest in 480 clean sentences lasts 0.23 s; a stuck model holds a sound for as long as it runs.
+"""
+STEADY_DB, LOUD_DB = 3.0, -25.0
+
+
+def held_sound_s(inputs: MetricInput) -> Value:
+    """
+    Return by how many seconds the longest unchanging sound is too long; 0.0 for natural speech.
+    """
+    longest_s = inputs.audio.once(longest_held_s)
+    return longest_s if isinstance(longest_s, Missing) else max(longest_s - LONGEST_HELD_S, 0.0)
+
+
+def longest_held_s(recording: Recording) -> float | Missing:
+    """Return the longest time for which the spectrum of a loud sound stays; for `once`."""
+    fault = check_valid(recording)
+    if fault is not None:
+        return fault
+    if speech_level(recording) == 0.0:
+        return Missing("the audio is silent")
+    whole = recording.once(pattern)
+    loud = whole.levels_db.max(axis=1) > LOUD_DB
+    steady = loud & (np.sqrt(whole.change) < STEADY_DB) & (whole.change > 0.0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], steady, [0]))))
+    return float(np.max(edges[1::2] - edges[::2], initial=0)) * HOP_S
+
+
 METRICS = (
     AudioMetric(
         metric=Metric(name="repeats", unit="1/s", better="lower", version="1"), score=repeats_per_s
+    ),
+    AudioMetric(
+        metric=Metric(name="held_sound", unit="s", better="lower", version="1"), score=held_sound_s
     ),
 )

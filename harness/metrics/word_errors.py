@@ -48,13 +48,19 @@ HALF = 0.5
 # The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
 # in place of a weighted one. Many papers report it, and it is more sensitive where short sentences
 # fail. wer_over_half is the share of utterances of which more than half the words are wrong: a
-# mean of 5 % can be a slip in every sentence or one sentence of noise in twenty.
+# mean of 5 % can be a slip in every sentence or one sentence of noise in twenty. The last four
+# count words where a token model errs: heard before the text and after it, lost at its end, and
+# said twice.
 METRICS: tuple[Metric, ...] = (
     Metric(name="wer", unit="1", better="lower", version="1"),
     Metric(name="cer", unit="1", better="lower", version="1"),
     Metric(name="wer_macro", unit="1", better="lower", version="1"),
     Metric(name="cer_macro", unit="1", better="lower", version="1"),
     Metric(name="wer_over_half", unit="1", better="lower", version="1"),
+    Metric(name="leading_words", unit="1", better="lower", version="1"),
+    Metric(name="trailing_words", unit="1", better="lower", version="1"),
+    Metric(name="lost_words", unit="1", better="lower", version="1"),
+    Metric(name="repeated_words", unit="1", better="lower", version="1"),
 )
 """
 Metrics of a transcript, and so not of a `MetricInput`: many utterances are transcribed at once, by
@@ -89,6 +95,59 @@ def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[st
     wer, cer = (counts if isinstance(counts, Missing) else counts.rate for counts in (words, chars))
     over_half = wer if isinstance(wer, Missing) else float(wer > HALF)
     return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
+
+
+MOST_REPEATED = 4
+"""Words of the longest phrase that is looked for twice in a row."""
+PLACES = ("leading_words", "trailing_words", "lost_words", "repeated_words")
+
+
+def misplaced_words(
+    reference: str, hypothesis: str, language: str = ENGLISH
+) -> dict[str, float | Missing]:
+    """
+    Count the words of PLACES: heard before the first word of the text, heard after its last, of the
+    text and not heard at its end, and heard twice in a row where the text has them once.
+
+    Missing as in `word_errors`.
+    """
+    lacking = _lacking()
+    if lacking is not None:
+        return dict.fromkeys(PLACES, lacking)
+    import jiwer
+
+    expected, heard = (_normalized(text, language) for text in (reference, hypothesis))
+    if not expected:
+        return dict.fromkeys(PLACES, Missing("the reference text has no words"))
+    (chunks,) = jiwer.process_words(expected, heard).alignments
+    first, last = chunks[0], chunks[-1]
+    leading = first.hyp_end_idx if first.type == "insert" else 0
+    trailing = last.hyp_end_idx - last.hyp_start_idx if last.type == "insert" else 0
+    lost = last.ref_end_idx - last.ref_start_idx if last.type == "delete" else 0
+    repeated = _repeated(heard.split(), expected.split())
+    return dict(zip(PLACES, map(float, (leading, trailing, lost, repeated)), strict=True))
+
+
+def _repeated(heard: list[str], expected: list[str]) -> int:
+    """Count the words that are the second of two equal phrases, where the text has not both."""
+    count, at = 0, 0
+    while at < len(heard):
+        size = next(
+            (
+                size
+                for size in range(MOST_REPEATED, 0, -1)
+                if heard[at : at + size] == heard[at + size : at + 2 * size]
+                and not _holds(expected, heard[at : at + 2 * size])
+            ),
+            0,
+        )
+        count, at = count + size, at + max(size, 1)
+    return count
+
+
+def _holds(words: list[str], phrase: list[str]) -> bool:
+    size = len(phrase)
+    return any(words[at : at + size] == phrase for at in range(len(words) - size + 1))
 
 
 def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:

@@ -21,6 +21,8 @@ from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault, TextPatt
 ENGLISH = "en"
 Option = str | int | float | bool
 """A value of an engine option: a scalar of JSON."""
+DETECTABLE = ("perth",)
+"""Watermarks that the harness has a detector of."""
 _RULE = "letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
 NAME = TextPattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", f"a name of {_RULE}")
 Name = Annotated[str, NAME]
@@ -158,6 +160,13 @@ class Cell:
         """
         speaker = {**self.options, **request.options}.get(SPEAKER)
         return None if speaker is None else self.workload.voices.get(str(speaker))
+
+    def asks_for_watermark(self, request: Request) -> bool:
+        """
+        Return whether the audio of a request should carry a watermark that can be detected here:
+        the option `watermark` of any target, with a value of DETECTABLE.
+        """
+        return {**self.options, **request.options}.get("watermark") in DETECTABLE
 
     def digest(self) -> str:
         """Return a digest of target, pipeline, options, texts and command line."""

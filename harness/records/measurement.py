@@ -93,6 +93,7 @@ EXTRAS: Mapping[str, str] = {
     "pesq": "pesq",
     "pystoi": "models",
     "pyworld": "models",
+    "resemble-perth": "watermark",
     "resemblyzer": "speaker",
     "speechmos": "models",
     "swift-f0": "models",

@@ -7,8 +7,8 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
-2026-11, requests may carry `segments`, samples `captions`, the run `budget_s`. Older folders are
-read as ones that do not tell.
+2026-11, samples may carry `marked_file`, `marked_sha256` and `captions`, requests `segments`, the
+run `budget_s`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -111,6 +111,12 @@ class Iteration:
     """
     chunks: Annotated[tuple[AudioChunk, ...] | None, OmitDefault()] = None
     """Chunks in the order of their arrival; None where they were not recorded."""
+    marked_file: Annotated[str | None, OmitDefault()] = None
+    """
+    Path of the audio as delivered, with its watermark, where `audio_file` is the audio before it.
+    """
+    marked_sha256: Annotated[str | None, OmitDefault()] = None
+    """Of the samples in `marked_file`."""
     captions: Annotated[tuple[CaptionTimes, ...] | None, OmitDefault()] = None
     """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
 

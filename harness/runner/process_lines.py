@@ -174,9 +174,11 @@ def _check_times(iteration: Iteration, where: str) -> None:
         raise HarnessError(
             f"{where}: its first audio came after the {iteration.wall_s:g} s of the whole"
         )
-    first, take = (
+    first, take, marked = (
         f"audio/{iteration.cell}/{part}{iteration.request}.wav"
-        for part in ("", f"takes/{iteration.repeat}/")
+        for part in ("", f"takes/{iteration.repeat}/", "marked/")
     )
     if iteration.audio_file not in (None, first, take):
         raise HarnessError(f"{where}: audio_file is {iteration.audio_file!r}, not {first}")
+    if iteration.marked_file not in (None, marked):
+        raise HarnessError(f"{where}: marked_file is {iteration.marked_file!r}, not {marked}")

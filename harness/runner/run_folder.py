@@ -9,6 +9,7 @@ Create, read and complete a run folder. Computes nothing and starts no process.
               torn/<slug>.<n>.jsonl.1   records of an interrupted round of a comparison; kept, and
                                         never read
               audio/<slug>/<request>.wav      audio of the first repeat
+              audio/<slug>/marked/<request>.wav      the same as delivered, where it has a watermark
               audio/<slug>/takes/<n>/<request>.wav   different audio of the same request, from an
                                                      engine without a seed
               voices/<speaker>.flac           reference recordings of the voices, by the names of

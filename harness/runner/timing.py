@@ -32,6 +32,8 @@ class Timing:
     first_audio_s: float
     stages_s: Mapping[str, float]
     chunks: tuple[AudioChunk, ...]
+    unmarked: np.ndarray | None = None
+    """The audio before its watermark, as long as `audio`."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -56,6 +58,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         wall_s=wall_s,
         stages_s={**watch.stages_s, **_claimed(target, request, wall_s)},
         rate_hz=target.sample_rate_hz,
+        unmarked=target.unmarked,
     )
 
 
@@ -67,6 +70,7 @@ def timing_of(
     wall_s: float,
     stages_s: Mapping[str, float],
     rate_hz: int,
+    unmarked: np.ndarray | None = None,
 ) -> Timing:
     """
     Return one synthesis of its chunks and their times. Raises ValueError if it returns no audio,
@@ -81,6 +85,11 @@ def timing_of(
         raise ValueError(f"request {request.id} gave no audio")
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
+    if unmarked is not None and unmarked.shape != audio.shape:
+        raise ValueError(
+            f"request {request.id} gave audio of shape {audio.shape} with its watermark and "
+            f"{unmarked.shape} without; give both of the same length"
+        )
     lengths_s = (len(chunk) / rate_hz for chunk in chunks)
     pieces = tuple(
         AudioChunk(arrived_s=at_s, audio_s=length_s)
@@ -92,6 +101,7 @@ def timing_of(
         first_audio_s=arrived_s[0],
         stages_s=stages_s,
         chunks=pieces,
+        unmarked=unmarked,
     )
 
 

@@ -7,7 +7,8 @@ records to the log of the process, and answers one JSON line: {"done": ...}, or 
 "reason"}}, after which it exits. Between commands it waits and uses no CPU. It decides nothing and
 computes no statistics. It does record which options were in effect, and whether the same seed gave
 the same audio. Of an engine without a seed that speaks differently each time, it keeps several
-takes.
+takes. Of one that marks its audio, it keeps what was delivered and the audio before the watermark,
+on which quality is judged.
 
     {"do": "load", "alone": true}                        import and load; `alone`: no other process
                                                          was running, so this is a true cold start
@@ -172,10 +173,16 @@ class Worker:
         return replace(timing, disturbance={**growths, **pace})
 
     def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
-        digest = hashlib.sha256(timing.audio.tobytes()).hexdigest()
-        differs = phase is Phase.MEASURED and self._differs(request, timing.audio, digest)
+        audio = timing.audio if timing.unmarked is None else timing.unmarked
+        digest = _digest(audio)
+        differs = phase is Phase.MEASURED and self._differs(request, audio, digest)
         audio_file = (
-            self._kept(request, timing.audio, differs=differs) if phase is Phase.MEASURED else None
+            self._kept(request, audio, differs=differs) if phase is Phase.MEASURED else None
+        )
+        marked_file = (
+            self._keep(self._name(request, "marked/"), timing.audio)
+            if timing.unmarked is not None and audio_file == self._name(request)
+            else None
         )
         audio_s = len(timing.audio) / self._engine.sample_rate_hz
         iteration = Iteration(
@@ -193,6 +200,8 @@ class Worker:
             disturbance=timing.disturbance,
             joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
+            marked_file=marked_file,
+            marked_sha256=None if marked_file is None else _digest(timing.audio),
             captions=check_captions(request, self._engine.captions, audio_s),
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
@@ -225,8 +234,8 @@ class Worker:
             return None
         return self._keep(name, audio)
 
-    def _name(self, request: Request) -> str:
-        return f"audio/{self._job.cell.slug}/{request.id}.wav"
+    def _name(self, request: Request, inside: str = "") -> str:
+        return f"audio/{self._job.cell.slug}/{inside}{request.id}.wav"
 
     def _seed(self, request: Request) -> Option | None:
         """
@@ -333,6 +342,10 @@ class Worker:
         if self._job.territory is not None:
             count = self._engine.check_files(self._job.territory, [self._job.folder])
             self._log.append({"kind": "proof", "files": count})
+
+
+def _digest(audio: np.ndarray) -> str:
+    return hashlib.sha256(audio.tobytes()).hexdigest()
 
 
 def main(arguments: list[str]) -> int:

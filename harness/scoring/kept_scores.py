@@ -197,7 +197,8 @@ def _can_be_filled(kept: Measurements) -> bool:
 
 def _named(run: Run) -> list[str]:
     iterations = chain.from_iterable(process.iterations for process in run.processes)
-    return [iteration.audio_file for iteration in iterations if iteration.audio_file is not None]
+    files = ((iteration.audio_file, iteration.marked_file) for iteration in iterations)
+    return [name for name in chain.from_iterable(files) if name is not None]
 
 
 def _audio(folder: Path) -> list[Path]:

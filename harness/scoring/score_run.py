@@ -210,6 +210,8 @@ def _job(
 
     path = audio(cell.slug, request.id)
     assert path is not None, "only what left audio is scored"
+    marked_file = iterations[cell.slug, request.id].marked_file
+    marked = path if marked_file is None else Path(run.folder) / marked_file
     accepted, voice = inside(golden, f"{request.id}.flac"), cell.voice_of(request)
     alone = (
         TAKES_DIFFER if takes_differ(run, cell.slug) or takes_differ(run, run.reference) else None
@@ -228,6 +230,7 @@ def _job(
         else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
         joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
+        marked=marked if cell.asks_for_watermark(request) else None,
         segments=_segments(request, iterations[cell.slug, request.id]),
         voices=_voices(run, cell, request),
     )

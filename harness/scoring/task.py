@@ -37,6 +37,7 @@ class AudioTask:
     language: str = "en"
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    marked: Path | None = None
     segments: tuple[SpokenSegment, ...] = ()
     voices: tuple[tuple[str, Path], ...] = ()
     """(speaker, recording) of a reel."""
@@ -46,7 +47,7 @@ class AudioTask:
         """The files that it reads."""
         return tuple(
             path
-            for path in (self.audio, self.reference, self.voice, self.statement)
+            for path in (self.audio, self.reference, self.voice, self.statement, self.marked)
             if path is not None
         ) + tuple(path for _, path in self.voices)
 
@@ -131,6 +132,7 @@ def _subject(task: AudioTask) -> MetricInput:
         statement=recording_of(task.statement),
         joins_s=task.joins_s,
         emphasis=task.emphasis,
+        marked=recording_of(task.marked),
         segments=task.segments,
         voices={
             speaker: recording

@@ -31,6 +31,14 @@ KINDS_SINCE = "missing values have kinds"
 Part of the key of parity metrics: scores that were cached before do not hold the kind of a missing
 value.
 """
+FIELDS = {
+    Need.VOICE: "voice",
+    Need.STATEMENT: "statement",
+    Need.JOINS: "joins_s",
+    Need.MARKED: "marked",
+    Need.UNMARKED: "marked",
+}
+"""The field of a job that meets a need."""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
 NO_GOLDEN = Missing("there is no golden audio for this utterance")
 
@@ -56,6 +64,8 @@ class AudioJob:
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    marked: Path | None = None
+    """As delivered, where a watermark is asked for; `path` where nothing else was handed over."""
     segments: tuple[SpokenSegment, ...] | Missing | None = None
     voices: tuple[tuple[str, Path], ...] = ()
 
@@ -63,8 +73,8 @@ class AudioJob:
     def files(self) -> tuple[Path, ...]:
         """Every file that may be read."""
         voices = (path for _, path in self.voices)
-        paths = (self.path, self.reference, self.golden, self.voice, self.statement, *voices)
-        return tuple(path for path in paths if isinstance(path, Path))
+        paths = (self.path, self.reference, self.golden, self.voice, self.statement, self.marked)
+        return tuple(path for path in (*paths, *voices) if isinstance(path, Path))
 
 
 def share_reference(jobs: Sequence[AudioJob]) -> list[AudioJob]:
@@ -143,6 +153,8 @@ def _is_applicable(need: Need, job: AudioJob) -> bool:
         Need.STATEMENT: job.statement is not None,
         Need.JOINS: bool(job.joins_s),
         Need.EMPHASIS: job.emphasis is not None,
+        Need.MARKED: job.marked is not None,
+        Need.UNMARKED: job.marked not in (None, job.path),
         Need.SEGMENTS: job.segments is not None,
     }
     return offered.get(need, True)
@@ -169,9 +181,7 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     elif source.need is Need.SEGMENTS:
         inputs |= {"segments": job.segments, "voices": job.voices, "language": job.language}
     elif source.need is not Need.NOTHING:
-        field = {Need.VOICE: "voice", Need.STATEMENT: "statement", Need.JOINS: "joins_s"}[
-            source.need
-        ]
+        field = FIELDS[source.need]
         inputs[field] = getattr(job, field)
     if source.reads_text:
         inputs |= {"text": job.text, "language": job.language}

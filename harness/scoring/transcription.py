@@ -24,7 +24,14 @@ from voxgate.harness.audio.files import Audio, read_audio
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import entry, full_version, needs_asr
-from voxgate.harness.metrics.word_errors import ErrorCounts, char_errors, rates, word_errors
+from voxgate.harness.metrics.word_errors import (
+    PLACES,
+    ErrorCounts,
+    char_errors,
+    misplaced_words,
+    rates,
+    word_errors,
+)
 from voxgate.harness.models import faster_whisper, whisper
 from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights
 from voxgate.harness.records.cell import ENGLISH, primary_language
@@ -307,7 +314,12 @@ class TranscriptionPlan:
                 char_errors(job.text, text, job.language),
             )
         )
-        named = rates(*errors)
+        placed = (
+            dict.fromkeys(PLACES, text)
+            if isinstance(text, Missing)
+            else misplaced_words(job.text, text, job.language)
+        )
+        named: dict[str, Value] = {**rates(*errors), **placed}
         values = {
             name: named[entry(name).base] for name in self._metrics if _condition(name) == condition
         }

@@ -105,7 +105,7 @@ def dropout(duration_s: float) -> Change:
 def cut_tail(duration_s: float) -> Change:
     """End `duration_s` seconds before the last speech ends."""
     return lambda speech: speech.audio[
-        : max(1, _end(speech.audio) - round(duration_s * speech.rate_hz))
+        : max(1, end_of(speech.audio) - round(duration_s * speech.rate_hz))
     ].copy()
 
 
@@ -114,7 +114,7 @@ def mute_tail(duration_s: float) -> Change:
 
     def change(speech: SpokenUtterance) -> Audio:
         changed: Audio = speech.audio.copy()
-        changed[max(0, _end(speech.audio) - round(duration_s * speech.rate_hz)) :] = 0.0
+        changed[max(0, end_of(speech.audio) - round(duration_s * speech.rate_hz)) :] = 0.0
         return changed
 
     return change
@@ -128,7 +128,7 @@ def repeat(duration_s: float) -> Change:
     def change(speech: SpokenUtterance) -> Audio:
         middle = middle_of(speech.audio)
         again = speech.audio[max(0, middle - round(duration_s * speech.rate_hz)) : middle]
-        return _joined([speech.audio[:middle], again, speech.audio[middle:]], speech.rate_hz)
+        return joined([speech.audio[:middle], again, speech.audio[middle:]], speech.rate_hz)
 
     return change
 
@@ -150,9 +150,7 @@ def swap_word(duration_s: float) -> Change:
         if source is None or not 0 <= place <= len(speech.audio) - length:
             return None
         other = speech.audio[source : source + length]
-        return _joined(
-            [speech.audio[:place], other, speech.audio[place + length :]], speech.rate_hz
-        )
+        return joined([speech.audio[:place], other, speech.audio[place + length :]], speech.rate_hz)
 
     return change
 
@@ -188,7 +186,7 @@ def spill(duration_s: float) -> Change:
     def change(speech: SpokenUtterance) -> Audio | None:
         if speech.voice is None:
             return None
-        end = _end(speech.voice)
+        end = end_of(speech.voice)
         return np.concatenate(
             [speech.voice[max(0, end - round(duration_s * speech.rate_hz)) : end], speech.audio]
         )
@@ -202,7 +200,7 @@ def _with_impulses(speech: SpokenUtterance, share: float, places: Iterable[int])
     return clipped(changed)
 
 
-def _joined(pieces: Sequence[Audio], rate_hz: int) -> Audio:
+def joined(pieces: Sequence[Audio], rate_hz: int) -> Audio:
     """
     Put pieces together, no frame lost; each sets out from where the one before ended and is itself
     after FADE_S.
@@ -215,7 +213,7 @@ def _joined(pieces: Sequence[Audio], rate_hz: int) -> Audio:
     return clipped(np.concatenate(whole))
 
 
-def _end(audio: Audio) -> int:
+def end_of(audio: Audio) -> int:
     """Find the frame after the last one that is speech."""
     return int(np.flatnonzero(np.abs(audio) > SPEECH * np.abs(audio).max())[-1]) + 1
 

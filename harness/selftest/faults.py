@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from voxgate.harness.records.cell import Request
-from voxgate.harness.selftest import fault_effects, resynthesis
+from voxgate.harness.selftest import fault_effects, resynthesis, token_faults
 from voxgate.harness.selftest.fault_effects import Change
 
 OTHER_WORDS = ("window", "orange", "seven", "mother")
@@ -115,6 +115,34 @@ FAULTS: tuple[Fault, ...] = (
     *_milliseconds("silence after", fault_effects.silence_after, (1000,)),
     *_milliseconds("late", fault_effects.silence_before, (20,)),
     *_milliseconds("spill-over", fault_effects.spill, (300,)),
+    *_milliseconds("spill-over from the middle", token_faults.snippet, (600,)),
+    *_milliseconds("run-away babble", token_faults.babble, (2000, 10_000)),
+    *_milliseconds("run-away sound", token_faults.held, (2000, 10_000)),
+    *_milliseconds("stuck phone", token_faults.stuck, (600, 1500)),
+    Fault(
+        name="said twice",
+        strength="a word",
+        respeak=token_faults.said_twice(1),
+        change=fault_effects.repeat(0.4),
+    ),
+    Fault(
+        name="said twice",
+        strength="three words",
+        respeak=token_faults.said_twice(3),
+        change=fault_effects.repeat(0.9),
+    ),
+    Fault(
+        name="early end",
+        strength="a word",
+        respeak=token_faults.without_end(1),
+        change=token_faults.ended_early(0.85),
+    ),
+    Fault(
+        name="early end",
+        strength="three words",
+        respeak=token_faults.without_end(3),
+        change=token_faults.ended_early(0.55),
+    ),
     Fault(
         name="other speaker",
         strength="whole",

@@ -79,6 +79,12 @@ class Target(ABC):
         """
         return False
 
+    unmarked: np.ndarray | None = None
+    """
+    The last synthesis before its watermark, float32 (T,), as long as the audio that was yielded;
+    quality is judged on it, and the watermark on the product. Default: there is no other audio.
+    """
+
     @classmethod  # noqa: B027  (optional)
     def check_options(cls, pipeline: str, options: Options) -> None:
         """
@@ -176,6 +182,11 @@ class ForwardingTarget(Target):
     def claimed_stages_s(self) -> Mapping[str, float]:  # type: ignore[override]
         """Of the other target."""
         return self._inner.claimed_stages_s
+
+    @property
+    def unmarked(self) -> np.ndarray | None:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.unmarked
 
     def imports_for(self, cell: Cell) -> tuple[str, ...]:
         """Return the modules that the other target imports."""

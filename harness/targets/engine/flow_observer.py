@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxgate.engine.vocoder.vocos import waveform
 from voxgate.harness.records.cell import Request
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder, dtype_name, hooked_in
+from voxgate.harness.targets.engine.output_checks import OutputSeen, UnmarkedTap
 from voxgate.harness.targets.engine.prompt_probe import PromptSeen, counting, prompt_seen
 from voxgate.harness.targets.engine.runtime_probe import (
     RuntimeProbe,
@@ -114,6 +117,8 @@ class SynthesisObservation:
     """The flow times of these calls."""
     crowd: CrowdSeen
     """The threads in which all this ran."""
+    output: OutputSeen
+    """The audio."""
 
 
 def observe(
@@ -137,8 +142,9 @@ def observe(
             hooks.text_marks,
             hooks.phone_ids,
         ) as encoded,
+        UnmarkedTap(pipeline) as tap,
     ):
-        pipeline.synthesize(request.text, request.options)
+        delivered = pipeline.synthesize(request.text, request.options)
     if len({mark.thread for mark in acoustic.marks}) > 1:
         _rearrange(acoustic, vocoder, hooks, int(request.options.get("seed", pipeline.config.seed)))
     return _seen(
@@ -148,6 +154,12 @@ def observe(
         acoustic,
         vocoder,
         crowd,
+        OutputSeen(
+            delivered=delivered,
+            unmarked=tap.audio(),
+            first_chunk=_first_chunk(pipeline, vocoder),
+            rate_hz=pipeline.sample_rate_hz,
+        ),
         encoded=len(encoded),
         recompiled=compiled_graphs() - graphs_before,
     )
@@ -160,6 +172,7 @@ def _seen(
     acoustic: Recorder,
     vocoder: Recorder,
     crowd: Crowd,
+    output: OutputSeen,
     *,
     encoded: int,
     recompiled: int,
@@ -197,7 +210,18 @@ def _seen(
         outputs=_by_pass(acoustic.outputs, starts),
         moments=_by_pass([float(call[3][0]) for call in acoustic.inputs], starts),
         crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
+        output=output,
     )
+
+
+def _first_chunk(pipeline: Any, vocoder: Recorder) -> np.ndarray:
+    """Return the first chunk as the vocoder made it, float32 (T,); empty if it was not called."""
+    if not vocoder.outputs:
+        return np.zeros(0, np.float32)
+    frames = _real_frames(vocoder.inputs[0][0], *vocoder.inputs[0][1:])[0]
+    audio = waveform(vocoder.outputs[0][:1, :frames], pipeline.voice.vocoder.shape)[0]
+    first: np.ndarray = audio.float().cpu().numpy()
+    return first
 
 
 def _by_pass(values: Sequence[Value], starts: Sequence[int]) -> tuple[tuple[Value, ...], ...]:

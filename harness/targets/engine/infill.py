@@ -24,6 +24,7 @@ from voxgate.harness.targets.engine.flow_observer import SynthesisObservation, o
 from voxgate.harness.targets.engine.hooks import Hooks
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.engine.option_checks import CHECKS
+from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
 from voxgate.harness.targets.engine.prompt_probe import recording_seen
 from voxgate.harness.targets.protocol import Options
 
@@ -91,6 +92,7 @@ SHARED = (
     "device",
     "threads",
     "seed",
+    *OUTPUT_CHECKS,
 )
 """Checked as those of `flow` are."""
 LENGTH_TOLERANCE = 0.1

@@ -21,6 +21,7 @@ from voxgate.engine.text.frontend import phonemise
 from voxgate.harness.records.cell import Option
 from voxgate.harness.targets.engine.flow_observer import ModelSeen, SynthesisObservation, observe
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
+from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
 from voxgate.harness.targets.engine.prompt_probe import recording_seen, run_together
 from voxgate.harness.targets.engine.solver_checks import (
     calls_hold,
@@ -376,6 +377,7 @@ CHECKS: Mapping[str, Check] = {
     "nfe_adaptive": nfe_adaptive,
     "early_exit": early_exit,
     "workers": workers,
+    **OUTPUT_CHECKS,
 }
 
 OBSERVER = PipelineObserver(observe=observe, checks=CHECKS)

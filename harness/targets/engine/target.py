@@ -101,18 +101,23 @@ class EngineTarget(Target):
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Stream the audio of one request."""
         from voxgate.engine.errors import EngineError
+        from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
         if request.segments:
             yield self._reel(request, watch)
             return
         self.captions_s = None
         lengths = []
+        self.unmarked = None
+        tap = UnmarkedTap(self.pipeline)
         try:
-            for chunk in self.pipeline.stream(request.text, request.options, watch):
-                lengths.append(len(chunk))
-                yield chunk
+            with tap:
+                for chunk in self.pipeline.stream(request.text, request.options, watch):
+                    lengths.append(len(chunk))
+                    yield chunk
         except EngineError as error:
             raise HarnessError(f"request {request.id}: {error}") from None
+        self.unmarked = tap.audio()
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )

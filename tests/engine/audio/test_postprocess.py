@@ -9,6 +9,7 @@ from voxgate.engine.audio.postprocess import (
     TARGET_RMS,
     active_rms,
     crossfade,
+    fade_in,
     normalise_level,
 )
 
@@ -45,3 +46,22 @@ def test_chunks_share_the_crossfade_and_leave_no_step():
 
     assert joined.size == 8000 - CROSSFADE
     assert np.abs(np.diff(joined)).max() < 1e-6
+
+
+def test_a_start_is_silenced_and_then_rises_by_a_half_cosine():
+    audio = np.ones(16_000, dtype=np.float32)
+    begun = fade_in(audio, 16_000, trim_ms=20, fade_ms=20)
+
+    assert begun.size == audio.size
+    assert not begun[:320].any()
+    assert begun[320 + 160] == pytest.approx(0.5, abs=0.01)
+    assert (np.diff(begun[320:640]) >= 0).all()
+    assert np.array_equal(begun[640:], audio[640:])
+    assert audio.all(), "what was given is not changed"
+
+
+def test_a_start_longer_than_the_audio_and_none_at_all():
+    short = np.ones(100, dtype=np.float32)
+
+    assert not fade_in(short, 16_000, trim_ms=20, fade_ms=20).any()
+    assert fade_in(short, 16_000, trim_ms=0, fade_ms=0) is short

@@ -100,7 +100,7 @@ def test_infill_has_the_rules_of_flow_for_what_they_share():
     flow, infill = options_of(FlowConfig), options_of(InfillConfig)
     shared = flow.keys() & infill.keys()
 
-    assert len(shared) == 12
+    assert len(shared) == 15
     for name in shared:
         assert _rules(flow[name]) == _rules(infill[name]), name
 

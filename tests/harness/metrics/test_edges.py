@@ -62,6 +62,7 @@ def scored(line: MetricSpec, **changes: object) -> Value:
         "voice": usual(),
         "statement": usual(),
         "joins_s": (0.5, 1.0),
+        "marked": changes.get("audio", usual()),
     } | changes
     return line.source.score(MetricInput(text=TEXT, emphasis="brother", **given))
 

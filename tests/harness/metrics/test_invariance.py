@@ -35,6 +35,10 @@ NEARLY_BLIND = {
     "dnsmos_p808": 0.5,
     "speaker_similarity": 0.02,
     "voice_similarity": 0.02,
+    "watermark_detected": 0.01,
+    "watermark_resampled": 0.01,
+    "watermark_compressed": 0.01,
+    "watermark_false": 0.01,
 }
 """
 What moves a little with level, and by how much at most: models hear their training's loudness best.
@@ -74,6 +78,7 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             statement=against,
             text=TEXT,
             joins_s=(0.5, 1.0),
+            marked=audio,
             emphasis="brother",
         )
     )

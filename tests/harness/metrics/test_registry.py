@@ -178,6 +178,8 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
         Need.REFERENCE: "reference",
         Need.VOICE: "voice",
         Need.STATEMENT: "statement",
+        Need.MARKED: "marked",
+        Need.UNMARKED: "marked",
     }
     if source.need in others:
         given[others[source.need]] = Recording(speech() * 0.5, RATE_HZ)

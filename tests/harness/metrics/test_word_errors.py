@@ -10,6 +10,7 @@ from voxgate.harness.metrics.word_errors import (
     METRICS,
     ErrorCounts,
     char_errors,
+    misplaced_words,
     normalizer,
     rates,
     word_errors,
@@ -139,8 +140,49 @@ def test_every_metric_has_one_value_per_utterance():
         "wer_over_half": 1.0,
     }
     assert rates(counts(2, 4), counts(5, 10))["wer_over_half"] == 0.0
-    assert list(rates(counts(2, 3), Missing("deaf"))) == [metric.name for metric in METRICS]
+    names = [*rates(counts(2, 3), Missing("deaf")), *misplaced_words("a", "a")]
+    assert names == [metric.name for metric in METRICS]
 
 
 def test_an_utterance_that_nobody_heard_has_no_value_in_any_metric():
     assert set(rates(Missing("deaf"), Missing("deaf")).values()) == {Missing("deaf")}
+
+
+TEXT = "The library has a quiet room for students."
+
+
+@pytest.mark.parametrize(
+    ("heard", "leading", "trailing", "lost", "repeated"),
+    [
+        (TEXT, 0, 0, 0, 0),
+        ("This morning, the library has a quiet room for students", 2, 0, 0, 0),
+        ("The library has a quiet room for students and the dents of men", 0, 5, 0, 0),
+        ("The library has a quiet room", 0, 0, 2, 0),
+        ("The library has a quiet quiet room for students", 0, 0, 0, 1),
+        ("The library has a quiet room a quiet room for students", 0, 0, 0, 3),
+        ("The library has a quiet room for students students students", 0, 2, 0, 2),
+        ("The library was a quiet room for student", 0, 0, 0, 0),
+        ("", 0, 0, 8, 0),
+    ],
+)
+def test_words_in_the_wrong_place_are_counted_by_the_place(
+    heard: str, leading: int, trailing: int, lost: int, repeated: int
+):
+    assert misplaced_words(TEXT, heard) == {
+        "leading_words": leading,
+        "trailing_words": trailing,
+        "lost_words": lost,
+        "repeated_words": repeated,
+    }
+
+
+def test_what_the_text_says_twice_is_not_repeated():
+    assert (
+        misplaced_words("It was very, very cold.", "it was very very cold")["repeated_words"] == 0
+    )
+
+
+def test_a_text_without_words_has_no_places():
+    assert set(misplaced_words("...", "hello").values()) == {
+        Missing("the reference text has no words")
+    }

@@ -214,6 +214,7 @@ ALLOWED = {
     "errors.py": "the report of an accident, when nothing of ours may be trusted any more",
     "runner/worker_channel.py:claim_stdout": "a pipe",
     "audio/files.py:_encoded": "into memory",
+    "metrics/watermark.py:compressed": "into memory",
     "report/charts.py": "into memory",
     "report/listening/utterance.py:encoded": "into memory",
     "report/listening/spectrogram.py:_png": "into memory",

@@ -1,6 +1,7 @@
 """The worker, carried out in this process on the scripted target."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -34,7 +35,7 @@ from voxgate.harness.runner.timing import time_synthesis, timing_of
 from voxgate.harness.runner.worker import Worker
 from voxgate.harness.runner.worker_channel import WorkerRequest, read_job
 from voxgate.harness.targets.other_python.connection import EngineAbroadError
-from voxgate.harness.targets.protocol import ForwardingTarget
+from voxgate.harness.targets.protocol import ForwardingTarget, StageWatch
 from voxgate.harness.targets.scripted import ScriptedTarget
 
 Make = Callable[..., Suite]
@@ -450,3 +451,49 @@ def test_several_channels_are_refused_by_their_shape(shape: tuple[int, ...]) -> 
         ValueError, match=re.escape(f"request r1 gave audio of shape {shape}; give")
     ):
         timing_of(request, [np.zeros(shape)], [0.1], wall_s=0.1, stages_s={}, rate_hz=8000)
+
+
+class MarkingTarget(ForwardingTarget):
+    """Delivers audio that is half as loud, and hands over the audio before that."""
+
+    cut = 0
+
+    @property
+    def unmarked(self) -> np.ndarray | None:  # type: ignore[override]
+        return self.kept[self.cut :]
+
+    def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
+        chunks = list(super().synthesize(request, watch))
+        self.kept = np.concatenate(chunks)
+        yield from (chunk * np.float32(0.5) for chunk in chunks)
+
+
+def test_audio_before_its_watermark_is_kept_beside_the_product(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_side, "make_target", lambda name: MarkingTarget(ScriptedTarget()))
+    asked = job(make_suite(), tmp_path)
+    _, record = handle(asked, LOAD, FIRST, MEASURE, MEASURE)
+
+    first, again = record.iterations[1:]
+    assert (first.audio_file, first.marked_file) == (
+        "audio/steps-8/r1.wav",
+        "audio/steps-8/marked/r1.wav",
+    )
+    assert (again.audio_file, again.marked_file) == (None, None)
+    (clean, _), (marked, _) = (
+        read_audio(tmp_path / str(file)) for file in (first.audio_file, first.marked_file)
+    )
+    np.testing.assert_array_equal(marked, clean * np.float32(0.5))
+    assert first.audio_sha256 == hashlib.sha256(clean.tobytes()).hexdigest()
+    assert first.marked_sha256 == hashlib.sha256(marked.tobytes()).hexdigest()
+
+
+def test_audio_before_its_watermark_must_be_as_long(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MarkingTarget, "cut", 5)
+    monkeypatch.setattr(engine_side, "make_target", lambda name: MarkingTarget(ScriptedTarget()))
+    answers, _ = handle(job(make_suite(), tmp_path), LOAD, FIRST)
+
+    assert "give both of the same length" in answers[-1]["failed"]["reason"]

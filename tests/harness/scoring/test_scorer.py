@@ -125,7 +125,15 @@ def test_every_quality_metric_that_applies_gets_a_value_and_a_version(
     found = score_quality(
         [job(audio["noisy"], reference=audio["clean"], golden=audio["noisy"])], cache_dir=tmp_path
     )["noisy"]
-    needy = (Need.VOICE, Need.STATEMENT, Need.JOINS, Need.EMPHASIS)
+    needy = (
+        Need.VOICE,
+        Need.STATEMENT,
+        Need.JOINS,
+        Need.EMPHASIS,
+        Need.MARKED,
+        Need.UNMARKED,
+        Need.SEGMENTS,
+    )
     lines = [entry(each.name) for each in known_metrics()]
     due = {
         each.name
