@@ -38,6 +38,7 @@ QUALITY = {
     "wer": 0.1,
     "cer": 0.05,
     "clicks": 0.0,
+    "length_off": 0.0,
     "golden_snr": 20.0,
     "golden_si_sdr": 20.0,
     "golden_pesq": 3.6,
