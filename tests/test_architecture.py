@@ -69,6 +69,7 @@ ENGINE_ORDER = (
     "passes",
     "weights",
     "chatterbox",
+    "fish",
     "export",
     "pipelines",
     "serve",

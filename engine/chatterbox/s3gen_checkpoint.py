@@ -21,10 +21,15 @@ from voxgate.engine.chatterbox.s3gen_flow import HEAD_WIDTH, EstimatorShape
 from voxgate.engine.errors import EngineError
 from voxgate.engine.weights.tensor_file import read_tensors
 from voxgate.engine.weights.voice import fill_model
+from voxgate.engine.weights.weight_norm import (
+    DIRECTION,
+    GAIN,
+    fold_weight_norm,
+    unfold_weight,
+)
 
 LAYOUT = "a checkpoint of Chatterbox's S3Gen"
 FORMULAS = ("tokenizer._mel_filters", "tokenizer.window")
-GAIN, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 COUNTER = "num_batches_tracked"
 ESTIMATOR = "flow.decoder.estimator."
 FORMULA_TOLERANCE = 1e-5
@@ -46,7 +51,7 @@ def load_s3gen(path: Path) -> S3Gen:
     _check_formulas(path, tensors)
     dropped = {*FORMULAS, *(name for name in layout if name.endswith(COUNTER))}
     kept = {name: value for name, value in tensors.items() if name not in dropped}
-    return fill_model(path, lambda: S3Gen(shape), _folded(path, kept), LAYOUT)
+    return fill_model(path, lambda: S3Gen(shape), fold_weight_norm(path, kept), LAYOUT)
 
 
 def published_layout(model: S3Gen) -> dict[str, str]:
@@ -69,7 +74,7 @@ def published_tensors(model: S3Gen) -> dict[str, Tensor]:
         if not source:
             tensors[name] = torch.tensor(0)
         elif name.endswith(GAIN):
-            tensors[name] = torch.norm_except_dim(state[source], 2, 0)
+            tensors[name], _ = unfold_weight(state[source])
         else:
             tensors[name] = state[source].contiguous()
     return tensors
@@ -142,26 +147,3 @@ def _check_formulas(path: Path, tensors: Mapping[str, Tensor]) -> None:
                 f"weights {path}: {name} is not that of the tokeniser's formula; leave it out, as "
                 "published files do"
             )
-
-
-def _folded(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors with gain and direction multiplied to weights."""
-    folded = {}
-    for name, value in tensors.items():
-        if name.endswith(DIRECTION):
-            gain = tensors[name.removesuffix(DIRECTION) + GAIN]
-            _check_normalised(path, name, value, gain)
-            weight = torch._weight_norm(value.float(), gain.float(), 0)
-            folded[f"{name.removesuffix(DIRECTION)}weight"] = weight
-        elif not name.endswith(GAIN):
-            folded[name] = value
-    return folded
-
-
-def _check_normalised(path: Path, name: str, direction: Tensor, gain: Tensor) -> None:
-    fits = direction.ndim == 3 and gain.shape == (direction.shape[0], 1, 1)
-    if not fits or not (direction.is_floating_point() and gain.is_floating_point()):
-        raise EngineError(
-            f"weights {path}: {name} has shape {tuple(direction.shape)} and its gain "
-            f"{tuple(gain.shape)}, no weight normalisation in floating point; restore the file"
-        )

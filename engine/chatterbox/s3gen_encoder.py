@@ -171,7 +171,7 @@ class UpsamplingEncoder(nn.Module):
 
 
 def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:
-    positions = relative_positions(x.shape[1], x.device)
+    positions = relative_positions(x.shape[1], x.device).to(x.dtype)
     for layer in layers:
         x = layer(x, positions)
     return x

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgate.engine.layers.convolution import convolve_image
-from voxgate.engine.layers.linear import Linear, LinearGelu, can_use_onednn, has_onednn
+from voxgate.engine.layers.linear import Linear, LinearGelu, can_use_onednn, has_onednn, project
 
 BANDS = 80
 INPUTS = 4 * BANDS
@@ -42,6 +42,8 @@ class EstimatorShape:
 
 def causal_convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve frames (B, T, C) -> (B, T, C'), each seeing itself and those before."""
+    if weight.shape[2] == 1:
+        return project(x, weight[:, :, 0].contiguous(), bias)
     padded = F.pad(x, (0, 0, weight.shape[2] - 1, 0))
     return convolve_image(padded, weight, bias)
 
@@ -151,17 +153,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scale = q.shape[-1] ** -0.5
     for row in range(q.shape[0]):
         for head in range(q.shape[1]):
-            scores = _product(q[row, head] * scale, k[row, head])
+            scores = project(q[row, head] * scale, k[row, head].contiguous())
             torch.softmax(scores, dim=-1, out=scores)
-            mixed[row, head] = _product(scores, v[row, head].t())
+            mixed[row, head] = project(scores, v[row, head].t().contiguous())
     return mixed
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(
-        a.contiguous(), b.contiguous(), None, "none", [], ""
-    )
-    return product
 
 
 class FlowFeedForward(nn.Module):

@@ -52,7 +52,12 @@ class KVCache(ABC):
 
     def __init__(self, *, prefix: int = 0, padding: Tensor | None = None) -> None:
         self.prefix, self.padding = prefix, padding
+        self._whole_padding = padding
         self.length = 0
+
+    def restart(self) -> None:
+        """Forget all positions, and have all rows again: for another pass over the same prefix."""
+        self.padding, self.length = self._whole_padding, 0
 
     @abstractmethod
     def begin(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -89,6 +94,11 @@ class NoCache(KVCache):
         self._inputs: Tensor | None = None
         self._positions: Tensor | None = None
 
+    def restart(self) -> None:
+        """Forget the inputs: as `KVCache.restart`."""
+        super().restart()
+        self._inputs = self._positions = None
+
     def begin(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the inputs of all positions so far: as `KVCache.begin`."""
         if self._inputs is not None and self._positions is not None:
@@ -114,6 +124,11 @@ class DynamicCache(KVCache):
         super().__init__(prefix=prefix, padding=padding)
         self._first = 0
         self._stores: list[tuple[Tensor, Tensor]] = []
+
+    def restart(self) -> None:
+        """Forget the memory: as `KVCache.restart`."""
+        super().restart()
+        self._stores = []
 
     def begin(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the new inputs alone: as `KVCache.begin`."""
@@ -183,6 +198,7 @@ class StaticCache(KVCache):
     def reset(self, *, prefix: int = 0, padding: Tensor | None = None) -> None:
         """Begin another sequence in the same memory."""
         self.prefix, self.padding, self.length = prefix, padding, 0
+        self._whole_padding = padding
         self.window = WINDOW_POSITIONS
         self._real = (
             None

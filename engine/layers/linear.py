@@ -97,6 +97,14 @@ class LinearGelu(Linear):
         self.approximate = approximate
 
 
+def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x weight^T + bias over the last axis, for a weight that is no layer's own."""
+    if x.dtype is torch.float32 and can_use_onednn(x) and has_onednn():
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return product
+    return nn.functional.linear(x, weight, bias)
+
+
 def infers_on_cpu(x: Tensor) -> bool:
     """
     Return whether x is computed on a CPU, without gradients and without tracing for an export.

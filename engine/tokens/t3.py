@@ -247,7 +247,7 @@ class T3(nn.Module):
 
     def forward(self, x: Tensor, positions: Tensor, cache: KVCache) -> tuple[Tensor, Tensor | None]:
         """
-        Compute one step: the prefix with the first token, or a later token.
+        Compute one step: the prefix with the first token, or a later token. A prefix begins anew.
 
         Args:
             x: inputs (B, n, width); only the last one's logits are computed.
@@ -256,6 +256,8 @@ class T3(nn.Module):
 
         Returns: logits of codes (B, outputs), and of advances (B, advances).
         """
+        if x.shape[1] > 1 and cache.length:  # the same call again, as of one who measures it
+            cache.restart()
         hidden = self.llama(x, positions, cache)[:, -1]
         return self.heads(hidden)
 

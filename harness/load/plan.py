@@ -191,6 +191,12 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
             f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks "
             f"with {', '.join(served_pipelines())}"
         )
+    reels = [each.id for each in chosen[0].workload.requests if each.segments]
+    if reels:
+        raise HarnessError(
+            f"request {reels[0]} of workload {chosen[0].workload.name} is a reel, and the speech "
+            "API speaks none; use a workload without segments"
+        )
     if len(chosen[0].suite) > LONGEST_SUITE:
         raise HarnessError(f"the suite's name has more than {LONGEST_SUITE} characters; shorten it")
     if plan.url is not None and len(chosen) > 1:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WINDOW_S = 28.0
 """Of an alignment: Whisper's window, with room for captions that are too early or too late."""
+NO_REEL = Missing("the request is no reel: it has no segments")
 AROUND_S = 0.5
 """Audio before the first and behind the last caption of a window that is aligned as well."""
 
@@ -69,6 +70,8 @@ def _drifts(inputs: MetricInput, placed: Sequence[Placed]) -> list[float]:
 
 def _placed(inputs: MetricInput) -> tuple[Placed, ...] | Missing:
     """Return where each segment is heard; computed once for a recording and its segments."""
+    if not inputs.segments:
+        return NO_REEL
     place = _Placing(segments=inputs.segments, language=inputs.language)
     return inputs.audio.once(place)
 
@@ -276,7 +279,7 @@ def _voices(inputs: MetricInput) -> Mapping[int, Embedding] | Missing:
             faults.append(voice)
         else:
             found[number] = voice
-    return found or (faults[0] if faults else Missing("the reel has no segments"))
+    return found or next(iter(faults), NO_REEL)
 
 
 def _recorded(inputs: MetricInput) -> dict[str, Embedding]:

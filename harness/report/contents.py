@@ -13,10 +13,11 @@ from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
 from voxgate.harness.machine.quietness import MachineState, fitness
-from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.cell import Cell, RequestSegment
 from voxgate.harness.records.measurement import Measurement, Missing, value_to_json
-from voxgate.harness.records.run import OptionCheck, Phase, ProcessRecord, Run
+from voxgate.harness.records.run import CaptionTimes, OptionCheck, Phase, ProcessRecord, Run
 from voxgate.harness.records.verdict import RunVerdict
+from voxgate.harness.report.format import plain
 from voxgate.harness.runner.recordings import Take
 from voxgate.harness.scoring.asr_floor import Floor, floor_for_workload
 
@@ -211,3 +212,32 @@ def _floor_rates(
         rates.append(replace(measured, summary=rate.point, low=rate.low, high=rate.high))
     texts = len(cell.workload.requests)
     return FloorRates(speaker=floor.speaker, texts=texts, rates=tuple(rates)) if rates else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReelTable:
+    """A reel as the reference cell spoke it: (start, end, speaker, text) of each segment."""
+
+    request: str
+    rows: tuple[tuple[str, str, str, str], ...]
+
+
+def reel_tables(run: Run) -> tuple[ReelTable, ...]:
+    """Return the captions of each reel of the run, by the first process that tells them."""
+    spoken: dict[str, Sequence[CaptionTimes]] = {}
+    for process in run.processes:
+        if process.cell == run.reference:
+            for iteration in process.iterations:
+                spoken.setdefault(iteration.request, iteration.captions or ())
+    cell = next((each for each in run.cells if each.slug == run.reference), None)
+    reels = [] if cell is None else [each for each in cell.workload.requests if each.segments]
+    return tuple(
+        ReelTable(request=reel.id, rows=tuple(map(_caption, spoken[reel.id], reel.segments)))
+        for reel in reels
+        if spoken.get(reel.id)
+    )
+
+
+def _caption(times: CaptionTimes, segment: RequestSegment) -> tuple[str, str, str, str]:
+    bounds = (f"{times.start_s:.2f}", f"{times.end_s:.2f}")
+    return (*bounds, plain(segment.speaker), plain(segment.text))

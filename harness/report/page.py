@@ -25,6 +25,7 @@ from voxgate.harness.report.contents import (
     effective_of,
     effects_of,
     measured_count,
+    reel_tables,
 )
 from voxgate.harness.report.format import flat_facts, shown_value
 from voxgate.harness.report.html import data_uri, standalone
@@ -97,6 +98,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         next_step=next_step(contents),
         excluded=run.excluded,
         player=run_player(run, takes_of),
+        reels=reel_tables(run),
     )
 
 

@@ -19,6 +19,7 @@ from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
 from voxgate.harness.report.charts import ChartImage
+from voxgate.harness.report.contents import ReelTable
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
 from voxgate.harness.report.tables import (
     NextStep,
@@ -117,6 +118,7 @@ class RunRecord:
     next_step: NextStep | None = None
     """How the run gets its missing baseline."""
     excluded: Mapping[str, str] | None = None
+    reels: tuple[ReelTable, ...] = ()
     player: "Player | None" = None
     """None where no audio belongs to the page."""
     trail: Sequence[tuple[str, str]] = ()
@@ -203,6 +205,7 @@ SECTIONS = (
         title="Listen",
         is_shown=lambda record: record.player is not None,
     ),
+    Section(name="reels", link="Reels", title="Reels", is_shown=lambda record: bool(record.reels)),
     Section(name="stages", link="Stages", title="Where the time goes"),
     Section(name="details", link="Details", title="Details"),
     Section(name="environment", link="Environment", title="Environment"),

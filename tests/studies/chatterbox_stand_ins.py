@@ -16,15 +16,16 @@ import torch
 from torch import nn
 
 
-def _module(name: str, **attributes: object) -> None:
-    module = types.ModuleType(name)
-    module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-    module.__path__ = []  # type: ignore[attr-defined]
-    module.__dict__.update(attributes)
-    sys.modules[name] = module
+def module(name: str, **attributes: object) -> None:
+    """Register a module of these attributes."""
+    made = types.ModuleType(name)
+    made.__spec__ = importlib.machinery.ModuleSpec(name, None)
+    made.__path__ = []  # type: ignore[attr-defined]
+    made.__dict__.update(attributes)
+    sys.modules[name] = made
     if "." in name:
         parent, child = name.rsplit(".", 1)
-        setattr(sys.modules[parent], child, module)
+        setattr(sys.modules[parent], child, made)
 
 
 class Resample(nn.Module):
@@ -70,18 +71,18 @@ def install() -> None:
 
     import transformers  # noqa: F401
 
-    _module("torchaudio", __version__="0")
-    _module("torchaudio.transforms", Resample=Resample)
-    _module("torchaudio.functional")
-    _module("torchaudio.compliance")
-    _module("torchaudio.compliance.kaldi", fbank=kaldi_fbank)
-    _module("onnx")
+    module("torchaudio", __version__="0")
+    module("torchaudio.transforms", Resample=Resample)
+    module("torchaudio.functional")
+    module("torchaudio.compliance")
+    module("torchaudio.compliance.kaldi", fbank=kaldi_fbank)
+    module("onnx")
     if importlib.util.find_spec("pkg_resources") is None:
 
         def resource_filename(package: str, name: str) -> str:
             return str(Path(str(sys.modules[package].__file__)).parent / name)
 
-        _module("pkg_resources", resource_filename=resource_filename)
+        module("pkg_resources", resource_filename=resource_filename)
 
 
 def randomise(model: nn.Module, seed: int) -> None:

@@ -5,6 +5,7 @@ computes the same.
 The last needs an interpreter that sees chatterbox-tts 0.1.7, named by VOXGATE_CHATTERBOX_PYTHON.
 """
 
+import copy
 import math
 import os
 from pathlib import Path
@@ -203,6 +204,20 @@ def test_encoder_and_times_run_once_and_guidance_in_one_pass(model, prompt):
     assert rows == [2, 2, 2, 1, 1, 1], "without guidance the unconditional row is left out"
     assert guided.shape == plain.shape == (1, 16, 80)
     assert not torch.allclose(guided, plain, atol=1e-4)
+
+
+def test_half_precision_changes_little(model, prompt):
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    mel = _mel(model, prompt)
+    draws = draw_source(mel.shape[1], torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        source = model.mel2wav.source(mel, draws)
+        audio = model.mel2wav(mel, source)
+        rounded = half.mel2wav(mel.bfloat16(), source)
+
+    assert torch.allclose(_mel(half, prompt), mel, atol=0.1)
+    assert rounded.dtype == torch.float32, "the inverse STFT needs it"
+    assert torch.allclose(rounded, audio, atol=0.05 * float(audio.abs().max()))
 
 
 def test_solvers_of_higher_order_get_the_times_between(model, prompt):

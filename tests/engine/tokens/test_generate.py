@@ -159,6 +159,25 @@ def test_a_static_cache_is_used_again():
     assert spoken == [codes_of(model, [text], DECODING)[0] for text in texts]
 
 
+@pytest.mark.parametrize("kind", list(KVCacheKind))
+def test_the_first_call_can_be_run_again_by_who_measures_it(kind):
+    model, calls = random_t3(), []
+
+    def keep(*arguments):
+        outputs = model(*arguments)
+        calls.append((arguments, outputs[0].clone()))
+        return outputs
+
+    texts = [some_text(4, 1), some_text(9, 2)]
+    generate(model, keep, texts, replace(DECODING, kv_cache=kind))
+    (arguments, logits), *later = calls
+
+    with torch.inference_mode():
+        for _ in range(3):
+            torch.testing.assert_close(model(*arguments)[0], logits, atol=1e-5, rtol=1e-5)
+    assert len(later) > 2
+
+
 def test_a_prepared_model_gives_the_same_tokens():
     text = some_text(prompt=6)
     before = codes_of(random_t3(), [text])

@@ -283,6 +283,16 @@ def test_suites_that_cannot_be_loaded_are_refused(
     assert "is one configuration, the suite has 2 cells" in capsys.readouterr().err
 
 
+def test_a_reel_is_no_request_of_the_speech_api(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, 'pipeline="flow"', '[{"nfe_steps": 4}]', '{"nfe_steps": 4}')
+    segment = '[[request.segment]]\nspeaker = "slt"\ntext = "Yes."\n'
+    (project / "texts.toml").write_text(f'[[request]]\nid = "talk"\n{segment}')
+    assert invoke(["load", "s", "--closed", "1"]) == 2
+    assert "request talk of workload texts is a reel" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_left_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with fake_server(FINE) as fake:
         words = [

@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.audio.recording import Recording
-from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.metric import MetricInput, SpokenSegment
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
 RATE_HZ = 16_000
+SEGMENTS = tuple(
+    SpokenSegment(speaker=speaker, text=text, start_s=start_s, end_s=start_s + 1.2)
+    for speaker, text, start_s in (
+        ("slt", "She told me that", 0.0),
+        ("rms", "her brother works", 0.7),
+        ("slt", "in a hospital.", 1.4),
+    )
+)
+"""The recording as a reel. The captions overlap, so that each is long enough to tell a voice."""
 
 
 def speech() -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
+from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording, Samples, read_recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import MetricSpec, entries
@@ -62,6 +62,8 @@ def scored(line: MetricSpec, **changes: object) -> Value:
         "voice": usual(),
         "statement": usual(),
         "joins_s": (0.5, 1.0),
+        "segments": SEGMENTS,
+        "voices": {"slt": usual(), "rms": usual()},
         "marked": changes.get("audio", usual()),
     } | changes
     return line.source.score(MetricInput(text=TEXT, emphasis="brother", **given))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech, with_noise
+from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.registry import MetricSpec, entries
@@ -35,6 +35,7 @@ NEARLY_BLIND = {
     "dnsmos_p808": 0.5,
     "speaker_similarity": 0.02,
     "voice_similarity": 0.02,
+    "speaker_drift": 0.02,
     "watermark_detected": 0.01,
     "watermark_resampled": 0.01,
     "watermark_compressed": 0.01,
@@ -78,6 +79,8 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             statement=against,
             text=TEXT,
             joins_s=(0.5, 1.0),
+            segments=SEGMENTS,
+            voices={"slt": against, "rms": against},
             marked=audio,
             emphasis="brother",
         )
