@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from voxgate.engine.config.choices import KVCacheKind, Precision, Quantization
+from voxgate.engine.config.choices import KVCacheKind, Precision, Quantization, Watermark
 from voxgate.engine.config.flow import FlowMatchingConfig
 from voxgate.engine.config.option_spec import (
     PipelineConfig,
@@ -126,5 +126,6 @@ class ChatterboxConfig(PipelineConfig):
         choices=(Quantization.NONE, Quantization.INT8_WEIGHT_ONLY),
         help="weights of T3's matrices; activations are bf16 inside",
     )
+    watermark: Watermark = redeclared(FlowMatchingConfig, "watermark", Watermark.OFF)
     device: str = redeclared(FlowMatchingConfig, "device", "cpu")
     threads: int = redeclared(FlowMatchingConfig, "threads", 0)

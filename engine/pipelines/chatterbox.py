@@ -2,8 +2,8 @@
 The pipeline `chatterbox`: published Chatterbox checkpoints, text -> tokens of speech -> acoustic ->
 vocoder -> post, chunk by chunk.
 
-The voice is that of the `reference`, or the one that the checkpoint comes with. There is no
-watermark; that is post-processing, which the package always adds.
+The voice is that of the `reference`, or the one that the checkpoint comes with. The watermark,
+which the package always adds, is an option.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -61,6 +61,7 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         self.tokens: Callable[..., Any] = checkpoint.t3.tfmr
         self.acoustic: Callable[..., Any] = checkpoint.s3gen.flow.estimator
         self.vocoder: Callable[..., Any] = checkpoint.s3gen.mel2wav
+        self.use_watermark(config.watermark)
         self.voices = PromptCache(self._read_recording)
         self._own_voice = stored_voice(Path(config.weights))
         self._voice_of(self.config)  # an unusable recording is refused now
@@ -104,10 +105,14 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
             voice = self._voice_of(config)
         with watch("text"):
             chunks = [self._ids(part, config) for part in split_text(check_text(text), CHUNK_BYTES)]
-        for index, ids in enumerate(chunks):
-            # every chunk is drawn anew, whatever the chunks before it
-            drawn = replace(config, seed=(config.seed + index) % 2**32)
-            yield self._speak(ids, voice, drawn, watch)
+        # every chunk is drawn anew, whatever the chunks before it
+        drawn = [
+            replace(config, seed=(config.seed + index) % 2**32) for index in range(len(chunks))
+        ]
+        return self.marked(
+            (self._speak(ids, voice, each, watch) for ids, each in zip(chunks, drawn, strict=True)),
+            watch,
+        )
 
     def _apply_passes(self) -> tuple[Applied, ...]:
         t3, config = self.checkpoint.t3, self.config
