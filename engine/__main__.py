@@ -17,6 +17,7 @@ import click
 
 from voxgate.engine.config import (
     FlowConfig,
+    ModelVariant,
     Stages,
     config_class,
     config_names,
@@ -30,6 +31,8 @@ from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.timing import StageTimes
 
 Command = Callable[..., Any]
+KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual")
+"""Layouts of random weights."""
 
 
 def _engine_options(*pipelines: str, without: str = "") -> Callable[[Command], Command]:
@@ -68,7 +71,7 @@ def main() -> None:
     default="flow",
     show_default=True,
     help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
-    "voice through speech tokens",
+    "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
 @_engine_options(*config_names())
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
@@ -150,22 +153,42 @@ def reel(
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--small", is_flag=True, help="a few hundred kilobytes in place of the published sizes (1.4 GB)"
+    "--kind",
+    type=click.Choice(KINDS),
+    default=KINDS[0],
+    show_default=True,
+    help="the checkpoint's layout",
 )
-def random_weights(folder: Path, small: bool) -> None:
+@click.option(
+    "--small",
+    is_flag=True,
+    help="a few megabytes in place of the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB)",
+)
+def random_weights(folder: Path, kind: str, small: bool) -> None:
     """
-    Write random weights in the layout of a published F5-TTS checkpoint, to try the pipeline.
+    Write random weights in the layout of a published checkpoint, to try its pipeline.
 
     They sound like noise.
     """
-    from voxgate.engine.weights.random_checkpoint import write_random_voice
-
     try:
-        write_random_voice(folder, small=small)
+        _write_random(folder, kind, small=small)
     except (EngineError, OSError) as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
     click.echo(f"wrote random weights, no voice, to {folder}")
+
+
+def _write_random(folder: Path, kind: str, *, small: bool) -> None:
+    if kind == KINDS[0]:
+        from voxgate.engine.weights.random_checkpoint import write_random_voice
+
+        write_random_voice(folder, small=small)
+        return
+    from voxgate.engine.chatterbox.random_weights import write_random_chatterbox
+
+    multilingual = kind.endswith(ModelVariant.MULTILINGUAL)
+    variant = ModelVariant.MULTILINGUAL if multilingual else ModelVariant.ENGLISH
+    write_random_chatterbox(folder, variant, small=small)
 
 
 def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str, str]) -> None:

@@ -28,20 +28,22 @@ class PromptCache(Generic[Prompt]):
         self.encode = encode
         self._prompts: OrderedDict[tuple[str, str, str], Prompt] = OrderedDict()
 
-    def get(self, reference: str, text: str, speaker: str = "") -> Prompt | None:
+    def get(self, reference: str, text: str | None, speaker: str = "") -> Prompt | None:
         """
         Return the encoded prompt of a recording; None without one.
 
         Args:
             reference: path of the recording, or "".
-            text: its transcript; "" if a .txt file of its name lies beside it.
+            text: its transcript; "" if a .txt file of its name lies beside it, None for a model
+                that reads none.
             speaker: the speaker that a model is conditioned on, where it has one.
 
         Raises: EngineError for a recording or a transcript that cannot be used.
         """
         if not reference:
             return None
-        content, transcript = read_file(reference), transcript_of(reference, text)
+        content = read_file(reference)
+        transcript = "" if text is None else transcript_of(reference, text)
         key = (hashlib.sha256(content).hexdigest(), transcript, speaker)
         if key not in self._prompts:
             try:

@@ -20,7 +20,7 @@ from voxgate.engine.chatterbox.s3gen import S3Gen, S3GenShape
 from voxgate.engine.chatterbox.s3gen_flow import HEAD_WIDTH, EstimatorShape
 from voxgate.engine.errors import EngineError
 from voxgate.engine.weights.tensor_file import read_tensors
-from voxgate.engine.weights.voice import fill_model
+from voxgate.engine.weights.voice import build_empty, fill_model
 from voxgate.engine.weights.weight_norm import (
     DIRECTION,
     GAIN,
@@ -45,8 +45,7 @@ def load_s3gen(path: Path) -> S3Gen:
     """
     tensors = read_tensors(path)
     shape = _shape(path, tensors)
-    with torch.device("meta"):
-        layout = published_layout(S3Gen(shape))
+    layout = published_layout(build_empty(path, lambda: S3Gen(shape)))
     _check_names(path, layout, tensors)
     _check_formulas(path, tensors)
     dropped = {*FORMULAS, *(name for name in layout if name.endswith(COUNTER))}

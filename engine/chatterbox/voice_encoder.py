@@ -53,8 +53,8 @@ def embed_speaker(model: VoiceEncoder, audio: Tensor) -> Tensor:
     speech = trim_silence(audio)
     if not speech.numel():
         raise EngineError("reference: the recording is silent; give one with speech")
-    windows = split_windows(mel_power(speech))
-    return _unit(model(windows).mean(0))
+    vectors: Tensor = model(split_windows(mel_power(speech)))
+    return _unit(vectors.mean(0))
 
 
 def mel_power(audio: Tensor) -> Tensor:
@@ -132,4 +132,5 @@ def _renamed(name: str) -> str:
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    unit: Tensor = x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return unit

@@ -3,6 +3,7 @@ The configurations of the pipelines: each option is one line, checked before a m
 file per pipeline.
 """
 
+from voxgate.engine.config.chatterbox import ChatterboxConfig, ModelVariant, Switch
 from voxgate.engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
@@ -57,12 +58,14 @@ __all__ = [
     "VERSIONS",
     "Adaptive",
     "BatchBy",
+    "ChatterboxConfig",
     "Compile",
     "FlowConfig",
     "FlowMatchingConfig",
     "Grid",
     "InfillConfig",
     "KVCacheKind",
+    "ModelVariant",
     "OptionSpec",
     "PipelineConfig",
     "Precision",
@@ -70,6 +73,7 @@ __all__ = [
     "Runtime",
     "Solver",
     "Stages",
+    "Switch",
     "TokenConfig",
     "Watermark",
     "config_class",

@@ -30,6 +30,8 @@ MIN_PACKED_ELEMENTS = 500_000
 Of a weight that is kept in oneDNN's layout: below, it stays in the processor's cache, and oneDNN's
 longer way to the first multiplication costs more than it saves.
 """
+MAX_INT8_ROWS = 16
+"""Up to which torch's product with int8 weights is faster than widening them first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +117,21 @@ class RMSNorm(nn.Module):
 
 
 class Projection(nn.Linear):
-    """A matrix without bias, which `pack` puts into oneDNN's layout."""
+    """
+    A matrix without bias, for inference in oneDNN's layout (`pack`) or with int8 weights
+    (`quantize`).
+    """
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features, bias=False)
         self._packed: Tensor | None = None
+        self._scale: Tensor | None = None
+        """Of every output channel, if the weights are int8."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform the last axis."""
+        if self._scale is not None:
+            return self._with_int8(x, self._scale)
         if self._packed is None:
             return nn.functional.linear(x, self.weight)
         packed: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, None, "none", [], "")
@@ -137,6 +146,27 @@ class Projection(nn.Linear):
         if plain and self.weight.numel() >= MIN_PACKED_ELEMENTS and has_onednn():
             self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach())
             self.register_parameter("weight", None)
+
+    def quantize(self) -> None:
+        """
+        Keep the weight as int8, symmetric per output channel; activations become bf16 inside. For
+        inference on a CPU; the module then has no parameter.
+        """
+        weight = self.weight.detach().float()
+        scale = weight.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127
+        self._packed = (weight / scale).round().to(torch.int8)
+        self._scale = scale[:, 0].to(torch.bfloat16)
+        self.register_parameter("weight", None)
+
+    def _with_int8(self, x: Tensor, scale: Tensor) -> Tensor:
+        """Multiply few rows by int8 as it is stored, and many by the widened weight."""
+        assert self._packed is not None
+        rows = x.reshape(-1, self.in_features).bfloat16()
+        if len(rows) <= MAX_INT8_ROWS:
+            product = torch._weight_int8pack_mm(rows, self._packed, scale)
+        else:
+            product = nn.functional.linear(rows, self._packed.bfloat16()) * scale
+        return product.to(x.dtype).view(*x.shape[:-1], self.out_features)
 
 
 def joined(parts: Sequence[Projection]) -> Projection:
@@ -161,6 +191,8 @@ class CausalAttention(nn.Module):
         self.v_proj = Projection(shape.width, keys)
         self.o_proj = Projection(shape.width, shape.width)
         self.qkv_proj: Projection | None = None
+        self.probe: Callable[[Tensor, Tensor], None] | None = None
+        """Called with the queries (B, heads, n, d) and all keys of every step."""
 
     def join(self) -> None:
         """Join the three matrices of the input."""
@@ -188,6 +220,8 @@ class CausalAttention(nn.Module):
         q, k, v = turned[:, : self.heads], turned[:, self.heads :], heads[:, rotated:]
         if cache is not None:
             k, v = cache.update(layer, k, v)
+        if self.probe is not None:
+            self.probe(q, k)
         mixed = self._mix(q, k, v, mask)
         projected: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(rows, count, -1))
         return projected
@@ -285,6 +319,12 @@ class Llama(nn.Module):
             assert isinstance(layer, DecoderLayer)
             layer.self_attn.join()
             layer.mlp.join()
+
+    def quantize(self) -> None:
+        """Keep all matrices as int8: as `Projection.quantize`."""
+        for module in self.modules():
+            if isinstance(module, Projection):
+                module.quantize()
 
     def pack(self) -> None:
         """Keep large matrices in oneDNN's layout: as `Projection.pack`."""

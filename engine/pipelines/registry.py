@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "flow": "voxgate.engine.pipelines.flow:FlowPipeline",
     "infill": "voxgate.engine.pipelines.infill:InfillPipeline",
+    "chatterbox": "voxgate.engine.pipelines.chatterbox:ChatterboxPipeline",
     "token": "voxgate.engine.pipelines.token:TokenPipeline",
 }
 """Name -> `module:Class`."""

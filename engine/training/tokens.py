@@ -91,14 +91,22 @@ def averaged(path: Path, model: train_tokenizer.Trained) -> train_tokenizer.Trai
 
 
 def export(folder: Path, out: Path) -> None:
-    """Write the averaged weights that are there."""
+    """Write the averaged weights as a voice, those of the plain T3 as another one in FOLDER."""
+    export_voice(folder, out, pointer=True)
+    if (folder / "t3-plain.safetensors").exists():
+        export_voice(folder, folder / "plain-voice", pointer=False)
+
+
+def export_voice(folder: Path, out: Path, *, pointer: bool) -> None:
+    """Write the tokeniser, its states, and one of the T3s where it is trained."""
     out.mkdir(parents=True, exist_ok=True)
     trained = trained_tokenizer(folder)
     save_model(out / "tokenizer.safetensors", trained.tokenizer, trained.tokenizer.shape)
     save_model(out / "token_states.safetensors", trained.states, trained.states.shape)
-    if (folder / "t3.safetensors").exists():
-        shape = train_t3.t3_shape()
-        save_model(out / "t3.safetensors", averaged(folder / "t3.safetensors", T3(shape)), shape)
+    checkpoint = folder / ("t3.safetensors" if pointer else "t3-plain.safetensors")
+    if checkpoint.exists():
+        shape = train_t3.t3_shape(pointer=pointer)
+        save_model(out / "t3.safetensors", averaged(checkpoint, T3(shape)), shape)
     sizes = {path.name: path.stat().st_size for path in sorted(out.glob("*.safetensors"))}
     click.echo(json.dumps({"bytes": sizes, "total_bytes": sum(sizes.values())}))
 

@@ -54,7 +54,7 @@ def fill_model(
 
     Raises: EngineError for a tensor that is missing, unknown, misshapen, or not finite.
     """
-    model = _build_empty(path, make)
+    model = build_empty(path, make)
     expected = model.state_dict()
     missing, extra = (
         sorted(expected.keys() - tensors.keys()),
@@ -114,7 +114,7 @@ def check_stored(path: Path, name: str, value: Tensor) -> None:
         )
 
 
-def _build_empty(path: Path, make: Callable[[], Model]) -> Model:
+def build_empty(path: Path, make: Callable[[], Model]) -> Model:
     """Build the model on the meta device: shapes without memory."""
     try:
         with torch.device("meta"), _SkipInitialisation():

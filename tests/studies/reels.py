@@ -36,18 +36,18 @@ COLUMNS = ("cell", "n", "wall s", "budget", "rtf", "audio s", "cold s", *(t for 
 ABOUT = (
     "Wall is the median of the measured reels, with the least and the greatest in brackets; cold "
     "is the start of a fresh process, its import, load and first reel; snr is against the first "
-    "cell. The audio is the same in all fp32 cells but for the order in which sums are added up."
+    "cell.\nThe audio is the same in all fp32 cells but for the order in which sums are added up."
 )
 
 
 def iterations_of(run: Run, cell: Cell) -> list[Iteration]:
-    """Give the measured iterations of a cell, of all its processes."""
+    """Return the measured iterations of a cell, of all its processes."""
     of_cell = [process for process in run.processes if process.cell == cell.slug]
     return [s for process in of_cell for s in process.iterations if s.phase is Phase.MEASURED]
 
 
 def row(run: Run, cell: Cell, named: dict[str, Measurement]) -> list[str]:
-    """Give the row of one cell."""
+    """Return the row of one cell."""
     samples = iterations_of(run, cell)
     if not samples:
         return [cell.label, "0", *["not measured"] * (len(COLUMNS) - 2)]
@@ -77,7 +77,7 @@ def _shown(measurement: Measurement | None) -> str:
 
 
 def page(run: Run) -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     measurements = run_folder.load_measurements(Path(run.folder))
     rows = [row(run, cell, by_name(measurements[cell.slug])) for cell in run.cells]
     return "\n".join(
@@ -86,7 +86,7 @@ def page(run: Run) -> str:
 
 
 def origin(run: Run) -> str:
-    """Give in words where the figures come from."""
+    """Describe where the figures come from, a sentence a line."""
     machine, toolchain = facts_of(run.environment.machine), facts_of(run.environment.toolchain)
     assert isinstance(machine, dict) and isinstance(toolchain, dict)
     state = fitness(run.environment)
@@ -94,20 +94,21 @@ def origin(run: Run) -> str:
     every = [s for cell in run.cells for s in iterations_of(run, cell)]
     disturbed = sum(bool(interference_causes(s)) for s in every)
     left = ", ".join(run.unmeasured.values())
-    unmeasured = f" Not measured in this run: {left}." if left else ""
+    unmeasured = f"\nNot measured in this run: {left}." if left else ""
     return (
         f"`python -m tests.studies.reels FOLDER` measures the suite `{run.suite}` and writes this "
-        f"page. Measured {run.created[:10]} on {machine['cpu_model']} "
+        f"page.\nMeasured {run.created[:10]} on {machine['cpu_model']} "
         f"({machine['cores']} CPUs, {quiet}), torch {toolchain['torch']}, profile "
         f"`{run.profile}`: one reel of "
         f"{len(run.cells[0].workload.requests[0].segments)} segments, NFE "
-        f"{run.cells[0].options['nfe_steps']}. The budget is {run.budget_s:g} s of wall time. "
+        f"{run.cells[0].options['nfe_steps']}.\n"
+        f"The budget is {run.budget_s:g} s of wall time.\n"
         f"Of {len(every)} reels {disturbed} shared their CPU with another process.{unmeasured}"
     )
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Give the lines of a table in Markdown."""
+    """Return the lines of a table in Markdown."""
     rules = ["---", *["---:"] * (len(COLUMNS) - 1)]
     return [f"| {' | '.join(line)} |" for line in (COLUMNS, rules, *rows)]
 

@@ -46,6 +46,7 @@ _PLACES = {
     "flow": "voxgate.harness.targets.engine.option_checks:OBSERVER",
     "token": "voxgate.harness.targets.engine.token_checks:OBSERVER",
     "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
+    "chatterbox": "voxgate.harness.targets.engine.chatterbox:OBSERVER",
 }
 """Pipeline -> `module:NAME` of its PipelineObserver."""
 

@@ -92,7 +92,9 @@ def test_one_line_changes_validation_help_and_page(monkeypatch):
     assert help_of("layers", ("tiny",)) == "layers of the model [1 to 8; default 2]"
     assert help_of("folder", ("tiny", "flow")) == "tiny only: of the weights [default none]"
     assert help_of("nfe_steps", ("flow", "infill")).endswith("[1 to 128; default 16, infill: 32]")
-    with pytest.raises(EngineError, match="unknown pipeline 'other'; known: flow, infill, token"):
+    with pytest.raises(
+        EngineError, match="unknown pipeline 'other'; known: flow, chatterbox, infill, token"
+    ):
         config_class("other")
 
 

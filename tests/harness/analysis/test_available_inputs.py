@@ -55,6 +55,8 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.EMPHASIS: set(),
         Need.SEGMENTS: set(),
         Need.JOINS: {"u03"},
+        Need.MARKED: set(),
+        Need.UNMARKED: set(),
     }
     assert [
         name for name in REQUESTS if is_applicable("golden_speaker_similarity", name, offer)
