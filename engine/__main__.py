@@ -162,7 +162,8 @@ def reel(
 @click.option(
     "--small",
     is_flag=True,
-    help="few layers, 20 MB or 120 MB, in place of the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB)",
+    help="few layers: 120 MB at most, in place of the published sizes (f5-tts 1.4 GB, chatterbox "
+    "3.2 GB)",
 )
 def random_weights(folder: Path, kind: str, small: bool) -> None:
     """
