@@ -56,6 +56,11 @@ def _check_compile(config: "TokenConfig") -> None:
             f"compile={config.compile} makes a graph for each number of rows, and some of "
             f"batch={config.batch} have another; use batch=1 or compile=off"
         )
+    if config.cfg_passes > 1:
+        raise EngineError(
+            f"compile={config.compile} has one graph for one KV cache, and "
+            f"cfg_passes={config.cfg_passes} has two; use cfg_passes=1 or compile=off"
+        )
     if config.quantization_tokens is not Quantization.NONE:
         raise EngineError(
             f"compile={config.compile} was not tried with the int8 weights of "
@@ -103,8 +108,14 @@ class TokenConfig(PipelineConfig):
     cfg_weight: float = option(
         0.5,
         range=(0.0, 5.0),
-        help="classifier-free guidance of the speech tokens, in one batch of two rows; 0 leaves "
-        "the unconditional row out",
+        help="classifier-free guidance of the speech tokens, which doubles the rows; 0 leaves the "
+        "unconditional ones out",
+    )
+    cfg_passes: int = option(
+        1,
+        range=(1, 2),
+        help="forward passes per token with guidance: 1 has the conditional and unconditional rows "
+        "in one batch, 2 computes them one after the other, each with a KV cache of its own",
     )
     temperature: float = option(
         0.5, range=(0.0, 2.0), help="of the draw of a speech token; 0 takes the most probable one"

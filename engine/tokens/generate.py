@@ -3,15 +3,16 @@ Generate speech tokens with T3, one step of the model per token.
 
 Several texts form a batch: each row draws from its own seed and ends on its own. Classifier-free
 guidance doubles the rows: the unconditional ones, which have no phones, follow the conditional ones
-and share their KV cache and their tokens.
+and share their tokens, and their KV cache too, unless they are a pass of their own (`cfg_passes`).
 
-The loop calls `forward` (T3, or what a pass made of it) once per token, and a sampler per row; both
-come from the caller, so that they can be observed.
+The loop calls `forward` (T3, or what a pass made of it) once per pass and token, and a sampler per
+row; both come from the caller, so that they can be observed.
 """
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -47,6 +48,8 @@ class Decoding:
     kv_cache: KVCacheKind = KVCacheKind.DYNAMIC
     cfg_weight: float = 0.5
     """Logits are conditional + weight x (conditional - unconditional); 0 leaves the rows out."""
+    cfg_passes: int = 1
+    """2: conditional and unconditional rows are a forward pass each, with a cache each."""
     max_tokens: int = 400
     early_stop: bool = True
     """End where the text ends; else at `max_tokens`."""
@@ -58,6 +61,7 @@ def decoding_of(config: TokenConfig) -> Decoding:
     return Decoding(
         kv_cache=config.kv_cache,
         cfg_weight=config.cfg_weight,
+        cfg_passes=config.cfg_passes,
         max_tokens=config.max_tokens,
         early_stop=config.early_stop,
         sampling=Sampling(
@@ -150,18 +154,31 @@ def generate(
     """
     guided = decoding.cfg_weight > 0.0
     prefix = _prefix(model, texts, guided=guided)
-    rows = len(texts) * (2 if guided else 1)
+    caches = caches or StaticCaches(model, decoding.max_tokens)
+    with _caches_for(prefix, decoding, caches) as passes:
+        return _Generation(model, forward, texts, decoding, sampler).run(prefix, passes)
+
+
+@contextmanager
+def _caches_for(
+    prefix: Prefix, decoding: Decoding, caches: StaticCaches
+) -> Iterator[list[KVCache]]:
+    """Yield the cache of each forward pass; `caches` lends static ones."""
+    passes = decoding.cfg_passes if decoding.cfg_weight > 0.0 else 1
+    count, rows = prefix.x.shape[1], len(prefix.x) // passes
+    padding = [None] * passes if prefix.padding is None else prefix.padding.chunk(passes)
     if decoding.kv_cache is not KVCacheKind.STATIC:
         kind = NoCache if decoding.kv_cache is KVCacheKind.OFF else DynamicCache
-        cache: KVCache = kind(prefix=prefix.x.shape[1], padding=prefix.padding)
-        return _Generation(model, forward, texts, decoding, sampler).run(prefix, cache)
-    caches = caches or StaticCaches(model, decoding.max_tokens)
-    fixed = caches.lend(rows)
+        yield [kind(prefix=count, padding=each) for each in padding]
+        return
+    lent = [caches.lend(rows) for _ in padding]
     try:
-        fixed.reset(prefix=prefix.x.shape[1], padding=prefix.padding)
-        return _Generation(model, forward, texts, decoding, sampler).run(prefix, fixed)
+        for cache, each in zip(lent, padding, strict=True):
+            cache.reset(prefix=count, padding=each)
+        yield list(lent)
     finally:
-        caches.give_back(fixed)
+        for cache in lent:
+            caches.give_back(cache)
 
 
 def _prefix(model: T3, texts: Sequence[SpeechText], *, guided: bool) -> Prefix:
@@ -230,8 +247,8 @@ class _Generation:
         """Rows that are computed."""
         self.copies = 2 if decoding.cfg_weight > 0.0 else 1
 
-    def run(self, prefix: Prefix, cache: KVCache) -> list[SpeechTokens]:
-        """Generate until every row has ended, at most `max_tokens`."""
+    def run(self, prefix: Prefix, caches: Sequence[KVCache]) -> list[SpeechTokens]:
+        """Generate until every row has ended, at most `max_tokens`; a cache for each pass."""
         context = prefix.context
         positions = torch.arange(
             SPEECH_POSITION, SPEECH_POSITION + self.decoding.max_tokens, device=self.device
@@ -241,12 +258,23 @@ class _Generation:
             at = positions[number : number + 1]
             if number == 0:
                 x, at = torch.cat((prefix.x, x), dim=1), torch.cat((prefix.positions, at))
-            codes, advances = self.forward(x, at, cache)
-            self._choose(codes, advances)
+            self._choose(*self._logits(x, at, caches))
             if all(row.ended for row in self.live):
                 break
-            context = self._leave(context, cache)
+            context = self._leave(context, caches)
         return [row.spoken() for row in self.all]
+
+    def _logits(
+        self, x: Tensor, at: Tensor, caches: Sequence[KVCache]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Compute the logits of all rows, in a pass for each cache."""
+        if len(caches) == 1:
+            return self.forward(x, at, caches[0])
+        parts = zip(x.chunk(len(caches)), caches, strict=True)
+        outputs = [self.forward(rows, at, cache) for rows, cache in parts]
+        advances = [each for _, each in outputs if each is not None]
+        codes = torch.cat([each for each, _ in outputs])
+        return codes, torch.cat(advances) if advances else None
 
     def _inputs(self, context: Tensor, number: int) -> Tensor:
         state = torch.tensor(
@@ -293,17 +321,16 @@ class _Generation:
         shares: list[list[float]] = (cond / (temperature or 1.0)).softmax(-1).tolist()
         return shares
 
-    def _leave(self, context: Tensor, cache: KVCache) -> Tensor:
-        """Take ended rows out of the batch, where the cache can."""
+    def _leave(self, context: Tensor, caches: Sequence[KVCache]) -> Tensor:
+        """Take ended rows out of the batch, where the caches can."""
         kept = [number for number, row in enumerate(self.live) if not row.ended]
-        if len(kept) == len(self.live) or isinstance(cache, StaticCache):
+        if len(kept) == len(self.live) or isinstance(caches[0], StaticCache):
             return context
-        count = len(self.live)
-        rows = torch.tensor(
-            [number + count * copy for copy in range(self.copies) for number in kept],
-            device=self.device,
-        )
-        cache.keep(rows)
+        numbers = torch.tensor(kept, device=self.device)
+        offsets = torch.arange(self.copies, device=self.device)[:, None] * len(self.live)
+        rows = (offsets + numbers).flatten()
+        for cache in caches:
+            cache.keep(rows[: len(rows) // len(caches)])
         self.live = [self.live[number] for number in kept]
         return context[rows]
 

@@ -135,7 +135,7 @@ def observe(
     with (
         hooked_in(pipeline, RuntimeProbe(crowd), hooks) as (acoustic, vocoder),
         counting(
-            pipeline.prompts,
+            getattr(pipeline, "prompts", None),
             hooks.speakers,
             hooks.planned,
             hooks.texts,
@@ -184,8 +184,8 @@ def _seen(
     together = tuple(_utterances(call[0]) for call in passes)
     chunks = tuple(chain.from_iterable(_real_frames(call[0], *call[1:]) for call in vocoder.inputs))
     return SynthesisObservation(
-        acoustic=_model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
-        vocoder=_model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
+        acoustic=model_seen(pipeline.voice.dit, acoustic, hooks.dtypes["acoustic"]),
+        vocoder=model_seen(pipeline.voice.vocoder, vocoder, hooks.dtypes["vocoder"]),
         chunks=chunks,
         planned=tuple(hooks.planned),
         times=tuple(float(call[3][0]) for call in first),
@@ -277,7 +277,8 @@ def _prompt_mels(call: tuple[Tensor, ...]) -> list[Tensor]:
     return [call[1][row::count, : frames[row]] for row in range(count)]
 
 
-def _model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> ModelSeen:
+def model_seen(model: nn.Module, recorder: Recorder, hooked: Counter[str]) -> ModelSeen:
+    """Summarise the calls of a model, and the weights that it holds after them."""
     linears = [part for part in model.modules() if isinstance(part, nn.Linear)]
     weights = [*model.parameters(), *model.buffers()]
     compiled = compiled_from(recorder.core, model)
@@ -311,7 +312,9 @@ def _inner_tensors(weight: Tensor) -> list[Tensor]:
     return [getattr(weight, name) for name in flatten()[0]] if flatten else [weight]
 
 
-def _is_int8(weight: Tensor) -> bool:
+def _is_int8(weight: Tensor | None) -> bool:
+    if weight is None:  # packed into the layout of a library, which is not one of int8
+        return False
     inner = _inner_tensors(weight)
     return any(part.dtype is torch.int8 and part.numel() == weight.numel() for part in inner)
 

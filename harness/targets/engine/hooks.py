@@ -87,7 +87,7 @@ class Hooks:
     """
 
     def __init__(self, pipeline: Any) -> None:
-        self.dtypes: dict[str, Counter[str]] = {"acoustic": Counter(), "vocoder": Counter()}
+        self.dtypes: dict[str, Counter[str]] = {stage: Counter() for stage in pipeline.models}
         self.speakers: list[int] = []
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
@@ -98,9 +98,13 @@ class Hooks:
         self.scale = (0.0, 1.0)
         self.handles = self.attach(pipeline)
         for stage, model in pipeline.models.items():
-            called = pipeline.callable_of(stage)
-            if not is_compiled(getattr(called, "inner", called)):
+            if self.is_eager(pipeline, stage):
                 self._listen(stage, model)
+
+    def is_eager(self, pipeline: Any, stage: str) -> bool:
+        """Return whether nothing of a stage's model is compiled, so that hooks disturb nothing."""
+        called = pipeline.callable_of(stage)
+        return not is_compiled(getattr(called, "inner", called))
 
     def attach(self, pipeline: Any) -> list[Any]:
         """Register hooks on text embedding and duration model; a subclass has its own."""

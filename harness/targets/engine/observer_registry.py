@@ -44,6 +44,7 @@ class PipelineObserver:
 
 _PLACES = {
     "flow": "voxgate.harness.targets.engine.option_checks:OBSERVER",
+    "token": "voxgate.harness.targets.engine.token_checks:OBSERVER",
     "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
     "chatterbox": "voxgate.harness.targets.engine.chatterbox:OBSERVER",
 }

@@ -282,7 +282,7 @@ def _seed(options: Options, seen: SynthesisObservation) -> Observation:
 
 
 def _expected_phones(options: Options, seen: SynthesisObservation) -> tuple[tuple[int, ...], ...]:
-    sizes = int(options["chunk_characters"]), int(options["first_chunk_characters"])
+    sizes = int(options["chunk_characters"]), int(options.get("first_chunk_characters", 0))
     return tuple(
         chunk.phones
         for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1])
@@ -308,7 +308,7 @@ def _first_chunk_characters(options: Options, seen: SynthesisObservation) -> Obs
 
 def _batch(options: Options, seen: SynthesisObservation) -> Observation:
     count, size = len(seen.phone_ids), max(1, int(options["batch"]))
-    alone = 1 if int(options["first_chunk_characters"]) and count else 0
+    alone = 1 if int(options.get("first_chunk_characters", 0)) and count else 0
     planned = (*[1] * alone, *(min(size, count - start) for start in range(alone, count, size)))
     return Observation(
         observed=f"{' + '.join(map(str, seen.together))} chunks in {seen.vocoder.calls} passes",

@@ -22,7 +22,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from voxgate.engine.layers.mel import log_mel, mel_filterbank
+from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.records.cell import Option
 
@@ -52,7 +52,11 @@ class PromptSeen:
 def counting(prompts: Any, *records: list[Any]) -> Iterator[list[str]]:
     """
     Record the text of every recording that is encoded; `records` are left as if it had not been.
+    `prompts` is None where a pipeline has none.
     """
+    if prompts is None:
+        yield []
+        return
     encode: Callable[..., Any] = prompts.encode
     noted: list[str] = []
 
@@ -116,6 +120,8 @@ ABOVE_FLOOR = 1.0
 Natural log above the floor from which a band counts: below it the floor itself varies with the
 level.
 """
+HOP_PARTS = 4
+"""Of the distance of two mel frames, at which a recording is compared."""
 LEAST_COUNTED = 0.2
 """Share of the bands that must count, or nothing was compared."""
 FARTHEST = 0.1
@@ -159,16 +165,24 @@ def recording_seen(
 def distance(log: Tensor, path: Path, rate_hz: int, floor: float) -> float:
     """
     Return the mean absolute difference to the most similar part of the recording, free of level;
-    infinity where nothing compares.
+    infinity where nothing compares. Engines that trim a recording begin between two frames of it,
+    so parts of a hop are tried, too.
     """
     samples, recorded_hz = read_audio(path)
     audio = torch.from_numpy(
         np.asarray(soxr.resample(samples, recorded_hz, rate_hz), dtype=np.float32)
     )
-    whole = log_mel(audio[None], mel_filterbank(rate_hz, bands=log.shape[1]), floor=floor)[0]
+    filters = mel_filterbank(rate_hz, bands=log.shape[1])
     inner, least = log[EDGE:-EDGE], float(np.log(floor)) + ABOVE_FLOOR
-    places = range(len(whole) - len(inner) + 1) if len(inner) else range(0)
-    return min((_apart(inner, whole[at : at + len(inner)], least) for at in places), default=np.inf)
+    nearest = float(np.inf)
+    for start in range(0, HOP, HOP // HOP_PARTS):
+        whole = log_mel(audio[None, start:], filters, floor=floor)[0]
+        places = range(len(whole) - len(inner) + 1) if len(inner) else range(0)
+        apart = (_apart(inner, whole[at : at + len(inner)], least) for at in places)
+        nearest = min(nearest, *apart, np.inf)
+        if nearest <= FARTHEST:
+            break
+    return nearest
 
 
 def run_together(names: Sequence[str]) -> list[str]:

@@ -222,6 +222,19 @@ def graphs_of(model: nn.Module) -> int:
     return len(_debug_get_cache_entry_list(type(model).forward.__code__))
 
 
+def compiled_method_graphs(called: object, model: nn.Module) -> int:
+    """
+    Return the number of graphs that dynamo holds for a compiled method of a model; 0 if what is
+    called is not made of one.
+    """
+    original = getattr(called, "_torchdynamo_orig_callable", None)
+    if original is None or getattr(original, "__self__", None) is not model:
+        return 0
+    from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
+
+    return len(_debug_get_cache_entry_list(original.__func__.__code__))
+
+
 def graph_breaks() -> int:
     """Return the number of graph breaks of dynamo in this process so far."""
     if "torch._dynamo" not in sys.modules:

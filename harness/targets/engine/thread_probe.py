@@ -152,7 +152,7 @@ def could_meet(pipeline: Any, text: str) -> int:
     config = pipeline.config
     if getattr(config, "workers", 1) == 1:
         return 1
-    first = config.first_chunk_characters
+    first = getattr(config, "first_chunk_characters", 0)
     chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
     passes = in_turn(len(chunks), config.batch, first_alone=first > 0)
     at_once: int = min(config.workers, len(passes) - (first > 0))
