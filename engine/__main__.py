@@ -288,11 +288,9 @@ def _check_place(output: Path) -> None:
 
 def _check_distinct(paths: Sequence[Path]) -> None:
     """Check that no file is written over another one of a reel, its script included."""
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
+    for number, path in enumerate(paths):
+        if path.resolve() in [other.resolve() for other in paths[:number]]:
             raise EngineError(f"{path} is named twice, as script, output or captions; name another")
-        seen.add(path.resolve())
 
 
 def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:
