@@ -8,7 +8,7 @@ for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` li
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
     metavar="SECONDS",
     help="between two segments; 0 joins them by a crossfade",
 )
-@click.option("--voice", default=None, help="flow: folder of another voice's weights")
+@click.option("--voice", default=None, help="folder of another voice's weights")
 @click.option(
     "--pipeline",
     type=click.Choice(reel_pipelines()),
@@ -217,6 +217,7 @@ def _reel(
     for path in captions:
         check_format(path)
         _check_place(path)
+    _check_distinct((script, output, *captions))
     loading = StageTimes()
     pipeline = load()
     load_s = loading.total_s()
@@ -284,6 +285,13 @@ def _check_place(output: Path) -> None:
         raise EngineError(f"output folder {output.parent} does not exist; make it first")
     if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
         raise EngineError(f"output {output} cannot be written; choose another path")
+
+
+def _check_distinct(paths: Sequence[Path]) -> None:
+    """Check that no file is written over another one of a reel, its script included."""
+    for number, path in enumerate(paths):
+        if path.resolve() in [other.resolve() for other in paths[:number]]:
+            raise EngineError(f"{path} is named twice, as script, output or captions; name another")
 
 
 def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:

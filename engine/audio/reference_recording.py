@@ -40,16 +40,18 @@ def read_file(path: str) -> bytes:
     """
     try:
         size = Path(path).stat().st_size
-        content = Path(path).read_bytes() if size <= MAX_FILE_BYTES else b""
+        with Path(path).open("rb") as file:  # a device or a pipe has size 0, and may have no end
+            content = file.read(MAX_FILE_BYTES + 1) if size <= MAX_FILE_BYTES else b""
     except OSError as error:
         searched = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
         raise EngineError(
             f"reference {path} cannot be read: {error.strerror}{searched}; name a wav or flac file"
         ) from None
-    if not content:
+    if not content or len(content) > MAX_FILE_BYTES:
+        count = f"more than {MAX_FILE_BYTES}" if content else size
         raise EngineError(
-            f"reference {path} has {size} bytes; a recording of {LONGEST_S:.0f} s has less than 10 "
-            "MB, and some"
+            f"reference {path} has {count} bytes; a recording of {LONGEST_S:.0f} s has less than "
+            "10 MB, and some"
         )
     return content
 
@@ -135,7 +137,8 @@ def _decode(content: bytes) -> tuple[np.ndarray, int]:
                 blocks.append(block.mean(axis=1, dtype=np.float32))
     except soundfile.LibsndfileError as error:
         raise EngineError(
-            f"reference: the recording cannot be decoded ({error}); give a wav or flac file"
+            "reference: the recording cannot be decoded "
+            f"({error.error_string.rstrip('.')}); give a wav or flac file"
         ) from None
     audio = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if audio.size < declared or _is_truncated(content):

@@ -19,6 +19,9 @@ from voxgate.engine.errors import EngineError
 MAX_BYTES = 2**20
 MAX_SEGMENTS = 1000
 SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LINE_END = re.compile(r"\r\n|\r|\n")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half a character, which JSON can escape and no file can hold."""
 KEYS = ("speaker", "text")
 EXAMPLE = "`slt: Good evening.`"
 SHOWN_CHARACTERS = 40
@@ -60,7 +63,8 @@ def load_script(path: Path) -> tuple[ReelSegment, ...]:
 
 
 def _from_lines(name: str, text: str) -> list[ReelSegment]:
-    lines = enumerate(text.splitlines(), start=1)
+    # an editor's lines: str.splitlines breaks at U+2028 and others, which stand within a text
+    lines = enumerate(LINE_END.split(text), start=1)
     return [
         _from_line(f"script {name}, line {number}", line)
         for number, line in lines
@@ -114,6 +118,10 @@ def _segment(where: str, speaker: str, text: str) -> ReelSegment:
     words = " ".join(text.split())
     if not words:
         raise EngineError(f"{where}: speaker {speaker} has nothing to say; give a text")
+    if half := SURROGATE.search(words):
+        raise EngineError(
+            f"{where}: the text has {half[0]!a}, half of a character; write the whole one"
+        )
     return ReelSegment(speaker=speaker, text=words)
 
 

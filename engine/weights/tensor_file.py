@@ -3,6 +3,7 @@ Read the tensors of a published checkpoint: safetensors, or PyTorch's own format
 reader, which builds tensors and runs no code of the file.
 """
 
+import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,6 +56,11 @@ def _load(path: Path) -> Any:
         ) from None
     except EngineError:
         raise
+    except pickle.UnpicklingError:  # whose message advises to load it without that check
+        raise EngineError(
+            f"weights {path} cannot be read (they hold other than tensors, of which nothing was "
+            "run, or are torn); give a .safetensors, .pt or .bin file"
+        ) from None
     except Exception as error:  # the two readers raise anything for a torn file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EngineError(

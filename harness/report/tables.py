@@ -64,6 +64,17 @@ OF_REELS = (
     TableColumn(metric="speaker_confusion", title="confused", interval=False, rank=7),
 )
 """Shown where any cell speaks reels."""
+OF_WATERMARKS = (
+    TableColumn(metric="watermark_detected", title="mark found", interval=False, rank=6),
+    TableColumn(metric="watermark_compressed", title="after mp3", interval=False, rank=8),
+    TableColumn(metric="watermark_snr", title="mark dB", interval=False, rank=7),
+)
+"""
+Shown where any cell has a watermark: all other columns are of the audio before it, and would say
+that it costs nothing.
+"""
+OF_SOME_CELLS = frozenset(column.metric for column in (*OF_REELS, *OF_WATERMARKS))
+"""What a cell without a reel, or without a watermark, does not lack."""
 EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)
 """Verdicts whose reason names what the deciding metrics lack."""
 UNREMARKABLE = ("quiet", "unknown")
@@ -92,10 +103,10 @@ def columns(contents: Report) -> tuple[TableColumn, ...]:
     every = chain.from_iterable(contents.measurements.values())
     measured = {each.metric for each in every}
     budgeted = BUDGETED if contents.run.budget_s is not None else ()
-    of_reels = tuple(each for each in OF_REELS if each.metric in measured)
+    special = tuple(each for each in (*OF_REELS, *OF_WATERMARKS) if each.metric in measured)
     metered = (METERED,) if energy_line(contents) else ()
     drifting = (DRIFTING,) if _is_drifting(contents) else ()
-    return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *of_reels, *metered, *drifting)
+    return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *special, *metered, *drifting)
 
 
 def _is_drifting(contents: Report) -> bool:
@@ -238,12 +249,14 @@ def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColum
 
 
 def _text(named: Mapping[str, Measurement], metric: str, *, interval: bool) -> str:
-    return shown(named[metric], interval=interval) if metric in named else MISSING
+    if metric not in named:
+        return NOTHING if metric in OF_SOME_CELLS else MISSING
+    return shown(named[metric], interval=interval)
 
 
 def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
     if metric not in named:
-        return "not measured"
+        return "" if metric in OF_SOME_CELLS else "not measured"
     summary = named[metric].summary
     return summary.reason if isinstance(summary, Missing) else ""
 

@@ -52,6 +52,12 @@ def test_lines_and_json_hold_the_same_script(tmp_path):
         ("a.txt", "slt: Hello.\nGood evening.", "line 2: 'Good evening.' has no speaker"),
         ("a.txt", "the man: Hello.", "'the man' is no speaker's name"),
         ("a.txt", "slt:  ", "line 1: speaker slt has nothing to say"),
+        ("a.txt", "slt: Hello\u2028you.\nGood evening.", "line 2: 'Good evening.' has no"),
+        (
+            "a.json",
+            '{"segments": [{"speaker": "slt", "text": "Hello \\ud800."}]}',
+            r"segment 1: the text has '\ud800', half of a character",
+        ),
         ("a.txt", "# nothing\n", "0 segments"),
         ("a.txt", "slt: a\n" * 1001, "1001 segments"),
         ("a.json", "{", "is not valid JSON"),
@@ -212,6 +218,12 @@ def test_what_cannot_speak_reels_is_refused(make_pipeline):
         speak_reel(pipeline, [])
     with pytest.raises(EngineError, match="speaker cannot be 'bob'"):
         speak_reel(pipeline, [ReelSegment(speaker="bob", text="Hello.")])
+    for bad in (
+        ReelSegment(speaker="bob", text="Hello."),
+        ReelSegment(speaker="slt", text="..."),
+    ):
+        with pytest.raises(EngineError, match=r"^segment 4: "):
+            speak_reel(pipeline, [*SEGMENTS, bad])
     with pytest.raises(EngineError, match="pause must be 0 to 10"):
         speak_reel(pipeline, SEGMENTS, pause_s=float("nan"))
 
@@ -240,6 +252,8 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
     script = tmp_path / "reel.txt"
     script.write_text(SCRIPT)
     (tmp_path / "bob.txt").write_text("bob: Hello.")
+    twin, srt = tmp_path / "twin.json", tmp_path / "a.srt"
+    twin.write_text(_as_json(SEGMENTS))
     good = ["-o", tmp_path / "x.wav", "--voice", voice_folder]
     for args, words in (
         ([tmp_path / "none.txt", *good], "cannot be read"),
@@ -247,7 +261,9 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
         ([script, *good, "--captions", tmp_path / "none" / "a.srt"], "does not exist"),
         ([script, *good, "--pause", "-1"], "pause must be"),
         ([script, *good, "--batch", "-1"], "batch must be"),
-        ([tmp_path / "bob.txt", *good], "speaker cannot be 'bob'"),
+        ([tmp_path / "bob.txt", *good], "segment 1: option speaker cannot be 'bob'"),
+        ([twin, *good, "--captions", tmp_path / "." / "twin.json"], "twin.json is named twice"),
+        ([script, *good, "--captions", srt, "--captions", srt], "a.srt is named twice"),
     ):
         done = _reel(*args)
         assert done.exit_code == 2, (args, done.output)

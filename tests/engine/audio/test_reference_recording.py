@@ -5,6 +5,7 @@ or is refused in words.
 
 import io
 import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,8 +85,11 @@ def test_a_recording_that_cannot_be_used_is_refused(frames, words):
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"no audio at all" * 100])
 def test_what_is_no_audio_is_refused(content):
-    with pytest.raises(EngineError, match=r"cannot be decoded .*; give a wav or flac file"):
+    with pytest.raises(
+        EngineError, match=r"cannot be decoded .*; give a wav or flac file"
+    ) as error:
         load_speech(content, RATE_HZ, HOP)
+    assert "BytesIO" not in str(error.value)
 
 
 def test_a_file_that_is_not_there_names_the_folder_it_was_looked_for_in(tmp_path, monkeypatch):
@@ -108,6 +112,12 @@ def test_an_empty_and_a_huge_file_are_refused_unread(tmp_path, monkeypatch):
     for name, words in (("empty.wav", "has 0 bytes"), ("huge.wav", "has 101 bytes")):
         with pytest.raises(EngineError, match=words):
             read_file(str(tmp_path / name))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device without an end")
+def test_a_device_without_an_end_is_not_read_to_its_end():
+    with pytest.raises(EngineError, match="reference /dev/zero has more than 50000000 bytes"):
+        read_file("/dev/zero")
 
 
 def test_the_text_is_as_told_or_lies_beside_the_recording(tmp_path):

@@ -14,7 +14,7 @@ from voxgate.harness.report.contents import Report, build_report, failed_option
 from voxgate.harness.report.format import plain_columns
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import page
-from voxgate.harness.report.tables import grouped_missing, rows
+from voxgate.harness.report.tables import columns, grouped_missing, rows
 from voxgate.harness.report.terminal import report_lines
 
 
@@ -74,3 +74,22 @@ def test_a_report_without_floor_has_none() -> None:
 def test_columns_align_and_no_line_ends_in_spaces() -> None:
     lines = plain_columns([("cell", "n", "word"), ("a", "10", "x")], left=(0, 2))
     assert lines == ["cell   n  word", "a     10  x"]
+
+
+def test_a_watermark_has_columns_which_a_cell_without_it_does_not_lack(tmp_path: Path) -> None:
+    before = passed(tmp_path)
+    slug = before.judgement.cells[1].cell
+    marks = tuple(
+        replace(before.measurements[slug][0], metric=name, unit="1", summary=0.5)
+        for name in ("watermark_detected", "watermark_compressed")
+    )
+    marked = {**before.measurements, slug: (*before.measurements[slug], *marks)}
+
+    report = replace(before, measurements=marked)
+
+    titles = [column.title for column in columns(report)]
+    assert titles[-2:] == ["mark found", "after mp3"]
+    without, with_mark = rows(report)
+    assert without.full[-2:] == ("-", "-") and "mark found" not in without.missing
+    assert "-" not in with_mark.full[-2:]
+    assert "mark found" not in [column.title for column in columns(before)]

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from tests.engine.pipelines.token_voice import write_random_token_voice
 from voxgate.engine.pipelines.flow import STAGES, FlowPipeline
+from voxgate.engine.pipelines.token import TokenPipeline
 from voxgate.harness.machine.clock import StageWatch, WallClock
 from voxgate.harness.records.cell import Request
 from voxgate.harness.runner.stage_profile import LEAST_TIMES, profile_stages
@@ -41,6 +43,24 @@ def test_each_model_runs_once_on_what_it_was_given(target) -> None:
         "the first call's input gives the first call's output"
     )
     assert alone["vocoder"].run().shape[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["off", "dynamic", "static"])
+def test_a_pass_that_fills_a_kv_cache_runs_again_as_the_first_time(tmp_path, kind) -> None:
+    """Each run begins with the cache as it was given, or the sequence would grow."""
+    target = EngineTarget()
+    target.pipeline = TokenPipeline.load(
+        {"threads": 1, "nfe_steps": 1, "max_tokens": 12, "kv_cache": kind},
+        write_random_token_voice(tmp_path),
+    )
+    alone = target.isolated_stages(REQUEST, StageWatch(WallClock()))
+    first, *others = (alone["tokens"].run()[0] for _ in range(70))
+
+    assert set(alone) == {"tokens", "acoustic", "vocoder"}
+    assert all(torch.equal(first, other) for other in others)
+    work = alone["tokens"].work
+    assert work is not None
+    assert work.rows == 2 and 1 < work.calls <= 12
 
 
 def test_it_says_how_much_work_that_is(voice_folder) -> None:

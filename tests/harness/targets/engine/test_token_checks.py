@@ -3,7 +3,11 @@ Options of the pipeline `token` that silently do nothing are found out, each by 
 option. Every lie is planted in a real pipeline with small random weights.
 """
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -483,3 +487,27 @@ def test_lie_weights_on_another_device(make):
     target.requested["device"] = "cuda"
 
     assert _broken(target) == {"device"}
+
+
+@pytest.mark.slow
+def test_a_run_of_suite_kv_cache_observes_every_cell_of_the_trained_voice(tmp_path):
+    whole = 'axes={"kv_cache": ["off", "dynamic", "static"], "cfg_weight": [0.0, 0.5]}'
+    text = (Path(__file__).parents[4] / "suites" / "kv_cache.py").read_text()
+    assert whole in text
+    small = text.replace(whole, 'axes={"kv_cache": ["off", "static"], "cfg_weight": [0.5]}')
+    suite, run = tmp_path / "kv_cache.py", tmp_path / "run"
+    suite.write_text(small.replace("everyday-short", "smoke"))
+    words = ["run", str(suite), "--out", str(run), "--repeats", "1", "--iterations", "1"]
+
+    subprocess.run([sys.executable, "-m", "voxgate", *words], check=True, capture_output=True)
+
+    seen = {}
+    for path in sorted(run.glob("processes/*.jsonl")):
+        records = map(json.loads, path.read_text().splitlines())
+        effects = next(each["effects"] for each in records if each["kind"] == "effects")
+        assert [each for each in effects if each["holds"] is False] == []
+        checks = {each["option"]: each for each in effects}
+        seen[checks["kv_cache"]["asked"]] = checks["kv_cache"]
+        assert "weight 0.500" in checks["cfg_weight"]["observed"]
+    assert seen["off"]["observed"].endswith("nothing kept")
+    assert seen["static"]["observed"].startswith("at most 1 positions per token, memory used again")
