@@ -162,8 +162,7 @@ def reel(
 @click.option(
     "--small",
     is_flag=True,
-    help="few layers: 120 MB at most, in place of the published sizes (f5-tts 1.4 GB, chatterbox "
-    "3.2 GB)",
+    help="few layers: 120 MB at most, not the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB)",
 )
 def random_weights(folder: Path, kind: str, small: bool) -> None:
     """
@@ -369,7 +368,7 @@ def _limit_options(command: Command) -> Command:
 def serve(
     host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
 ) -> None:
-    """Serve OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
+    """Serve pipeline flow by OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
     typed = {name: word for name, word in words.items() if word is not None}
     limit_names = [field.name for field in fields(Limits)]
     bounds = {name: typed.pop(name) for name in limit_names if name in typed}

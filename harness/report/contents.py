@@ -15,7 +15,14 @@ from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passin
 from voxgate.harness.machine.quietness import MachineState, fitness
 from voxgate.harness.records.cell import Cell, RequestSegment
 from voxgate.harness.records.measurement import Measurement, Missing, value_to_json
-from voxgate.harness.records.run import CaptionTimes, OptionCheck, Phase, ProcessRecord, Run
+from voxgate.harness.records.run import (
+    CaptionTimes,
+    FailureKind,
+    OptionCheck,
+    Phase,
+    ProcessRecord,
+    Run,
+)
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.format import plain
 from voxgate.harness.runner.recordings import Take
@@ -169,7 +176,8 @@ def differences(run: Run, slug: str) -> tuple[OptionDifference, ...]:
 def failed_option(run: Run, slug: str) -> str:
     """Return the option whose check failed the cell; empty where another cause did, or none."""
     for process in run.processes:
-        if process.cell == slug and process.failure is not None:
+        failure = process.failure
+        if process.cell == slug and failure and failure.kind is not FailureKind.NOT_IN_EFFECT:
             return ""
         failed = [check.option for check in process.effects if check.in_effect is False]
         if process.cell == slug and failed:

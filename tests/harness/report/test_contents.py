@@ -8,7 +8,7 @@ import pytest
 from tests.harness.fake_runs import good_run, make_run, steady
 from tests.harness.report.making import contents, lied_to, passed, silence, unheard
 from voxgate.harness import statistics
-from voxgate.harness.records.run import Failure
+from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.contents import Report, build_report, failed_option
 from voxgate.harness.report.format import plain_columns
@@ -43,6 +43,12 @@ def test_an_option_that_failed_its_cell_is_not_named_twice_whatever_the_words(
     of = lied_to(tmp_path)
     assert failed_option(of.run, "nfe-8") == "nfe_steps"
     assert failed_option(of.run, "nfe-32") == ""
+    failure = Failure(kind=FailureKind.NOT_IN_EFFECT, reason="nfe_steps: DiT ran 32 times")
+    ended = tuple(
+        replace(process, failure=failure) if process.cell == "nfe-8" else process
+        for process in of.run.processes
+    )
+    assert failed_option(replace(of.run, processes=ended), "nfe-8") == "nfe_steps"
     row = next(row for row in rows(reworded(of)) if row.cell == "nfe-8")
     assert row.reasons == ("other words",)
 
