@@ -97,12 +97,14 @@ def _audible(recording: Recording) -> SelfSimilarity:
 SNIPPET_S = 0.4
 """Other beginnings reach 0.88 (180 pairs of six voices, 0.4 s); at 0.3 s one reaches 0.975."""
 SNIPPET_STEP_S = 0.1
+SEARCHED_S = 30.0
+"""Of a longer prompt its last seconds: those are what an engine continues."""
 
 
 def prompt_snippet_s(inputs: MetricInput) -> Value:
     """
     Return the seconds of the speech's beginning that are somewhere in the prompt, from SNIPPET_S on
-    in steps of 0.1 s; 0.0 for none.
+    in steps of 0.1 s up to LONGEST_S; 0.0 for none. Of a long prompt the last SEARCHED_S count.
 
     Missing where either is silent.
     """
@@ -111,9 +113,12 @@ def prompt_snippet_s(inputs: MetricInput) -> Value:
         return ending
     assert inputs.voice is not None, "the metric needs a voice"
     speech, prompt = _audible(inputs.audio), _audible(inputs.voice)
+    frames = len(prompt.change)
+    prompt = part(prompt, max(0, frames - round(SEARCHED_S / HOP_S)), frames)
+    most = min(len(speech.change), len(prompt.change), round(LONGEST_S / HOP_S))
     rows, longest, step = round(SNIPPET_S / HOP_S), 0, round(SNIPPET_STEP_S / HOP_S)
     starts: Places = np.arange(len(prompt.change))
-    while rows <= min(len(speech.change), len(prompt.change)):
+    while rows <= most:
         beginning = part(speech, 0, rows)
         starts = starts[starts + rows <= len(prompt.change)]
         starts = starts[[_is_alike(beginning, prompt, int(start), rows) for start in starts]]
