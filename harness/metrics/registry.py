@@ -135,18 +135,17 @@ def entry(name: str) -> MetricSpec:
     """
     Return the registry's entry of that name.
 
-    Raises HarnessError that lists the known names and suggests the nearest.
+    Raises HarnessError that suggests the nearest names and says where all of them stand.
     """
     spec = entries().get(name)
     if spec is not None:
         return spec
-    near = difflib.get_close_matches(name, entries(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    plain = ", ".join(spec.name for spec in entries().values() if spec.condition is None)
+    near = difflib.get_close_matches(name, entries(), n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     prefixes = ", ".join(condition.prefix for condition in CONDITIONS.values())
     raise HarnessError(
-        f"unknown metric {name!r}; {hint}known are {plain}; under a condition with {prefixes} "
-        "before it"
+        f"unknown metric {name!r}; {hint}all stand in docs/reference/metrics.md, under a condition "
+        f"with {prefixes} before it"
     )
 
 

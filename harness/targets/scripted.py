@@ -77,6 +77,10 @@ FAULTS = (
 )
 
 
+WITHOUT_REELS = ("mute",)
+"""Names of pipelines that speak no reels."""
+
+
 class ScriptedTarget(Target):
     """A scripted engine."""
 
@@ -96,7 +100,7 @@ class ScriptedTarget(Target):
     @classmethod
     def speaks_reels(cls, cell: Cell) -> bool:
         """Any pipeline does, except one that is called `mute`."""
-        return cell.pipeline != "mute"
+        return cell.pipeline not in WITHOUT_REELS
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:

@@ -25,8 +25,14 @@ FUNCTIONS = (
     *("O_DIRECTORY", "O_CLOEXEC", "O_NONBLOCK", "O_NOFOLLOW", "getloadavg", "sysconf", "geteuid"),
 )
 WITHOUT = f"""
+import importlib.machinery
 import multiprocessing, os, psutil, signal, subprocess, sys  # psutil is another one elsewhere
-for name in {(*ENGINE, *PANEL, *LINUX, "pytest")!r}:
+ABSENT = {(*ENGINE, *PANEL, "pytest")!r}
+find_spec = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = classmethod(
+    lambda _, name, *more: None if name.partition(".")[0] in ABSENT else find_spec(name, *more)
+)
+for name in {LINUX!r}:
     sys.modules[name] = None
 for name in {FUNCTIONS!r}:
     delattr(os, name)

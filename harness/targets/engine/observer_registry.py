@@ -40,6 +40,8 @@ class PipelineObserver:
     """Runs one request under observation; returns a record of it. Leaves the pipeline unchanged."""
     checks: Mapping[str, Check]
     """By option. An option without a check counts as not observable."""
+    whole_reels: bool = False
+    """Whether a reel's calls of the vocoder show how segments share the models."""
 
 
 _PLACES = {

@@ -380,4 +380,4 @@ CHECKS: Mapping[str, Check] = {
     **OUTPUT_CHECKS,
 }
 
-OBSERVER = PipelineObserver(observe=observe, checks=CHECKS)
+OBSERVER = PipelineObserver(observe=observe, checks=CHECKS, whole_reels=True)

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from voxgate.engine.config import BatchBy
 from voxgate.engine.pipelines.batching import batch_by_length
-from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
 from voxgate.engine.pipelines.reel import Reel, speak_reel
 from voxgate.engine.text.reel_script import ReelSegment
 from voxgate.harness.records.cell import SPEAKER, Request
 from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.targets.engine.observer_registry import observer_of
 
 MEET_S = 20.0
 """How long workers wait for each other to prove that they run at the same time."""
@@ -95,7 +95,7 @@ def check_reel(
     Return the checks of a reel's longest segment, with those of the options that decide how
     segments share the models in place of theirs.
     """
-    if not isinstance(pipeline, FlowPipeline):
+    if not observer_of(type(pipeline.config).pipeline).whole_reels:
         return tuple(checks)
     parties = min(pipeline.config.workers, len(request.segments))
     original = pipeline.callable_of("vocoder")
@@ -124,12 +124,12 @@ def _observed(check: OptionCheck, observed: Mapping[str, Finding]) -> OptionChec
     return replace(check, observed=text, in_effect=in_effect, reason=reason)
 
 
-def _per_pass(pipeline: FlowPipeline, count: int) -> int:
+def _per_pass(pipeline: Pipeline[Any], count: int) -> int:
     """Return how many utterances may share a call: the batch, and no more than a worker's share."""
     return max(1, min(pipeline.config.batch, -(-count // pipeline.config.workers)))
 
 
-def _by_length(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> list[list[int]]:
+def _by_length(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return the groups that similar lengths would make of the same utterances."""
     lengths = list(chain.from_iterable(groups))
     most = _per_pass(pipeline, len(lengths))
@@ -137,7 +137,7 @@ def _by_length(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> list[
     return sorted(sorted(map(lengths.__getitem__, group)) for group in made)
 
 
-def _batch(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:
+def _batch(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Finding:
     count = sum(map(len, groups))
     sizes = sorted(map(len, groups), reverse=True)
     most = _per_pass(pipeline, count)
@@ -152,7 +152,7 @@ def _batch(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:
     )
 
 
-def _batch_by(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:
+def _batch_by(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Finding:
     similar = sorted(map(sorted, groups)) == _by_length(pipeline, groups)
     padded = sum(max(group) * len(group) for group in groups) / sum(map(sum, groups))
     by_length = pipeline.config.batch_by is BatchBy.LENGTH
@@ -163,7 +163,7 @@ def _batch_by(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Findin
     )
 
 
-def _workers(pipeline: FlowPipeline, vocoder: _Vocoder) -> Finding:
+def _workers(pipeline: Pipeline[Any], vocoder: _Vocoder) -> Finding:
     alone = vocoder.threads == {threading.get_ident()}
     return (
         f"{len(vocoder.threads)} threads" + (", at the same time" if vocoder.met else ""),

@@ -237,7 +237,7 @@ def test_options_are_strict():
     ):
         with pytest.raises(EngineError, match=words):
             parse_infill_options(options)
-    assert len(set(INFILL_OPTIONS)) == len(INFILL_OPTIONS) == 14
+    assert len(set(INFILL_OPTIONS)) == len(INFILL_OPTIONS) == 17
 
 
 def test_a_person_can_try_it_in_two_commands(tmp_path):

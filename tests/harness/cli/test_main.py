@@ -382,7 +382,7 @@ BROKEN = {
     "run": (
         "runs/0001/run.json",
         '{"schema_version": 99}',
-        "schema 99, this voxgate reads up to 7; upgrade voxgate",
+        "schema 99, this voxgate reads up to 8; upgrade voxgate",
     ),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }

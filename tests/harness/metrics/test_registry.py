@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
+from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics import registry
@@ -70,13 +70,13 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     registry.installed.cache_clear()
 
 
-def test_an_unknown_metric_is_refused_with_the_known_ones_and_a_suggestion():
+def test_an_unknown_metric_is_refused_with_suggestions_and_where_all_stand():
     with pytest.raises(
         HarnessError, match="unknown metric 'golden_pesk'; did you mean 'golden_pesq'"
     ) as caught:
         metric("golden_pesk")
-    assert "latency_p50, latency_p95" in str(caught.value)
-    assert "phone_pesq" not in str(caught.value)
+    assert "docs/reference/metrics.md" in str(caught.value)
+    assert "latency_p50" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,9 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
         given[others[source.need]] = Recording(speech() * 0.5, RATE_HZ)
     if source.need is Need.EMPHASIS:
         given |= {"text": TEXT, "emphasis": "brother"}
+    if source.need is Need.SEGMENTS:
+        given |= {"segments": SEGMENTS, "joins_s": (0.5, 1.0)}
+        given |= {"voices": {name: Recording(speech() * 0.5, RATE_HZ) for name in ("slt", "rms")}}
     value = source.score(MetricInput(audio=Recording(speech(), RATE_HZ), **given))
     if lacks_package(value):
         pytest.skip(value.reason)

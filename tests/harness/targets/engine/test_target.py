@@ -24,8 +24,8 @@ def test_an_unknown_option_lists_the_known_ones():
 
 
 def test_an_unknown_pipeline_lists_the_known_ones():
-    with pytest.raises(HarnessError, match=r"unknown pipeline 'token'.*flow"):
-        EngineTarget.check_options("token", {})
+    with pytest.raises(HarnessError, match=r"unknown pipeline 'waves'.*flow"):
+        EngineTarget.check_options("waves", {})
 
 
 def test_options_are_checked_without_loading_torch():
