@@ -11,13 +11,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
 
 from voxgate.engine.config import BatchBy
 from voxgate.engine.pipelines.batching import batch_by_length
+from voxgate.engine.pipelines.flow import FlowPipeline
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
 from voxgate.engine.pipelines.reel import Reel, speak_reel
 from voxgate.engine.text.reel_script import ReelSegment
@@ -97,6 +98,7 @@ def check_reel(
     """
     if not observer_of(type(pipeline.config).pipeline).whole_reels:
         return tuple(checks)
+    flow = cast("FlowPipeline", pipeline)
     parties = min(pipeline.config.workers, len(request.segments))
     original = pipeline.callable_of("vocoder")
     vocoder = _Vocoder(inner=original, parties=parties)
@@ -106,9 +108,9 @@ def check_reel(
     finally:
         pipeline.replace_callable("vocoder", original)
     observed = {
-        "batch": _batch(pipeline, vocoder.groups),
-        "batch_by": _batch_by(pipeline, vocoder.groups),
-        "workers": _workers(pipeline, vocoder),
+        "batch": _batch(flow, vocoder.groups),
+        "batch_by": _batch_by(flow, vocoder.groups),
+        "workers": _workers(flow, vocoder),
     }
     return tuple(_observed(check, observed) for check in checks)
 
@@ -124,12 +126,12 @@ def _observed(check: OptionCheck, observed: Mapping[str, Finding]) -> OptionChec
     return replace(check, observed=text, in_effect=in_effect, reason=reason)
 
 
-def _per_pass(pipeline: Pipeline[Any], count: int) -> int:
+def _per_pass(pipeline: FlowPipeline, count: int) -> int:
     """Return how many utterances may share a call: the batch, and no more than a worker's share."""
     return max(1, min(pipeline.config.batch, -(-count // pipeline.config.workers)))
 
 
-def _by_length(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> list[list[int]]:
+def _by_length(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return the groups that similar lengths would make of the same utterances."""
     lengths = list(chain.from_iterable(groups))
     most = _per_pass(pipeline, len(lengths))
@@ -137,7 +139,7 @@ def _by_length(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> list
     return sorted(sorted(map(lengths.__getitem__, group)) for group in made)
 
 
-def _batch(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Finding:
+def _batch(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:
     count = sum(map(len, groups))
     sizes = sorted(map(len, groups), reverse=True)
     most = _per_pass(pipeline, count)
@@ -152,7 +154,7 @@ def _batch(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Finding:
     )
 
 
-def _batch_by(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Finding:
+def _batch_by(pipeline: FlowPipeline, groups: Sequence[Sequence[int]]) -> Finding:
     similar = sorted(map(sorted, groups)) == _by_length(pipeline, groups)
     padded = sum(max(group) * len(group) for group in groups) / sum(map(sum, groups))
     by_length = pipeline.config.batch_by is BatchBy.LENGTH
@@ -163,7 +165,7 @@ def _batch_by(pipeline: Pipeline[Any], groups: Sequence[Sequence[int]]) -> Findi
     )
 
 
-def _workers(pipeline: Pipeline[Any], vocoder: _Vocoder) -> Finding:
+def _workers(pipeline: FlowPipeline, vocoder: _Vocoder) -> Finding:
     alone = vocoder.threads == {threading.get_ident()}
     return (
         f"{len(vocoder.threads)} threads" + (", at the same time" if vocoder.met else ""),
