@@ -27,6 +27,10 @@ WINDOW_S = 0.001
 GAIN_TOLERANCE = 0.03
 LONGEST_START = 1100
 """Milliseconds that are looked at: both options at their largest, and some more."""
+MARGIN = 60
+"""Milliseconds behind the requested start in which every one has to agree."""
+AGREEING = 0.95
+"""Share of those after them: a click or a dropout there is another metric's to name."""
 DETECTED = 0.5
 
 
@@ -127,11 +131,18 @@ def _start(options: Options, seen: HasOutput) -> Observation:
     return Observation(
         observed=f"silent for {_first(heard >= GAIN_TOLERANCE)} ms, at full level from "
         f"{_first(np.abs(heard - 1.0) < GAIN_TOLERANCE)} ms on",
-        in_effect=bool((np.abs(heard - wanted[usable]) < GAIN_TOLERANCE).all())
+        in_effect=_agrees(gains, wanted, round(1000 * envelope.size / output.rate_hz))
         if heard.size
         else None,
         reason="the gain of the first chunk's start against what the vocoder made",
     )
+
+
+def _agrees(gains: np.ndarray, wanted: np.ndarray, start_ms: int) -> bool:
+    """Return whether the gains of the start are those wanted, and nearly all of those behind it."""
+    close = ~np.isfinite(gains) | (np.abs(gains - wanted) < GAIN_TOLERANCE)
+    start, rest = close[: start_ms + MARGIN], close[start_ms + MARGIN :]
+    return bool(start.all()) and (not rest.size or float(rest.mean()) >= AGREEING)
 
 
 def _first(found: np.ndarray) -> int:

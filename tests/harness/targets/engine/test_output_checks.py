@@ -92,6 +92,20 @@ def test_lie_a_straight_rise_instead_of_a_cosine(voice_folder, monkeypatch):
     }
 
 
+def test_a_click_behind_the_start_is_no_lie_about_the_start(voice_folder, monkeypatch):
+    honest = flow.normalise_level
+
+    def clicking(audio):
+        audio = honest(audio)
+        audio[8000::16000] = 0.9
+        return audio
+
+    monkeypatch.setattr(flow, "normalise_level", clicking)
+    effects = _in_effect(_target(voice_folder, **START), LONG)
+    assert effects["trim_start_ms"] is True
+    assert effects["fade_in_ms"] is True
+
+
 def test_what_the_vocoder_left_silent_shows_no_start():
     silent = OutputSeen(
         delivered=np.zeros(9_000, np.float32),
