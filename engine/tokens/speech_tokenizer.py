@@ -9,6 +9,7 @@ The mel has its own frame rate, 50 per second, so that a token is two frames. Th
 over the utterance is subtracted, which removes the microphone and a part of the voice.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +29,7 @@ HOP = 320
 BANDS = 80
 LEVELS = (5, 5, 5, 4, 4)
 """Levels of each dimension of the quantiser."""
-CODES = 2000
-"""The product of LEVELS."""
+CODES = math.prod(LEVELS)
 MEL_SCALE = 0.5
 """Brings the log-mel, less its mean, to about unit variance."""
 

@@ -23,12 +23,11 @@ from voxgate.engine.weights.voice import load_voice, save_model
 SEED = 16
 UTTERANCES = 6000
 STEPS = {"tokenizer": 7000, "t3": 5000, "t3-plain": 3000}
-MODELS = ("tokenizer", "t3", "t3-plain")
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--only", type=click.Choice(MODELS), help="train one model only")
+@click.option("--only", type=click.Choice([*STEPS]), help="train one model only")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from voxgate.engine.alphabet import PHONES, SPEAKERS
+from voxgate.engine.tokens.speech_tokenizer import CODES
 from voxgate.engine.tokens.t3 import MAX_PHONES, MAX_PROMPT, T3, T3Shape
 from voxgate.engine.training.loop import TrainingSchedule, train
 from voxgate.engine.training.token_data import TokenCorpus
 
-CODES = 2000
 POSITIONS_PER_BATCH = 1536
 """Of prefix and speech together, padding included."""
 LONGEST_TOKENS = 240
