@@ -1,1 +1,1 @@
-"""Voice conversion: a recording in, the same words in another voice out."""
+"""Voice conversion: a recording in, the same words by another voice out."""
