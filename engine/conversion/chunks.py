@@ -23,7 +23,7 @@ LEAST_KEPT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class FrameWindow:
     """Frames `start` to `stop` are computed, of which `keep_start` to `keep_stop` are kept."""
 
     start: int
@@ -41,21 +41,21 @@ class Window:
         return frames[..., self.keep_start - self.start : self.keep_stop - self.start, :]
 
 
-def windows(frames: int, core: int, context: int) -> list[Window]:
+def windows(frames: int, core: int, context: int) -> list[FrameWindow]:
     """
     Cut `frames` into windows that keep `core` frames each; 0 or a longer core: one window.
 
     The last one keeps LEAST_KEPT frames to `core` and as many more.
 
     >>> windows(40, 16, 6)[2]
-    Window(start=12, stop=40, keep_start=32, keep_stop=40)
+    FrameWindow(start=12, stop=40, keep_start=32, keep_stop=40)
     """
     if not 0 < core < frames - LEAST_KEPT:
-        return [Window(start=0, stop=frames, keep_start=0, keep_stop=frames)]
+        return [FrameWindow(start=0, stop=frames, keep_start=0, keep_stop=frames)]
     length = min(frames, core + 2 * context)
     firsts = [*range(0, frames - LEAST_KEPT, core)]
     return [
-        Window(
+        FrameWindow(
             start=(start := min(max(0, first - context), frames - length)),
             stop=start + length,
             keep_start=first,
@@ -66,7 +66,7 @@ def windows(frames: int, core: int, context: int) -> list[Window]:
 
 
 def kept_audio(
-    window: Window, audio: np.ndarray, *, hop: int, frames: int, crossfade: int = CROSSFADE
+    window: FrameWindow, audio: np.ndarray, *, hop: int, frames: int, crossfade: int = CROSSFADE
 ) -> np.ndarray:
     """
     Return the part of a window's audio that the recording gets: from half a crossfade before its
@@ -99,7 +99,7 @@ def in_groups(
         yield group
 
 
-def stacked(frames: Sequence[Tensor], parts: Sequence[Window]) -> Tensor:
+def stacked(frames: Sequence[Tensor], parts: Sequence[FrameWindow]) -> Tensor:
     """Stack the computed frames of windows: each of its own recording (F, ...) -> (B, W, ...)."""
     return torch.stack(
         [each[part.start : part.stop] for each, part in zip(frames, parts, strict=True)]
