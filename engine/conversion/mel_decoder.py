@@ -27,8 +27,8 @@ class MelDecoderShape:
     content: int = 16
     voice: int = 64
     bands: int = BANDS
-    width: int = 192
-    hidden: int = 512
+    width: int = 224
+    hidden: int = 640
     blocks: int = 4
 
 
