@@ -100,7 +100,7 @@ def export(
     for name, part in (
         ("content_encoder", model.encoder),
         ("mel_decoder", model.decoder),
-        ("voice_encoder", model.voice),
+        ("reference_encoder", model.voice),
         ("flow_states", model.states),
         ("targets", targets),
     ):

@@ -18,8 +18,8 @@ from voxgate.engine.conversion.content_encoder import ContentEncoder, ContentEnc
 from voxgate.engine.conversion.mel_decoder import (
     MelDecoder,
     MelDecoderShape,
-    VoiceEncoder,
-    VoiceEncoderShape,
+    ReferenceEncoder,
+    ReferenceEncoderShape,
 )
 from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
 from voxgate.engine.training.conversion_crops import ConversionBatch, ConversionCrops
@@ -40,7 +40,7 @@ class ConversionTraining(nn.Module):
         super().__init__()
         self.encoder = ContentEncoder(ContentEncoderShape(phones=len(PHONES)))
         self.decoder = MelDecoder(MelDecoderShape())
-        self.voice = VoiceEncoder(VoiceEncoderShape())
+        self.voice = ReferenceEncoder(ReferenceEncoderShape())
         self.states = FlowStates(FlowStatesShape(speakers=len(SPEAKERS)))
 
     def forward(self, batch: ConversionBatch, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:

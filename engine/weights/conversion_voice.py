@@ -15,8 +15,8 @@ from voxgate.engine.conversion.content_encoder import ContentEncoder, ContentEnc
 from voxgate.engine.conversion.mel_decoder import (
     MelDecoder,
     MelDecoderShape,
-    VoiceEncoder,
-    VoiceEncoderShape,
+    ReferenceEncoder,
+    ReferenceEncoderShape,
 )
 from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
 from voxgate.engine.errors import EngineError
@@ -54,7 +54,7 @@ class ConversionVoice:
 
     encoder: ContentEncoder
     decoder: MelDecoder
-    voice_encoder: VoiceEncoder
+    reference_encoder: ReferenceEncoder
     targets: TargetVoices
     states: FlowStates
     dit: DiT
@@ -65,7 +65,7 @@ class ConversionVoice:
 
 def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     """
-    Load `content_encoder`, `mel_decoder`, `voice_encoder`, `targets` and `flow_states`
+    Load `content_encoder`, `mel_decoder`, `reference_encoder`, `targets` and `flow_states`
     (.safetensors) from a folder, and `acoustic` and `vocoder` from there if it has them, else from
     the voice `arctic`.
 
@@ -79,8 +79,9 @@ def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     decoder, _ = load_model(
         folder / "mel_decoder.safetensors", lambda shape: MelDecoder(MelDecoderShape(**shape))
     )
-    voice_encoder, _ = load_model(
-        folder / "voice_encoder.safetensors", lambda shape: VoiceEncoder(VoiceEncoderShape(**shape))
+    reference_encoder, _ = load_model(
+        folder / "reference_encoder.safetensors",
+        lambda shape: ReferenceEncoder(ReferenceEncoderShape(**shape)),
     )
     targets, _ = load_model(
         folder / "targets.safetensors", lambda shape: TargetVoices(TargetVoicesShape(**shape))
@@ -93,7 +94,7 @@ def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     voice = ConversionVoice(
         encoder=encoder,
         decoder=decoder,
-        voice_encoder=voice_encoder,
+        reference_encoder=reference_encoder,
         targets=targets,
         states=states,
         dit=dit,
@@ -110,8 +111,8 @@ def _check_fit(folder: Path, voice: ConversionVoice) -> None:
     pairs = {
         "mel_decoder's content": (voice.decoder.shape.content, content),
         "flow_states' content": (voice.states.shape.content, content),
-        "mel_decoder's voice": (voice.decoder.shape.voice, voice.voice_encoder.shape.voice),
-        "targets' voice": (voice.targets.shape.voice, voice.voice_encoder.shape.voice),
+        "mel_decoder's voice": (voice.decoder.shape.voice, voice.reference_encoder.shape.voice),
+        "targets' voice": (voice.targets.shape.voice, voice.reference_encoder.shape.voice),
         "targets": (voice.targets.shape.targets, len(TARGETS)),
         "flow_states' text_width": (voice.states.shape.text_width, voice.dit.shape.text_width),
         "mel_decoder's bands": (voice.decoder.shape.bands, voice.vocoder.shape.bands),

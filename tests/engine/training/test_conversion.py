@@ -114,6 +114,13 @@ def _fields(corpus: SpokenCorpus) -> dict[str, torch.Tensor]:
     return {name: getattr(corpus, name) for name in SpokenCorpus.__dataclass_fields__}
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embed each voice from two utterances."""
+    monkeypatch.setattr(conversion, "EMBEDDED", 2)
+
+
+@pytest.mark.usefixtures("few")
 def test_exported_models_load(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = ConversionTraining().eval()
@@ -127,6 +134,7 @@ def test_exported_models_load(tmp_path: Path) -> None:
         assert torch.allclose(voice.encoder(mel), model.encoder(mel), atol=0.02)
 
 
+@pytest.mark.usefixtures("few")
 def test_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     from voxgate.engine.conversion.mel_decoder import MelDecoder, MelDecoderShape
     from voxgate.engine.weights.voice import save_model
