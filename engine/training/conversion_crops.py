@@ -73,7 +73,7 @@ class _Item(NamedTuple):
     weight: Tensor
 
 
-class Row(NamedTuple):
+class SpokenRow(NamedTuple):
     """One row of `SpokenCorpus.rows`."""
 
     audio_from: int
@@ -243,9 +243,9 @@ def _usable(part: SpokenCorpus, needed: int) -> Tensor:
     return torch.nonzero(long & (part.ends[rows[:, 5] - 1] > 0)).squeeze(1)
 
 
-def _drawn(corpus: SpokenCorpus, numbers: Tensor, generator: torch.Generator) -> Row:
+def _drawn(corpus: SpokenCorpus, numbers: Tensor, generator: torch.Generator) -> SpokenRow:
     pick = torch.randint(len(numbers), (1,), generator=generator)
-    return Row(*corpus.rows[numbers[pick]][0].tolist())
+    return SpokenRow(*corpus.rows[numbers[pick]][0].tolist())
 
 
 def crop_audio(corpus: SpokenCorpus, start: int, stretch: float) -> Tensor:
@@ -258,7 +258,7 @@ def crop_audio(corpus: SpokenCorpus, start: int, stretch: float) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(signal[:samples]))
 
 
-def mel_at(corpus: SpokenCorpus, row: Row, at: Tensor) -> Tensor:
+def mel_at(corpus: SpokenCorpus, row: SpokenRow, at: Tensor) -> Tensor:
     """Interpolate an utterance's mel at fractional frames (F,), (F, bands)."""
     left = at.long()
     span = corpus.mel[row.mel_from + int(left[0]) : row.mel_from + int(left[-1]) + 2].float()
@@ -277,14 +277,14 @@ def median_pitches(corpus: SpokenCorpus) -> list[float]:
     return found
 
 
-def _median(corpus: SpokenCorpus, row: Row) -> float:
+def _median(corpus: SpokenCorpus, row: SpokenRow) -> float:
     """Return the median logarithm of F0 of one utterance; of a whisper, any."""
     pitch = corpus.pitch[row.mel_from : row.mel_to].float()
     voiced = pitch[pitch > 0]
     return float(voiced.median()) if len(voiced) > 8 else 5.0
 
 
-def labels_at(corpus: SpokenCorpus, row: Row, at: Tensor) -> tuple[Tensor, Tensor]:
+def labels_at(corpus: SpokenCorpus, row: SpokenRow, at: Tensor) -> tuple[Tensor, Tensor]:
     """Return phone and place in the phone, (F,) each, at fractional frames of an utterance."""
     ends = corpus.ends[row.phones_from : row.phones_to].double()
     phones = corpus.phones[row.phones_from : row.phones_to].long()

@@ -15,7 +15,7 @@ from voxgate.engine.training.align import align_phones
 from voxgate.engine.training.conversion_crops import (
     CROP,
     ConversionCrops,
-    Row,
+    SpokenRow,
     labels_at,
 )
 from voxgate.engine.training.conversion_data import FLITE_VOICES, VALIDATION, SpokenCorpus
@@ -78,7 +78,9 @@ def spoken_corpus(utterances: int = VALIDATION + 8, frames: int = 160) -> Spoken
 
 def test_labels_are_those_of_the_time() -> None:
     corpus = spoken_corpus()
-    phone, place = labels_at(corpus, Row(*corpus.rows[3].tolist()), torch.tensor([0.0, 20.0, 79.9]))
+    phone, place = labels_at(
+        corpus, SpokenRow(*corpus.rows[3].tolist()), torch.tensor([0.0, 20.0, 79.9])
+    )
     assert phone.tolist() == [PAUSE, AA, AA]
     assert place.tolist() == [1, 1, 8]
 
