@@ -91,7 +91,7 @@ def run(
 
     Args:
         name: of the checkpoint in `folder`.
-        parts: flite's utterances, then those of other engines.
+        parts: flite's utterances, then those of other engines, then human recordings.
         dit: frozen.
         scale: mean and deviation of the normalised mel.
         folder: of the checkpoint.
