@@ -2,8 +2,8 @@
 `python -m voxgate.engine.training.conversion FOLDER`: train the models of voice conversion.
 
 flite's voices first, whose phones have exact times; then such sentences by other engines, and human
-recordings, whose times are found by what was learned. Each step stores its result in FOLDER and is skipped or
-resumed if it exists, so the command can be stopped at any time and run again.
+recordings, whose times are found by what was learned. Each step stores its result in FOLDER and is
+skipped or resumed if it exists, so the command can be stopped at any time and run again.
 """
 
 import json
