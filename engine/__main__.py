@@ -6,9 +6,8 @@ audio and prints stage times.
 for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists all options.
 """
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,13 @@ from voxgate.engine.config import (
     parse_typed,
 )
 from voxgate.engine.config.page import help_of, options_markdown, options_text
-from voxgate.engine.config.reels import PAUSE_S, SPEAKER, check_pause, reel_pipelines
+from voxgate.engine.config.reels import (
+    PAUSE_S,
+    SPEAKER,
+    check_pause,
+    check_segments,
+    reel_pipelines,
+)
 from voxgate.engine.errors import EngineError, guarded
 from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.timing import StageTimes
@@ -143,6 +148,7 @@ def reel(
             Path(output),
             tuple(map(Path, captions)),
             pause,
+            pipeline,
             _loader_of(pipeline, voice, typed),
         )
     except EngineError as error:
@@ -192,31 +198,40 @@ def _write_random(folder: Path, kind: str, *, small: bool) -> None:
 
 
 def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str, str]) -> None:
+    from voxgate.engine.audio import output_files
+
     load = _loader_of(name, voice, words)
-    _check_output(output)
+    output_files.check_audio_place(output)
     loading = StageTimes()
     pipeline = load()
     load_s = loading.total_s()
     times = StageTimes()
     audio = pipeline.synthesize(text, watch=times.watch)
     wall_s = times.total_s()
-    _write(output, audio, pipeline.sample_rate_hz)
+    output_files.write_audio(output, audio, pipeline.sample_rate_hz)
     _print_costs(pipeline, times, load_s, wall_s, audio.size / pipeline.sample_rate_hz)
     click.echo(f"wrote {output}")
 
 
 def _reel(
-    script: Path, output: Path, captions: tuple[Path, ...], pause_s: float, load: Callable[[], Any]
+    script: Path,
+    output: Path,
+    captions: tuple[Path, ...],
+    pause_s: float,
+    name: str,
+    load: Callable[[], Any],
 ) -> None:
+    from voxgate.engine.audio import output_files
     from voxgate.engine.audio.captions import captions_text, check_format
     from voxgate.engine.text.reel_script import load_script
 
     segments = load_script(script)
-    _check_output(output)
+    check_segments(config_class(name), segments, f"script {script}, ")
+    output_files.check_audio_place(output)
     for path in captions:
         check_format(path)
-        _check_place(path)
-    _check_distinct((script, output, *captions))
+        output_files.check_place(path)
+    output_files.check_distinct((script, output, *captions))
     loading = StageTimes()
     pipeline = load()
     load_s = loading.total_s()
@@ -225,9 +240,9 @@ def _reel(
     times = StageTimes()
     made = speak_reel(pipeline, segments, pause_s=pause_s, watch=times.watch)
     wall_s = times.total_s()
-    _write(output, made.audio, pipeline.sample_rate_hz)
+    output_files.write_audio(output, made.audio, pipeline.sample_rate_hz)
     for path in captions:
-        _write_text(path, captions_text(path, made.captions))
+        output_files.write_text(path, captions_text(path, made.captions))
     _print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
     click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
 
@@ -270,45 +285,6 @@ def _loader_of(name: str, voice: str | None, words: dict[str, str]) -> Callable[
         return pipeline_class(name).load(options, Path(voice) if voice else None)
 
     return load
-
-
-def _check_output(output: Path) -> None:
-    """Check that the output can be written, before any work is done."""
-    if output.suffix.lower() not in (".wav", ".flac"):
-        raise EngineError(f"output {output} must end in .wav or .flac")
-    _check_place(output)
-
-
-def _check_place(output: Path) -> None:
-    if not output.parent.is_dir():
-        raise EngineError(f"output folder {output.parent} does not exist; make it first")
-    if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
-        raise EngineError(f"output {output} cannot be written; choose another path")
-
-
-def _check_distinct(paths: Sequence[Path]) -> None:
-    """Check that no file is written over another one of a reel, its script included."""
-    for number, path in enumerate(paths):
-        if path.resolve() in [other.resolve() for other in paths[:number]]:
-            raise EngineError(f"{path} is named twice, as script, output or captions; name another")
-
-
-def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:
-    import soundfile
-
-    try:
-        soundfile.write(output, audio, sample_rate_hz, subtype="PCM_16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise EngineError(
-            f"output {output} could not be written ({error}); is the disk full?"
-        ) from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EngineError(f"output {path} could not be written ({error.strerror})") from None
 
 
 def _print_costs(
