@@ -30,6 +30,7 @@ from voxgate.harness.runner.timing import (
     Captions,
     Timing,
     captions_of,
+    checked_claims,
     freeze_gc,
     joins_of,
     no_garbage_collection,
@@ -303,7 +304,7 @@ class EngineThere:
         answer, content = self._process.ask("speak", request=_plain(request), slow=slow)
         spoken = self._process.checked(Spoken, answer)
         try:
-            chunks = audio_chunks(spoken, content)
+            chunks, unmarked = audio_chunks(spoken, content)
         except ValueError as error:
             raise self._process.nonsense(str(error)) from error
         self._settled = spoken.settled
@@ -314,8 +315,12 @@ class EngineThere:
             chunks,
             spoken.arrived_s,
             wall_s=spoken.wall_s,
-            stages_s=spoken.stages_s,
+            stages_s={
+                **spoken.stages_s,
+                **checked_claims(request, spoken.claimed_stages_s, spoken.wall_s),
+            },
             rate_hz=spoken.sample_rate_hz,
+            unmarked=unmarked,
         )
 
     def settled(self) -> bool:

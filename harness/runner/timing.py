@@ -56,7 +56,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         chunks,
         arrived_s,
         wall_s=wall_s,
-        stages_s={**watch.stages_s, **_claimed(target, request, wall_s)},
+        stages_s={**watch.stages_s, **checked_claims(request, target.claimed_stages_s, wall_s)},
         rate_hz=target.sample_rate_hz,
         unmarked=target.unmarked,
     )
@@ -85,10 +85,11 @@ def timing_of(
         raise ValueError(f"request {request.id} gave no audio")
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
-    if unmarked is not None and unmarked.shape != audio.shape:
+    before = None if unmarked is None else np.asarray(unmarked, dtype=np.float32)
+    if before is not None and before.shape != audio.shape:
         raise ValueError(
             f"request {request.id} gave audio of shape {audio.shape} with its watermark and "
-            f"{unmarked.shape} without; give both of the same length"
+            f"{before.shape} without; give both of the same length"
         )
     lengths_s = (len(chunk) / rate_hz for chunk in chunks)
     pieces = tuple(
@@ -101,16 +102,17 @@ def timing_of(
         first_audio_s=arrived_s[0],
         stages_s=stages_s,
         chunks=pieces,
-        unmarked=unmarked,
+        unmarked=before,
     )
 
 
-def _claimed(target: Target, request: Request, wall_s: float) -> Mapping[str, float]:
+def checked_claims(
+    request: Request, claimed_s: Mapping[str, float], wall_s: float
+) -> Mapping[str, float]:
     """
     Return the times of stages that an engine elsewhere claims. Raises ValueError for more than
     passed.
     """
-    claimed_s = target.claimed_stages_s
     sum_s = sum(claimed_s.values())
     if sum_s > wall_s:
         raise ValueError(
