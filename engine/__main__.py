@@ -222,15 +222,13 @@ def _reel(
     load: Callable[[], Any],
 ) -> None:
     from voxgate.engine.audio import output_files
-    from voxgate.engine.audio.captions import captions_text, check_format
     from voxgate.engine.text.reel_script import load_script
 
     segments = load_script(script)
     check_segments(config_class(name), segments, f"script {script}, ")
     output_files.check_audio_place(output)
     for path in captions:
-        check_format(path)
-        output_files.check_place(path)
+        output_files.check_captions_place(path)
     output_files.check_distinct((script, output, *captions))
     loading = StageTimes()
     pipeline = load()
@@ -242,7 +240,7 @@ def _reel(
     wall_s = times.total_s()
     output_files.write_audio(output, made.audio, pipeline.sample_rate_hz)
     for path in captions:
-        output_files.write_text(path, captions_text(path, made.captions))
+        output_files.write_captions(path, made.captions)
     _print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
     click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from voxgate.engine.audio.captions import Caption, captions_text, check_format
 from voxgate.engine.errors import EngineError
 
 
@@ -27,6 +28,12 @@ def check_place(output: Path) -> None:
         raise EngineError(f"output folder {output.parent} does not exist; make it first")
     if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
         raise EngineError(f"output {output} cannot be written; choose another path")
+
+
+def check_captions_place(path: Path) -> None:
+    """Check that captions can be written, in the format of the suffix."""
+    check_format(path)
+    check_place(path)
 
 
 def check_distinct(paths: Sequence[Path]) -> None:
@@ -46,9 +53,9 @@ def write_audio(output: Path, audio: np.ndarray, sample_rate_hz: int) -> None:
         ) from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text as UTF-8."""
+def write_captions(path: Path, captions: Sequence[Caption]) -> None:
+    """Write captions in the format of the path's suffix, as UTF-8."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(captions_text(path, captions), encoding="utf-8")
     except OSError as error:
         raise EngineError(f"output {path} could not be written ({error.strerror})") from None

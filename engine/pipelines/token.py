@@ -12,7 +12,6 @@ number alone.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -31,14 +30,14 @@ from voxgate.engine.config import BatchBy, TokenConfig, parse
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.passes.token_models import apply_token_passes, check_token_supported
 from voxgate.engine.pipelines.batching import (
-    Workers,
     batch_by_length,
-    batch_from_memory,
     free_bytes,
     in_turn,
+    with_own_choices,
+    workers_of,
 )
 from voxgate.engine.pipelines.flow import initial_noise
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
+from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
 from voxgate.engine.pipelines.token_parts import (
     TokenPart,
     TokenPrompt,
@@ -78,14 +77,8 @@ class TokenPipeline(Pipeline[TokenConfig]):
         check_token_supported(config)
         self.device = torch.device(config.device)
         free = free_bytes(self.device) // config.workers  # each has a pass in memory
-        batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
-        self.config = replace(config, threads=config.threads or processors(), batch=batch)
-        torch.set_num_threads(self.config.threads)
-        self._workers = (
-            Workers(config.workers, self.config.share, self.config.threads)
-            if config.workers > 1
-            else None
-        )
+        self.config = with_own_choices(config, free)
+        self._workers = workers_of(self.config)
         self.use_watermark(config.watermark)
         self.voice = voice
         self.applied = apply_token_passes(self.models, voice.states, self.device, self.config)
