@@ -13,6 +13,7 @@ from voxgate.engine.commands.common import (
     engine_options,
     loader_of,
     print_costs,
+    print_notices,
     write,
 )
 from voxgate.engine.config import config_class
@@ -119,6 +120,7 @@ def _reel(
     for path in captions:
         _write_text(path, captions_text(path, made.captions))
     print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
+    print_notices(pipeline, "segment")
     click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
 
 

@@ -30,7 +30,6 @@ from voxgate.harness.runner.timing import (
     Captions,
     Timing,
     captions_of,
-    checked_claims,
     freeze_gc,
     joins_of,
     no_garbage_collection,
@@ -315,12 +314,11 @@ class EngineThere:
             chunks,
             spoken.arrived_s,
             wall_s=spoken.wall_s,
-            stages_s={
-                **spoken.stages_s,
-                **checked_claims(request, spoken.claimed_stages_s, spoken.wall_s),
-            },
+            stages_s=spoken.stages_s,
+            claimed_s=spoken.claimed_stages_s,
             rate_hz=spoken.sample_rate_hz,
             unmarked=unmarked,
+            notices=spoken.notices,
         )
 
     def settled(self) -> bool:

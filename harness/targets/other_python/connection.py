@@ -23,7 +23,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.process_guard import GUARD
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import Fallback, Length, Range
-from voxgate.harness.records.run import Failure, FailureKind, Time
+from voxgate.harness.records.run import Failure, FailureKind, SynthesisNotice, Time
 
 OLDEST = (3, 8)
 MARK = b"\0voxgate-shim "
@@ -116,10 +116,7 @@ class ChunkShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """
-    One synthesis over there: its times, and the shapes of the chunks that follow as bytes. Where it
-    `has_unmarked`, the last chunk is the whole audio before its watermark.
-    """
+    """One synthesis over there; its chunks follow as bytes, and behind them the whole unmarked."""
 
     wall_s: Time
     arrived_s: tuple[Time, ...]
@@ -129,6 +126,7 @@ class Spoken:
     settled: bool
     chunks: tuple[ChunkShape, ...]
     has_unmarked: bool = False
+    notices: tuple[SynthesisNotice, ...] = ()
     claimed_stages_s: Mapping[str, Time] = field(default_factory=dict)
 
 

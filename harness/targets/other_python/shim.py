@@ -137,6 +137,10 @@ class Served:
         more = {
             "claimed_stages_s": dict(getattr(self._target, "claimed_stages_s", {})),
             "has_unmarked": unmarked is not None,
+            "notices": [
+                {"kind": str(kind), "text": str(text)[:500]}
+                for kind, text in list(getattr(self._target, "notices", ()))[:100]
+            ],
             "sample_rate_hz": int(self._target.sample_rate_hz),
             "chunk_boundaries_s": None if boundaries_s is None else list(boundaries_s),
             "settled": bool(ability(self._target, "settled")()),

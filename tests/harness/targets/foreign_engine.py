@@ -77,13 +77,14 @@ class Advancing(Scripted):
         self.clock.advance = self.passing
 
 class Marked(Scripted):
-    """Adds a watermark, and claims the time of a stage."""
+    """Adds a watermark, claims the time of a stage, and tells that it cut the text short."""
     def synthesize(self, request, watch):
         self.unmarked = array.array("f")
         for chunk in super().synthesize(request, watch):
             self.unmarked += chunk
             yield array.array("f", [sample + 0.001 for sample in chunk])
         self.passing(0.3)
+        self.notices = [("cut", request.text)]
         self.claimed_stages_s = {"watermark": self.options["claim"]}
         if self.options["fault"] == "short": self.unmarked.pop()
 

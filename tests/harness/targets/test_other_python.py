@@ -134,6 +134,7 @@ def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
     assert replace(there, **memory) == replace(here, **memory)
     iteration = there.iterations[2]
     assert (iteration.marked_file is not None) == (name == "Marked")
+    assert [notice.kind for notice in iteration.notices] == ["cut"] * (name == "Marked")
     assert iteration.stages_s.get("watermark") == (0.25 if name == "Marked" else None)
     for file in filter(None, (iteration.audio_file, iteration.marked_file)):
         first, second = (  # the files hold the second in which they were written
