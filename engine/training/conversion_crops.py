@@ -137,7 +137,8 @@ def channel_response(length: int, draws: Draws) -> Tensor:
     tail = tail / tail.square().sum(dim=1, keepdim=True).sqrt()
     tail = tail * draws.some(0.4) * 10.0 ** (-draws.uniform(0.0, 14.0) / 20.0)
     tail[:, 0] += 1.0
-    return gain * torch.fft.rfft(tail, length)
+    response: Tensor = gain * torch.fft.rfft(tail, length)
+    return response
 
 
 def with_noise(heard: Tensor, draws: Draws) -> Tensor:
