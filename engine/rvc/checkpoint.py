@@ -122,7 +122,7 @@ def load_synthesizer(path: Path) -> tuple[Synthesizer, NsfDecoder, str]:
     """
     described, tensors = _read(path)
     version = described.get("version", "v1")
-    if version not in CONTENT_WIDTHS:
+    if not isinstance(version, str) or version not in CONTENT_WIDTHS:
         raise EngineError(
             f"weights {path}: version is {shown(version)}, expected {' or '.join(CONTENT_WIDTHS)}"
         )
@@ -132,14 +132,14 @@ def load_synthesizer(path: Path) -> tuple[Synthesizer, NsfDecoder, str]:
             "decoder has no source) is not supported, give one that was trained with F0"
         )
     kept = {name: value for name, value in tensors.items() if not name.startswith(POSTERIOR)}
-    shape = _shape(path, described.get("config"), kept, str(version))
+    shape = _shape(path, described.get("config"), kept, version)
     folded = fold_weight_norm(path, kept)
     front = {name: value for name, value in folded.items() if not name.startswith(DECODER)}
     back = {name.removeprefix(DECODER): folded[name] for name in folded.keys() - front.keys()}
     return (
         fill_model(path, lambda: Synthesizer(shape), front, LAYOUT),
         fill_model(path, lambda: NsfDecoder(shape.decoder), back, f"{LAYOUT} (its dec.)"),
-        str(version),
+        version,
     )
 
 

@@ -52,7 +52,7 @@ class NsfShape:
         return tuple(self.width >> level + 1 for level in range(len(self.up_rates)))
 
 
-class NormedConv(nn.Conv1d):
+class ResidualConv(nn.Conv1d):
     """
     A convolution over frames (B, T, C) that keeps their number, published with weight
     normalisation.
@@ -92,7 +92,7 @@ class NormedConv(nn.Conv1d):
         return _image(x), weight, self.bias, padding, [1, 1], dilation, 1
 
 
-class NormedUpsample(nn.ConvTranspose1d):
+class LatentUpsample(nn.ConvTranspose1d):
     """A transposed convolution, published with weight normalisation, over frames (B, T, C)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, rate: int) -> None:
@@ -130,8 +130,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(NormedConv(channels, kernel, each) for each in dilations)
-        self.convs2 = nn.ModuleList(NormedConv(channels, kernel) for _ in dilations)
+        self.convs1 = nn.ModuleList(ResidualConv(channels, kernel, each) for each in dilations)
+        self.convs2 = nn.ModuleList(ResidualConv(channels, kernel) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, T, C) in new memory."""
@@ -163,7 +163,7 @@ class NsfDecoder(nn.Module):
         self.m_source = SineSource()
         self.conv_pre = nn.Conv1d(shape.latent, shape.width, PRE_KERNEL, padding=PRE_KERNEL // 2)
         sizes = zip(channels, channels[1:], shape.up_kernels, shape.up_rates, strict=False)
-        self.ups = nn.ModuleList(NormedUpsample(*size) for size in sizes)
+        self.ups = nn.ModuleList(LatentUpsample(*size) for size in sizes)
         rates = [math.prod(shape.up_rates[level + 1 :]) for level in range(len(shape.up_rates))]
         self.noise_convs = nn.ModuleList(map(SourceConv, shape.channels, rates))
         self.resblocks = nn.ModuleList(

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.rvc.checkpoint import DECODER, HUBERT_FILES, MODEL_FILES
+from voxgate.engine.rvc.checkpoint import DECODER, HUBERT_FILES, LAYER_OF, MODEL_FILES
 from voxgate.engine.rvc.hubert import Hubert, HubertShape
-from voxgate.engine.rvc.nsf_decoder import NormedConv, NormedUpsample, NsfDecoder, NsfShape
+from voxgate.engine.rvc.nsf_decoder import LatentUpsample, NsfDecoder, NsfShape, ResidualConv
 from voxgate.engine.rvc.synthesizer import (
     CONTENT_WIDTHS,
-    NormedFrameConv,
+    GatedConv,
     NormedPointwise,
     Synthesizer,
     SynthesizerShape,
@@ -100,8 +100,11 @@ def small_sizes(sizes: RvcSizes) -> RvcSizes:
             up_kernels=decoder.up_kernels,
         ),
     )
+    is_projected = sizes.hubert.projection > 0
     hubert = HubertShape(
-        width=256 if sizes.version == "v1" else CONTENT_WIDTHS["v2"],
+        width=64 if is_projected else sizes.synthesizer.content,
+        heads=4 if is_projected else 12,
+        layers=LAYER_OF[sizes.version],
         hidden=64,
         channels=(32,) * 7,
         position_kernel=16,
@@ -141,7 +144,7 @@ def published_synthesizer(
     shape: SynthesizerShape, generator: torch.Generator
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield random tensors under their published names, weight normalisation included."""
-    kinds = (NormedConv, NormedUpsample, NormedFrameConv, NormedPointwise)
+    kinds = (ResidualConv, LatentUpsample, GatedConv, NormedPointwise)
     for model, prefix in ((Synthesizer(shape), ""), (NsfDecoder(shape.decoder), DECODER)):
         normed = {name for name, part in model.named_modules() if isinstance(part, kinds)}
         for name, weight in _randomised(model, generator):

@@ -61,7 +61,7 @@ class NormedPointwise(Pointwise):
     """Published with weight normalisation."""
 
 
-class FrameConv(nn.Conv1d):
+class PriorConv(nn.Conv1d):
     """A convolution over frames (B, T, C) that keeps their number."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class FrameConv(nn.Conv1d):
         return convolve_image(padded, self.weight, self.bias)
 
 
-class NormedFrameConv(FrameConv):
+class GatedConv(PriorConv):
     """Published with weight normalisation."""
 
 
@@ -88,7 +88,7 @@ class Norm(nn.Module):
         return F.layer_norm(x, (x.shape[-1],), self.gamma, self.beta, EPSILON)
 
 
-class RelativeAttention(nn.Module):
+class NearAttention(nn.Module):
     """Self-attention with a learned key and value for each near distance (Shaw et al. 2018)."""
 
     def __init__(self, width: int, heads: int, window: int) -> None:
@@ -125,13 +125,13 @@ class RelativeAttention(nn.Module):
         )
 
 
-class FeedForward(nn.Module):
+class PriorFeedForward(nn.Module):
     """Two convolutions."""
 
     def __init__(self, width: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.conv_1 = FrameConv(width, hidden, kernel)
-        self.conv_2 = FrameConv(hidden, width, kernel)
+        self.conv_1 = PriorConv(width, hidden, kernel)
+        self.conv_2 = PriorConv(hidden, width, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform."""
@@ -146,11 +146,11 @@ class ContentTransformer(nn.Module):
         super().__init__()
         count = range(shape.layers)
         self.attn_layers = nn.ModuleList(
-            RelativeAttention(shape.width, shape.heads, shape.window) for _ in count
+            NearAttention(shape.width, shape.heads, shape.window) for _ in count
         )
         self.norm_layers_1 = nn.ModuleList(Norm(shape.width) for _ in count)
         self.ffn_layers = nn.ModuleList(
-            FeedForward(shape.width, shape.hidden, shape.kernel) for _ in count
+            PriorFeedForward(shape.width, shape.hidden, shape.kernel) for _ in count
         )
         self.norm_layers_2 = nn.ModuleList(Norm(shape.width) for _ in count)
 
@@ -190,7 +190,7 @@ class WaveNet(nn.Module):
         super().__init__()
         self.width = width
         self.in_layers = nn.ModuleList(
-            NormedFrameConv(width, 2 * width, FLOW_KERNEL) for _ in range(FLOW_LAYERS)
+            GatedConv(width, 2 * width, FLOW_KERNEL) for _ in range(FLOW_LAYERS)
         )
         self.res_skip_layers = nn.ModuleList(
             NormedPointwise(width, width if index == FLOW_LAYERS - 1 else 2 * width)
