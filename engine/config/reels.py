@@ -19,7 +19,7 @@ LONGEST_PAUSE_S = 10.0
 def speaks_reels(config: type[PipelineConfig]) -> bool:
     """Return whether a pipeline's speaker is an option of a request."""
     spec = options_of(config).get(SPEAKER)
-    return spec is not None and spec.per_request
+    return not config.converts and spec is not None and spec.per_request
 
 
 def reel_pipelines() -> tuple[str, ...]:

@@ -53,6 +53,8 @@ class Pipeline(ABC, Generic[Config]):
     Names that `watch` is called with, in the order of the data; behind them comes `watermark` where
     there is one.
     """
+    converts: ClassVar[bool] = False
+    """Whether it takes a recording, the option `source`, and the text is only a label."""
     crossfade_samples: ClassVar[int] = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
     mark: Mark | None = None

@@ -1,0 +1,93 @@
+"""
+The base class of pipelines that convert a recording into another voice.
+
+A recording comes as the option `source` of a request, the path of an audio file, or as samples
+(`convert`). It is reduced to features first, content and F0, then spoken chunk by chunk.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from voxgate.engine.config import ConvertingConfig
+from voxgate.engine.conversion.features import Converted
+from voxgate.engine.conversion.source import Source, load_source, source_of
+from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
+
+STAGES = ("preprocess", "content", "f0", "model", "vocoder", "post")
+Config = TypeVar("Config", bound=ConvertingConfig)
+Prepared = TypeVar("Prepared")
+
+
+class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
+    """A loaded voice that recordings are converted into."""
+
+    converts: ClassVar[bool] = True
+    stages = STAGES
+
+    @abstractmethod
+    def prepare(self, source: Source, config: Config, watch: Watch) -> Prepared:
+        """Compute what the recording is spoken from, by `preprocess`, `content` and `f0`."""
+
+    @abstractmethod
+    def spoken(self, prepared: Prepared, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+        """
+        Speak a prepared recording by `model`, `vocoder` and `post`; concatenated, the arrays are
+        the whole.
+        """
+
+    def likeness(self, prepared: Prepared) -> tuple[float | None, bool]:
+        """
+        Return how like the training voices the source is, and whether that is enough; not measured
+        by default.
+        """
+        return None, True
+
+    def stream(
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Iterator[np.ndarray]:
+        """
+        Convert the recording of the option `source` chunk by chunk: as `Pipeline.stream`. The text
+        is a label, the words said in it.
+        """
+        config = self.for_request(options or {})
+        with watch("preprocess"):
+            source = load_source(config.source)
+        yield from self.converted(source, config, watch)
+
+    def converted(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+        """Convert a recording chunk by chunk."""
+        yield from self.spoken(self.prepare(source, config, watch), config, watch)
+
+    def convert(
+        self,
+        audio: np.ndarray,
+        sample_rate_hz: int,
+        options: Mapping[str, object] | None = None,
+        watch: Watch = no_watch,
+    ) -> Converted:
+        """
+        Convert samples.
+
+        Args:
+            audio: (T,) or (T, channels), floating point in -1..1.
+            sample_rate_hz: of the audio.
+            options: those that one request may set, for this recording only.
+            watch: as of `stream`.
+
+        Raises: EngineError for audio that cannot be converted.
+        """
+        config = self.for_request(options or {})
+        with watch("preprocess"):
+            source = source_of(audio, sample_rate_hz)
+        prepared = self.prepare(source, config, watch)
+        pieces: Sequence[np.ndarray] = list(self.spoken(prepared, config, watch))
+        likeness, like_training = self.likeness(prepared)
+        return Converted(
+            audio=np.concatenate(pieces),
+            sample_rate_hz=self.sample_rate_hz,
+            likeness=likeness,
+            like_training=like_training,
+        )
