@@ -88,7 +88,7 @@ def load_rvc(folder: Path) -> RvcVoice:
     """
     synthesizer, decoder, version = load_synthesizer(_one_of(folder, MODEL_FILES))
     path = _one_of(folder, HUBERT_FILES)
-    hubert = load_hubert(path)
+    hubert = load_hubert(path, projected=version == "v1")
     layer, content = LAYER_OF[version], synthesizer.shape.content
     given = hubert.shape.projection if version == "v1" else hubert.shape.width
     if hubert.shape.layers < layer or given != content:

@@ -202,7 +202,8 @@ class Hubert(nn.Module):
 
     def forward(self, audio: Tensor, layer: int | None = None) -> Tensor:
         """
-        Return the states (B, T, width) behind a layer; 0 is the layers' input, None the last.
+        Return the states (B, T, width) behind a layer, through `final_proj` where there is one; 0
+        is the layers' input, None the last.
 
         Layers above it are not computed.
 
@@ -210,12 +211,12 @@ class Hubert(nn.Module):
             audio: (B, samples) at 16 kHz, at least `shape.window` samples.
             layer: 0 to `shape.layers`.
         """
+        states = self.states(audio, layer)
+        return self.final_proj(states) if self.shape.projection else states
+
+    def states(self, audio: Tensor, layer: int | None = None) -> Tensor:
+        """Return the states behind a layer: as `forward`, never through `final_proj`."""
         count = self.shape.layers if layer is None else layer
         frames = self.feature_projection(self.feature_extractor(audio))
         states: Tensor = self.encoder(frames, count)
         return states
-
-    def projected(self, audio: Tensor, layer: int) -> Tensor:
-        """Return the states behind a layer through `final_proj`: the content of RVC v1."""
-        content: Tensor = self.final_proj(self.forward(audio, layer))
-        return content

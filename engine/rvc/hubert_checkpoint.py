@@ -21,12 +21,17 @@ from voxgate.engine.weights.weight_norm import DIRECTION, OLD_DIRECTION, fold_we
 LAYOUT = "HuBERT-base in the layout of transformers"
 CONFIG_BYTES = 2**20
 UNUSED = ("masked_spec_embed", "lm_head.weight", "lm_head.bias")
+FINAL = ("final_proj.weight", "final_proj.bias")
 WRAPPERS = ("hubert.", "model.")
 
 
-def load_hubert(path: Path) -> Hubert:
+def load_hubert(path: Path, *, projected: bool = True) -> Hubert:
     """
     Load HuBERT or ContentVec, fp32 on the CPU; `config.json` is read where it lies beside the file.
+
+    Args:
+        path: the file.
+        projected: keep `final_proj` where there is one.
 
     Raises: EngineError for a file that is missing, unreadable or foreign, and for a tensor that is
     missing, unknown or misshapen.
@@ -35,7 +40,8 @@ def load_hubert(path: Path) -> Hubert:
     for wrapper in WRAPPERS:
         if any(name.startswith(f"{wrapper}encoder.") for name in tensors):
             tensors = {name.removeprefix(wrapper): value for name, value in tensors.items()}
-    kept = {name: value for name, value in tensors.items() if name not in UNUSED}
+    unused = UNUSED if projected else (*UNUSED, *FINAL)
+    kept = {name: value for name, value in tensors.items() if name not in unused}
     config = path.with_name("config.json")
     described = read_json(config) if config.is_file() else {}
     shape = _hubert_shape(path, kept, described)

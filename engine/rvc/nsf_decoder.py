@@ -148,9 +148,9 @@ class SineSource(nn.Module):
         self.l_linear = nn.Linear(1, 1)
 
     def forward(self, excitation: Tensor) -> Tensor:
-        """Return (B, samples) of (B, samples)."""
-        mixed: Tensor = self.l_linear(excitation[..., None].to(self.l_linear.weight.dtype))
-        return mixed[..., 0].tanh()
+        """Return (B, samples) of (B, samples), fp32 whatever the arithmetic."""
+        weight, bias = self.l_linear.weight.float(), self.l_linear.bias.float()
+        return (excitation.float() * weight[0, 0] + bias).tanh()
 
 
 class NsfDecoder(nn.Module):
@@ -183,7 +183,7 @@ class NsfDecoder(nn.Module):
             excitation: (B, T x hop), from `excitation`.
             speaker: (B, speaker_width).
         """
-        source = self.m_source(excitation)
+        source = self.m_source(excitation).to(latents.dtype)
         x = convolve_image(
             latents, self.conv_pre.weight, self.conv_pre.bias, padding=PRE_KERNEL // 2
         )
