@@ -161,8 +161,8 @@ def passage_into(
     rms_mix_rate: float,
 ) -> RvcPassage:
     """
-    Return the passage of a recording; its noise is drawn in fp32 on the CPU for the whole recording,
-    so that chunks get what the whole gets.
+    Return the passage of a recording. Its noise is drawn in fp32 on the CPU for the whole of it, so
+    that chunks get what the whole gets.
     """
     generator = torch.Generator().manual_seed(seed)
     frames = features.source.padded_frames
