@@ -60,10 +60,12 @@ class MirroredAudio:
     def rows(self, windows: Sequence[FrameWindow]) -> Tensor:
         """Return what HuBERT reads for windows of content frames, (B, samples)."""
         parts = [
-            self.audio[each.start * CONTENT_FRAME : each.stop * CONTENT_FRAME + HUBERT_EDGE]
+            torch.from_numpy(
+                self.audio[each.start * CONTENT_FRAME : each.stop * CONTENT_FRAME + HUBERT_EDGE]
+            )
             for each in windows
         ]
-        return torch.from_numpy(np.stack(parts))
+        return torch.stack(parts)  # in torch's memory, whose alignment is always the same
 
 
 def mirrored(audio: np.ndarray, pad: int) -> MirroredAudio:

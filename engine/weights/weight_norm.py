@@ -53,7 +53,9 @@ def _folded(
                     f"weights {path}: {stem}weight is there beside its gain and direction; save "
                     "one of the two"
                 )
-            folded[f"{stem}weight"] = torch._weight_norm(value.float(), gain.float(), axis)
+            # in fp64, so that the number of threads, which orders a sum, does not show in fp32
+            wide = torch._weight_norm(value.double(), gain.double(), axis)
+            folded[f"{stem}weight"] = wide.float()
         elif not (
             name.endswith(gain_name) and name.removesuffix(gain_name) + direction_name in tensors
         ):
