@@ -98,9 +98,7 @@ def test_recordings_of_one_call_are_each_as_alone(folder, source, chunked):
     assert both[1].size == chunked.size and not np.array_equal(both[1], both[0])
 
 
-def test_chunks_are_the_whole_as_far_as_the_models_look_no_further_than_the_overlap(
-    folder, source
-):
+def test_chunks_are_the_whole_as_far_as_the_models_look_no_further_than_the_overlap(folder, source):
     heard = []
     for chunk_seconds in (0.0, 0.4):
         pipeline = _pipeline(folder, chunk_seconds=chunk_seconds, chunk_overlap_seconds=0.7)
