@@ -22,11 +22,9 @@ from voxgate.engine.config.choices import (
 )
 from voxgate.engine.config.conversion import (
     CONVERSION_OPTIONS,
-    RVC_OPTIONS,
     ConversionConfig,
     ConvertingConfig,
     F0Method,
-    RvcConfig,
     StagePrecision,
 )
 from voxgate.engine.config.flow import (
@@ -64,7 +62,6 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
-    "RVC_OPTIONS",
     "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
@@ -85,7 +82,6 @@ __all__ = [
     "Precision",
     "Quantization",
     "Runtime",
-    "RvcConfig",
     "Solver",
     "StagePrecision",
     "Stages",

@@ -20,7 +20,6 @@ _PLACES = {
     "infill": "voxgate.engine.pipelines.infill:InfillPipeline",
     "chatterbox": "voxgate.engine.pipelines.chatterbox:ChatterboxPipeline",
     "token": "voxgate.engine.pipelines.token:TokenPipeline",
-    "rvc": "voxgate.engine.pipelines.rvc:RvcPipeline",
 }
 """Name -> `module:Class`."""
 SERVED = ("flow",)
