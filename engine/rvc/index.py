@@ -42,8 +42,10 @@ class FeatureIndex:
         They weigh by the inverse square of their squared distances, as in RVC.
         """
         rows = max(1, BLOCK // len(self.features))
-        found = [self._nearest(part) for part in content.float().split(rows)]
-        return torch.lerp(content.float(), torch.cat(found), rate).to(content.dtype)
+        count = len(content)
+        wide = content.float()
+        found = [self._nearest(wide[first : first + rows]) for first in range(0, count, rows)]
+        return torch.lerp(wide, torch.cat(found), rate).to(content.dtype)
 
     def _nearest(self, content: Tensor) -> Tensor:
         closeness = content @ self.features.T - self.half_norms

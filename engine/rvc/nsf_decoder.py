@@ -136,6 +136,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, T, C) in new memory."""
         for conv1, conv2 in zip(self.convs1, self.convs2, strict=True):
+            assert isinstance(conv2, ResidualConv)
             x = conv2.add_to(conv1(F.leaky_relu(x, LEAK)), x)
         return x
 

@@ -220,7 +220,8 @@ def kept_samples(
     before = half if window.keep_start > source.pad else 0
     behind = half if window.keep_stop < source.pad + source.frames else 0
     kept = audio[first * hop - before : last * hop + behind]
-    return np.clip(kept, -PEAK_LIMIT, PEAK_LIMIT)
+    clipped: np.ndarray = np.clip(kept, -PEAK_LIMIT, PEAK_LIMIT)
+    return clipped
 
 
 def joined_passage(

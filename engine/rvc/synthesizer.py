@@ -94,8 +94,8 @@ class NearAttention(nn.Module):
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window
-        for name in ("conv_q", "conv_k", "conv_v", "conv_o"):
-            setattr(self, name, Pointwise(width, width))
+        self.conv_q, self.conv_k = Pointwise(width, width), Pointwise(width, width)
+        self.conv_v, self.conv_o = Pointwise(width, width), Pointwise(width, width)
         distances = (1, 2 * window + 1, width // heads)
         self.emb_rel_k = nn.Parameter(torch.zeros(distances))
         self.emb_rel_v = nn.Parameter(torch.zeros(distances))
