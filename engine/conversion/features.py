@@ -32,8 +32,8 @@ class Features:
     content: Tensor
     """(F, C), what is said."""
     f0: F0Track
-    mel: Tensor
-    """(F, bands), the decoder's kind of mel of the recording itself."""
+    mel: Tensor | None
+    """(F, bands), the decoder's kind of mel of the recording itself, where it is needed."""
     likeness: float | None
     """`likeness_of`, None where a pipeline does not measure it."""
     samples: int

@@ -6,7 +6,7 @@ A recording comes as the option `source` of a request, the path of an audio file
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from voxgate.engine.config import ConvertingConfig
 from voxgate.engine.conversion.features import Converted
 from voxgate.engine.conversion.source import Source, load_source, source_of
+from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
 
 STAGES = ("preprocess", "content", "f0", "model", "vocoder", "post")
@@ -57,8 +58,21 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
             source = load_source(config.source)
         yield from self.converted(source, config, watch)
 
+    def live(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+        """
+        Convert a recording as if it came live, in blocks of `stream_block_ms`.
+
+        Raises: EngineError for a pipeline that cannot.
+        """
+        raise EngineError(
+            f"pipeline {config.pipeline} converts no live audio; use stream_block_ms=0"
+        )
+
     def converted(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
         """Convert a recording chunk by chunk."""
+        if config.stream_block_ms:
+            yield from self.live(source, config, watch)
+            return
         yield from self.spoken(self.prepare(source, config, watch), config, watch)
 
     def convert(
@@ -82,9 +96,26 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         config = self.for_request(options or {})
         with watch("preprocess"):
             source = source_of(audio, sample_rate_hz)
-        prepared = self.prepare(source, config, watch)
-        pieces: Sequence[np.ndarray] = list(self.spoken(prepared, config, watch))
-        likeness, like_training = self.likeness(prepared)
+        return self._whole(source, config, watch)
+
+    def convert_file(
+        self, path: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Converted:
+        """Convert the recording in a file: as `convert`."""
+        config = self.for_request(options or {})
+        with watch("preprocess"):
+            source = load_source(path)
+        return self._whole(source, config, watch)
+
+    def _whole(self, source: Source, config: Config, watch: Watch) -> Converted:
+        likeness: float | None
+        if config.stream_block_ms:
+            pieces = list(self.live(source, config, watch))
+            likeness, like_training = None, True
+        else:
+            prepared = self.prepare(source, config, watch)
+            pieces = list(self.spoken(prepared, config, watch))
+            likeness, like_training = self.likeness(prepared)
         return Converted(
             audio=np.concatenate(pieces),
             sample_rate_hz=self.sample_rate_hz,
