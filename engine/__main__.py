@@ -20,6 +20,7 @@ from voxgate.engine.commands.common import (
     engine_options,
     loader_of,
     print_costs,
+    print_notices,
     write,
 )
 from voxgate.engine.commands.convert import convert
@@ -91,6 +92,7 @@ def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str,
     wall_s = times.total_s()
     write(output, audio, pipeline.sample_rate_hz)
     print_costs(pipeline, times, load_s, wall_s, audio.size / pipeline.sample_rate_hz)
+    print_notices(pipeline)
     click.echo(f"wrote {output}")
 
 

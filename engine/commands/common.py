@@ -80,3 +80,12 @@ def print_costs(
         click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
     speed = f"rtf {wall_s / audio_s:.3f}   rtfx {audio_s / wall_s:.2f}"
     click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
+
+
+def print_notices(pipeline: Any, unit: str = "") -> None:
+    """
+    Print what the last synthesis has to tell, a line each; `unit` is what each of several texts is.
+    """
+    for notice in pipeline.notices:
+        where = f"{unit} {notice.number + 1}: " if unit else ""
+        click.echo(f"note     {where}{notice.line()}")

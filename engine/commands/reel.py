@@ -13,9 +13,17 @@ from voxgate.engine.commands.common import (
     engine_options,
     loader_of,
     print_costs,
+    print_notices,
     write,
 )
-from voxgate.engine.config.reels import PAUSE_S, SPEAKER, check_pause, reel_pipelines
+from voxgate.engine.config import config_class
+from voxgate.engine.config.reels import (
+    PAUSE_S,
+    SPEAKER,
+    check_pause,
+    check_segments,
+    reel_pipelines,
+)
 from voxgate.engine.errors import EngineError
 from voxgate.engine.timing import StageTimes
 
@@ -74,6 +82,7 @@ def reel(
             Path(output),
             tuple(map(Path, captions)),
             pause,
+            pipeline,
             loader_of(pipeline, voice, typed),
         )
     except EngineError as error:
@@ -82,12 +91,18 @@ def reel(
 
 
 def _reel(
-    script: Path, output: Path, captions: tuple[Path, ...], pause_s: float, load: Callable[[], Any]
+    script: Path,
+    output: Path,
+    captions: tuple[Path, ...],
+    pause_s: float,
+    name: str,
+    load: Callable[[], Any],
 ) -> None:
     from voxgate.engine.audio.captions import captions_text, check_format
     from voxgate.engine.text.reel_script import load_script
 
     segments = load_script(script)
+    check_segments(config_class(name), segments, f"script {script}, ")
     check_output(output)
     for path in captions:
         check_format(path)
@@ -105,6 +120,7 @@ def _reel(
     for path in captions:
         _write_text(path, captions_text(path, made.captions))
     print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
+    print_notices(pipeline, "segment")
     click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
 
 

@@ -1,14 +1,20 @@
 """
-The rules of reels that hold before a model is loaded: which pipelines speak them, and the pause.
+The rules of reels that hold before a model is loaded: which pipelines speak them, what a segment
+may ask of one, and the pause.
 """
+
+from collections.abc import Sequence
 
 from voxgate.engine.config.option_spec import (
     PipelineConfig,
     config_class,
     config_names,
     options_of,
+    parse,
 )
 from voxgate.engine.errors import EngineError
+from voxgate.engine.text.frontend import phonemise
+from voxgate.engine.text.reel_script import ReelSegment
 
 SPEAKER = "speaker"
 PAUSE_S = 0.25
@@ -34,6 +40,21 @@ def check_speaks_reels(config: type[PipelineConfig]) -> None:
             f"pipeline {config.pipeline} has no option {SPEAKER} of a request, so it speaks no "
             f"reels; use {' or '.join(reel_pipelines())}"
         )
+
+
+def check_segments(
+    config: type[PipelineConfig], segments: Sequence[ReelSegment], where: str = ""
+) -> None:
+    """
+    Raise EngineError, with the segment's number behind `where`, for an unknown speaker and for a
+    text that cannot be spoken.
+    """
+    for number, segment in enumerate(segments, start=1):
+        try:
+            parse(config, {SPEAKER: segment.speaker})
+            phonemise(segment.text)
+        except EngineError as error:
+            raise EngineError(f"{where}segment {number}: {error}") from None
 
 
 def check_pause(pause_s: float) -> None:

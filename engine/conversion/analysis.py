@@ -10,6 +10,8 @@ from voxgate.engine.conversion.speakers import levelled_voice, voice_mel
 from voxgate.engine.layers.mel import HOP
 
 SEMITONES = 12.0
+LARGEST_PITCH = 1.0
+"""Of the logarithm of F0 less its median, as in training."""
 
 
 def whole_frames(audio: np.ndarray) -> np.ndarray:
@@ -35,27 +37,18 @@ def relative_pitch(track: F0Track, median_hz: float, shift: float) -> Tensor:
     median it is the automatic shift.
     """
     raised = track.log - np.log(max(median_hz, 1.0)) + shift * np.log(2.0) / SEMITONES
+    raised = raised.clip(-LARGEST_PITCH, LARGEST_PITCH)
     return torch.from_numpy(np.where(track.voiced, raised, 0.0).astype(np.float32))
 
 
-def protected(
-    converted: Tensor,
-    source_mel: Tensor,
-    voiced: Tensor,
-    mean: Tensor,
-    voice_mean: Tensor,
-    share: float,
-) -> Tensor:
+def protected(converted: Tensor, moved: Tensor, voiced: Tensor, share: float) -> Tensor:
     """
-    Return the mel with a part of the source's in frames without pitch, moved to the voice's mean.
+    Return the mel with a part of the source's in frames without pitch.
 
     Args:
-        converted: (B, F, bands).
-        source_mel: (B, F, bands), of the recording.
-        voiced: (B, F), 1 where voiced.
-        mean: (B, bands), of the recording's mel.
-        voice_mean: (B, bands), of the voice's.
+        converted: (F, bands).
+        moved: (F, bands), the recording's own, moved to the mean of the voice's.
+        voiced: (F,), 1 where voiced.
         share: of the converted mel.
     """
-    moved = source_mel - mean[:, None] + voice_mean[:, None]
-    return torch.where(voiced[..., None] > 0.5, converted, torch.lerp(moved, converted, share))
+    return torch.where(voiced[:, None] > 0.5, converted, torch.lerp(moved, converted, share))

@@ -36,8 +36,8 @@ class ContentEncoderShape:
     phones: int
     bands: int = BANDS
     width: int = 256
-    hidden: int = 640
-    blocks: int = 6
+    hidden: int = 768
+    blocks: int = 7
     content: int = 16
     classifier: int = 192
 

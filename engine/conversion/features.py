@@ -57,15 +57,8 @@ class Converted:
     """
     like_training: bool
     """Whether the likeness is such that the words can be expected to survive."""
-
-    @property
-    def warning(self) -> str:
-        """One line for a source that is unlike the training voices; empty for others."""
-        if self.like_training:
-            return ""
-        return (
-            f"source unlike the training voices (likeness {self.likeness:.2f}); words may be lost"
-        )
+    warning: str
+    """One line for a source that is unlike the training voices; empty for others."""
 
 
 class FeatureCache(Generic[Value]):

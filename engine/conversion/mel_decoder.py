@@ -27,8 +27,8 @@ class MelDecoderShape:
     content: int = 16
     voice: int = 64
     bands: int = BANDS
-    width: int = 192
-    hidden: int = 512
+    width: int = 224
+    hidden: int = 640
     blocks: int = 4
 
 
@@ -60,7 +60,7 @@ class MelDecoder(nn.Module):
             content: (B, F, content) from the encoder.
             pitch: (B, F), natural logarithm of F0 less that of the voice's median; 0 if unvoiced.
             voiced: (B, F), 1 where voiced, else 0.
-            voice: (B, voice), from `VoiceEncoder`.
+            voice: (B, voice), from `ReferenceEncoder`.
 
         Returns: (B, F, bands).
         """
@@ -77,8 +77,8 @@ class MelDecoder(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceEncoderShape:
-    """The hyperparameters of a VoiceEncoder."""
+class ReferenceEncoderShape:
+    """The hyperparameters of a ReferenceEncoder."""
 
     bands: int = BANDS
     width: int = 96
@@ -87,10 +87,10 @@ class VoiceEncoderShape:
     voice: int = 64
 
 
-class VoiceEncoder(nn.Module):
+class ReferenceEncoder(nn.Module):
     """Mel of a recording -> the embedding of its voice, a mean over time."""
 
-    def __init__(self, shape: VoiceEncoderShape) -> None:
+    def __init__(self, shape: ReferenceEncoderShape) -> None:
         super().__init__()
         self.shape = shape
         self.frame_in = Linear(shape.bands, shape.width)

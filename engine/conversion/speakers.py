@@ -1,54 +1,23 @@
-"""The voices that the embedded models convert into: their embeddings, pitches and mean mels."""
+"""The voices that the embedded models convert into: their embeddings and pitches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.postprocess import PEAK_LIMIT, active_rms
 from voxgate.engine.audio.reference_recording import load_speech
 from voxgate.engine.config import F0Method
 from voxgate.engine.conversion.f0 import estimate_f0
-from voxgate.engine.layers.mel import BANDS, HOP, log_mel, mel_filterbank
+from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
 
 VOICE_RMS = 0.12
 """Level at which a recording of a voice is encoded, that of the training voices."""
 USUAL_HZ = 150.0
 """Pitch of a reference in which none is found: whispered, for example."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeakerTableShape:
-    """The sizes of a SpeakerTable."""
-
-    speakers: int
-    voice: int = 64
-    bands: int = BANDS
-
-
-class SpeakerTable(nn.Module):
-    """
-    One row per voice: `embedding` (N, voice), the median of its F0 `f0_median_hz` (N,), and the
-    mean of its mel `mel` (N, bands), normalised as the decoder's, over frames with sound.
-    """
-
-    def __init__(self, shape: SpeakerTableShape) -> None:
-        super().__init__()
-        self.shape = shape
-        self.embedding = nn.Parameter(torch.zeros(shape.speakers, shape.voice))
-        self.f0_median_hz = nn.Parameter(torch.full((shape.speakers,), USUAL_HZ))
-        self.mel = nn.Parameter(torch.zeros(shape.speakers, shape.bands))
-
-    def target(self, row: int) -> "TargetVoice":
-        """Return a voice of the table."""
-        return TargetVoice(
-            embedding=self.embedding[row].detach(),
-            f0_median_hz=float(self.f0_median_hz[row]),
-            mel=self.mel[row].detach(),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +27,6 @@ class TargetVoice:
     embedding: Tensor
     """(voice,) fp32."""
     f0_median_hz: float
-    mel: Tensor
-    """(bands,), the mean of its normalised mel."""
 
 
 def encode_reference(
@@ -84,7 +51,6 @@ def encode_reference(
     return TargetVoice(
         embedding=embed(mel[None])[0].float(),
         f0_median_hz=estimate_f0(speech, method).median_hz(USUAL_HZ),
-        mel=mel.mean(dim=0),
     )
 
 

@@ -36,9 +36,8 @@ def check_supported(config: FlowConfig) -> None:
 
 def check_machine(device: str, precision: Precision) -> None:
     """Raise EngineError for a device that is not there, and for arithmetic that it lacks."""
+    check_device(device)
     on_cpu = device == "cpu"
-    if not on_cpu:
-        _check_cuda(device)
     if precision is Precision.TF32 and on_cpu:
         raise EngineError(
             "precision tf32 is a mode of CUDA matrix units, and device is cpu; use fp32 or bf16, "
@@ -65,7 +64,10 @@ def cpu_flags() -> set[str]:
     }
 
 
-def _check_cuda(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise EngineError for a device that is not there."""
+    if device == "cpu":
+        return
     if not torch.cuda.is_available():
         raise EngineError(
             f"device {device} was asked for, but torch {torch.__version__} sees no CUDA device "

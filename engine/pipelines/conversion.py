@@ -31,17 +31,19 @@ from voxgate.engine.passes.conversion_models import (
     check_conversion_supported,
 )
 from voxgate.engine.passes.precision import DTYPES
-from voxgate.engine.pipelines.batching import Workers, free_bytes, padded_frames
+from voxgate.engine.pipelines.batching import free_bytes, padded_frames, workers_of
 from voxgate.engine.pipelines.conversion_parts import (
     FRAME_RATE_HZ,
     LEAST_CONTEXT,
     VOCODER_EDGE_FRAMES,
     ConversionPart,
+    Passage,
     audio_rows,
     decoder_rows,
     finished,
     guarded_mel,
     joined,
+    moved_to,
     passage_of,
 )
 from voxgate.engine.pipelines.conversion_stream import ConversionStream, stream_blocks
@@ -53,6 +55,8 @@ from voxgate.engine.weights.conversion_voice import (
     load_conversion_voice,
 )
 
+VOICE_FRAMES = 625
+"""Of a converted recording, whose mean stands for the voice: 10 s."""
 NO_WORDS = None
 """In place of a reference's words, which nothing here needs."""
 
@@ -71,12 +75,7 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         self.device = torch.device(config.device)
         self.voice = voice
         self.config = self._chosen(config)
-        torch.set_num_threads(self.config.threads)
-        self._workers = (
-            Workers(config.workers, self.config.share, self.config.threads)
-            if config.workers > 1
-            else None
-        )
+        self._workers = workers_of(self.config)
         self._f0_thread = ThreadPoolExecutor(1, "f0") if config.parallel_f0 else None
         self.use_watermark(config.watermark)
         called, self.applied = apply_conversion_passes(self.models, self.device, self.config)
@@ -187,7 +186,7 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         self, prepared: Features, config: ConversionConfig, watch: Watch
     ) -> Iterator[np.ndarray]:
         """Speak a recording's features: as `ConvertingPipeline.spoken`."""
-        parts = self._parts(prepared, config)
+        parts = self._parts(prepared, config, watch)
         return joined(self.marked(self._audio_of(parts, watch), watch), prepared.samples)
 
     def likeness(self, prepared: Features) -> tuple[float | None, bool]:
@@ -202,15 +201,17 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         watch: Watch = no_watch,
     ) -> list[np.ndarray]:
         """Convert several recordings: chunks of one length share a pass, whosesoever they are."""
+        self.begin()
         configs = [self.for_request(each) for each in options]
         assert len(configs) == len(texts), "a text has its options"
         prepared = []
-        for config in configs:
+        for number, config in enumerate(configs):
             with watch("preprocess"):
                 source = load_source(config.source)
             prepared.append(self.prepare(source, config, watch))
+            self.tell_unlike(prepared[-1], number)
         per_source = [
-            self._parts(each, config) for each, config in zip(prepared, configs, strict=True)
+            self._parts(each, config, watch) for each, config in zip(prepared, configs, strict=True)
         ]
         every = self._audio_of(list(chain.from_iterable(per_source)), watch)
         audios = self.marked(every, watch)
@@ -229,15 +230,28 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         overlap = round(self.config.chunk_overlap_seconds * FRAME_RATE_HZ)
         return windows(frames, core, max(min(context, overlap), LEAST_CONTEXT))
 
-    def _parts(self, prepared: Features, config: ConversionConfig) -> list[ConversionPart]:
+    def _parts(
+        self, prepared: Features, config: ConversionConfig, watch: Watch
+    ) -> list[ConversionPart]:
         passage = passage_of(
             prepared,
             self.target(config),
             pitch_shift=config.pitch_shift,
             protect=config.protect,
         )
+        if config.protects:
+            passage = self._guarded(passage, watch)
         cut = self._windows(prepared.frames, self.spoken_context)
         return [ConversionPart(passage=passage, window=window) for window in cut]
+
+    @torch.inference_mode()
+    def _guarded(self, passage: Passage, watch: Watch) -> Passage:
+        """Decode the first seconds of a passage for the mean of its voice."""
+        first = windows(min(passage.features.frames, VOICE_FRAMES), 0, 0)
+        part = ConversionPart(passage=passage, window=first[0])
+        with watch("model"):
+            rows = [self.ready("model", each) for each in decoder_rows([part])]
+            return moved_to(passage, self.model(*rows)[0].float().cpu())
 
     def _audio_of(self, parts: Sequence[ConversionPart], watch: Watch) -> Iterator[np.ndarray]:
         """Yield the audio of every part in order, several in a pass."""

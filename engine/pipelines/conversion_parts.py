@@ -1,7 +1,7 @@
 """A chunk of a recording with everything that determines its converted audio."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,11 +37,8 @@ class Passage:
     voiced: Tensor
     """(F,), 1 where voiced."""
     protect: float
-
-    @property
-    def guards(self) -> bool:
-        """Whether frames without pitch keep a part of the source."""
-        return self.protect < PROTECT_OFF
+    moved: Tensor | None = None
+    """(F, bands), the source's own mel, moved to the mean of the converted; None to keep none."""
 
 
 def passage_of(
@@ -78,23 +75,27 @@ def decoder_rows(parts: Sequence[ConversionPart]) -> tuple[Tensor, Tensor, Tenso
     )
 
 
+def moved_to(passage: Passage, converted: Tensor) -> Passage:
+    """
+    Return the passage with its source's own mel, moved to the mean of the first converted frames,
+    (F, bands).
+    """
+    own = passage.features.mel
+    assert own is not None, "a protected passage has its own mel"
+    shift = converted.mean(dim=0) - own[: len(converted)].mean(dim=0)
+    return replace(passage, moved=own + shift)
+
+
 def guarded_mel(parts: Sequence[ConversionPart], mel: Tensor) -> Tensor:
     """Return the mel (B, W, bands) with what each passage keeps of its source."""
+    if all(part.passage.moved is None for part in parts):
+        return mel
     kept = mel.clone()
     for row, part in enumerate(parts):
-        passage = part.passage
-        own = passage.features.mel
-        if not passage.guards or own is None:
-            continue
-        cut = slice(part.window.start, part.window.stop)
-        kept[row : row + 1] = protected(
-            mel[row : row + 1],
-            own[None, cut].to(mel),
-            passage.voiced[None, cut].to(mel),
-            own.mean(dim=0)[None].to(mel),
-            passage.target.mel[None].to(mel),
-            passage.protect / PROTECT_OFF,
-        )
+        passage, cut = part.passage, slice(part.window.start, part.window.stop)
+        if passage.moved is not None:
+            moved, voiced = passage.moved[cut].to(mel), passage.voiced[cut].to(mel)
+            kept[row] = protected(mel[row], moved, voiced, passage.protect / PROTECT_OFF)
     return kept
 
 

@@ -15,7 +15,14 @@ from voxgate.engine.config import ConvertingConfig
 from voxgate.engine.conversion.features import Converted
 from voxgate.engine.conversion.source import Source, load_source, source_of
 from voxgate.engine.errors import EngineError
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
+from voxgate.engine.pipelines.pipeline import (
+    Notice,
+    NoticeKind,
+    Pipeline,
+    Watch,
+    no_watch,
+    unlike_line,
+)
 
 STAGES = ("preprocess", "content", "f0", "model", "vocoder", "post")
 Config = TypeVar("Config", bound=ConvertingConfig)
@@ -53,6 +60,7 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         Convert the recording of the option `source` chunk by chunk: as `Pipeline.stream`. The text
         is a label, the words said in it.
         """
+        self.begin()
         config = self.for_request(options or {})
         with watch("preprocess"):
             source = load_source(config.source)
@@ -73,7 +81,16 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         if config.stream_block_ms:
             yield from self.live(source, config, watch)
             return
-        yield from self.spoken(self.prepare(source, config, watch), config, watch)
+        prepared = self.prepare(source, config, watch)
+        self.tell_unlike(prepared)
+        yield from self.spoken(prepared, config, watch)
+
+    def tell_unlike(self, prepared: Prepared, number: int = 0) -> None:
+        """Tell it where a source is unlike the training voices; `number` of several."""
+        likeness, like_training = self.likeness(prepared)
+        if not like_training:
+            kind = NoticeKind.UNLIKE
+            self.tell(Notice(kind=kind, text="", value=likeness, number=number))
 
     def convert(
         self,
@@ -121,4 +138,5 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
             sample_rate_hz=self.sample_rate_hz,
             likeness=likeness,
             like_training=like_training,
+            warning="" if like_training else unlike_line(likeness),
         )

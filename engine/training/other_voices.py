@@ -5,8 +5,8 @@ Pico (two voices), festival's diphones (two) and espeak-ng (accents and variants
 each with a random pace and pitch. None of them prints usable phone times, so the phones are those
 that flite reads in the same sentence; `align.py` finds their times.
 
-One safetensors file per shard, as `corpus.py` writes them but without times: `audio` int16, `phones`
-int16, `utterances` int64 (n, 3): audio end, phone end, number of the voice in `ENGINES`.
+One safetensors file per shard, as `corpus.py` writes them but without times: `audio` int16,
+`phones` int16, `utterances` int64 (n, 3): audio end, phone end, number of the voice in `ENGINES`.
 """
 
 import random

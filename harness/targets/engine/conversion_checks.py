@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from voxgate.engine.config import Compile, F0Method, Precision, Quantization
-from voxgate.engine.config.conversion import MODELS, PROTECT_OFF
+from voxgate.engine.config.conversion import MODELS, PROTECT_OFF, TARGET_SPEAKERS
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.harness.targets.engine.conversion_observer import (
     ConversionSeen,
@@ -217,9 +217,9 @@ def _speaker(options: Options, seen: ConversionSeen) -> Observation:
     given = _target(seen)
     if options["reference"]:
         return _unseen("the voice is that of the reference")
-    table = seen.voice.table.embedding.float().cpu()
+    table = seen.voice.targets.embedding.float().cpu()
     apart = None if given is None else (table - given).abs().amax(dim=-1)
-    name = "several" if apart is None else seen.voice.speakers[int(apart.argmin())]
+    name = "several" if apart is None else TARGET_SPEAKERS[int(apart.argmin())]
     near = apart is not None and float(apart.min()) <= EMBEDDING_TOLERANCE
     return Observation(
         observed=name if near else f"{name}, not as stored",
@@ -230,7 +230,7 @@ def _speaker(options: Options, seen: ConversionSeen) -> Observation:
 
 def _reference(options: Options, seen: ConversionSeen) -> Observation:
     given, path = _target(seen), str(options["reference"])
-    table = seen.voice.table.embedding.float().cpu()
+    table = seen.voice.targets.embedding.float().cpu()
     named = given is not None and bool(
         ((table - given).abs().amax(dim=-1) <= EMBEDDING_TOLERANCE).any()
     )

@@ -103,12 +103,12 @@ class EngineTarget(Target):
         from voxgate.engine.errors import EngineError
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
+        self.unmarked, self.notices = None, ()
         if request.segments:
             yield self._reel(request, watch)
             return
         self.captions_s = None
         lengths = []
-        self.unmarked = None
         tap = UnmarkedTap(self.pipeline)
         try:
             with tap:
@@ -118,6 +118,7 @@ class EngineTarget(Target):
         except EngineError as error:
             raise HarnessError(f"request {request.id}: {error}") from None
         self.unmarked = tap.audio()
+        self._take_notices()
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
@@ -132,7 +133,12 @@ class EngineTarget(Target):
             raise HarnessError(f"request {request.id}: {error}") from None
         self.captions_s = tuple((caption.start_s, caption.end_s) for caption in reel.captions)
         self.chunk_boundaries_s = tuple(joins_of(self.captions_s))
+        self._take_notices()
         return reel.audio
+
+    def _take_notices(self) -> None:
+        told = getattr(self.pipeline, "notices", ())  # an older revision's engine tells nothing
+        self.notices = tuple((str(notice.kind), notice.text) for notice in told)
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""
