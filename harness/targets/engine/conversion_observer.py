@@ -57,6 +57,11 @@ class Run:
     f0_threads: list[int] = field(default_factory=list)
     met: bool = False
     """Whether F0 was estimated while content was computed."""
+    rehearsal: int = 0
+    """
+    First calls of the decoder that nothing was spoken from: one where a part of the source is kept,
+    to know the mean of the converted mel.
+    """
 
     def shapes(self, model: str) -> list[tuple[int, int]]:
         """Return rows and frames of every call of a model."""
@@ -168,13 +173,13 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         stack.callback(_release, hooks)
         stack.enter_context(watching(probe))
         stack.enter_context(_counting(estimators))
-        run = Run()
+        run = Run(rehearsal=int(config.protects and not config.stream_block_ms))
         with UnmarkedTap(pipeline) as tap, _recorded(pipeline, probe, run, crowd) as recorders:
             delivered = pipeline.synthesize(request.text, options)
         output = OutputSeen(
             delivered=delivered, unmarked=tap.audio(), rate_hz=pipeline.sample_rate_hz
         )
-        again, guarded = Run(), Run()
+        again, guarded = Run(), Run(rehearsal=int(not config.stream_block_ms))
         _convert_again(pipeline, request.text, options, again)
         _convert_again(pipeline, request.text, {**options, "protect": 0.0}, guarded)
     return ConversionSeen(
@@ -187,7 +192,7 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         guarded=guarded,
         estimators=frozenset(estimators),
         caller=threading.get_ident(),
-        crowd=crowd.seen(recorders["model"].marks, recorders["vocoder"].marks),
+        crowd=crowd.seen(recorders["model"].marks[run.rehearsal :], recorders["vocoder"].marks),
         threads=torch.get_num_threads(),
         graph_breaks=graph_breaks(),
         recompiled=compiled_graphs() - before,
@@ -246,7 +251,8 @@ def _recorded(
             pipeline.replace_callable(name, recorder.restore())
             run.rows[name] = recorder.inputs
         pipeline.f0 = estimate
-        run.mels, run.met = recorders["model"].outputs, meeting.met
+        run.rows["model"] = recorders["model"].inputs[run.rehearsal :]
+        run.mels, run.met = recorders["model"].outputs[run.rehearsal :], meeting.met
 
 
 def _convert_again(pipeline: Any, text: str, options: dict[str, Any], run: Run) -> None:
