@@ -35,7 +35,7 @@ from voxgate.engine.weights.voice import Voice, load_voice, save_model
 
 SEED = 16
 UTTERANCES = {"flite": 6000, "other": 4000}
-STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4200}
+STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4800}
 """flite alone; with other engines; with human recordings; with all times found anew."""
 PARTS = ("flite", "other", "human")
 STAGES = {"flite": 1, "engines": 2, "people": 3, "last": 3}

@@ -69,7 +69,7 @@ def spoken_corpus(utterances: int = VALIDATION + 8, frames: int = 160) -> Spoken
     return SpokenCorpus(
         audio=torch.randint(-9000, 9000, (count * HOP,), generator=generator).to(torch.int16),
         mel=torch.randn((count, 80), generator=generator).half(),
-        pitch=torch.full((count,), 5.0).half(),
+        pitch=torch.full((count, 2), 5.0).half(),
         phones=phones.repeat(utterances),
         ends=ends.repeat(utterances),
         rows=torch.tensor(rows),
