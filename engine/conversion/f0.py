@@ -133,7 +133,9 @@ YIN_WINDOW = 512
 CANDIDATES = 6
 """Of each frame."""
 VOICED_BELOW = 0.56
-"""Aperiodicity at which a frame is as well unvoiced as voiced; people are less periodic than flite."""
+"""
+Aperiodicity at which a frame is as well unvoiced as voiced; people are less periodic than flite.
+"""
 LAG_COST = 0.12
 """For the longest lag against the shortest: of a period and its multiples the period is taken."""
 JUMP_COST = 1.5
