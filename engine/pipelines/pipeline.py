@@ -53,6 +53,11 @@ class Pipeline(ABC, Generic[Config]):
     Names that `watch` is called with, in the order of the data; behind them comes `watermark` where
     there is one.
     """
+    converts: ClassVar[bool] = False
+    """
+    Whether it converts recordings: each request then names one by its option `source`, and its text
+    is the words that are said in it.
+    """
     crossfade_samples: ClassVar[int] = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
     mark: Mark | None = None

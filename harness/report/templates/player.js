@@ -96,7 +96,7 @@
     return `${rounded > 0 ? "+" : rounded < 0 ? "\u2212" : "\u00b1"}${Math.abs(rounded).toFixed(1)} dB`;
   }
 
-  // One group for each cell: its name, and its takes in the columns golden, previous and current.
+  // One group for each cell: its name, and its takes in the columns golden, previous, current and source.
   function drawTakes() {
     at.voices.classList.toggle("first-run", !utterance.voices.some((seen) => seen.voice.when === "previous"));
     at.voices.replaceChildren(...data.cells.map((cell) => {
