@@ -2,57 +2,49 @@
 The engine's command line: `python -m voxgate.engine say "Text" -o out.wav [--option value]` writes
 audio and prints stage times.
 
-`reel SCRIPT` speaks segments of several speakers as one recording with captions, `serve` listens
-for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists all options.
+`convert IN.WAV` speaks a recording's words by another voice, `reel SCRIPT` speaks segments of
+several speakers as one recording with captions, `serve` listens for HTTP requests, `export FOLDER`
+writes the models as ONNX files, `options` lists all options.
 """
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import click
 
-from voxgate.engine.config import (
-    FlowConfig,
-    ModelVariant,
-    Stages,
-    config_class,
-    config_names,
-    options_of,
-    parse_typed,
+from voxgate.engine.commands.common import (
+    Command,
+    check_output,
+    engine_options,
+    loader_of,
+    print_costs,
+    print_notices,
+    write,
 )
-from voxgate.engine.config.page import help_of, options_markdown, options_text
-from voxgate.engine.config.reels import PAUSE_S, SPEAKER, check_pause, reel_pipelines
+from voxgate.engine.commands.convert import convert
+from voxgate.engine.commands.random_weights import random_weights
+from voxgate.engine.commands.reel import reel
+from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
+from voxgate.engine.config.page import options_markdown, options_text
 from voxgate.engine.errors import EngineError, guarded
 from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.timing import StageTimes
 
-Command = Callable[..., Any]
-KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual")
-"""Layouts of random weights."""
-
-
-def _engine_options(*pipelines: str, without: str = "") -> Callable[[Command], Command]:
-    """Add the engine options of some pipelines to a command, all but one where that is named."""
-    every = [name for pipeline in pipelines for name in options_of(config_class(pipeline))]
-    names = [name for name in every if name != without]
-
-    def decorate(command: Command) -> Command:
-        for name in reversed(dict.fromkeys(names)):
-            flag = "--" + name.replace("_", "-")
-            command = click.option(flag, name, help=help_of(name, pipelines))(command)
-        return command
-
-    return decorate
+SPEAKING = tuple(name for name in config_names() if not config_class(name).converts)
+"""Pipelines that speak a text."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="voxgate", prog_name="engine", message="%(prog)s %(version)s")
 def main() -> None:
     """Synthesise speech with the embedded voice."""
+
+
+main.add_command(convert)
+main.add_command(reel)
+main.add_command(random_weights)
 
 
 @main.command()
@@ -67,13 +59,13 @@ def main() -> None:
 @click.option("--voice", default=None, help="flow, token: folder of another voice's weights")
 @click.option(
     "--pipeline",
-    type=click.Choice(config_names()),
+    type=click.Choice(SPEAKING),
     default="flow",
     show_default=True,
     help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
     "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
-@_engine_options(*config_names())
+@engine_options(*SPEAKING)
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Synthesise TEXT into an audio file and print the time of every stage."""
     try:
@@ -89,147 +81,19 @@ def say(text: str, output: str, voice: str | None, pipeline: str, **words: str |
         sys.exit(2)
 
 
-@main.command()
-@click.argument("script", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    default="reel.wav",
-    show_default=True,
-    help="audio file to write: .wav or .flac",
-)
-@click.option(
-    "--captions",
-    multiple=True,
-    metavar="FILE",
-    help="captions to write: .srt, .vtt or .json; may be given more than once",
-)
-@click.option(
-    "--pause",
-    type=float,
-    default=PAUSE_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="between two segments; 0 joins them by a crossfade",
-)
-@click.option("--voice", default=None, help="folder of another voice's weights")
-@click.option(
-    "--pipeline",
-    type=click.Choice(reel_pipelines()),
-    default="flow",
-    show_default=True,
-    help="one whose speaker can change with every text",
-)
-@_engine_options(*reel_pipelines(), without=SPEAKER)
-def reel(
-    script: Path,
-    output: str,
-    captions: tuple[str, ...],
-    pause: float,
-    voice: str | None,
-    pipeline: str,
-    **words: str | None,
-) -> None:
-    """
-    Synthesise SCRIPT, lines of `speaker: text` or a .json file, into one audio file.
-
-    Prints the time of every stage.
-    """
-    typed = {name: word for name, word in words.items() if word is not None}
-    try:
-        check_pause(pause)
-        _reel(
-            script,
-            Path(output),
-            tuple(map(Path, captions)),
-            pause,
-            _loader_of(pipeline, voice, typed),
-        )
-    except EngineError as error:
-        click.echo(f"engine: {error}", err=True)
-        sys.exit(2)
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--kind",
-    type=click.Choice(KINDS),
-    default=KINDS[0],
-    show_default=True,
-    help="the checkpoint's layout",
-)
-@click.option(
-    "--small",
-    is_flag=True,
-    help="few layers: 120 MB at most, not the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB)",
-)
-def random_weights(folder: Path, kind: str, small: bool) -> None:
-    """
-    Write random weights in the layout of a published checkpoint, to try its pipeline.
-
-    They sound like noise.
-    """
-    try:
-        _write_random(folder, kind, small=small)
-    except (EngineError, OSError) as error:
-        click.echo(f"engine: {error}", err=True)
-        sys.exit(2)
-    click.echo(f"wrote random weights, no voice, to {folder}")
-
-
-def _write_random(folder: Path, kind: str, *, small: bool) -> None:
-    if kind == KINDS[0]:
-        from voxgate.engine.weights.random_checkpoint import write_random_voice
-
-        write_random_voice(folder, small=small)
-        return
-    from voxgate.engine.chatterbox.random_weights import write_random_chatterbox
-
-    multilingual = kind.endswith(ModelVariant.MULTILINGUAL)
-    variant = ModelVariant.MULTILINGUAL if multilingual else ModelVariant.ENGLISH
-    write_random_chatterbox(folder, variant, small=small)
-
-
 def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str, str]) -> None:
-    load = _loader_of(name, voice, words)
-    _check_output(output)
+    load = loader_of(name, voice, words)
+    check_output(output)
     loading = StageTimes()
     pipeline = load()
     load_s = loading.total_s()
     times = StageTimes()
     audio = pipeline.synthesize(text, watch=times.watch)
     wall_s = times.total_s()
-    _write(output, audio, pipeline.sample_rate_hz)
-    _print_costs(pipeline, times, load_s, wall_s, audio.size / pipeline.sample_rate_hz)
+    write(output, audio, pipeline.sample_rate_hz)
+    print_costs(pipeline, times, load_s, wall_s, audio.size / pipeline.sample_rate_hz)
+    print_notices(pipeline)
     click.echo(f"wrote {output}")
-
-
-def _reel(
-    script: Path, output: Path, captions: tuple[Path, ...], pause_s: float, load: Callable[[], Any]
-) -> None:
-    from voxgate.engine.audio.captions import captions_text, check_format
-    from voxgate.engine.text.reel_script import load_script
-
-    segments = load_script(script)
-    _check_output(output)
-    for path in captions:
-        check_format(path)
-        _check_place(path)
-    _check_distinct((script, output, *captions))
-    loading = StageTimes()
-    pipeline = load()
-    load_s = loading.total_s()
-    from voxgate.engine.pipelines.reel import speak_reel
-
-    times = StageTimes()
-    made = speak_reel(pipeline, segments, pause_s=pause_s, watch=times.watch)
-    wall_s = times.total_s()
-    _write(output, made.audio, pipeline.sample_rate_hz)
-    for path in captions:
-        _write_text(path, captions_text(path, made.captions))
-    _print_costs(pipeline, times, load_s, wall_s, made.audio.size / pipeline.sample_rate_hz)
-    click.echo(f"wrote {len(segments)} segments to {', '.join(map(str, (output, *captions)))}")
 
 
 @main.command("export")
@@ -257,70 +121,6 @@ def export_models(folder: str, stage: str, voice: str | None) -> None:
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
-
-
-def _loader_of(name: str, voice: str | None, words: dict[str, str]) -> Callable[[], Any]:
-    """Check the options; return a function that loads the pipeline."""
-    config = parse_typed(config_class(name), words)
-    options = {option: getattr(config, option) for option in options_of(type(config))}
-
-    def load() -> Any:
-        from voxgate.engine.pipelines import pipeline_class
-
-        return pipeline_class(name).load(options, Path(voice) if voice else None)
-
-    return load
-
-
-def _check_output(output: Path) -> None:
-    """Check that the output can be written, before any work is done."""
-    if output.suffix.lower() not in (".wav", ".flac"):
-        raise EngineError(f"output {output} must end in .wav or .flac")
-    _check_place(output)
-
-
-def _check_place(output: Path) -> None:
-    if not output.parent.is_dir():
-        raise EngineError(f"output folder {output.parent} does not exist; make it first")
-    if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
-        raise EngineError(f"output {output} cannot be written; choose another path")
-
-
-def _check_distinct(paths: Sequence[Path]) -> None:
-    """Check that no file is written over another one of a reel, its script included."""
-    for number, path in enumerate(paths):
-        if path.resolve() in [other.resolve() for other in paths[:number]]:
-            raise EngineError(f"{path} is named twice, as script, output or captions; name another")
-
-
-def _write(output: Path, audio: Any, sample_rate_hz: int) -> None:
-    import soundfile
-
-    try:
-        soundfile.write(output, audio, sample_rate_hz, subtype="PCM_16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise EngineError(
-            f"output {output} could not be written ({error}); is the disk full?"
-        ) from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EngineError(f"output {path} could not be written ({error.strerror})") from None
-
-
-def _print_costs(
-    pipeline: Any, times: StageTimes, load_s: float, wall_s: float, audio_s: float
-) -> None:
-    for applied in pipeline.applied:
-        click.echo(f"{applied.option:21} {applied.requested:14} {applied.effect}")
-    click.echo(f"load     {load_s * 1e3:9.1f} ms")
-    for stage, seconds in times.seconds.items():
-        click.echo(f"{stage:8} {seconds * 1e3:9.1f} ms  {100 * seconds / wall_s:5.1f} %")
-    speed = f"rtf {wall_s / audio_s:.3f}   rtfx {audio_s / wall_s:.2f}"
-    click.echo(f"total    {wall_s * 1e3:9.1f} ms for {audio_s:.2f} s of audio   {speed}")
 
 
 @main.command("options")
@@ -364,7 +164,7 @@ def _limit_options(command: Command) -> Command:
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
 @_limit_options
-@_engine_options(FlowConfig.pipeline)
+@engine_options(FlowConfig.pipeline)
 def serve(
     host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
 ) -> None:

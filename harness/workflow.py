@@ -16,6 +16,7 @@ from voxgate.harness.judging.accept import BaselineChange, accept
 from voxgate.harness.judging.amend import suspects
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
+from voxgate.harness.judging.policy import limits_of
 from voxgate.harness.records.files import short
 from voxgate.harness.report.contents import Report, build_report
 from voxgate.harness.runner.progress import Progress, ScoreProgress
@@ -112,9 +113,24 @@ def accept_run(
     only: str | None = None,
     partial: bool = False,
     loaded: bool = False,
+    policy: Path | None = None,
     progress: ScoreProgress | None = None,
 ) -> tuple[BaselineChange, ...]:
-    """Make a run the baseline, or only its speed or its quality; return the changes."""
+    """
+    Make a run the baseline, or only its speed or its quality; return the changes.
+
+    `policy` is a file of limits in place of the one in the baselines.
+    """
+    limits = limits_of(baselines, policy)
     run, measurements = scored_run(folder, baselines, progress)
     check_audio(run)
-    return accept(run, measurements, why, baselines, only=only, partial=partial, loaded=loaded)
+    return accept(
+        run,
+        measurements,
+        why,
+        baselines,
+        only=only,
+        partial=partial,
+        loaded=loaded,
+        policy=limits,
+    )

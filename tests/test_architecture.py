@@ -66,6 +66,7 @@ ENGINE_ORDER = (
     "vocoder",
     "audio",
     "acoustic",
+    "conversion",
     "passes",
     "weights",
     "chatterbox",
@@ -74,6 +75,7 @@ ENGINE_ORDER = (
     "pipelines",
     "serve",
     "training",
+    "commands",
     "__main__",
 )
 """Likewise for engine/."""

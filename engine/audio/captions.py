@@ -3,15 +3,24 @@ Captions of a reel as SubRip (.srt), WebVTT (.vtt) or JSON (.json).
 
 A caption is the text of one segment with its speaker and its place in the audio. Times are
 cumulative, in seconds from the start of the reel.
+
+A caption shows the text as it was spoken, whatever it holds: nothing in a text may act as markup of
+a format. WebVTT has references (`&lt;`) for that. SubRip has none, and players read tags (`<b>`,
+`{\\an8}`) out of it all the same, so a WORD JOINER, which is invisible, stands within what would
+be one; to remove it gives the text back. JSON holds the text unchanged.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from types import MappingProxyType
 
 from voxgate.engine.errors import EngineError
+
+WORD_JOINER = "\u2060"
+SRT_MARKUP = re.compile(r"([<{](?=\S)|-(?=->))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ def check_format(path: PurePath) -> None:
 def _srt(captions: Sequence[Caption]) -> str:
     blocks = [
         f"{number}\n{_time(caption.start_s, ',')} --> {_time(caption.end_s, ',')}\n"
-        f"{caption.speaker}: {_one_line(caption.text)}\n"
+        f"{_inert(f'{caption.speaker}: {caption.text}')}\n"
         for number, caption in enumerate(captions, start=1)
     ]
     return "\n".join(blocks)
@@ -51,7 +60,7 @@ def _srt(captions: Sequence[Caption]) -> str:
 def _vtt(captions: Sequence[Caption]) -> str:
     blocks = [
         f"{_time(caption.start_s, '.')} --> {_time(caption.end_s, '.')}\n"
-        f"<v {_escaped(caption.speaker)}>{_escaped(_one_line(caption.text))}</v>\n"
+        f"<v {_escaped(caption.speaker)}>{_escaped(caption.text)}</v>\n"
         for caption in captions
     ]
     return "\n".join(["WEBVTT\n", *blocks])
@@ -82,5 +91,11 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _inert(text: str) -> str:
+    """Return a text in one line that no player of SubRip takes for a tag or a time line."""
+    return SRT_MARKUP.sub(rf"\1{WORD_JOINER}", _one_line(text))
+
+
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _one_line(text)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

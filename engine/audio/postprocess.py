@@ -68,15 +68,17 @@ CROSSFADE = 800
 """Samples that two chunks share: 50 ms at 16 kHz."""
 
 
-def crossfade(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the crossfaded audio of every chunk as soon as it is final; float32 (T,) each."""
-    fade = np.linspace(0.0, 1.0, CROSSFADE, dtype=np.float32)
+def crossfade(chunks: Iterable[np.ndarray], samples: int = CROSSFADE) -> Iterator[np.ndarray]:
+    """
+    Yield the crossfaded audio of every chunk as soon as it is final; float32 (T,) each.
+
+    Neighbours share `samples`.
+    """
+    fade = np.linspace(0.0, 1.0, samples, dtype=np.float32)
     tail = np.zeros(0, dtype=np.float32)
     for chunk in chunks:
         if tail.size:
-            chunk = np.concatenate(
-                (tail * (1.0 - fade) + chunk[:CROSSFADE] * fade, chunk[CROSSFADE:])
-            )
-        yield chunk[:-CROSSFADE]
-        tail = chunk[-CROSSFADE:]
+            chunk = np.concatenate((tail * (1.0 - fade) + chunk[:samples] * fade, chunk[samples:]))
+        yield chunk[:-samples]
+        tail = chunk[-samples:]
     yield tail

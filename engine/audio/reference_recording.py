@@ -6,6 +6,7 @@ It uses neither mel nor models; the level is set by the pipeline.
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,27 +33,48 @@ SILENT_DB = -42.0
 """Below the loudest frame; quieter frames at the edges are trimmed, as F5-TTS does."""
 
 
-def read_file(path: str) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingKind:
+    """One use of recordings: its name in messages, and how large a file may be."""
+
+    noun: str
+    max_bytes: int
+    max_file_s: float
+    """Of the file, before anything is trimmed."""
+    bytes_advice: str
+    """In the message for a file that is too large."""
+    length_advice: str
+    """In the message for a file that is too long."""
+
+
+REFERENCE = RecordingKind(
+    noun="reference",
+    max_bytes=MAX_FILE_BYTES,
+    max_file_s=MAX_FILE_S,
+    bytes_advice=f"a recording of {LONGEST_S:.0f} s has less than 10 MB, and some",
+    length_advice=f"cut it to at most {LONGEST_S:.0f} s",
+)
+
+
+def read_file(path: str, kind: RecordingKind = REFERENCE) -> bytes:
     """
     Return the bytes of the file.
 
-    Raises: EngineError if it does not exist or is too large for a recording of a few seconds.
+    Raises: EngineError if it does not exist or is too large for a recording of its kind.
     """
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb") as file:  # a device or a pipe has size 0, and may have no end
-            content = file.read(MAX_FILE_BYTES + 1) if size <= MAX_FILE_BYTES else b""
+            content = file.read(kind.max_bytes + 1) if size <= kind.max_bytes else b""
     except OSError as error:
         searched = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
         raise EngineError(
-            f"reference {path} cannot be read: {error.strerror}{searched}; name a wav or flac file"
+            f"{kind.noun} {path} cannot be read: {error.strerror}{searched}; name a wav or flac "
+            "file"
         ) from None
-    if not content or len(content) > MAX_FILE_BYTES:
-        count = f"more than {MAX_FILE_BYTES}" if content else size
-        raise EngineError(
-            f"reference {path} has {count} bytes; a recording of {LONGEST_S:.0f} s has less than "
-            "10 MB, and some"
-        )
+    if not content or len(content) > kind.max_bytes:
+        count = f"more than {kind.max_bytes}" if content else size
+        raise EngineError(f"{kind.noun} {path} has {count} bytes; {kind.bytes_advice}")
     return content
 
 
@@ -85,7 +107,7 @@ def load_speech(content: bytes, rate_hz: int, hop: int) -> np.ndarray:
     Raises: EngineError for bytes that are no audio, and for audio that is silent, too short or too
     long.
     """
-    audio, recorded_hz = _decode(content)
+    audio, recorded_hz = decode(content)
     if not np.isfinite(audio).all():
         raise EngineError("reference: the recording holds NaN or infinity; export it again")
     if recorded_hz != rate_hz and audio.size:
@@ -122,28 +144,30 @@ def _read_transcript(path: Path) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _decode(content: bytes) -> tuple[np.ndarray, int]:
+def decode(content: bytes, kind: RecordingKind = REFERENCE) -> tuple[np.ndarray, int]:
     """
     Return mono float32 (T,) and its rate.
 
     Memory is allocated for the samples that exist, not for the number that the header declares.
+
+    Raises: EngineError for bytes that are no whole recording of a voice.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
-            _check_header(file)
+            _check_header(file, kind)
             declared, rate_hz = int(file.frames), int(file.samplerate)
             blocks = []
             while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
                 blocks.append(block.mean(axis=1, dtype=np.float32))
     except soundfile.LibsndfileError as error:
         raise EngineError(
-            "reference: the recording cannot be decoded "
+            f"{kind.noun}: the recording cannot be decoded "
             f"({error.error_string.rstrip('.')}); give a wav or flac file"
         ) from None
     audio = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if audio.size < declared or _is_truncated(content):
         raise EngineError(
-            f"reference: the recording is torn: its head promises more than its {audio.size} "
+            f"{kind.noun}: the recording is torn: its head promises more than its {audio.size} "
             "frames; export it again"
         )
     return audio, rate_hz
@@ -166,19 +190,17 @@ def _is_truncated(content: bytes) -> bool:
     return False
 
 
-def _check_header(file: soundfile.SoundFile) -> None:
+def _check_header(file: soundfile.SoundFile, kind: RecordingKind) -> None:
     """Raise EngineError for a header that no recording of a voice has."""
     low, high = RATES_HZ
     if not low <= file.samplerate <= high or file.channels > MAX_CHANNELS:
         raise EngineError(
-            f"reference: the recording has {file.channels} channels at {file.samplerate} Hz; give "
-            f"1 to {MAX_CHANNELS} at {low} to {high} Hz"
+            f"{kind.noun}: the recording has {file.channels} channels at {file.samplerate} Hz; "
+            f"give 1 to {MAX_CHANNELS} at {low} to {high} Hz"
         )
     seconds = file.frames / file.samplerate
-    if seconds > MAX_FILE_S:
-        raise EngineError(
-            f"reference: the recording lasts {seconds:.0f} s; cut it to at most {LONGEST_S:.0f} s"
-        )
+    if seconds > kind.max_file_s:
+        raise EngineError(f"{kind.noun}: the recording lasts {seconds:.0f} s; {kind.length_advice}")
 
 
 def _trim(audio: np.ndarray, hop: int) -> np.ndarray:

@@ -20,6 +20,13 @@ from voxgate.engine.config.choices import (
     Stages,
     Watermark,
 )
+from voxgate.engine.config.conversion import (
+    CONVERSION_OPTIONS,
+    ConversionConfig,
+    ConvertingConfig,
+    F0Method,
+    StagePrecision,
+)
 from voxgate.engine.config.flow import (
     OPTIONS,
     FlowConfig,
@@ -49,6 +56,7 @@ from voxgate.engine.config.option_spec import (
 from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
+    "CONVERSION_OPTIONS",
     "EPSS_STEPS",
     "INFILL_OPTIONS",
     "MAX_BATCH",
@@ -60,6 +68,9 @@ __all__ = [
     "BatchBy",
     "ChatterboxConfig",
     "Compile",
+    "ConversionConfig",
+    "ConvertingConfig",
+    "F0Method",
     "FlowConfig",
     "FlowMatchingConfig",
     "Grid",
@@ -72,6 +83,7 @@ __all__ = [
     "Quantization",
     "Runtime",
     "Solver",
+    "StagePrecision",
     "Stages",
     "Switch",
     "TokenConfig",

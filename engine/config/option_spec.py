@@ -175,6 +175,8 @@ class PipelineConfig:
     """The name of the pipeline."""
     sampled: ClassVar[bool] = False
     """Whether an option named `seed` draws what is said, and not only noise: speech then varies."""
+    converts: ClassVar[bool] = False
+    """Whether it takes a recording, the option `source`, in place of a text."""
     rules: ClassVar[tuple[Callable[[Any], None], ...]] = ()
     """Each raises EngineError for options that exclude each other, on any machine."""
 

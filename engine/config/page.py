@@ -40,17 +40,25 @@ def help_of(name: str, pipelines: Sequence[str]) -> str:
         for pipeline in pipelines
         if name in options_of(config_class(pipeline))
     }
-    spec = next(iter(specs.values()))
     owners = f"{', '.join(specs)} only: " if len(specs) < len(pipelines) else ""
-    values = "" if spec.kind is str and not spec.choices else f"{spec.allowed}; "
-    return f"{owners}{spec.help} [{values}default {_defaults(specs)}]"
+    meaning = _merged({pipeline: spec.help for pipeline, spec in specs.items()}, " | ")
+    values = _merged({pipeline: _values(spec) for pipeline, spec in specs.items()}, " | ")
+    default = _merged({pipeline: _shown(spec) for pipeline, spec in specs.items()}, ", ")
+    return f"{owners}{meaning} [{values}{'; ' if values else ''}default {default}]"
 
 
-def _defaults(specs: Mapping[str, OptionSpec]) -> str:
-    """Return the default; those of other pipelines behind it, where they differ."""
-    (_, first), *others = specs.items()
-    different = [(name, spec) for name, spec in others if spec.default != first.default]
-    return ", ".join([_shown(first), *(f"{name}: {_shown(spec)}" for name, spec in different)])
+def _merged(texts: Mapping[str, str], separator: str) -> str:
+    """Return the text of the first pipeline; others behind it, named, where they differ."""
+    pipelines: dict[str, list[str]] = {}
+    for pipeline, text in texts.items():
+        pipelines.setdefault(text, []).append(pipeline)
+    first, *others = pipelines
+    return separator.join([first, *(f"{', '.join(pipelines[each])}: {each}" for each in others)])
+
+
+def _values(spec: OptionSpec) -> str:
+    """Return the values that an option may have; empty for any text."""
+    return "" if spec.kind is str and not spec.choices else spec.allowed
 
 
 def _shown(spec: OptionSpec) -> str:

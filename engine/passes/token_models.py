@@ -13,12 +13,18 @@ from voxgate.engine.config import Compile, Quantization, TokenConfig
 from voxgate.engine.config.token import MODELS
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import Applied, precision, quantization
-from voxgate.engine.passes.support import check_compile, check_machine, check_torchao
+from voxgate.engine.passes.support import (
+    check_compile,
+    check_device,
+    check_machine,
+    check_torchao,
+)
 from voxgate.engine.tokens.t3 import T3
 
 
 def check_token_supported(config: TokenConfig) -> None:
     """Raise EngineError for a configuration that this machine does not support."""
+    check_device(config.device)
     for name in MODELS:
         try:
             check_machine(config.device, config.precision_of(name))

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -25,8 +25,9 @@ import numpy as np
 import psutil
 import torch
 
-from voxgate.engine.config import MAX_BATCH
+from voxgate.engine.config import MAX_BATCH, ConvertingConfig, FlowConfig, TokenConfig
 from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.pipeline import processors
 
 BYTES_PER_FRAME = 64 * 1024
 """
@@ -41,6 +42,7 @@ FRAMES_PER_CHARACTER = 6
 """At speed 1, generously: 200 characters took 725 frames."""
 MAX_WAITING = 64
 
+Batched = TypeVar("Batched", FlowConfig, TokenConfig)
 Options = Mapping[str, object]
 SpeakMany = Callable[[Sequence[str], Sequence[Options]], list[np.ndarray]]
 """
@@ -61,6 +63,23 @@ def batch_from_memory(free_bytes: int, chunk_characters: int, speed: float) -> i
     """
     longest = max(1, round(chunk_characters * FRAMES_PER_CHARACTER / speed))
     return min(MAX_BATCH, max(1, padded_frames(free_bytes) // longest))
+
+
+def with_own_choices(config: Batched, free_bytes: int) -> Batched:
+    """
+    Return a configuration with the engine's choices of threads and batch where they were left to
+    it; `free_bytes` is what one worker may use.
+    """
+    batch = config.batch or batch_from_memory(free_bytes, config.chunk_characters, config.speed)
+    return replace(config, threads=config.threads or processors(), batch=batch)
+
+
+def workers_of(config: FlowConfig | TokenConfig | ConvertingConfig) -> "Workers | None":
+    """Set the caller's threads; return the workers that share them, None where there is one."""
+    torch.set_num_threads(config.threads)
+    if config.workers == 1:
+        return None
+    return Workers(config.workers, config.share, config.threads)
 
 
 def in_turn(count: int, batch: int, *, first_alone: bool = False) -> list[range]:

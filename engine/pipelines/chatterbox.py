@@ -7,7 +7,7 @@ which the package always adds, is an option.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,29 @@ from voxgate.engine.config import ChatterboxConfig, ModelVariant, Quantization, 
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import Applied, precision
 from voxgate.engine.passes.support import check_machine
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
+from voxgate.engine.pipelines.pipeline import (
+    Notice,
+    NoticeKind,
+    Pipeline,
+    Watch,
+    no_watch,
+    processors,
+)
 from voxgate.engine.text.character_ids import check_text, split_text
 from voxgate.engine.tokens.sampling import Sampling
 
 CHUNK_BYTES = 300
 """Of text in one sequence: about 20 s of speech, half of the package's limit of tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SpokenPart:
+    """A part of a text: its index there, its tokens, and the configuration of its draws."""
+
+    index: int
+    text: str
+    ids: Tensor
+    config: ChatterboxConfig
 
 
 class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
@@ -100,19 +117,22 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[np.ndarray]:
         """Synthesise a text chunk by chunk: as `Pipeline.stream`."""
+        self.begin()
         config = self.for_request(options or {})
         with watch("content"):
             voice = self._voice_of(config)
         with watch("text"):
-            chunks = [self._ids(part, config) for part in split_text(check_text(text), CHUNK_BYTES)]
-        # every chunk is drawn anew, whatever the chunks before it
-        drawn = [
-            replace(config, seed=(config.seed + index) % 2**32) for index in range(len(chunks))
-        ]
-        return self.marked(
-            (self._speak(ids, voice, each, watch) for ids, each in zip(chunks, drawn, strict=True)),
-            watch,
-        )
+            chunks = [
+                # every chunk is drawn anew, whatever the chunks before it
+                _SpokenPart(
+                    index=index,
+                    text=part,
+                    ids=self._ids(part, config),
+                    config=replace(config, seed=(config.seed + index) % 2**32),
+                )
+                for index, part in enumerate(split_text(check_text(text), CHUNK_BYTES))
+            ]
+        return self.marked((self._speak(chunk, voice, watch) for chunk in chunks), watch)
 
     def _apply_passes(self) -> tuple[Applied, ...]:
         t3, config = self.checkpoint.t3, self.config
@@ -170,11 +190,10 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         return torch.tensor(ids, device=self.device)
 
     @torch.inference_mode()
-    def _speak(
-        self, ids: Tensor, voice: ChatterboxVoice, config: ChatterboxConfig, watch: Watch
-    ) -> np.ndarray:
+    def _speak(self, chunk: _SpokenPart, voice: ChatterboxVoice, watch: Watch) -> np.ndarray:
+        config = chunk.config
         with watch("tokens"):
-            codes = self._decode(ids, voice, config).to(self.device)
+            codes = self._decode(chunk, voice).to(self.device)
         generator = torch.Generator().manual_seed(config.seed)
         with watch("acoustic"):
             mel = self._mel(codes, voice, config, generator)
@@ -185,8 +204,8 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         with watch("post"):
             return np.asarray(fade_start(audio[0]).cpu().numpy())
 
-    def _decode(self, ids: Tensor, voice: ChatterboxVoice, config: ChatterboxConfig) -> Tensor:
-        t3 = self.checkpoint.t3
+    def _decode(self, chunk: _SpokenPart, voice: ChatterboxVoice) -> Tensor:
+        t3, ids, config = self.checkpoint.t3, chunk.ids, chunk.config
         said = T3Voice(speaker=voice.speaker, prompt=voice.prompt, emotion=config.exaggeration)
         conditioning = t3.condition(said)
         limit = min(config.max_tokens, t3.shape.speech_positions)
@@ -197,6 +216,16 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         decoded = decode(t3, self.tokens, conditioning, ids, cache, _decoding(config, limit))
         if not len(decoded.codes):
             raise EngineError("the model ended before it said anything; try another seed")
+        if not decoded.ended:
+            self.tell(
+                Notice(
+                    kind=NoticeKind.CUT,
+                    text=chunk.text,
+                    option="max_tokens",
+                    value=limit,
+                    chunk=chunk.index,
+                )
+            )
         return decoded.codes
 
     def _mel(

@@ -35,19 +35,18 @@ from voxgate.engine.passes import precision
 from voxgate.engine.passes.sequence import apply_passes
 from voxgate.engine.passes.support import check_supported
 from voxgate.engine.pipelines.batching import (
-    Workers,
     batch_by_length,
-    batch_from_memory,
     free_bytes,
     in_turn,
     padded_frames,
+    with_own_choices,
+    workers_of,
 )
 from voxgate.engine.pipelines.pipeline import (
     AudioSegment,
     Pipeline,
     Watch,
     no_watch,
-    processors,
     segments,
 )
 from voxgate.engine.pipelines.voice_prompt import Prompt, prompt_cache
@@ -94,15 +93,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
         check_supported(config)
         self.device = torch.device(config.device)
         free = free_bytes(self.device) // config.workers  # each has a pass in memory
-        batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
-        self.config = replace(config, threads=config.threads or processors(), batch=batch)
+        self.config = with_own_choices(config, free)
         self.padded_frames = padded_frames(free)
-        torch.set_num_threads(self.config.threads)
-        self._workers = (
-            Workers(config.workers, self.config.share, self.config.threads)
-            if config.workers > 1
-            else None
-        )
+        self._workers = workers_of(self.config)
         self.voice = voice
         self.acoustic: Callable[..., Any]
         self.vocoder: Callable[..., Any]

@@ -28,9 +28,14 @@ from voxgate.engine.audio.watermark import Mark, load_mark
 from voxgate.engine.config import PipelineConfig, Watermark, options_of, parse
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import Applied
+from voxgate.engine.python310 import StrEnum
 
 Config = TypeVar("Config", bound=PipelineConfig)
 Watch = Callable[[str], AbstractContextManager[None]]
+
+
+SHOWN_CHARACTERS = 80
+"""Of the text of a notice."""
 
 
 def processors() -> int:
@@ -41,6 +46,51 @@ def processors() -> int:
 def no_watch(stage: str) -> AbstractContextManager[None]:
     """Return a context that does nothing."""
     return nullcontext()
+
+
+class NoticeKind(StrEnum):
+    """What a listener would not expect of a synthesis."""
+
+    CUT = "cut"
+    """The audio of a chunk ends before its text: `max_tokens` were too few."""
+    UNLIKE = "unlike"
+    """The source of a conversion is unlike the training voices; `value` is its likeness."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """
+    What the caller of a synthesis should be told; none of it is an error.
+
+    text: the part of the text that it is about.
+    option: what decided it, and `value`, what that was; empty where no option did.
+    number: of the text, where several are synthesised together, from 0.
+    chunk: of that text, from 0.
+    """
+
+    kind: NoticeKind
+    text: str
+    option: str = ""
+    value: object = ""
+    number: int = 0
+    chunk: int = 0
+
+    def line(self) -> str:
+        """Return it in one line, for people."""
+        if self.kind is NoticeKind.UNLIKE:
+            return unlike_line(self.value)
+        excerpt = (
+            self.text
+            if len(self.text) <= SHOWN_CHARACTERS
+            else f"{self.text[:SHOWN_CHARACTERS]}..."
+        )
+        return f"{self.option}={self.value} ended the audio before its text: {excerpt!a}"
+
+
+def unlike_line(likeness: object) -> str:
+    """Return the line for a source of a likeness that is too small."""
+    shown = f"{likeness:.2f}" if isinstance(likeness, float) else "unknown"
+    return f"source unlike the training voices (likeness {shown}); words may be lost"
 
 
 class Pipeline(ABC, Generic[Config]):
@@ -54,10 +104,7 @@ class Pipeline(ABC, Generic[Config]):
     there is one.
     """
     converts: ClassVar[bool] = False
-    """
-    Whether it converts recordings: each request then names one by its option `source`, and its text
-    is the words that are said in it.
-    """
+    """Whether it takes a recording, the option `source`, and the text is only a label."""
     crossfade_samples: ClassVar[int] = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
     mark: Mark | None = None
@@ -71,6 +118,25 @@ class Pipeline(ABC, Generic[Config]):
     device: torch.device
     applied: tuple[Applied, ...]
     """What was applied to the models, in order."""
+    _notices: list[Notice]
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """
+        What the last synthesis has to tell, in the order of its texts and chunks; all of it when
+        its audio is complete. Of several at the same time, those that began before the last are
+        told with it, or not at all.
+        """
+        told = getattr(self, "_notices", [])
+        return tuple(sorted(told, key=lambda notice: (notice.number, notice.chunk)))
+
+    def begin(self) -> None:
+        """Forget the notices of the synthesis before: for subclasses, at the start of each."""
+        self._notices = []
+
+    def tell(self, notice: Notice) -> None:
+        """Add a notice, from any thread: for subclasses, between `begin` and the end of audio."""
+        vars(self).setdefault("_notices", []).append(notice)
 
     @classmethod
     @abstractmethod
@@ -145,10 +211,12 @@ class Pipeline(ABC, Generic[Config]):
         """
         for overrides in options:
             self.for_request(overrides)
-        return [
-            self.synthesize(text, overrides, watch)
-            for text, overrides in zip(texts, options, strict=True)
-        ]
+        audios, told = [], []
+        for number, (text, overrides) in enumerate(zip(texts, options, strict=True)):
+            audios.append(self.synthesize(text, overrides, watch))
+            told += [replace(notice, number=number) for notice in self.notices]
+        self._notices = told
+        return audios
 
     def callable_of(self, stage: str) -> Callable[..., Any]:
         """Return the callable that runs the model of a stage."""

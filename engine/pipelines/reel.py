@@ -16,10 +16,15 @@ import numpy as np
 
 from voxgate.engine.audio.captions import Caption
 from voxgate.engine.audio.postprocess import CROSSFADE
-from voxgate.engine.config.reels import PAUSE_S, SPEAKER, check_pause, check_speaks_reels
+from voxgate.engine.config.reels import (
+    PAUSE_S,
+    SPEAKER,
+    check_pause,
+    check_segments,
+    check_speaks_reels,
+)
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
-from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.text.reel_script import ReelSegment
 
 FADE_S = 0.005
@@ -61,24 +66,10 @@ def speak_reel(
     requests = [{**(options or {}), SPEAKER: segment.speaker} for segment in segments]
     try:
         audios = pipeline.synthesize_each([segment.text for segment in segments], requests, watch)
-    except EngineError as error:
-        raise EngineError(f"{_place_of_fault(pipeline, segments, requests)}{error}") from None
+    except EngineError:
+        check_segments(pipeline.config_class, segments)  # names the segment, if it is to blame
+        raise
     return join(segments, audios, pause_s, pipeline.sample_rate_hz)
-
-
-def _place_of_fault(
-    pipeline: Pipeline[Any],
-    segments: Sequence[ReelSegment],
-    requests: Sequence[Mapping[str, object]],
-) -> str:
-    """Return the first segment that cannot be spoken, for a message; empty if all can be."""
-    for number, (segment, request) in enumerate(zip(segments, requests, strict=True), start=1):
-        try:
-            pipeline.for_request(request)
-            phonemise(segment.text)
-        except EngineError:
-            return f"segment {number}: "
-    return ""
 
 
 def join(

@@ -12,7 +12,6 @@ number alone.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -31,14 +30,14 @@ from voxgate.engine.config import BatchBy, TokenConfig, parse
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.passes.token_models import apply_token_passes, check_token_supported
 from voxgate.engine.pipelines.batching import (
-    Workers,
     batch_by_length,
-    batch_from_memory,
     free_bytes,
     in_turn,
+    with_own_choices,
+    workers_of,
 )
 from voxgate.engine.pipelines.flow import initial_noise
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch, processors
+from voxgate.engine.pipelines.pipeline import Notice, NoticeKind, Pipeline, Watch, no_watch
 from voxgate.engine.pipelines.token_parts import (
     TokenPart,
     TokenPrompt,
@@ -78,14 +77,8 @@ class TokenPipeline(Pipeline[TokenConfig]):
         check_token_supported(config)
         self.device = torch.device(config.device)
         free = free_bytes(self.device) // config.workers  # each has a pass in memory
-        batch = config.batch or batch_from_memory(free, config.chunk_characters, config.speed)
-        self.config = replace(config, threads=config.threads or processors(), batch=batch)
-        torch.set_num_threads(self.config.threads)
-        self._workers = (
-            Workers(config.workers, self.config.share, self.config.threads)
-            if config.workers > 1
-            else None
-        )
+        self.config = with_own_choices(config, free)
+        self._workers = workers_of(self.config)
         self.use_watermark(config.watermark)
         self.voice = voice
         self.applied = apply_token_passes(self.models, voice.states, self.device, self.config)
@@ -118,6 +111,7 @@ class TokenPipeline(Pipeline[TokenConfig]):
         self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[np.ndarray]:
         """Synthesise a text chunk by chunk: as `Pipeline.stream`."""
+        self.begin()
         parts = self._parts(text, options or {}, watch)
         groups = (
             [parts[index] for index in group] for group in in_turn(len(parts), self.config.batch)
@@ -135,18 +129,21 @@ class TokenPipeline(Pipeline[TokenConfig]):
         Synthesise several texts: `batch` chunks share every step, grouped as `batch_by` says, and
         the groups are shared among the workers.
         """
+        self.begin()
         per_text = [
-            self._parts(text, overrides, watch)
-            for text, overrides in zip(texts, options, strict=True)
+            self._parts(text, overrides, watch, number)
+            for number, (text, overrides) in enumerate(zip(texts, options, strict=True))
         ]
         audios = self.marked(self._speak_all(list(chain.from_iterable(per_text)), watch), watch)
         return [np.concatenate(list(crossfade(islice(audios, len(parts))))) for parts in per_text]
 
-    def _parts(self, text: str, options: Mapping[str, object], watch: Watch) -> list[TokenPart]:
+    def _parts(
+        self, text: str, options: Mapping[str, object], watch: Watch, number: int = 0
+    ) -> list[TokenPart]:
         """Return the chunks of a text. Raises EngineError for one that cannot be spoken."""
         config = self.for_request(options)
         with watch("text"):
-            return token_parts(text, config, self._prompt_of(config))
+            return token_parts(text, config, self._prompt_of(config), number)
 
     def _prompt_of(self, config: TokenConfig) -> TokenPrompt | None:
         return self.prompts.get(config.reference, NO_WORDS)
@@ -181,7 +178,11 @@ class TokenPipeline(Pipeline[TokenConfig]):
     def _speak(self, parts: Sequence[TokenPart], watch: Watch) -> list[np.ndarray]:
         """Synthesise chunks in one pass through the models; float32 (T,) each."""
         with watch("tokens"):
-            codes = [spoken.codes for spoken in self.speech_tokens(parts)]
+            drawn = self.speech_tokens(parts)
+            codes = [spoken.codes for spoken in drawn]
+            for part, spoken in zip(parts, drawn, strict=True):
+                if part.is_cut(spoken):
+                    self.tell(_cut(part))
         with watch("acoustic"):
             mels = self._mels(parts, codes)
         with watch("vocoder"):
@@ -240,6 +241,17 @@ class TokenPipeline(Pipeline[TokenConfig]):
             waveform(projected[row : row + 1, :count], shape)[0].cpu().numpy()
             for row, count in enumerate(lengths)
         ]
+
+
+def _cut(part: TokenPart) -> Notice:
+    return Notice(
+        kind=NoticeKind.CUT,
+        text=part.chunk.text,
+        option="max_tokens",
+        value=part.config.max_tokens,
+        number=part.number,
+        chunk=part.index,
+    )
 
 
 def _finished(audio: np.ndarray, config: TokenConfig) -> np.ndarray:

@@ -19,7 +19,7 @@ from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.mel import log_mel, mel_filterbank
 from voxgate.engine.pipelines.voice_prompt import TRAINED_RMS
 from voxgate.engine.text.frontend import Chunk, phonemise
-from voxgate.engine.tokens.generate import SpeechText
+from voxgate.engine.tokens.generate import SpeechText, SpeechTokens
 from voxgate.engine.tokens.speech_tokenizer import TOKEN_SAMPLES
 from voxgate.engine.tokens.t3 import MAX_PHONES, USUAL_STRETCH
 from voxgate.engine.weights.token_voice import TokenVoice
@@ -41,13 +41,15 @@ class TokenPrompt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPart:
     """
-    One chunk of a text, its number there, the configuration of its request, and its recording.
+    One chunk of a text, its index there, the configuration of its request, and its recording.
+    `number` is that of the text, where several are synthesised together.
     """
 
     chunk: Chunk
     index: int
     config: TokenConfig
     prompt: TokenPrompt | None = None
+    number: int = 0
 
     @property
     def speaker(self) -> int:
@@ -64,6 +66,14 @@ class TokenPart:
         """Codes of the recording, (N,); none without one."""
         return torch.zeros(0, dtype=torch.long) if self.prompt is None else self.prompt.codes
 
+    def is_cut(self, spoken: SpeechTokens) -> bool:
+        """Return whether its tokens end before its text does."""
+        if spoken.ended:
+            return False
+        # without an early stop none ends by itself, and the pointer alone tells where it stands
+        at_end = bool(spoken.pointer) and spoken.pointer[-1] == len(self.chunk.phones) - 1
+        return self.config.early_stop or (bool(spoken.pointer) and not at_end)
+
     def speech_text(self) -> SpeechText:
         """Return the chunk for T3; its seed is that of the request and the chunk's number alone."""
         return SpeechText(
@@ -76,7 +86,9 @@ class TokenPart:
         )
 
 
-def token_parts(text: str, config: TokenConfig, prompt: TokenPrompt | None) -> list[TokenPart]:
+def token_parts(
+    text: str, config: TokenConfig, prompt: TokenPrompt | None, number: int = 0
+) -> list[TokenPart]:
     """Return the chunks of a text. Raises EngineError for one that cannot be spoken."""
     chunks = phonemise(text, max_characters=config.chunk_characters)
     for chunk in chunks:
@@ -86,7 +98,7 @@ def token_parts(text: str, config: TokenConfig, prompt: TokenPrompt | None) -> l
                 f"of speech tokens takes {MAX_PHONES}; use a smaller chunk_characters"
             )
     return [
-        TokenPart(chunk=chunk, index=index, config=config, prompt=prompt)
+        TokenPart(chunk=chunk, index=index, config=config, prompt=prompt, number=number)
         for index, chunk in enumerate(chunks)
     ]
 

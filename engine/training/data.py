@@ -80,7 +80,8 @@ def _read_shard(path: Path, filterbank: Tensor) -> dict[str, list[Tensor]]:
     return out
 
 
-def _bounds(parts: list[Tensor]) -> Tensor:
+def bounds_of(parts: list[Tensor]) -> Tensor:
+    """Return first and last + 1 of each part when all are concatenated, int64 (N, 2)."""
     lengths = torch.tensor([part.shape[0] for part in parts])
     ends = torch.cumsum(lengths, 0)
     return torch.stack((ends - lengths, ends), dim=1)
@@ -95,7 +96,8 @@ def build(shards: list[Path], out: Path) -> None:
             parts.setdefault(name, []).extend(values)
     labels = torch.stack(parts.pop("labels"))
     rows = torch.cat(
-        (_bounds(parts["audio"]), _bounds(parts["mel"]), _bounds(parts["phones"]), labels), dim=1
+        (bounds_of(parts["audio"]), bounds_of(parts["mel"]), bounds_of(parts["phones"]), labels),
+        dim=1,
     )
     tensors = {name: torch.cat(values) for name, values in parts.items()} | {"rows": rows}
     sample = tensors["mel"][::7].float()

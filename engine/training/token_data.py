@@ -19,7 +19,7 @@ from voxgate.engine.tokens.speech_tokenizer import (
     token_filterbank,
     token_mel,
 )
-from voxgate.engine.training.data import frame_ends
+from voxgate.engine.training.data import bounds_of, frame_ends
 
 VALIDATION = 100
 """The last utterances, never trained on."""
@@ -100,16 +100,10 @@ def build(shards: list[Path], out: Path) -> None:
             labels.append([speaker + 1, question + 1])
             stretches.append(stretch / 1000.0)
             audio_from, phones_from = audio_to, phones_to
-    bounds = [_bounds(columns[name]) for name in ("mel", "mel_phone", "phones")]
+    bounds = [bounds_of(columns[name]) for name in ("mel", "mel_phone", "phones")]
     tensors = {name: torch.cat(parts) for name, parts in columns.items()}
     tensors["rows"] = torch.cat((*bounds, torch.tensor(labels)), dim=1)
     save_file(tensors | {"stretch": torch.tensor(stretches)}, out)
-
-
-def _bounds(parts: list[Tensor]) -> Tensor:
-    lengths = torch.tensor([part.shape[0] for part in parts])
-    ends = torch.cumsum(lengths, 0)
-    return torch.stack((ends - lengths, ends), dim=1)
 
 
 def load(path: Path, codes: Path | None = None) -> TokenCorpus:

@@ -19,13 +19,21 @@ from voxgate.harness.records.verdict import Remark, RemarkKind
 
 TWICE = 2.0
 """Times the audio, from which a text counts as longer."""
+KINDS_OF_NOTICES = {"cut": "the engine's limit of tokens cut short"}
+SHOWN = 60
+"""Characters of a text."""
 SLOWER = 1.2
 """Times the time, from which the shorter one counts as slower."""
 
 
 def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:
     """Return the notices of one cell."""
-    return (*_unobserved(run, cell), *_short_and_slow(run, cell), *_takes(run, cell))
+    return (
+        *_unobserved(run, cell),
+        *_short_and_slow(run, cell),
+        *_takes(run, cell),
+        *_told_by_the_engine(run, cell),
+    )
 
 
 def takes_differ(run: Run, slug: str) -> bool:
@@ -182,6 +190,24 @@ def _short_and_slow(run: Run, cell: Cell) -> list[Remark]:
                 )
                 return [Remark(kind=RemarkKind.SHORTER_IS_SLOWER, facts=(text,))]
     return []
+
+
+def _told_by_the_engine(run: Run, cell: Cell) -> list[Remark]:
+    """Return a notice for each kind of what the engine tells of its syntheses."""
+    spoken: set[str] = set()
+    told: dict[str, dict[str, str]] = {}
+    for process in run.processes:
+        for iteration in process.iterations if process.cell == cell.slug else ():
+            spoken.add(iteration.request)
+            for notice in iteration.notices:
+                told.setdefault(notice.kind, {}).setdefault(iteration.request, notice.text)
+    remarks = []
+    for kind, texts in told.items():
+        request, text = next(iter(texts.items()))
+        what = KINDS_OF_NOTICES.get(kind, f"the engine tells {kind} of")
+        fact = f"{what} {len(texts)} of {len(spoken)} requests, {request} at {text[:SHOWN]!a}"
+        remarks.append(Remark(kind=RemarkKind.SYNTHESIS_NOTICE, facts=(fact,)))
+    return remarks
 
 
 def _takes(run: Run, cell: Cell) -> list[Remark]:

@@ -242,10 +242,10 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def audio_files(run: Run) -> dict[tuple[str, str], Path]:
+def audio_files(run: Run, *, marked: bool = False) -> dict[tuple[str, str], Path]:
     """
     Return the audio files of a run, (slug, request id) -> path, of the first process that kept
-    any.
+    any: the audio that is judged, or that with its watermark where both exist.
 
     They may have been deleted. Raises HarnessError for one that does not lie in the run's
     folder.
@@ -253,9 +253,8 @@ def audio_files(run: Run) -> dict[tuple[str, str], Path]:
     files: dict[tuple[str, str], Path] = {}
     for process in run.processes:
         for iteration in process.iterations:
-            if iteration.audio_file is not None:
-                files.setdefault(
-                    (iteration.cell, iteration.request),
-                    inside(Path(run.folder), iteration.audio_file),
-                )
+            name = iteration.marked_file if marked else iteration.audio_file
+            if name is not None:
+                place = (iteration.cell, iteration.request)
+                files.setdefault(place, inside(Path(run.folder), name))
     return files

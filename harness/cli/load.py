@@ -241,7 +241,13 @@ def end(ending: Ending) -> int:
         document |= {"judgement": judgement_to_dict(verdict)}
         code, line = code or verdict.exit_code, line if code else verdict.line
     if ending.why is not None:
-        changes = accept_run(ending.folder, ending.why, ending.baselines, loaded=ending.loaded)
+        changes = accept_run(
+            ending.folder,
+            ending.why,
+            ending.baselines,
+            loaded=ending.loaded,
+            policy=ending.policy,
+        )
         document |= {"accepted": len(changes)}
         code = 1 if report.troubles else 0
         line = (

@@ -181,6 +181,7 @@ def check(
 @click.option("--loaded", is_flag=True, help="Accept speeds even though the machine was busy.")
 @as_json
 @baselines
+@policy
 def accept(
     run: Path,
     why: str,
@@ -189,6 +190,7 @@ def accept(
     loaded: bool,
     as_json: bool,
     baselines: Path,
+    policy: Path | None,
 ) -> int:
     """
     Make RUN, a run folder, the baseline of its suite, and print the old and the new values.
@@ -205,6 +207,7 @@ def accept(
         only=only,
         partial=partial,
         loaded=loaded,
+        policy=policy,
         progress=score_progress(),
     )
     if not as_json:

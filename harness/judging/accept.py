@@ -8,6 +8,7 @@ nothing.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_helper
@@ -25,12 +26,16 @@ from voxgate.harness.judging.baseline import (
 )
 from voxgate.harness.judging.baseline_check import fault_of_kind
 from voxgate.harness.judging.baseline_file import BaselineFile, Kind, parse, render
+from voxgate.harness.judging.decide import inexcusable
+from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.replace_folder import replacement
 from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.files import reason, write_atomic
 from voxgate.harness.records.measurement import Measurement, Missing, Value
 from voxgate.harness.records.run import Run, failure_of
+
+NO_LIMITS: Policy = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ def accept(
     only: str | None = None,
     partial: bool = False,
     loaded: bool = False,
+    policy: Policy = NO_LIMITS,
 ) -> tuple[BaselineChange, ...]:
     """
     Make a run the baseline of its suite: quality, this machine's speed, and the reference cell's
@@ -60,12 +66,13 @@ def accept(
 
     `only` is one of KINDS and leaves the other kind as it is; the golden audio belongs to quality.
     `partial` accepts an incomplete run or one with failed cells, without those cells. `loaded`
-    accepts speeds of a machine that was not quiet. Accepts whole suites only. Returns the changes.
+    accepts speeds of a machine that was not quiet. A cell with a value that `policy` calls FAILED
+    whatever the baseline is has failed. Accepts whole suites only. Returns the changes.
 
     Raises HarnessError for an empty reason, for such runs without the option, and for files that
     cannot be read or written.
     """
-    cells = _acceptable(run, why, partial)
+    cells = _acceptable(run, why, partial, _failures(run, measurements, policy))
     trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
     machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
     before = load_baseline(baselines_dir, run.suite, machine)
@@ -126,7 +133,18 @@ def change_line(change: BaselineChange) -> str:
     return f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)}{unit}"
 
 
-def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
+def _failures(run: Run, measurements: Measurements, policy: Policy) -> dict[str, str]:
+    """Return why cells failed, by slug: a process did, or a value that no baseline excuses."""
+    causes = {cell.slug: failure_of(cell.slug, run) for cell in run.cells}
+    for slug, measured in measurements.items():
+        for each in measured:
+            limit = policy.get(each.metric)
+            cause = "" if limit is None else inexcusable(each.summary, each.better, limit)
+            causes[slug] = causes.get(slug) or (f"{each.metric}: {cause}" if cause else None)
+    return {slug: cause for slug, cause in causes.items() if cause is not None}
+
+
+def _acceptable(run: Run, why: str, partial: bool, failed: Mapping[str, str]) -> list[Cell]:
     """Return the cells that may be accepted. Raises HarnessError if the run may not."""
     if not why.strip():
         raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
@@ -135,11 +153,6 @@ def _acceptable(run: Run, why: str, partial: bool) -> list[Cell]:
             f"{run.folder} is not complete, so it cannot become the baseline; finish it with "
             "--resume"
         )
-    failed = {
-        cell.slug: reason
-        for cell in run.cells
-        if (reason := failure_of(cell.slug, run)) is not None
-    }
     if failed and not partial:
         slug, reason = next(iter(failed.items()))
         raise HarnessError(

@@ -13,7 +13,13 @@ from dataclasses import replace
 from voxgate.harness.analysis.metric_rules import PERCENTILES
 from voxgate.harness.judging import explain
 from voxgate.harness.metrics.registry import needs_asr
-from voxgate.harness.records.measurement import Missing, MissingKind, lacks_package
+from voxgate.harness.records.measurement import (
+    Better,
+    Missing,
+    MissingKind,
+    Value,
+    lacks_package,
+)
 from voxgate.harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
 from voxgate.harness.statistics import samples_needed
 
@@ -46,33 +52,41 @@ def decide(comparison: Comparison, limit: Limit, listener: str | None = None) ->
     A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the
     gap.
     """
+    now, better = comparison.current, comparison.better
     decided = replace(
-        _decide(comparison, limit, listener), good_enough=_good_enough(comparison, limit)
+        _decide(comparison, limit, listener), good_enough=_good_enough(now, better, limit)
     )
-    if decided.good_enough or not limit.floor_fails or isinstance(comparison.current, Missing):
+    cause = inexcusable(now, better, limit)
+    if not cause:
         return decided
-    cause = (
-        f"{comparison.current:.3g} is beyond {limit.min_acceptable:g}, which the policy demands "
-        "(floor_fails)"
-    )
     reason = f"{comparison.metric}: {cause}"
     return replace(decided, verdict=Verdict.FAILED, reason=reason, cause=cause, blocking=True)
 
 
-def _good_enough(comparison: Comparison, limit: Limit) -> bool:
-    now = comparison.current
+def inexcusable(value: Value, better: Better, limit: Limit) -> str:
+    """Return why a value is FAILED whatever the baseline is; empty for any other."""
+    if isinstance(value, Missing):
+        return ""
+    most = limit.reject
+    if most is not None and (value < most if better == "higher" else value > most):
+        return f"{value:.3g} lies beyond {most:g}, which no baseline excuses"
+    if limit.floor_fails and not _good_enough(value, better, limit):
+        floor = limit.min_acceptable
+        return f"{value:.3g} is beyond {floor:g}, which the policy demands (floor_fails)"
+    return ""
+
+
+def _good_enough(value: Value, better: Better, limit: Limit) -> bool:
     if limit.min_acceptable is None:
         return True
-    return isinstance(now, float) and (
-        now <= limit.min_acceptable if comparison.better == "lower" else now >= limit.min_acceptable
+    return isinstance(value, float) and (
+        value <= limit.min_acceptable if better == "lower" else value >= limit.min_acceptable
     )
 
 
 def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> MetricVerdict:
     before, now = comparison.baseline, comparison.current
     blocking = limit.blocking
-    if (rejected := _rejected(comparison, limit)) is not None:
-        return rejected
     if limit.against == LIMIT:
         return _decide_alone(comparison, limit)
     if comparison.incomparable:
@@ -93,18 +107,6 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
         return _decide_size(comparison, limit)
     named = f"{comparison.metric}: {reason}"
     return replace(_verdict(comparison, verdict, named, blocking), cause=reason)
-
-
-def _rejected(comparison: Comparison, limit: Limit) -> MetricVerdict | None:
-    """Return FAILED for a value that no baseline excuses; None for any other."""
-    now, most = comparison.current, limit.reject
-    if most is None or not isinstance(now, float):
-        return None
-    if not (now < most if comparison.better == "higher" else now > most):
-        return None
-    cause = f"{now:.3g} lies beyond {most:g}, which no baseline excuses"
-    verdict = _verdict(comparison, Verdict.FAILED, f"{comparison.metric}: {cause}", True)
-    return replace(verdict, cause=cause)
 
 
 def _decide_alone(comparison: Comparison, limit: Limit) -> MetricVerdict:

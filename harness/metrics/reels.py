@@ -10,7 +10,7 @@ same speaker. Clicks at the joins are `join_clicks`.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -340,38 +340,23 @@ def _cuts(recording: Recording) -> dict[tuple[int, ...], Recording]:
     return {}
 
 
-def _metric(name: str, unit: str) -> Metric:
-    return Metric(name=name, unit=unit, better="lower", version="1")
+def _metric(
+    name: str, unit: str, score: Callable[[MetricInput], Value], package: str = ""
+) -> AudioMetric:
+    """Return a metric of reels; one with a package runs a network."""
+    return AudioMetric(
+        metric=Metric(name=name, unit=unit, better="lower", version="1"),
+        score=score,
+        need=Need.SEGMENTS,
+        package=package,
+        heavy=bool(package),
+    )
 
 
 METRICS: tuple[AudioMetric, ...] = (
-    AudioMetric(
-        metric=_metric("caption_drift", "s"),
-        score=caption_drift,
-        need=Need.SEGMENTS,
-        package=OPENAI,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("caption_drift_worst", "s"),
-        score=caption_drift_worst,
-        need=Need.SEGMENTS,
-        package=OPENAI,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("speaker_confusion", "1"),
-        score=speaker_confusion,
-        need=Need.SEGMENTS,
-        package=PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("speaker_drift", "1"),
-        score=speaker_drift,
-        need=Need.SEGMENTS,
-        package=PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(metric=_metric("join_level_jump", "dB"), score=join_level_jump, need=Need.SEGMENTS),
+    _metric("caption_drift", "s", caption_drift, OPENAI),
+    _metric("caption_drift_worst", "s", caption_drift_worst, OPENAI),
+    _metric("speaker_confusion", "1", speaker_confusion, PACKAGE),
+    _metric("speaker_drift", "1", speaker_drift, PACKAGE),
+    _metric("join_level_jump", "dB", join_level_jump),
 )

@@ -8,6 +8,7 @@ is Perth's (`models/perth.py`), loaded by the harness, so an engine is not asked
 """
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 
@@ -92,40 +93,30 @@ def _marked(inputs: MetricInput) -> Recording:
     return inputs.marked
 
 
-def _metric(name: str, unit: str = "1", better: Better = "higher") -> Metric:
-    return Metric(name=name, unit=unit, better=better, version="1")
+def _detection(
+    name: str,
+    score: Callable[[MetricInput], Value],
+    need: Need = Need.MARKED,
+    better: Better = "higher",
+) -> AudioMetric:
+    """Return a metric of what the detector finds."""
+    return AudioMetric(
+        metric=Metric(name=name, unit="1", better=better, version="1"),
+        score=score,
+        need=need,
+        package=perth.PACKAGE,
+        heavy=True,
+    )
 
 
 METRICS: tuple[AudioMetric, ...] = (
+    _detection("watermark_detected", watermark_detected),
+    _detection("watermark_resampled", watermark_resampled),
+    _detection("watermark_compressed", watermark_compressed),
+    _detection("watermark_false", watermark_false, Need.UNMARKED, "lower"),
     AudioMetric(
-        metric=_metric("watermark_detected"),
-        score=watermark_detected,
-        need=Need.MARKED,
-        package=perth.PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("watermark_resampled"),
-        score=watermark_resampled,
-        need=Need.MARKED,
-        package=perth.PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("watermark_compressed"),
-        score=watermark_compressed,
-        need=Need.MARKED,
-        package=perth.PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("watermark_false", better="lower"),
-        score=watermark_false,
+        metric=Metric(name="watermark_snr", unit="dB", better="higher", version="1"),
+        score=watermark_snr,
         need=Need.UNMARKED,
-        package=perth.PACKAGE,
-        heavy=True,
-    ),
-    AudioMetric(
-        metric=_metric("watermark_snr", unit="dB"), score=watermark_snr, need=Need.UNMARKED
     ),
 )

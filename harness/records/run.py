@@ -7,9 +7,9 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 `joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
-2026-11, samples may carry `marked_file`, `marked_sha256` and `captions`, requests `segments`, the
-run `budget_s`. 9, 2026-11, requests may carry `source`. Older folders are read as ones that do not
-tell.
+2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
+`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`. Older folders are read as
+ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -79,6 +79,22 @@ class CaptionTimes(Row):
     end_s: Length
 
 
+KIND_OF_NOTICE = r"[a-z][a-z_]{0,39}"
+MOST_NOTICES, MOST_CHARACTERS = 100, 500
+"""Kept of one synthesis, and of the text of a notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisNotice:
+    """
+    What an engine tells of a synthesis that did not fail: its kind (`cut` is a text that was not
+    said to its end), and the part of the text that it is about.
+    """
+
+    kind: Annotated[str, TextPattern(KIND_OF_NOTICE, "a word")]
+    text: Annotated[str, TextPattern(rf"(?s).{{0,{MOST_CHARACTERS}}}", "short")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """
@@ -120,6 +136,8 @@ class Iteration:
     """Of the samples in `marked_file`."""
     captions: Annotated[tuple[CaptionTimes, ...] | None, OmitDefault()] = None
     """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
+    notices: Annotated[tuple[SynthesisNotice, ...], OmitDefault()] = ()
+    """What the engine tells of this synthesis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

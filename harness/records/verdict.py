@@ -171,6 +171,8 @@ class RemarkKind(StrEnum):
     """A short text takes longer than a long one."""
     IN_PROCESS_DRIFT = "in_process_drift"
     """Later calls of a process are slower than earlier ones."""
+    SYNTHESIS_NOTICE = "synthesis_notice"
+    """What the engine tells of its syntheses, such as a text that was cut short."""
     UNRECORDED_LIMIT = "unrecorded_limit"
     """Machine limits that only one of run and baseline records."""
     OTHER = "other"

@@ -303,7 +303,7 @@ class EngineThere:
         answer, content = self._process.ask("speak", request=_plain(request), slow=slow)
         spoken = self._process.checked(Spoken, answer)
         try:
-            chunks = audio_chunks(spoken, content)
+            chunks, unmarked = audio_chunks(spoken, content)
         except ValueError as error:
             raise self._process.nonsense(str(error)) from error
         self._settled = spoken.settled
@@ -315,7 +315,10 @@ class EngineThere:
             spoken.arrived_s,
             wall_s=spoken.wall_s,
             stages_s=spoken.stages_s,
+            claimed_s=spoken.claimed_stages_s,
             rate_hz=spoken.sample_rate_hz,
+            unmarked=unmarked,
+            notices=spoken.notices,
         )
 
     def settled(self) -> bool:

@@ -21,7 +21,9 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Run, failure_of
 from voxgate.harness.runner import run_folder
 
-When = Literal["golden", "previous", "current", "source"]
+When = Literal["golden", "previous", "current", "marked", "source"]
+"""`marked` is current with its watermark, the audio that a user hears."""
+NOT_KEPT = "no audio of this utterance was kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +53,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A run, and where its audio lies: (slug, request id) -> path."""
+    """
+    A run, and where its audio lies: (slug, request id) -> path. `marked` has that with a watermark,
+    where `files` has the same audio without.
+    """
 
     run: Run
     files: Mapping[tuple[str, str], Path]
+    marked: Mapping[tuple[str, str], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +100,7 @@ def recordings_of(run: Run, golden: Path) -> Recordings:
     """
     Return the recordings of a run alone. Raises HarnessError for audio outside the run's folder.
     """
-    current = Kept(run=run, files=audio_files(run))
-    return Recordings(current=current, previous=None, golden=golden)
+    return Recordings(current=_kept(run), previous=None, golden=golden)
 
 
 def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Recordings:
@@ -106,8 +111,9 @@ def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Record
 
 def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
     """
-    Return the recordings of an utterance: the golden one, then previous and current of every cell,
-    the reference cell first; at the end, so that it sets no level, the source of a conversion.
+    Return the recordings of an utterance: the golden one, then previous, current and, where there
+    is one, marked of every cell, the reference cell first; at the end, so that it sets no level,
+    the source of a conversion.
     """
     recordings_ = [_golden(recordings, request)]
     for cell in recordings.cells:
@@ -124,6 +130,10 @@ def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
                 when="current", cell=cell.slug, sound=_sound(recordings.current, cell.slug, request)
             )
         )
+        product = recordings.current.marked.get((cell.slug, request))
+        if product is not None:
+            sound = _read(product) if product.is_file() else Missing(NOT_KEPT)
+            recordings_.append(Take(when="marked", cell=cell.slug, sound=sound))
     return (*recordings_, *_source(recordings.current.run, request))
 
 
@@ -142,8 +152,11 @@ def _source(run: Run, name: str) -> tuple[Take, ...]:
 
 
 def _open(folder: Path) -> Kept:
-    run = run_folder.load_run(folder)
-    return Kept(run=run, files=audio_files(run))
+    return _kept(run_folder.load_run(folder))
+
+
+def _kept(run: Run) -> Kept:
+    return Kept(run=run, files=audio_files(run), marked=audio_files(run, marked=True))
 
 
 def _golden(recordings: Recordings, request: str) -> Take:
@@ -172,7 +185,7 @@ def _sound(run_audio: Kept, slug: str, request: str) -> KeptAudio | Missing:
     if path is not None and path.is_file():
         return _read(path)
     failure = failure_of(slug, run_audio.run)
-    return Missing(f"FAILED {failure}" if failure else "no audio of this utterance was kept")
+    return Missing(f"FAILED {failure}" if failure else NOT_KEPT)
 
 
 def _read(path: Path) -> KeptAudio | Missing:

@@ -3,17 +3,23 @@ Time one synthesis, with the garbage collector out of the way.
 """
 
 import gc
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.run import (
+    KIND_OF_NOTICE,
+    MOST_CHARACTERS,
+    MOST_NOTICES,
     AudioChunk,
     CaptionTimes,
+    SynthesisNotice,
 )
 from voxgate.harness.targets.protocol import Target
 
@@ -34,6 +40,7 @@ class Timing:
     chunks: tuple[AudioChunk, ...]
     unmarked: np.ndarray | None = None
     """The audio before its watermark, as long as `audio`."""
+    notices: tuple[SynthesisNotice, ...] = ()
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -56,9 +63,11 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         chunks,
         arrived_s,
         wall_s=wall_s,
-        stages_s={**watch.stages_s, **_claimed(target, request, wall_s)},
+        stages_s=watch.stages_s,
+        claimed_s=target.claimed_stages_s,
         rate_hz=target.sample_rate_hz,
         unmarked=target.unmarked,
+        notices=notices_of(target),
     )
 
 
@@ -70,11 +79,14 @@ def timing_of(
     wall_s: float,
     stages_s: Mapping[str, float],
     rate_hz: int,
+    claimed_s: Mapping[str, float] = MappingProxyType({}),
     unmarked: np.ndarray | None = None,
+    notices: tuple[SynthesisNotice, ...] = (),
 ) -> Timing:
     """
-    Return one synthesis of its chunks and their times. Raises ValueError if it returns no audio,
-    several channels or NaN.
+    Return one synthesis of its chunks and their times; `claimed_s` are those of stages that the
+    engine claims. Raises ValueError if it returns no audio, several channels or NaN, and for claims
+    of more than passed.
     """
     if shape := next((chunk.shape for chunk in chunks if np.ndim(chunk) != 1), None):
         raise ValueError(
@@ -85,10 +97,11 @@ def timing_of(
         raise ValueError(f"request {request.id} gave no audio")
     if not np.isfinite(audio).all():
         raise ValueError(f"request {request.id} gave audio with NaN or infinite frames")
-    if unmarked is not None and unmarked.shape != audio.shape:
+    before = None if unmarked is None else np.asarray(unmarked, dtype=np.float32)
+    if before is not None and before.shape != audio.shape:
         raise ValueError(
             f"request {request.id} gave audio of shape {audio.shape} with its watermark and "
-            f"{unmarked.shape} without; give both of the same length"
+            f"{before.shape} without; give both of the same length"
         )
     lengths_s = (len(chunk) / rate_hz for chunk in chunks)
     pieces = tuple(
@@ -99,18 +112,17 @@ def timing_of(
         audio=audio,
         wall_s=wall_s,
         first_audio_s=arrived_s[0],
-        stages_s=stages_s,
+        stages_s={**stages_s, **_checked(request, claimed_s, wall_s)},
         chunks=pieces,
-        unmarked=unmarked,
+        unmarked=before,
+        notices=notices,
     )
 
 
-def _claimed(target: Target, request: Request, wall_s: float) -> Mapping[str, float]:
-    """
-    Return the times of stages that an engine elsewhere claims. Raises ValueError for more than
-    passed.
-    """
-    claimed_s = target.claimed_stages_s
+def _checked(
+    request: Request, claimed_s: Mapping[str, float], wall_s: float
+) -> Mapping[str, float]:
+    """Return what an engine claims of its stages. Raises ValueError for more than passed."""
     sum_s = sum(claimed_s.values())
     if sum_s > wall_s:
         raise ValueError(
@@ -118,6 +130,20 @@ def _claimed(target: Target, request: Request, wall_s: float) -> Mapping[str, fl
             f"took {wall_s:.4g} s"
         )
     return claimed_s
+
+
+def notices_of(target: Target) -> tuple[SynthesisNotice, ...]:
+    """
+    Return what the target tells of its last synthesis. Raises ValueError for what is no pair of
+    texts.
+    """
+    found = []
+    for notice in list(target.notices)[:MOST_NOTICES]:
+        kind, text = notice
+        if not re.fullmatch(KIND_OF_NOTICE, str(kind)):
+            raise ValueError(f"notice {kind!a} is no kind; a kind is one word, such as cut")
+        found.append(SynthesisNotice(kind=str(kind), text=str(text)[:MOST_CHARACTERS]))
+    return tuple(found)
 
 
 def joins_of(target: Target) -> tuple[float, ...] | None:

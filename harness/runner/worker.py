@@ -203,6 +203,7 @@ class Worker:
             marked_file=marked_file,
             marked_sha256=None if marked_file is None else _digest(timing.audio),
             captions=check_captions(request, self._engine.captions, audio_s),
+            notices=timing.notices,
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1

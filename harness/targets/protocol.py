@@ -87,6 +87,11 @@ class Target(ABC):
         """
         return False
 
+    notices: Sequence[tuple[str, str]] = ()
+    """
+    What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
+    text that was not said to its end. Default: nothing is known.
+    """
     unmarked: np.ndarray | None = None
     """
     The last synthesis before its watermark, float32 (T,), as long as the audio that was yielded;
@@ -190,6 +195,11 @@ class ForwardingTarget(Target):
     def claimed_stages_s(self) -> Mapping[str, float]:  # type: ignore[override]
         """Of the other target."""
         return self._inner.claimed_stages_s
+
+    @property
+    def notices(self) -> Sequence[tuple[str, str]]:  # type: ignore[override]
+        """Of the other target."""
+        return self._inner.notices
 
     @property
     def unmarked(self) -> np.ndarray | None:  # type: ignore[override]

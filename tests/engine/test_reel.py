@@ -1,6 +1,8 @@
 """Reels: scripts, captions, joins, and `python -m voxgate.engine reel`. A tiny voice."""
 
+import html
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +94,7 @@ def test_a_script_that_cannot_be_read_is_refused(tmp_path):
             load_script(tmp_path / name)
 
 
+FORMATS = ("srt", "vtt", "json")
 CAPTIONS = (
     Caption(start_s=0.0, end_s=1.2345, speaker="slt", text="Tom & <Jerry>\n\nmeet -->"),
     Caption(start_s=3661.0, end_s=3662.9996, speaker="rms", text="Yes."),
@@ -100,7 +103,7 @@ CAPTIONS = (
 
 def test_captions_are_written_by_their_suffix(tmp_path):
     assert captions_text(tmp_path / "a.srt", CAPTIONS) == (
-        "1\n00:00:00,000 --> 00:00:01,234\nslt: Tom & <Jerry> meet -->\n\n"
+        "1\n00:00:00,000 --> 00:00:01,234\nslt: Tom & <\u2060Jerry> meet -\u2060->\n\n"
         "2\n01:01:01,000 --> 01:01:03,000\nrms: Yes.\n"
     )
     assert captions_text(tmp_path / "a.VTT", CAPTIONS) == (
@@ -112,6 +115,58 @@ def test_captions_are_written_by_their_suffix(tmp_path):
     assert rows[1] == {"start_s": 3661.0, "end_s": 3662.9996, "speaker": "rms", "text": "Yes."}
     with pytest.raises(EngineError, match=r"must end in \.srt or \.vtt or \.json"):
         captions_text(tmp_path / "a.txt", CAPTIONS)
+
+
+HOSTILE = (
+    "<b>bold</b> and {\\an8}up --> down",
+    'the <font color="red">red</font> & the &lt; sign, 3 < 4 {y:i}',
+    "<v bob>Not me.</v> <c.loud>STYLE</c> NOTE",
+    "1\n00:00:09,000 --> 00:00:10,000\r\n\r\n2\u2028NOTE ---> <!-- x --> <00:00:01.000>",
+    "{a} <",
+)
+TIME = r"\d\d:[0-5]\d:[0-5]\d{}\d{{3}}"
+
+
+def _srt_shown(text):
+    """Parse SubRip strictly; return what a player that knows tags shows of each caption."""
+    shown = []
+    for number, block in enumerate(text.removesuffix("\n").split("\n\n"), start=1):
+        head, times, line = block.split("\n")
+        stamp = TIME.format(",")
+        assert head == str(number) and re.fullmatch(rf"{stamp} --> {stamp}", times)
+        assert "-->" not in line
+        line = re.sub(r"</?[A-Za-z!0-9][^>]*>|\{\\[^}]*\}|\{[A-Za-z]:[^}]*\}", "", line)
+        shown.append(line.replace("\u2060", ""))
+    return shown
+
+
+def _vtt_shown(text):
+    """Parse WebVTT strictly; return (voice, text) of each caption."""
+    head, *blocks = text.removesuffix("\n").split("\n\n")
+    assert head == "WEBVTT"
+    shown = []
+    for block in blocks:
+        times, line = block.split("\n")
+        stamp = TIME.format(r"\.")
+        assert re.fullmatch(rf"{stamp} --> {stamp}", times) and "-->" not in line
+        voice, words = re.fullmatch(r"<v ([^<>&]+)>([^<>]*)</v>", line).groups()
+        assert not re.sub(r"&(amp|lt|gt);", "", words).count("&")
+        shown.append((voice, html.unescape(words)))
+    return shown
+
+
+def test_no_text_is_markup_of_captions(tmp_path):
+    captions = [
+        Caption(start_s=at_s, end_s=at_s + 1.0, speaker="slt", text=text)
+        for at_s, text in enumerate(HOSTILE)
+    ]
+    lines = [" ".join(text.split()) for text in HOSTILE]
+
+    srt, vtt, rows = (captions_text(tmp_path / f"a.{kind}", captions) for kind in FORMATS)
+
+    assert _srt_shown(srt) == [f"slt: {line}" for line in lines]
+    assert _vtt_shown(vtt) == [("slt", line) for line in lines]
+    assert [row["text"] for row in json.loads(rows)["captions"]] == list(HOSTILE)
 
 
 def _loud(length):
@@ -252,6 +307,7 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
     script = tmp_path / "reel.txt"
     script.write_text(SCRIPT)
     (tmp_path / "bob.txt").write_text("bob: Hello.")
+    (tmp_path / "dots.txt").write_text("slt: Hello.\nslt: ...")
     twin, srt = tmp_path / "twin.json", tmp_path / "a.srt"
     twin.write_text(_as_json(SEGMENTS))
     good = ["-o", tmp_path / "x.wav", "--voice", voice_folder]
@@ -262,9 +318,20 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
         ([script, *good, "--pause", "-1"], "pause must be"),
         ([script, *good, "--batch", "-1"], "batch must be"),
         ([tmp_path / "bob.txt", *good], "segment 1: option speaker cannot be 'bob'"),
+        ([tmp_path / "dots.txt", *good], "dots.txt, segment 2: nothing in '...' can be spoken"),
         ([twin, *good, "--captions", tmp_path / "." / "twin.json"], "twin.json is named twice"),
         ([script, *good, "--captions", srt, "--captions", srt], "a.srt is named twice"),
     ):
         done = _reel(*args)
         assert done.exit_code == 2, (args, done.output)
         assert words in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_script_is_checked_before_a_voice_is_loaded(tmp_path):
+    empty = ["-o", tmp_path / "x.wav", "--voice", tmp_path]  # no voice: loading would fail
+    for pipeline in reel_pipelines():
+        for line, words in (("bob: Hello.", "'bob'"), ("slt: ...", "can be spoken")):
+            (tmp_path / "reel.txt").write_text(f"slt: Hello.\n{line}")
+            done = _reel(tmp_path / "reel.txt", *empty, "--pipeline", pipeline)
+            assert done.exit_code == 2 and "reel.txt, segment 2: " in done.stderr
+            assert words in done.stderr

@@ -100,8 +100,8 @@ def write_test(
 
 def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:
     """
-    Return every pair: current against golden, against previous, and every other cell against the
-    reference cell.
+    Return every pair: current against golden, against previous, against itself with its watermark,
+    and every other cell against the reference cell.
     """
     run, reference = heard.run, heard.recordings.current.run.reference
     labels = {cell.slug: cell.label for cell in heard.recordings.cells}
@@ -117,6 +117,8 @@ def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Itera
         if cell != reference and reference in labels:
             plain = _current(run, reference, f"{labels[reference]} (reference)")
             yield _pair(utterances, labels, plain, _current(run, cell, label))
+        marked = AbxVoice(when="marked", cell=cell, run=run.digest, label="with its watermark")
+        yield _pair(utterances, labels, _current(run, cell, "without its watermark"), marked)
 
 
 def _current(run: RunRow, cell: str, label: str) -> AbxVoice:

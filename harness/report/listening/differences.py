@@ -254,9 +254,12 @@ def _contrasts(
 def _rivals(utterance: UtteranceVoices, index: int, reference: str) -> tuple[int, ...]:
     """
     Return the voices that a current one is held against: the previous one, and the golden one or,
-    in other cells, the reference cell's.
+    in other cells, the reference cell's. A marked one is held against itself without its watermark.
     """
     voice = utterance.voices[index]
+    if voice.when == "marked" and not voice.missing:
+        plain = utterance.find("current", voice.cell)
+        return () if plain is None else (plain,)
     if voice.when != "current" or voice.missing:
         return ()
     other: When = "golden" if voice.cell == reference else "current"

@@ -24,7 +24,7 @@ from voxgate.harness.runner.recordings import When, takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ColumnSource:
     """Where the takes of one column come from, for people."""
 
     when: When
@@ -73,8 +73,8 @@ def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
     )
 
 
-def _sources(heard: RunRecordings) -> tuple[Source, ...]:
-    """Return where golden, previous and current come from, or that there is none."""
+def _sources(heard: RunRecordings) -> tuple[ColumnSource, ...]:
+    """Return where golden, previous, current and marked come from, or that there is none."""
     accepted, before, run = heard.accepted, heard.previous, heard.run
     golden = "none is accepted yet"
     if accepted is not None:
@@ -82,8 +82,10 @@ def _sources(heard: RunRecordings) -> tuple[Source, ...]:
     previous = "no earlier run of this suite, profile and machine has kept its folder"
     if before is not None:
         previous = f"{before.head}, {minute(before.created)}"
+    marked = ColumnSource(when="marked", what="current with its watermark, as a user hears it")
     return (
-        Source(when="golden", what=golden),
-        Source(when="previous", what=previous),
-        Source(when="current", what=f"{run.head}, {minute(run.created)}"),
+        ColumnSource(when="golden", what=golden),
+        ColumnSource(when="previous", what=previous),
+        ColumnSource(when="current", what=f"{run.head}, {minute(run.created)}"),
+        *([marked] if heard.recordings.current.marked else []),
     )

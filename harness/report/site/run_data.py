@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.history.records import CellRow, RunRow
 from voxgate.harness.records.measurement import SNR_CEILING_DB
 from voxgate.harness.report.badges import MEANINGS
@@ -21,15 +22,25 @@ from voxgate.harness.report.site.history_view import (
     RunAxis,
 )
 from voxgate.harness.report.site.urls import data_script
-from voxgate.harness.report.tables import COLUMNS
+from voxgate.harness.report.tables import BUDGETED, COLUMNS, OF_REELS, OF_WATERMARKS
 
 CHUNK = 64
 """
 Runs a file: some hundred kilobytes, read at once to show one of them; thousands of small files are
 slow to copy.
 """
-MAIN = {column.metric: [rank, column.title, column.interval] for rank, column in enumerate(COLUMNS)}
-"""The main table's columns: metric -> place, title, whether with intervals."""
+OF_SOME_RUNS = {column.metric: BUDGET for column in BUDGETED}
+"""Columns that stand only beside another metric: what cold start costs where there is a budget."""
+MAIN = {
+    column.metric: [rank, column.title, column.interval, OF_SOME_RUNS.get(column.metric)]
+    for rank, column in enumerate(
+        (*COLUMNS[:1], *BUDGETED, *COLUMNS[1:], *OF_REELS, *OF_WATERMARKS)
+    )
+}
+"""
+The main table's columns: metric -> place, title, whether with intervals, and the metric that a run
+must also have.
+"""
 
 
 def run_scripts(book: Book) -> Iterator[tuple[str, bytes]]:
@@ -87,6 +98,7 @@ def metric_facts(metric: str, unit: str) -> dict[str, object]:
         "fixed": 1 if percent else FIXED.get(metric),
         "exact": SNR_CEILING_DB if unit == "dB" else None,
         "column": MAIN.get(metric),
+        "is_share_of_budget": metric == BUDGET,
     }
 
 

@@ -18,9 +18,11 @@ const voxgate = (() => {
 
   const badge = (word) => element("span", { class: `badge ${kind(word)}` }, word.replaceAll("_", " "));
 
-  // `metric` says: scale (to the unit that is shown), unit, fixed (decimals, or null), exact (a value from which on it is exact).
+  // `metric` says: scale (to the unit that is shown), unit, fixed (decimals, or null), exact (a value from which on it is exact), and
+  // whether it is a share of a budget, which is met or missed.
   function shown(value, metric) {
     if (value === null || value === undefined) return "missing";
+    if (metric.is_share_of_budget) return kept(value);
     if (metric.exact !== null && value >= metric.exact) return "exact";
     const number = value * metric.scale;
     const size = Math.abs(number);
@@ -29,10 +31,17 @@ const voxgate = (() => {
     return number.toFixed(size >= 1 || size === 0 ? 1 : 3);
   }
 
+  // As `kept` of format.py.
+  function kept(share) {
+    const rounded = share.toFixed(2);
+    return `${share <= 1 ? "met" : "missed"} ${share > 1 === Number(rounded) > 1 ? rounded : Number(share.toPrecision(5))}`;
+  }
+
   const known = (number) => number !== null && number !== undefined;
 
   function interval(low, high, metric) {
-    return known(low) && known(high) ? `[${shown(low, metric)} ${shown(high, metric)}]` : "";
+    const plain = { ...metric, is_share_of_budget: false };
+    return known(low) && known(high) ? `[${shown(low, plain)} ${shown(high, plain)}]` : "";
   }
 
   const when = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");

@@ -69,7 +69,8 @@
   const text = ({ metric, value, low, high }) => `${shown(value, metric)} ${interval(low, high, metric)}`.trim();
 
   function overview(cells, found) {
-    const metrics = found.metrics.filter((metric) => metric.column && cells.some((cell) => cell.points.some((point) => point.metric === metric)))
+    const measured = new Set(cells.flatMap((cell) => cell.points.map((point) => point.metric.metric)));
+    const metrics = found.metrics.filter((metric) => metric.column && measured.has(metric.metric) && measured.has(metric.column[3] ?? metric.metric))
       .sort((a, b) => a.column[0] - b.column[0]);
     const value = (cell, metric) => {
       const point = cell.points.find((each) => each.metric === metric);

@@ -60,7 +60,7 @@ class EngineTarget(Target):
     @classmethod
     def takes_sources(cls, cell: Cell) -> bool | None:
         """Whether the cell's pipeline converts recordings; it then does nothing else."""
-        from voxgate.engine.config.reels import converting_pipelines
+        from voxgate.engine.config.conversion import converting_pipelines
 
         return cell.pipeline in converting_pipelines()
 
@@ -115,12 +115,12 @@ class EngineTarget(Target):
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
         request = self._with_source(request)
+        self.unmarked, self.notices = None, ()
         if request.segments:
             yield self._reel(request, watch)
             return
         self.captions_s = None
         lengths = []
-        self.unmarked = None
         tap = UnmarkedTap(self.pipeline)
         try:
             with tap:
@@ -130,6 +130,7 @@ class EngineTarget(Target):
         except EngineError as error:
             raise HarnessError(f"request {request.id}: {error}") from None
         self.unmarked = tap.audio()
+        self._take_notices()
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
@@ -140,14 +141,15 @@ class EngineTarget(Target):
         HarnessError for one that a pipeline of texts got, and one that a converting one lacks.
         """
         name = self.pipeline.config.pipeline
-        if self.pipeline.converts and request.source is None:
+        converts = getattr(self.pipeline, "converts", False)  # an older revision's has none
+        if converts and request.source is None:
             raise HarnessError(
                 f"request {request.id}: pipeline {name} converts recordings, and the request has "
                 "no source"
             )
         if request.source is None:
             return request
-        if not self.pipeline.converts:
+        if not converts:
             raise HarnessError(
                 f"request {request.id}: pipeline {name} speaks texts, and converts no source"
             )
@@ -163,7 +165,12 @@ class EngineTarget(Target):
             raise HarnessError(f"request {request.id}: {error}") from None
         self.captions_s = tuple((caption.start_s, caption.end_s) for caption in reel.captions)
         self.chunk_boundaries_s = tuple(joins_of(self.captions_s))
+        self._take_notices()
         return reel.audio
+
+    def _take_notices(self) -> None:
+        told = getattr(self.pipeline, "notices", ())  # an older revision's engine tells nothing
+        self.notices = tuple((str(notice.kind), notice.text) for notice in told)
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""

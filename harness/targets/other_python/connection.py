@@ -23,7 +23,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.process_guard import GUARD
 from voxgate.harness.records.codec import from_json
 from voxgate.harness.records.constraints import Fallback, Length, Range
-from voxgate.harness.records.run import Failure, FailureKind, Time
+from voxgate.harness.records.run import Failure, FailureKind, SynthesisNotice, Time
 
 OLDEST = (3, 8)
 MARK = b"\0voxgate-shim "
@@ -116,7 +116,7 @@ class ChunkShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """One synthesis over there: its times, and the shapes of the chunks that follow as bytes."""
+    """One synthesis over there; its chunks follow as bytes, and behind them the whole unmarked."""
 
     wall_s: Time
     arrived_s: tuple[Time, ...]
@@ -125,6 +125,9 @@ class Spoken:
     chunk_boundaries_s: tuple[Time, ...] | None
     settled: bool
     chunks: tuple[ChunkShape, ...]
+    has_unmarked: bool = False
+    notices: tuple[SynthesisNotice, ...] = ()
+    claimed_stages_s: Mapping[str, Time] = field(default_factory=dict)
 
 
 class EngineProcess:
@@ -327,13 +330,13 @@ class EngineProcess:
         return EngineAbroadError(Failure(kind=FailureKind.DIED, reason=reason))
 
 
-def audio_chunks(spoken: Spoken, content: bytes) -> list[np.ndarray]:
+def audio_chunks(spoken: Spoken, content: bytes) -> tuple[list[np.ndarray], np.ndarray | None]:
     """
-    Return the chunks of a synthesis as float32 of shape (T,); int16 is PCM, full scale is 1. Raises
-    ValueError if the bytes are not what the shapes say.
+    Return the chunks of a synthesis as float32 (T,), and the whole before its watermark, if any;
+    int16 is PCM, full scale is 1. Raises ValueError if the bytes are not what the shapes say.
     """
     sizes = [each.shape[0] * np.dtype(each.dtype).itemsize for each in spoken.chunks]
-    if sum(sizes) != len(content) or len(sizes) != len(spoken.arrived_s):
+    if sum(sizes) != len(content) or len(sizes) != len(spoken.arrived_s) + spoken.has_unmarked:
         raise ValueError(
             f"{len(content)} bytes of audio and {len(spoken.arrived_s)} times for chunks of "
             f"{sum(sizes)} bytes"
@@ -344,7 +347,7 @@ def audio_chunks(spoken: Spoken, content: bytes) -> list[np.ndarray]:
         audio = raw.astype(np.float32)
         chunks.append(audio / np.float32(FULL_SCALE) if each.dtype == "int16" else audio)
         offset += size
-    return chunks
+    return (chunks[:-1], chunks[-1]) if spoken.has_unmarked else (chunks, None)
 
 
 def cannot_start(launch: EngineLaunch, error: OSError) -> str:

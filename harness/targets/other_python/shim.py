@@ -130,7 +130,17 @@ class Served:
         times = {"wall_s": wall_s, "arrived_s": arrived_s, "stages_s": stages.stages_s}
         shapes = [{"dtype": dtype, "shape": [length]} for dtype, length, _ in sent]
         boundaries_s = getattr(self._target, "chunk_boundaries_s", None)
+        unmarked = getattr(self._target, "unmarked", None)
+        if unmarked is not None:  # the last of the audio that is sent
+            sent.append(audio_of(unmarked))
+            shapes.append({"dtype": sent[-1][0], "shape": [sent[-1][1]]})
         more = {
+            "claimed_stages_s": dict(getattr(self._target, "claimed_stages_s", {})),
+            "has_unmarked": unmarked is not None,
+            "notices": [
+                {"kind": str(kind), "text": str(text)[:500]}
+                for kind, text in list(getattr(self._target, "notices", ()))[:100]
+            ],
             "sample_rate_hz": int(self._target.sample_rate_hz),
             "chunk_boundaries_s": None if boundaries_s is None else list(boundaries_s),
             "settled": bool(ability(self._target, "settled")()),

@@ -88,6 +88,8 @@ class Target:
     clock: Any = None
     elsewhere = False
     chunk_boundaries_s: Any = None
+    claimed_stages_s: Any = types.MappingProxyType({})
+    unmarked: Any = None
 
     @classmethod
     def check_options(cls, pipeline: str, options: Any) -> None:

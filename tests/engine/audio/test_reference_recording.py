@@ -5,14 +5,19 @@ or is refused in words.
 
 import io
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from voxgate.engine.audio import reference_recording
-from voxgate.engine.audio.reference_recording import load_speech, read_file, transcript_of
+from voxgate.engine.audio.reference_recording import (
+    REFERENCE,
+    load_speech,
+    read_file,
+    transcript_of,
+)
 from voxgate.engine.errors import EngineError
 
 RATE_HZ, HOP = 16_000, 256
@@ -104,14 +109,14 @@ def test_a_file_that_is_not_there_names_the_folder_it_was_looked_for_in(tmp_path
         read_file(str(tmp_path))
 
 
-def test_an_empty_and_a_huge_file_are_refused_unread(tmp_path, monkeypatch):
+def test_an_empty_and_a_huge_file_are_refused_unread(tmp_path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "huge.wav").write_bytes(b"x" * 101)
-    monkeypatch.setattr(reference_recording, "MAX_FILE_BYTES", 100)
+    small = replace(REFERENCE, max_bytes=100)
 
     for name, words in (("empty.wav", "has 0 bytes"), ("huge.wav", "has 101 bytes")):
         with pytest.raises(EngineError, match=words):
-            read_file(str(tmp_path / name))
+            read_file(str(tmp_path / name), small)
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device without an end")

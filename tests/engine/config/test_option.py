@@ -92,8 +92,16 @@ def test_one_line_changes_validation_help_and_page(monkeypatch):
     assert help_of("layers", ("tiny",)) == "layers of the model [1 to 8; default 2]"
     assert help_of("folder", ("tiny", "flow")) == "tiny only: of the weights [default none]"
     assert help_of("nfe_steps", ("flow", "infill")).endswith("[1 to 128; default 16, infill: 32]")
+    assert help_of("temperature", ("chatterbox", "token")) == (
+        "of sampling; 0 is greedy | token: of the draw of a speech token; 0 takes the most "
+        "probable one [0.0 to 5.0 | token: 0.0 to 2.0; default 0.8, token: 0.5]"
+    )
+    assert help_of("speed", ("flow", "infill", "token")).endswith(
+        "[0.5 to 2.0 | token: 0.88 to 1.15; default 1.0]"
+    )
     with pytest.raises(
-        EngineError, match="unknown pipeline 'other'; known: flow, chatterbox, infill, token"
+        EngineError,
+        match="unknown pipeline 'other'; known: flow, chatterbox, conversion, infill, token",
     ):
         config_class("other")
 

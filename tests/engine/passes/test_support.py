@@ -2,10 +2,11 @@
 
 import pytest
 
-from voxgate.engine.config import parse_options
+from voxgate.engine.config import TokenConfig, parse, parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import support as module
 from voxgate.engine.passes.support import check_supported
+from voxgate.engine.passes.token_models import check_token_supported
 
 
 def _refused(**options):
@@ -46,6 +47,17 @@ def test_cuda_where_there_is_none(monkeypatch):
     monkeypatch.setattr(module.torch.cuda, "is_available", lambda: False)
 
     assert "sees no CUDA device here; use device=cpu" in _refused(device="cuda")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_device_is_named_first_by_a_pipeline_with_a_precision_of_each_model(
+    monkeypatch, precision
+):
+    monkeypatch.setattr(module.torch.cuda, "is_available", lambda: False)
+    options = {"device": "cuda", "precision_vocoder": precision}
+
+    with pytest.raises(EngineError, match=r"^device cuda was asked for.*use device=cpu"):
+        check_token_supported(parse(TokenConfig, options))
 
 
 def test_a_cuda_device_that_does_not_exist(monkeypatch):

@@ -16,6 +16,7 @@ from voxgate.engine.chatterbox.random_weights import write_random_chatterbox
 from voxgate.engine.config import ChatterboxConfig, ModelVariant, parse
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.chatterbox import ChatterboxPipeline
+from voxgate.engine.pipelines.pipeline import NoticeKind
 
 RECORDING = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "Every autumn the geese fly south."
@@ -87,6 +88,20 @@ def test_the_same_seed_gives_bit_identical_audio_and_another_other_audio(make):
 )
 def test_guidance_is_a_second_row_and_a_token_is_one_position(make, options, shapes):
     assert _calls(make(max_tokens=3, **options)) == shapes
+
+
+def test_a_chunk_that_max_tokens_cuts_is_told_with_its_text(make):
+    pipeline = make(max_tokens=3)
+    pipeline.synthesize(f"{TEXT} " * 12)
+    told = pipeline.notices
+
+    assert [notice.chunk for notice in told] == list(range(len(told))) and len(told) > 1
+    assert {(notice.kind, notice.option, notice.value) for notice in told} == {
+        (NoticeKind.CUT, "max_tokens", 3)
+    }
+    assert told[0].text.startswith(TEXT)
+    pipeline.synthesize_each([TEXT, TEXT], [{}, {"max_tokens": 4}])
+    assert [(notice.number, notice.value) for notice in pipeline.notices] == [(0, 3), (1, 4)]
 
 
 def test_every_cache_says_the_same(make):

@@ -1,14 +1,21 @@
 """voxgate.engine.pipelines.token, with the random weights of `token_voice`: no voice, noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
 
 from tests.engine.pipelines.token_voice import write_random_token_voice
+from voxgate.engine.__main__ import main
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines import pipeline_class
+from voxgate.engine.pipelines.pipeline import NoticeKind
 from voxgate.engine.pipelines.token import TokenPipeline
+from voxgate.engine.text.frontend import phonemise
+from voxgate.engine.tokens.generate import generate
 from voxgate.engine.weights.token_voice import load_token_voice
 
 SENTENCE = "The ship sails at noon."
@@ -174,6 +181,74 @@ def test_the_loop_and_the_sampler_can_be_observed(make):
 
     assert seen[0].temperature == pipeline.config.temperature
     assert seen[1].ended
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2}, {"workers": 2, "threads": 2}])
+def test_a_chunk_that_max_tokens_cuts_is_told_with_its_text(make, options):
+    cut = make(max_tokens=8, **options)
+    assert cut.notices == ()
+    for chunk in cut.stream(LONG):
+        assert len(chunk)
+    chunks = phonemise(LONG, max_characters=90)
+    assert len(chunks) > 1
+    assert [(told.chunk, told.text) for told in cut.notices] == [
+        (index, chunk.text) for index, chunk in enumerate(chunks)
+    ]
+    told = cut.notices[0]
+    assert (told.kind, told.option, told.value) == (NoticeKind.CUT, "max_tokens", 8)
+    assert told.line().startswith("max_tokens=8 ended the audio before its text: 'chunk number")
+
+    cut.synthesize_each([SENTENCE, LONG], [{}, {}])
+    assert [told.number for told in cut.notices] == [0, *[1] * len(chunks)]
+
+
+def test_a_text_that_ends_by_itself_is_not_told_of(make):
+    pipeline = make()
+
+    def ended(value):
+        def spoken(model, forward, texts, decoding, **more):
+            made = generate(model, forward, texts, decoding, **more)
+            return [replace(each, ended=value) for each in made]
+
+        return spoken
+
+    pipeline.generate = ended(False)
+    pipeline.synthesize(SENTENCE)
+    assert len(pipeline.notices) == 1
+    pipeline.generate = ended(True)
+    pipeline.synthesize(SENTENCE)
+    assert pipeline.notices == ()
+
+
+@pytest.mark.parametrize(("last", "count"), [(-1, 0), (-2, 1)])
+def test_without_an_early_stop_the_pointer_tells_whether_the_text_was_said(make, last, count):
+    pipeline = make(early_stop=False)
+    phones = len(phonemise(SENTENCE)[0].phones)
+
+    def spoken(model, forward, texts, decoding, **more):
+        made = generate(model, forward, texts, decoding, **more)
+        return [replace(each, ended=False, pointer=(0, phones + last)) for each in made]
+
+    pipeline.generate = spoken
+    pipeline.synthesize(SENTENCE)
+    assert len(pipeline.notices) == count
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("say", "note     max_tokens=8"), ("reel", "note     segment 2: max_to")]
+)
+def test_the_commands_print_a_chunk_that_was_cut(folder, tmp_path, command, words):
+    script = tmp_path / "reel.txt"
+    script.write_text(f"slt: {SENTENCE}\nrms: {SENTENCE}\n")
+    what = SENTENCE if command == "say" else str(script)
+    few = ["--max-tokens", "8", "--nfe-steps", "2", "--threads", "1"]
+    said = [command, what, "-o", str(tmp_path / "x.wav"), "--pipeline", "token"]
+
+    done = CliRunner().invoke(main, [*said, "--voice", str(folder), *few])
+
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if line.startswith(words)]
+    assert line.endswith(f"{phonemise(SENTENCE)[0].text!a}")
 
 
 def test_speed_is_the_pace_that_the_model_is_told(make):

@@ -140,6 +140,21 @@ def test_first_gate_is_undecided_with_the_command_that_accepts_and_an_accepted_r
     assert output(capsys)[0][-1] == "PASS: 2 passed"
 
 
+def test_accept_refuses_what_reject_failed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text(
+        "schema_version = 1\n[metrics]\nlatency_p50 = { relative = 0.05, blocking = true, "
+        'against = "baseline", evidence = "none", reject = 0.01 }\n'
+    )
+    words = ["accept", str(run), "--why", "first", "--loaded"]
+    assert invoke([*words, "--policy", str(limits)]) == 2
+    assert "latency_p50: 0.1 lies beyond 0.01" in output(capsys)[1]
+    assert not Path("baselines").exists()
+    assert invoke(words) == 0
+
+
 def test_a_run_is_scored_again_only_when_the_golden_audio_changed(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

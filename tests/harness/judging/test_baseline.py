@@ -29,6 +29,7 @@ from voxgate.harness.judging.baseline_file import parse, render
 from voxgate.harness.records.environment import environment_from_json, facts_of
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
+from voxgate.harness.records.verdict import Limit
 from voxgate.harness.scoring.kept_scores import golden_digest
 
 
@@ -40,6 +41,40 @@ def refuse(tmp_path: Path, run, said: str, why: str = "better", **options) -> No
     with pytest.raises(HarnessError, match=said):
         accept(run, aggregate(run, make_scores(run)), why, tmp_path / "baselines", **options)
     assert not quality(tmp_path).exists()
+
+
+REJECT = Limit(
+    relative=0.05, absolute=0.01, blocking=True, against="intrinsic", evidence="none", reject=0.8
+)
+FLOOR = replace(REJECT, reject=None, min_acceptable=0.8, floor_fails=True)
+
+
+@pytest.mark.parametrize("only", [None, "speed", "quality"])
+@pytest.mark.parametrize(
+    ("limit", "said"), [(REJECT, "no baseline excuses"), (FLOOR, "which the policy demands")]
+)
+def test_a_value_that_no_baseline_excuses_becomes_none(
+    tmp_path: Path, limit: Limit, said: str, only: str | None
+) -> None:
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    options = {"only": only, "loaded": True}
+    bad = aggregate(run, make_scores(run, wer=0.95))
+    with pytest.raises(HarnessError, match=rf"cell nfe-\S+ failed \(wer: 0\.95 .*{said}"):
+        accept(run, bad, "hum", tmp_path / "baselines", **options, policy={"wer": limit})
+    assert not (tmp_path / "baselines").exists()
+    accept(run, bad, "hum", tmp_path / "baselines", **options, policy={"rtf": limit})
+
+
+def test_a_rejected_cell_alone_is_left_out_of_a_partial_baseline(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    good = aggregate(run, make_scores(run))
+    bad = {**good, "nfe-8": aggregate(run, make_scores(run, wer=0.95))["nfe-8"]}
+    folder, policy = tmp_path / "baselines", {"wer": REJECT}
+    with pytest.raises(HarnessError, match="cell nfe-8 failed"):
+        accept(run, bad, "hum", folder, policy=policy)
+    accept(run, bad, "hum", folder, policy=policy, partial=True)
+    kept = json.loads(quality(tmp_path).read_text())["measurements"]
+    assert {line.split()[0] for line in kept} == {"nfe-32"}
 
 
 def test_both_files_have_one_line_per_cell_and_metric_in_order(tmp_path: Path) -> None:

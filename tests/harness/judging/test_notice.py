@@ -7,12 +7,14 @@ It is the story of a TensorRT vocoder: 1.96 times as fast alone, and the whole 1
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness.fake_runs import policy
+from tests.harness import fake_runs
+from tests.harness.fake_runs import accepted, good_run, policy
 from tests.harness.in_process import ALONE, ChildHere
 from voxgate import Suite
 from voxgate.harness.analysis.aggregate import aggregate
@@ -24,9 +26,10 @@ from voxgate.harness.judging.judge import judge
 from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
 from voxgate.harness.records.measurement import Measurement, UtteranceValue
-from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.run import Run, SynthesisNotice, failure_of
 from voxgate.harness.records.verdict import (
     CellVerdict,
+    RemarkKind,
     RunVerdict,
     Verdict,
     judgement_from_dict,
@@ -46,6 +49,38 @@ Script = Callable[[dict[str, Any]], None]
 NOTHING = Baseline(quality=None, speed=None)
 TENSORRT = {"slower": 1.16, "stage": "vocoder", "alone": {"vocoder": 0.51 * 0.03 / 0.046}}
 """Alone 0.51 of the 30 ms that the vocoder takes; in the whole it takes 16 ms more."""
+
+
+def test_what_the_engine_tells_is_noted_of_the_cell(tmp_path: Path) -> None:
+    run = good_run(tmp_path / "runs/0001")
+    told = (
+        SynthesisNotice(kind="cut", text="the ship sails " * 9),
+        SynthesisNotice(kind="mumbled", text="noon"),
+    )
+    processes = tuple(
+        replace(
+            process,
+            iterations=tuple(
+                replace(each, notices=told if each.request == "u02" else ())
+                for each in process.iterations
+            ),
+        )
+        if process.cell == "nfe-8"
+        else process
+        for process in run.processes
+    )
+    told_run = replace(run, processes=processes)
+    cells = {cell.cell: cell for cell in fake_runs.judged(told_run, accepted(tmp_path, run)).cells}
+
+    count = len({each.request for each in processes[0].iterations})
+    assert cells["nfe-8"].notices == (
+        f"the engine's limit of tokens cut short 1 of {count} requests, u02 at "
+        f"{('the ship sails ' * 9)[:60]!a}",
+        f"the engine tells mumbled of 1 of {count} requests, u02 at 'noon'",
+    )
+    kinds = {remark.kind for remark in cells["nfe-8"].remarks}
+    assert RemarkKind.SYNTHESIS_NOTICE in kinds
+    assert cells["nfe-32"].notices == () and cells["nfe-8"].verdict is Verdict.PASS
 
 
 @pytest.fixture(name="measured")

@@ -27,6 +27,7 @@ from voxgate.harness.records.run import (
     FailureKind,
     Phase,
     ProcessRecord,
+    SynthesisNotice,
 )
 from voxgate.harness.runner import engine_side, process_files
 from voxgate.harness.runner.failures import classify
@@ -451,6 +452,38 @@ def test_several_channels_are_refused_by_their_shape(shape: tuple[int, ...]) -> 
         ValueError, match=re.escape(f"request r1 gave audio of shape {shape}; give")
     ):
         timing_of(request, [np.zeros(shape)], [0.1], wall_s=0.1, stages_s={}, rate_hz=8000)
+
+
+class TellingTarget(ForwardingTarget):
+    """Tells of every synthesis."""
+
+    kind = "cut"
+
+    @property
+    def notices(self) -> list[tuple[str, str]]:  # type: ignore[override]
+        return [(self.kind, "x" * 600)] * 101
+
+
+def test_what_an_engine_tells_is_recorded(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = ForwardingTarget(TellingTarget(ScriptedTarget()))
+    monkeypatch.setattr(engine_side, "make_target", lambda name: target)
+    _, record = handle(job(make_suite(), tmp_path), LOAD, FIRST, MEASURE)
+
+    assert record.failure is None
+    kept = SynthesisNotice(kind="cut", text="x" * 500)
+    assert record.iterations[1].notices == (kept,) * 100
+
+
+def test_what_is_no_kind_of_notice_is_refused(
+    make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TellingTarget, "kind", "Cut short!")
+    monkeypatch.setattr(engine_side, "make_target", lambda name: TellingTarget(ScriptedTarget()))
+    answers, _ = handle(job(make_suite(), tmp_path), LOAD, FIRST)
+
+    assert "notice 'Cut short!' is no kind" in answers[-1]["failed"]["reason"]
 
 
 class MarkingTarget(ForwardingTarget):

@@ -12,7 +12,7 @@ BENCH = '''"""How voxgate calls mytts: the names of voxgate are there in either 
 print("mytts is imported: a line on standard output")
 import array, math, os, signal, sys, time
 from voxgate import HarnessError, OptionCheck, Target
-DEFAULTS = {"steps": 8, "audio_s": 0.1, "seed": 0, "fault": "none", "device": "cpu", "threads": 1}
+DEFAULTS = {"steps": 8, "audio_s": 0.1, "seed": 0, "fault": "none", "device": "cpu", "threads": 1, "claim": 0.25}
 
 class Virtual:
     now = 0.0
@@ -75,6 +75,18 @@ class Advancing(Scripted):
     def __init__(self):
         super().__init__()
         self.clock.advance = self.passing
+
+class Marked(Scripted):
+    """Adds a watermark, claims the time of a stage, and tells that it cut the text short."""
+    def synthesize(self, request, watch):
+        self.unmarked = array.array("f")
+        for chunk in super().synthesize(request, watch):
+            self.unmarked += chunk
+            yield array.array("f", [sample + 0.001 for sample in chunk])
+        self.passing(0.3)
+        self.notices = [("cut", request.text)]
+        self.claimed_stages_s = {"watermark": self.options["claim"]}
+        if self.options["fault"] == "short": self.unmarked.pop()
 
 class Lacking:
     sample_rate_hz = 16000

@@ -115,28 +115,47 @@ def measured(
     return answers, record
 
 
+@pytest.mark.parametrize("name", ["Scripted", "Marked"])
 def test_an_engine_elsewhere_leaves_the_records_of_one_in_this_process(
-    foreign: Make, make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, foreign: Make, make_suite: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "packages").mkdir()
     install(tmp_path / "packages")
     monkeypatch.syspath_prepend(tmp_path / "packages")
     monkeypatch.delitem(sys.modules, "mytts", raising=False)
 
-    answers, there = measured(foreign("Scripted"), tmp_path / "there")
-    _, here = measured(make_suite(target="mytts.bench:Scripted"), tmp_path / "here")
+    answers, there = measured(foreign(name), tmp_path / "there")
+    _, here = measured(make_suite(target=f"mytts.bench:{name}"), tmp_path / "here")
 
     assert [answer.get("done") for answer in answers] == [each["do"] for each in COMMANDS]
     assert there.iterations[2].audio_file is not None
     assert (there.peak_rss_bytes or 0) > 0
     memory = {"peak_rss_bytes": None, "peak_cuda_bytes": None}
     assert replace(there, **memory) == replace(here, **memory)
-    first, second = (  # the files hold the second in which they were written
-        read_audio(tmp_path / side / str(there.iterations[2].audio_file))
-        for side in ("there", "here")
-    )
-    assert first[1] == second[1] == 16_000
-    np.testing.assert_array_equal(first[0], second[0])
+    iteration = there.iterations[2]
+    assert (iteration.marked_file is not None) == (name == "Marked")
+    assert [notice.kind for notice in iteration.notices] == ["cut"] * (name == "Marked")
+    assert iteration.stages_s.get("watermark") == (0.25 if name == "Marked" else None)
+    for file in filter(None, (iteration.audio_file, iteration.marked_file)):
+        first, second = (  # the files hold the second in which they were written
+            read_audio(tmp_path / side / file) for side in ("there", "here")
+        )
+        assert first[1] == second[1] == 16_000
+        np.testing.assert_array_equal(first[0], second[0])
+
+
+@pytest.mark.parametrize(
+    ("fixed", "said"),
+    [
+        ({"fault": "short"}, "with its watermark and (1599,) without"),
+        ({"claim": 9.0}, "the engine claims 9 s in its stages"),
+    ],
+)
+def test_its_watermark_and_its_claims_are_checked_here(
+    fixed: dict[str, Any], said: str, foreign: Make, tmp_path: Path
+) -> None:
+    _, record = measured(foreign("Marked", fixed=fixed), tmp_path / "run", COMMANDS[:2])
+    assert record.failure is not None and said in record.failure.reason
 
 
 def test_its_real_times_are_read_beside_the_engine(foreign: Make, tmp_path: Path) -> None:
@@ -452,7 +471,7 @@ def test_audio_is_taken_from_whatever_has_it(chunk: Any, dtype: str) -> None:
         settled=True,
         chunks=(connection.ChunkShape(dtype=given, shape=(length,)),),  # type: ignore[arg-type]
     )
-    np.testing.assert_array_equal(audio_chunks(spoken, raw)[0], np.float32([0.25, -0.5]))
+    np.testing.assert_array_equal(audio_chunks(spoken, raw)[0][0], np.float32([0.25, -0.5]))
     with pytest.raises(ValueError, match=r"5 bytes of audio|9 bytes of audio"):
         audio_chunks(spoken, raw + b"x")
 

@@ -72,9 +72,11 @@ def write_run(
     voices: Mapping[int, Voice],
     created: str = "2026-11-21T00:00:00+00:00",
     asked: tuple[Request, ...] = (),
+    marked: Mapping[int, Voice] | None = None,
 ) -> Path:
     """
     Writes a run folder: nfe -> what that cell says of a request. The first cell is the reference.
+    `marked` has the voices of cells with a watermark.
     """
     cells = tuple(cell(nfe, asked or requests()) for nfe in voices)
     header = RunHeader(
@@ -94,20 +96,26 @@ def write_run(
     )
     run_folder.create_run(folder, header)
     for each, voice in zip(cells, voices.values(), strict=True):
-        _write_process(folder, each, voice)
+        _write_process(folder, each, voice, (marked or {}).get(each.axes["nfe"]))  # type: ignore[call-overload]
     return folder
 
 
-def _write_process(folder: Path, each: Cell, voice: Voice) -> None:
+def _write_process(folder: Path, each: Cell, voice: Voice, marked: Voice | None) -> None:
     log = WorkerLog(process_files.log_path(folder, each.slug, 0))
     (folder / "audio" / each.slug).mkdir(parents=True)
     for number, request in enumerate(each.workload.requests):
         name = f"audio/{each.slug}/{request.id}.wav"
         write_wav(folder / name, voice(request.id), RATE_HZ)
+        sample = _sample(each.slug, number, request.id, name)
+        if marked is not None:
+            product = f"audio/{each.slug}/marked/{request.id}.wav"
+            (folder / product).parent.mkdir(exist_ok=True)
+            write_wav(folder / product, marked(request.id), RATE_HZ)
+            sample = replace(sample, marked_file=product, marked_sha256="0")
         log.append(
             {
                 "kind": "sample",
-                "sample": to_json(_sample(each.slug, number, request.id, name)),
+                "sample": to_json(sample),
             }
         )
     log.close()

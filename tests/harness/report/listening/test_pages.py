@@ -285,3 +285,35 @@ def test_markup_of_the_test_does_not_know_a_clip(out: Path) -> None:
     }
     assert clips
     assert not [clip for clip in clips if clip in reader.found]
+
+
+def test_audio_with_a_watermark_is_heard_beside_the_same_without(tmp_path: Path) -> None:
+    plain = {32: lambda _: rising(500.0), 8: lambda _: rising(900.0)}
+    marked = {8: lambda _: rising(900.0) + np.float32(0.01) * rising(3000.0)}
+    new = row(2, write_run(tmp_path / "runs/0002", plain, marked=marked))
+    out = tmp_path / "site"
+
+    assert listening_page(Rows([new]), new, out, tmp_path / "baselines") == "listen-2.html"
+
+    voices = data_of(out / "listen-2.html")["utterances"][0]["voices"]
+    whens = [(voice["voice"]["when"], voice["voice"]["cell"]) for voice in voices]
+    assert whens == [
+        ("golden", "nfe-32"),
+        ("current", "nfe-32"),
+        ("current", "nfe-8"),
+        ("marked", "nfe-8"),
+    ]
+    product = voices[3]
+    assert product["voice"]["clip"] not in ("", voices[2]["voice"]["clip"])
+    assert (out / "audio" / f"{product['voice']['clip']}.js").is_file()
+    (contrast,) = product["contrasts"]
+    assert contrast["against"] == 2 and not contrast["same"] and contrast["picture"]
+    pairs = data_of(out / "abx-2.html")["pairs"]
+    assert ("current", "marked") in [(pair["a"]["when"], pair["b"]["when"]) for pair in pairs]
+    assert "as a user hears it" in (out / "listen-2.html").read_text()
+
+
+def test_without_a_watermark_nothing_is_said_of_one(out: Path) -> None:
+    voices = data_of(out / "listen-2.html")["utterances"][0]["voices"]
+    assert "marked" not in [voice["voice"]["when"] for voice in voices]
+    assert "as a user hears it" not in (out / "listen-2.html").read_text()

@@ -256,3 +256,13 @@ def _hostile_value(value: EntryValue, number: int) -> EntryValue:
         if value.metric == "stoi"
         else replace(value, verdict="FAILED", reason=HOSTILE)
     )
+
+
+def with_values(entry: HistoryEntry, values: Mapping[str, tuple[str, float]]) -> HistoryEntry:
+    """Return an entry whose cells have further values: metric -> unit, value."""
+    more = tuple(
+        EntryValue(metric=metric, unit=unit, better="lower", version="1", value=value, n=3)
+        for metric, (unit, value) in values.items()
+    )
+    cells = tuple(replace(cell, values=(*cell.values, *more)) for cell in entry.cells)
+    return replace(entry, cells=cells)

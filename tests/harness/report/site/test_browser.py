@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit, address, watched
-from tests.harness.report.site.making import NIGHTS, Made, make_site, usual
+from tests.harness.report.site.making import NIGHTS, Made, make_site, usual, with_values
 
 CELL = "cell-smoke~nfe_steps-8.html"
 DRAWN = "body[data-drawn=all]"
@@ -170,6 +170,26 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
     tab.page.evaluate("location.hash = '#4711'")
     tab.page.locator("h1", has_text="no such run").wait_for()
     assert tab.complaints == []
+
+
+def test_budget_and_reels_of_a_run_are_columns_of_its_page(tmp_path: Path, tab: Visit) -> None:
+    first, second, third = usual()[:3]
+    values = {"cold_start": ("s", 1.25), "caption_drift": ("s", 0.031)}
+    entries = [
+        with_values(first, values),
+        with_values(second, {**values, "budget_share": ("1", 0.784)}),
+        with_values(third, {**values, "budget_share": ("1", 1.0004)}),
+    ]
+    made = make_site(tmp_path, entries)
+    heads = []
+    for number, kept in ((1, ""), (2, "met 0.78"), (3, "missed 1.0004")):
+        tab.open(address(made.out, f"run.html#{number}"), DRAWN)
+        table = tab.page.locator("main table").first
+        heads.append(table.locator("thead th").all_inner_texts())
+        assert kept in table.inner_text() and "31.0" in table.inner_text()
+    assert heads[1] == heads[2] and heads[1][2:5] == ["p50 ms", "budget", "cold ms"]
+    assert [each for each in heads[1] if each not in heads[0]] == ["budget", "cold ms"]
+    assert "captions ms" in heads[0] and tab.complaints == []
 
 
 def test_two_environments_are_compared_and_others_can_be_chosen(site: Made, tab: Visit) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from voxgate.engine.config import OPTIONS
 from voxgate.engine.passes import Applied, quantization
-from voxgate.engine.pipelines import flow
+from voxgate.engine.pipelines import batching, flow
 from voxgate.engine.pipelines import voice_prompt as prompts
 from voxgate.engine.pipelines.batching import Workers
 from voxgate.engine.pipelines.flow import FlowPipeline
@@ -173,7 +173,9 @@ def test_lie_all_in_one_thread(voice_folder):
 
 
 def test_lie_all_in_one_thread_that_is_not_the_callers(voice_folder, monkeypatch, impatient):
-    monkeypatch.setattr(flow, "Workers", lambda count, share, threads: Workers(1, share, threads))
+    monkeypatch.setattr(
+        batching, "Workers", lambda count, share, threads: Workers(1, share, threads)
+    )
 
     assert _broken(_target(voice_folder)) == {"workers"}
 
@@ -208,7 +210,7 @@ def test_lie_models_that_let_one_in_at_a_time(voice_folder, impatient):
 
 def test_lie_more_at_a_time_than_asked(voice_folder, monkeypatch):
     monkeypatch.setattr(
-        flow, "Workers", lambda count, share, threads: Workers(count + 1, share, threads)
+        batching, "Workers", lambda count, share, threads: Workers(count + 1, share, threads)
     )
 
     assert _broken(_target(voice_folder)) == {"workers"}
@@ -245,7 +247,7 @@ def test_the_verdict_on_what_was_seen(lanes, vocoder, most, holds):
 def test_lie_every_worker_with_all_threads(voice_folder, monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(
-        flow, "Workers", lambda count, share, threads: Workers(count, threads, threads)
+        batching, "Workers", lambda count, share, threads: Workers(count, threads, threads)
     )
     try:
         assert _broken(_target(voice_folder, threads=2)) == {"threads"}

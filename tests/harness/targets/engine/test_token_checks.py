@@ -20,9 +20,10 @@ from voxgate.engine.config.choices import KVCacheKind
 from voxgate.engine.layers.kv_cache import NoCache
 from voxgate.engine.passes import Applied, precision, quantization, token_models
 from voxgate.engine.pipelines import token, token_parts
+from voxgate.engine.pipelines.pipeline import no_watch
 from voxgate.engine.pipelines.token import TokenPipeline
 from voxgate.engine.tokens import generate as loop
-from voxgate.harness.records.cell import Request
+from voxgate.harness.records.cell import Request, RequestSegment
 from voxgate.harness.targets.engine.target import EngineTarget
 from voxgate.harness.targets.engine.token_checks import TOKEN_CHECKS
 
@@ -58,6 +59,18 @@ def _make(folder):
         return target
 
     return make
+
+
+def test_a_text_that_max_tokens_cut_is_told_and_nothing_is_left_for_the_next(make):
+    target = make(max_tokens=8)
+    said = [RequestSegment(speaker=name, text=REQUEST.text) for name in ("slt", "rms")]
+    reel = Request(id="r001", text=f"{REQUEST.text} {REQUEST.text}", segments=tuple(said))
+
+    for request, texts in ((REQUEST, ["the ship sails."]), (reel, ["the ship sails."] * 2)):
+        target.unmarked = np.zeros(5, np.float32)  # as a synthesis before left it
+        list(target.synthesize(request, no_watch))
+        assert target.notices == tuple(("cut", text) for text in texts)
+        assert target.unmarked is None
 
 
 def _broken(target, request=REQUEST):

@@ -1,0 +1,1 @@
+"""Voice conversion: a recording in, the same words by another voice out."""
