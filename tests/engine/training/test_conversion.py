@@ -143,6 +143,7 @@ def test_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
     conversion.export(ConversionTraining(), spoken_corpus(), SCALE, tmp_path)
     foreign = MelDecoder(MelDecoderShape(content=8))
-    save_model(tmp_path / "mel_decoder.safetensors", foreign, foreign.shape)
+    scale = {"mel_mean": "0.0", "mel_std": "1.0"}
+    save_model(tmp_path / "mel_decoder.safetensors", foreign, foreign.shape, **scale)
     with pytest.raises(EngineError, match="mel_decoder's content are 8"):
         load_conversion_voice(tmp_path)
