@@ -144,7 +144,7 @@ def make_conversion_app(
     hosts: Hosts | None = None,
 ) -> Starlette:
     """Return the application; `hosts` are the names that requests may use."""
-    endpoints = _Endpoints(admission, pipeline, model, limits, hosts or Hosts())
+    endpoints = _ConversionEndpoints(admission, pipeline, model, limits, hosts or Hosts())
     routes = [
         Route("/v1/audio/conversions", endpoints.convert, methods=["POST"]),
         Route("/v1/models", endpoints.models, methods=["GET"]),
@@ -154,7 +154,7 @@ def make_conversion_app(
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoints:
+class _ConversionEndpoints:
     admission: ConversionAdmission
     pipeline: ConvertingVoice
     model: str
