@@ -1,9 +1,9 @@
 """
 `python -m voxgate.engine.training.conversion FOLDER`: train the models of voice conversion.
 
-flite's voices first, whose phones have exact times; then the same sentences by other engines, whose
-times are found by what was learned, twice. Each step stores its result in FOLDER and is skipped or
-resumed if it exists, so the command can be stopped at any time and run again.
+flite's voices first, whose phones have exact times; then such sentences by other engines, and human
+recordings, whose times are found by what was learned. Each step stores its result in FOLDER and is
+skipped or resumed if it exists, so the command can be stopped at any time and run again.
 """
 
 import json
@@ -18,6 +18,7 @@ from voxgate.engine.training import (
     conversion_data,
     corpus,
     other_voices,
+    recordings,
     train_conversion,
 )
 from voxgate.engine.training.__main__ import HELDOUT
@@ -34,8 +35,11 @@ from voxgate.engine.weights.voice import Voice, load_voice, save_model
 
 SEED = 16
 UTTERANCES = {"flite": 6000, "other": 4000}
-STEPS = {"pre": 900, "mid": 1500, "conv": 5000}
-"""flite alone; with other engines; with their times found anew."""
+STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4200}
+"""flite alone; with other engines; with human recordings; with all times found anew."""
+PARTS = ("flite", "other", "human")
+STAGES = {"flite": 1, "engines": 2, "people": 3, "last": 3}
+"""How many parts of the corpus each stage of the training hears."""
 EMBEDDED = 60
 """Utterances whose embeddings are averaged for a target voice."""
 
@@ -43,45 +47,59 @@ EMBEDDED = 60
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
+    "--recordings",
+    "people",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="human recordings with their texts, as LJSpeech lays them out",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=CONVERSION_VOICE,
     help="where the weights are written",
 )
-def main(folder: Path, out: Path) -> None:
+def main(folder: Path, people: Path, out: Path) -> None:
     """Train the models of voice conversion in FOLDER and write them to the engine's weights."""
     torch.set_num_threads(1)
-    prepare(folder)
+    prepare(folder, people)
     voice = load_voice()
-    scale = (voice.mel_mean, voice.mel_std)
     flite = conversion_data.load(folder / "flite.safetensors")
-    first = folder / "pre.safetensors"
-    _train("pre", (flite,), voice, folder, start=None)
-    second = _train("mid", (flite, _timed(folder, first, "ends")), voice, folder, start=first)
-    both = (flite, _timed(folder, second, "ends2"))
-    last = _train("conv", both, voice, folder, start=second)
-    export(trained(last), flite, scale, out)
+    checkpoint: Path | None = None
+    for name, count in STAGES.items():
+        others = [_timed(folder, part, name, checkpoint) for part in PARTS[1:count]]
+        checkpoint = _train(name, (flite, *others), voice, folder, start=checkpoint)
+    assert checkpoint is not None
+    export(trained(checkpoint), flite, (voice.mel_mean, voice.mel_std), out)
 
 
-def prepare(folder: Path) -> None:
-    """Synthesise both parts of the corpus and compute their features."""
+def prepare(folder: Path, people: Path) -> None:
+    """Make the three parts of the corpus and compute their features."""
     heldout = frozenset(heldout_key(line) for line in HELDOUT.read_text().splitlines())
-    shards = {
-        "flite": lambda: corpus.build(
+    for part in PARTS:
+        path = folder / f"{part}.safetensors"
+        if not path.exists():
+            first_voice = 0 if part == PARTS[0] else FLITE_VOICES
+            shards = _shards(part, folder, people, heldout)
+            conversion_data.build(shards, path, first_voice=first_voice)
+
+
+def _shards(part: str, folder: Path, people: Path, heldout: frozenset[str]) -> list[Path]:
+    if part == "flite":
+        return corpus.build(
             folder / "corpus",
-            count=UTTERANCES["flite"],
+            count=UTTERANCES[part],
             seed=TOKEN_SEED,
             heldout=heldout,
             shares=corpus.TOKENIZER_SHARES,
-        ),
-        "other": lambda: other_voices.build(
-            folder / "other", count=UTTERANCES["other"], seed=SEED + 1, heldout=heldout
-        ),
-    }
-    for name, first_voice in (("flite", 0), ("other", FLITE_VOICES)):
-        path = folder / f"{name}.safetensors"
-        if not path.exists():
-            conversion_data.build(shards[name](), path, first_voice=first_voice)
+        )
+    if part == "other":
+        return other_voices.build(
+            folder / "other", count=UTTERANCES[part], seed=SEED + 1, heldout=heldout
+        )
+    shard = folder / "human.shard"
+    recordings.write_shard(people, shard)
+    return [shard]
 
 
 def trained(path: Path) -> ConversionTraining:
@@ -124,12 +142,13 @@ def target_voices(
     return targets
 
 
-def _timed(folder: Path, checkpoint: Path, name: str) -> SpokenCorpus:
-    """Load the other engines' part, with times found by the encoder of a checkpoint."""
-    path, ends = folder / "other.safetensors", folder / f"{name}.safetensors"
+def _timed(folder: Path, part: str, stage: str, checkpoint: Path | None) -> SpokenCorpus:
+    """Load a part of the corpus with times found by the encoder of a checkpoint."""
+    assert checkpoint is not None, "the first stage has exact times"
+    path, ends = folder / f"{part}.safetensors", folder / f"{stage}-{part}-ends.safetensors"
     if not ends.exists():
         share = align.align(conversion_data.load(path), trained(checkpoint).encoder, ends)
-        click.echo(f"{name}: {share:.1%} of the utterances fit their phones")
+        click.echo(f"{stage}: {share:.1%} of the utterances of {part} fit their phones")
     return conversion_data.load(path, ends)
 
 

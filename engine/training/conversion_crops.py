@@ -28,16 +28,19 @@ from voxgate.engine.training.conversion_data import FLITE_VOICES, VALIDATION, Sp
 
 CROP = 112
 """Mel frames of an item."""
-STRETCH = 0.26
-"""Largest logarithm of the factor by which an item is resampled."""
+STRETCHES = (0.26, 0.26, 0.42)
+"""
+Largest logarithm of the factor by which an item of each part is resampled: most for the recordings,
+since few persons speak them.
+"""
 STRETCHED_SHARE = 0.6
 WARP_SPREAD = 0.10
-BATCH = (10, 8)
-"""Items of flite's voices, and of other engines."""
+BATCH = (9, 5, 6)
+"""Items of flite's voices, of other engines, and of human recordings."""
 EDGE_FRAMES = 6
 """Frames at a cut through speech whose context is not whole."""
 OTHER_MEL_WEIGHT = 0.3
-"""Of the mel of other engines, none of which is a voice to convert to."""
+"""Of the mel of all but flite's voices, none of which is a voice to convert to."""
 LARGEST_PITCH = 1.0
 """Of the logarithm of F0 less its median."""
 
@@ -134,7 +137,8 @@ def channel_response(length: int, draws: Draws) -> Tensor:
     tail = tail / tail.square().sum(dim=1, keepdim=True).sqrt()
     tail = tail * draws.some(0.4) * 10.0 ** (-draws.uniform(0.0, 14.0) / 20.0)
     tail[:, 0] += 1.0
-    return gain * torch.fft.rfft(tail, length)
+    response: Tensor = gain * torch.fft.rfft(tail, length)
+    return response
 
 
 def with_noise(heard: Tensor, draws: Draws) -> Tensor:
@@ -169,8 +173,10 @@ class ConversionCrops:
         self.mean, self.std = scale
         self.seed = seed
         self.filterbank = content_filterbank()
-        needed = int((CROP + 4) * math.exp(STRETCH))
-        self.usable = [_usable(part, needed) for part in parts]
+        self.usable = [
+            _usable(part, int((CROP + 4) * math.exp(stretch)))
+            for part, stretch in zip(parts, STRETCHES, strict=False)
+        ]
         voices = parts[0].rows[self.usable[0], 6]
         self.by_voice = [self.usable[0][voices == voice] for voice in range(FLITE_VOICES)]
         self.medians = median_pitches(parts[0])
@@ -207,7 +213,7 @@ class ConversionCrops:
         corpus = self.parts[part]
         row = _drawn(corpus, self.usable[part], generator)
         a, b, c = torch.rand(3, generator=generator).tolist()
-        stretch = math.exp((2 * a - 1) * STRETCH) if b < STRETCHED_SHARE else 1.0
+        stretch = math.exp((2 * a - 1) * STRETCHES[part]) if b < STRETCHED_SHARE else 1.0
         slack = row.mel_to - row.mel_from - int((CROP + 3) * stretch) - 1
         # a tenth on either side, so that the beginning and the end of utterances are frequent
         first = round(min(max(c * 1.2 - 0.1, 0.0), 1.0) * slack)

@@ -50,7 +50,7 @@ def log_pitch(audio: np.ndarray, frames: int) -> np.ndarray:
     f0, at_s = pyworld.dio(signal, SAMPLE_RATE_HZ, frame_period=1000.0 * HOP / SAMPLE_RATE_HZ)
     f0 = pyworld.stonemask(signal, f0, at_s, SAMPLE_RATE_HZ)
     f0 = np.pad(f0, (0, max(0, frames - f0.size)))[:frames]
-    return np.log(f0, out=np.zeros_like(f0), where=f0 > 0).astype(np.float16)
+    return np.asarray(np.log(f0, out=np.zeros_like(f0), where=f0 > 0), dtype=np.float16)
 
 
 COLUMNS = ("audio", "mel", "pitch", "phones", "ends")

@@ -72,7 +72,8 @@ def conversion_loss(model: ConversionTraining, batch: ConversionBatch, embed: nn
     phones = (entropies * batch.whole.flatten()).sum() / batch.whole.sum()
     distance = (mel.float() - batch.mel).abs().mean(-1) * batch.weight[:, None]
     states_error = distillation_error(states.float(), target, batch.whole)
-    return phones + MEL_WEIGHT * distance.mean() + states_error
+    summed: Tensor = phones + MEL_WEIGHT * distance.mean() + states_error
+    return summed
 
 
 def run(
@@ -91,7 +92,7 @@ def run(
 
     Args:
         name: of the checkpoint in `folder`.
-        parts: flite's utterances, then those of other engines.
+        parts: flite's utterances, then those of other engines, then human recordings.
         dit: frozen.
         scale: mean and deviation of the normalised mel.
         folder: of the checkpoint.
