@@ -321,6 +321,11 @@ def _check_rvc(config: "RvcConfig") -> None:
                 f"pipeline rvc exports no graphs, and runtime_{model} is "
                 f"{config.runtime_of(model)}; use torch, which was as fast"
             )
+    if config.quantization_vocoder is not Quantization.NONE:
+        raise EngineError(
+            f"quantization_vocoder={config.quantization_vocoder} is of Linear layers, and the "
+            "vocoder of pipeline rvc has convolutions; use none, or precision_vocoder=bf16"
+        )
     if config.stream_block_ms:
         raise EngineError(
             "pipeline rvc converts no live audio; use stream_block_ms=0, and chunk_seconds for "

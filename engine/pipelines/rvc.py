@@ -124,6 +124,16 @@ class RvcPipeline(ConvertingPipeline[RvcConfig, RvcFeatures]):
         """Frames of neighbours on either side, an even number."""
         return 2 * round(self.config.chunk_overlap_seconds * FRAME_RATE_HZ / 2)
 
+    @property
+    def content_context(self) -> int:
+        """Content frames of neighbours on either side."""
+        return self.pad // 2
+
+    @property
+    def spoken_context(self) -> int:
+        """Frames of neighbours on either side of what is spoken."""
+        return self.pad
+
     def for_request(self, options: Mapping[str, object]) -> RvcConfig:
         """Return the configuration of a request: as `Pipeline.for_request`."""
         config = super().for_request(options)
@@ -199,7 +209,7 @@ class RvcPipeline(ConvertingPipeline[RvcConfig, RvcFeatures]):
     ) -> list[Tensor]:
         """Encode windows of one length in one pass: the kept content of each, (K, width)."""
         with watch("content"):
-            states = self.content(self.ready("content", source.rows(cut)), self.voice.content_layer)
+            states = self.content(self.ready("content", source.rows(cut)))
             found = states.float().cpu()
             return [window.kept(row) for window, row in zip(cut, found, strict=True)]
 

@@ -161,8 +161,18 @@ class _Meeting:
             return
 
 
-def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
-    """ConversionRun one request under observation; the pipeline is left unchanged."""
+def observe_conversion(
+    pipeline: Any, request: Request, *, rehearses: bool = True
+) -> ConversionSeen:
+    """
+    Run one request under observation; the pipeline is left unchanged.
+
+    Args:
+        pipeline: loaded.
+        request: with its source.
+        rehearses: whether the model is called once more before it speaks, where a part of the
+            source is kept.
+    """
     config = pipeline.for_request(request.options)
     before, hooks = compiled_graphs(), ConversionHooks(pipeline)
     crowd = AsideCrowd(_could_meet(pipeline, config))
@@ -174,13 +184,14 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         stack.callback(_release, hooks)
         stack.enter_context(watching(probe))
         stack.enter_context(_counting(estimators))
-        run = ConversionRun(rehearsal=int(config.protects and not config.stream_block_ms))
+        rehearsed = rehearses and not config.stream_block_ms
+        run = ConversionRun(rehearsal=int(rehearsed and config.protects))
         with UnmarkedTap(pipeline) as tap, _recorded(pipeline, probe, run, crowd) as recorders:
             delivered = pipeline.synthesize(request.text, options)
         output = OutputSeen(
             delivered=delivered, unmarked=tap.audio(), rate_hz=pipeline.sample_rate_hz
         )
-        again, guarded = ConversionRun(), ConversionRun(rehearsal=int(not config.stream_block_ms))
+        again, guarded = ConversionRun(), ConversionRun(rehearsal=int(rehearsed))
         _convert_again(pipeline, request.text, options, again)
         _convert_again(pipeline, request.text, {**options, "protect": 0.0}, guarded)
     return ConversionSeen(
