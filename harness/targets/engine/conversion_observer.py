@@ -165,13 +165,8 @@ def observe_conversion(
     pipeline: Any, request: Request, *, rehearses: bool = True
 ) -> ConversionSeen:
     """
-    Run one request under observation; the pipeline is left unchanged.
-
-    Args:
-        pipeline: loaded.
-        request: with its source.
-        rehearses: whether the model is called once more before it speaks, where a part of the
-            source is kept.
+    Run one request under observation; the pipeline is left unchanged. `rehearses` says whether the
+    model is called once more before it speaks, where a part of the source is kept.
     """
     config = pipeline.for_request(request.options)
     before, hooks = compiled_graphs(), ConversionHooks(pipeline)
