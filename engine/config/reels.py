@@ -23,7 +23,7 @@ LONGEST_PAUSE_S = 10.0
 
 
 def speaks_reels(config: type[PipelineConfig]) -> bool:
-    """Return whether a pipeline's speaker is an option of a request."""
+    """Return whether a pipeline speaks texts, and its speaker is an option of a request."""
     spec = options_of(config).get(SPEAKER)
     return not config.converts and spec is not None and spec.per_request
 

@@ -79,6 +79,14 @@ class Target(ABC):
         """
         return False
 
+    @classmethod
+    def takes_sources(cls, cell: Cell) -> bool | None:
+        """
+        Whether requests hold a source recording to convert: True where each must, False where none
+        may, None where the engine takes both. Default: none may.
+        """
+        return False
+
     notices: Sequence[tuple[str, str]] = ()
     """
     What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
