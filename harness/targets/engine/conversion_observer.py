@@ -236,7 +236,8 @@ def _recorded(
     """Replace models and F0 by recorders; afterwards the pipeline is as it was."""
     recorders = {name: Recorder(name, pipeline.callable_of(name), probe) for name in MODELS}
     meeting = _Meeting(wanted=bool(pipeline.config.parallel_f0))
-    estimate, search, plain = pipeline.f0, pipeline.search, pipeline.callable_of("content")
+    estimate, plain = pipeline.f0, pipeline.callable_of("content")
+    search = getattr(pipeline, "search", None)  # not every pipeline has one
     searching = threading.local()
 
     def content(*rows: Tensor) -> Any:
@@ -263,14 +264,18 @@ def _recorded(
     caller = threading.get_ident()
     for name, recorder in recorders.items():
         pipeline.replace_callable(name, content if name == "content" else recorder)
-    pipeline.f0, pipeline.search = f0, searched
+    pipeline.f0 = f0
+    if search is not None:
+        pipeline.search = searched
     try:
         yield recorders
     finally:
         for name, recorder in recorders.items():
             pipeline.replace_callable(name, recorder.restore())
             run.rows[name] = recorder.inputs
-        pipeline.f0, pipeline.search = estimate, search
+        pipeline.f0 = estimate
+        if search is not None:
+            pipeline.search = search
         run.rows["model"] = recorders["model"].inputs[run.rehearsal :]
         run.mels, run.met = recorders["model"].outputs[run.rehearsal :], meeting.met
 

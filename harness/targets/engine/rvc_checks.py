@@ -63,6 +63,19 @@ def _chunks(frames: int, core: int) -> int:
     return len(range(0, frames - LEAST_KEPT, core)) if 0 < core < frames - LEAST_KEPT else 1
 
 
+def _rows(run: ConversionRun, name: str) -> list[int]:
+    """Return the rows of every call of a model, the fewest first."""
+    return sorted(rows for rows, _ in run.shapes(name))
+
+
+def _lengths(run: ConversionRun, name: str) -> set[int]:
+    return {length for _, length in run.shapes(name)}
+
+
+def _groups(count: int, size: int) -> list[int]:
+    return sorted(min(size, count - first) for first in range(0, count, size))
+
+
 def _expected(options: Options, seen: ConversionSeen) -> dict[str, tuple[int, int]]:
     """Return how many windows of how many frames each model sees, HuBERT's in samples."""
     core, pad, frames = (
@@ -92,7 +105,7 @@ def _source(options: Options, seen: ConversionSeen) -> Observation:
 
 
 def _chunk_seconds(options: Options, seen: ConversionSeen) -> Observation:
-    made = {name: sum(rows for rows, _ in seen.run.shapes(name)) for name in MODELS}
+    made = {name: sum(_rows(seen.run, name)) for name in MODELS}
     wanted = {name: count for name, (count, _) in _expected(options, seen).items()}
     return Observation(
         observed=", ".join(f"{name} {count}" for name, count in made.items()) + " chunks",
@@ -102,7 +115,7 @@ def _chunk_seconds(options: Options, seen: ConversionSeen) -> Observation:
 
 
 def _chunk_overlap(options: Options, seen: ConversionSeen) -> Observation:
-    made = {name: {length for _, length in seen.run.shapes(name)} for name in MODELS}
+    made = {name: _lengths(seen.run, name) for name in MODELS}
     wanted = {name: {length} for name, (_, length) in _expected(options, seen).items()}
     return Observation(
         observed=", ".join(f"{name} {sorted(each)}" for name, each in made.items()),
@@ -113,11 +126,8 @@ def _chunk_overlap(options: Options, seen: ConversionSeen) -> Observation:
 
 def _batch(options: Options, seen: ConversionSeen) -> Observation:
     size = max(1, int(options["batch"]))
-    made = {name: sorted(rows for rows, _ in seen.run.shapes(name)) for name in MODELS}
-    planned = {
-        name: sorted(min(size, count - first) for first in range(0, count, size))
-        for name, (count, _) in _expected(options, seen).items()
-    }
+    made = {name: _rows(seen.run, name) for name in MODELS}
+    planned = {name: _groups(count, size) for name, (count, _) in _expected(options, seen).items()}
     return Observation(
         observed=f"{' + '.join(map(str, made['model']))} chunks in {len(made['model'])} passes",
         in_effect=made == planned,
