@@ -240,7 +240,7 @@ def _recorded(
     recorders = {name: Recorder(name, pipeline.callable_of(name), probe) for name in MODELS}
     meeting = _Meeting(wanted=bool(pipeline.config.parallel_f0))
     estimate, plain = pipeline.f0, pipeline.callable_of("content")
-    search = getattr(pipeline, "search", None)  # not every pipeline has one
+    search: Any = getattr(pipeline, "search", None)  # not every pipeline has one
     searching = threading.local()
 
     def content(*rows: Tensor) -> Any:
