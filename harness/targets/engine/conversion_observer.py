@@ -34,6 +34,7 @@ from voxgate.harness.targets.engine.runtime_probe import (
     watching,
 )
 from voxgate.harness.targets.engine.thread_probe import Crowd, CrowdSeen
+from voxgate.harness.targets.protocol import Options
 
 PACKAGES = (
     ("swift", "swift_f0", "SwiftF0.detect"),
@@ -41,6 +42,7 @@ PACKAGES = (
     ("harvest", "pyworld", "harvest"),
 )
 """F0 method, module, and what it calls there."""
+HOP, FRAME_RATE_HZ, LEAST_KEPT = 256, 62.5, 6
 MEET_S = 2.0
 """How long F0 and content wait for each other, where they should run at one time."""
 CHANGE = 1e-4
@@ -333,3 +335,29 @@ def target_embedding(seen: ConversionSeen) -> Tensor | None:
     given = [row for call in seen.run.rows["model"] for row in call[3].float().cpu()]
     same = bool(given) and all(torch.equal(row, given[0]) for row in given)
     return given[0] if same else None
+
+
+def frames_of(seen: ConversionSeen) -> int:
+    """Return the mel frames of the recording."""
+    return -(-seen.samples // HOP) + 1
+
+
+def core_of(options: Options) -> int:
+    """Return the frames that a chunk keeps."""
+    return round(float(options["chunk_seconds"]) * FRAME_RATE_HZ)
+
+
+def windows_of(options: Options, frames: int) -> int:
+    """Return how many chunks so many frames make."""
+    core = core_of(options)
+    return len(range(0, frames - LEAST_KEPT, core)) if 0 < core < frames - LEAST_KEPT else 1
+
+
+def rows_of_model(run: ConversionRun, model: str) -> int:
+    """Return the rows of all calls of a model."""
+    return sum(rows for rows, _ in run.shapes(model))
+
+
+def block_frames(options: Options) -> int:
+    """Return the frames of a live block."""
+    return max(2, round(int(options["stream_block_ms"]) / 1000.0 * FRAME_RATE_HZ))
