@@ -12,20 +12,15 @@ import torch
 
 from voxgate.engine.config import Compile, F0Method, Precision, Quantization
 from voxgate.engine.config.conversion import MODELS, PROTECT_OFF, TARGET_SPEAKERS
-from voxgate.engine.conversion.vocal_tract import warp
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.harness.targets.engine.conversion_observer import (
-    FRAME_RATE_HZ,
+    ConversionRun,
     ConversionSeen,
-    block_frames,
-    core_of,
-    frames_of,
     moved_mel,
     observe_conversion,
-    rows_of_model,
+    search_heeded,
     target_embedding,
     voiced_pitch,
-    windows_of,
 )
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.engine.option_checks import compile_of, runtime_of
@@ -33,14 +28,13 @@ from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
 from voxgate.harness.targets.engine.thread_checks import threads, workers
 from voxgate.harness.targets.protocol import Options
 
-LEAST_CONTEXT = 6
+HOP, FRAME_RATE_HZ = 256, 62.5
+LEAST_KEPT, LEAST_CONTEXT = 6, 6
 SHIFT_TOLERANCE = 0.25
 """Semitones: frames that two chunks share count twice in the median."""
 SHARE_TOLERANCE = 0.05
 EMBEDDING_TOLERANCE = 0.02
 """bf16 rounds an embedding by less."""
-WARP_TOLERANCE = 0.05
-"""Of a log-mel, which bf16 rounds by less."""
 LIVE = "live audio has no chunks of its own, and nothing to keep"
 
 
@@ -50,6 +44,23 @@ def _live(options: Options) -> bool:
 
 def _unseen(reason: str) -> Observation:
     return Observation(observed="not shown", in_effect=None, reason=reason)
+
+
+def _frames(seen: ConversionSeen) -> int:
+    return -(-seen.samples // HOP) + 1
+
+
+def _core(options: Options) -> int:
+    return round(float(options["chunk_seconds"]) * FRAME_RATE_HZ)
+
+
+def _windows(options: Options, frames: int) -> int:
+    core = _core(options)
+    return len(range(0, frames - LEAST_KEPT, core)) if 0 < core < frames - LEAST_KEPT else 1
+
+
+def _rows(run: ConversionRun, model: str) -> int:
+    return sum(rows for rows, _ in run.shapes(model))
 
 
 def _joined(values: Iterable[object]) -> str:
@@ -68,40 +79,37 @@ def _source(options: Options, seen: ConversionSeen) -> Observation:
 def _chunk_seconds(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen(LIVE)
-    expected = windows_of(options, frames_of(seen))
-    made = {name: rows_of_model(seen.run, name) for name in MODELS}
+    expected = _windows(options, _frames(seen))
+    made = {name: _rows(seen.run, name) for name in MODELS}
     return Observation(
         observed=", ".join(f"{name} {count}" for name, count in made.items()) + " chunks",
         in_effect=set(made.values()) == {expected},
-        reason=f"{frames_of(seen)} frames make {expected}",
+        reason=f"{_frames(seen)} frames make {expected}",
     )
 
 
 def _chunk_overlap(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen(LIVE)
-    overlap, frames = (
-        round(float(options["chunk_overlap_seconds"]) * FRAME_RATE_HZ),
-        frames_of(seen),
-    )
-    if windows_of(options, frames) == 1:
+    overlap, frames = round(float(options["chunk_overlap_seconds"]) * FRAME_RATE_HZ), _frames(seen)
+    if _windows(options, frames) == 1:
         return _unseen("a recording of one chunk has no neighbours")
     expected = {
-        name: min(frames, core_of(options) + 2 * max(LEAST_CONTEXT, min(context, overlap)))
+        name: min(frames, _core(options) + 2 * max(LEAST_CONTEXT, min(context, overlap)))
         for name, context in seen.contexts.items()
     }
     made = {name: {count for _, count in seen.run.shapes(name)} for name in seen.contexts}
     return Observation(
         observed=", ".join(f"{name} of {_joined(each)} frames" for name, each in made.items()),
         in_effect=all(made[name] == {count} for name, count in expected.items()),
-        reason=f"a chunk keeps {core_of(options)} and sees its neighbours on either side",
+        reason=f"a chunk keeps {_core(options)} and sees its neighbours on either side",
     )
 
 
 def _batch(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen(LIVE)
-    count, size = windows_of(options, frames_of(seen)), max(1, int(options["batch"]))
+    count, size = _windows(options, _frames(seen)), max(1, int(options["batch"]))
     planned = sorted(min(size, count - first) for first in range(0, count, size))
     made = {name: sorted(rows for rows, _ in seen.run.shapes(name)) for name in MODELS}
     return Observation(
@@ -147,21 +155,10 @@ def _feature_cache(options: Options, seen: ConversionSeen) -> Observation:
 def _vocal_tract_search(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen(LIVE)
-    if not seen.run.searches:
-        return Observation(
-            observed="no search",
-            in_effect=not options["vocal_tract_search"],
-            reason="calls of the search",
-        )
-    mel, factor = seen.run.searches[0]
-    given = [row.float().cpu() for call in seen.run.rows["content"] for row in call[0]]
-    expected = warp(mel, factor).float().cpu()
-    heeded = any(  # workers may take the first chunk as any of their calls
-        torch.allclose(row, expected[: len(row)], atol=WARP_TOLERANCE) for row in given
-    )
+    factor, heeded = search_heeded(seen.run)
     return Observation(
-        observed=f"a warp of {factor:g}",
-        in_effect=bool(options["vocal_tract_search"]) and heeded,
+        observed="no search" if factor is None else f"a warp of {factor:g}",
+        in_effect=heeded if options["vocal_tract_search"] else factor is None,
         reason="the search, and the spectrum that the content encoder was given after it",
     )
 
@@ -249,21 +246,25 @@ def _reference(options: Options, seen: ConversionSeen) -> Observation:
     )
 
 
+def _block_frames(options: Options) -> int:
+    return max(2, round(int(options["stream_block_ms"]) / 1000.0 * FRAME_RATE_HZ))
+
+
 def _stream_block(options: Options, seen: ConversionSeen) -> Observation:
     calls = len(seen.run.shapes("model"))
     if not _live(options):
         expected = {len(seen.run.shapes(name)) for name in ("model", "vocoder")}
-        whole = -(-windows_of(options, frames_of(seen)) // max(1, int(options["batch"])))
+        whole = -(-_windows(options, _frames(seen)) // max(1, int(options["batch"])))
         return Observation(
             observed=f"{calls} passes",
             in_effect=expected == {whole},
             reason="the whole recording is known",
         )
-    planned = frames_of(seen) / block_frames(options)
+    planned = _frames(seen) / _block_frames(options)
     return Observation(
         observed=f"{calls} blocks",
         in_effect=planned - 1 <= calls <= planned + 1,
-        reason=f"{frames_of(seen)} frames in blocks of {block_frames(options)}",
+        reason=f"{_frames(seen)} frames in blocks of {_block_frames(options)}",
     )
 
 
@@ -274,11 +275,11 @@ def _stream_lookahead(options: Options, seen: ConversionSeen) -> Observation:
     asked = math.ceil(int(options["stream_lookahead_ms"]) / 1000.0 * FRAME_RATE_HZ)
     ahead = min(context, max(3, asked)) if asked else context
     longest = max((frames for _, frames in seen.run.shapes("model")), default=0)
-    expected = min(frames_of(seen), context + block_frames(options) + ahead)
+    expected = min(_frames(seen), context + _block_frames(options) + ahead)
     return Observation(
         observed=f"{longest} frames for a block",
         # the last block takes what is left
-        in_effect=expected <= longest <= expected + 2 or longest == frames_of(seen),
+        in_effect=expected <= longest <= expected + 2 or longest == _frames(seen),
         reason=f"{context} before it and {ahead} behind",
     )
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from voxgate.engine.config.conversion import MODELS
+from voxgate.engine.conversion.features import warp
 from voxgate.harness.records.cell import Request
 from voxgate.harness.targets.engine.flow_observer import ModelSeen, model_seen
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder
@@ -34,7 +35,6 @@ from voxgate.harness.targets.engine.runtime_probe import (
     watching,
 )
 from voxgate.harness.targets.engine.thread_probe import Crowd, CrowdSeen
-from voxgate.harness.targets.protocol import Options
 
 PACKAGES = (
     ("swift", "swift_f0", "SwiftF0.detect"),
@@ -42,9 +42,10 @@ PACKAGES = (
     ("harvest", "pyworld", "harvest"),
 )
 """F0 method, module, and what it calls there."""
-HOP, FRAME_RATE_HZ, LEAST_KEPT = 256, 62.5, 6
-MEET_S = 2.0
+MEET_S = 10.0
 """How long F0 and content wait for each other, where they should run at one time."""
+WARP_TOLERANCE = 0.05
+"""Of a log-mel, which bf16 rounds by less."""
 CHANGE = 1e-4
 """By which the recording's last sample is changed."""
 
@@ -337,27 +338,17 @@ def target_embedding(seen: ConversionSeen) -> Tensor | None:
     return given[0] if same else None
 
 
-def frames_of(seen: ConversionSeen) -> int:
-    """Return the mel frames of the recording."""
-    return -(-seen.samples // HOP) + 1
-
-
-def core_of(options: Options) -> int:
-    """Return the frames that a chunk keeps."""
-    return round(float(options["chunk_seconds"]) * FRAME_RATE_HZ)
-
-
-def windows_of(options: Options, frames: int) -> int:
-    """Return how many chunks so many frames make."""
-    core = core_of(options)
-    return len(range(0, frames - LEAST_KEPT, core)) if 0 < core < frames - LEAST_KEPT else 1
-
-
-def rows_of_model(run: ConversionRun, model: str) -> int:
-    """Return the rows of all calls of a model."""
-    return sum(rows for rows, _ in run.shapes(model))
-
-
-def block_frames(options: Options) -> int:
-    """Return the frames of a live block."""
-    return max(2, round(int(options["stream_block_ms"]) / 1000.0 * FRAME_RATE_HZ))
+def search_heeded(run: ConversionRun) -> tuple[float | None, bool]:
+    """
+    Return the warp that was found, None without a search, and whether the content encoder was given
+    the spectrum so warped.
+    """
+    if not run.searches:
+        return None, False
+    mel, factor = run.searches[0]
+    expected = warp(mel, factor).float().cpu()
+    given = [row.float().cpu() for call in run.rows["content"] for row in call[0]]
+    heeded = any(  # workers may take the first chunk as any of their calls
+        torch.allclose(row, expected[: len(row)], atol=WARP_TOLERANCE) for row in given
+    )
+    return factor, heeded

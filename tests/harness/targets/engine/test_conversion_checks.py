@@ -22,7 +22,6 @@ from voxgate.harness.records.cell import Request, SourceRecording
 from voxgate.harness.targets.engine.conversion_checks import CONVERSION_CHECKS
 from voxgate.harness.targets.engine.target import EngineTarget
 
-REQUEST = Request(id="c001", text="The words said.")
 CHUNKS = {"chunk_seconds": 0.5}
 
 
@@ -51,17 +50,18 @@ def _make(folder, source):
     return make
 
 
-def _observed(target):
+def _request(target):
     source = SourceRecording(path=target.requested["source"])
-    return target.observe(replace(REQUEST, source=source))
+    return Request(id="c001", text="The words said.", source=source)
 
 
-def _broken(target):
-    return {check.option for check in _observed(target) if check.in_effect is False}
+def _broken(target, request=None):
+    checks = target.observe(request or _request(target))
+    return {check.option for check in checks if check.in_effect is False}
 
 
 def _unseen(target):
-    return {check.option for check in _observed(target) if check.in_effect is None}
+    return {check.option for check in target.observe(_request(target)) if check.in_effect is None}
 
 
 def _as_configured(target, **changes):
@@ -118,7 +118,7 @@ def test_honest_options_are_observed_in_effect(make, options):
     target = make(**options)
     before = dict(vars(target.pipeline))
 
-    checks = {check.option: check for check in _observed(target)}
+    checks = {check.option: check for check in target.observe(_request(target))}
 
     assert {name: each for name, each in checks.items() if each.in_effect is False} == {}
     for name in options:
@@ -172,7 +172,7 @@ def test_int8_and_other_runtimes_are_observed(make):
     }
     target = make(**int8)
 
-    checks = {check.option: check.in_effect for check in _observed(target)}
+    checks = {check.option: check.in_effect for check in target.observe(_request(target))}
 
     assert all(checks[name] for name in int8)
     assert False not in checks.values()
@@ -214,7 +214,8 @@ def test_workers_that_do_not_work_together_are_found_out(make, monkeypatch):
     assert "workers" in _broken(alone)
 
 
-def test_f0_that_waits_for_its_turn_is_found_out(make):
+def test_f0_that_waits_for_its_turn_is_found_out(make, monkeypatch):
+    monkeypatch.setattr("voxgate.harness.targets.engine.conversion_observer.MEET_S", 0.2)
     target = make(parallel_f0=True)
 
     class Later:
