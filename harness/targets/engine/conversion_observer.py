@@ -42,7 +42,7 @@ PACKAGES = (
     ("harvest", "pyworld", "harvest"),
 )
 """F0 method, module, and what it calls there."""
-MEET_S = 2.0
+MEET_S = 10.0
 """How long F0 and content wait for each other, where they should run at one time."""
 WARP_TOLERANCE = 0.05
 """Of a log-mel, which bf16 rounds by less."""
