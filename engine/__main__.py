@@ -2,8 +2,9 @@
 The engine's command line: `python -m voxgate.engine say "Text" -o out.wav [--option value]` writes
 audio and prints stage times.
 
-`reel SCRIPT` speaks segments of several speakers as one recording with captions, `serve` listens
-for HTTP requests, `export FOLDER` writes the models as ONNX files, `options` lists all options.
+`convert IN.WAV` speaks a recording's words by another voice, `reel SCRIPT` speaks segments of
+several speakers as one recording with captions, `serve` listens for HTTP requests, `export FOLDER`
+writes the models as ONNX files, `options` lists all options.
 """
 
 import sys
@@ -22,13 +23,17 @@ from voxgate.engine.commands.common import (
     print_notices,
     write,
 )
+from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
-from voxgate.engine.config import FlowConfig, Stages, config_names, parse_typed
+from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
 from voxgate.engine.config.page import options_markdown, options_text
 from voxgate.engine.errors import EngineError, guarded
 from voxgate.engine.serve.limits import Limits, parse_limits
 from voxgate.engine.timing import StageTimes
+
+SPEAKING = tuple(name for name in config_names() if not config_class(name).converts)
+"""Pipelines that speak a text."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +42,7 @@ def main() -> None:
     """Synthesise speech with the embedded voice."""
 
 
+main.add_command(convert)
 main.add_command(reel)
 main.add_command(random_weights)
 
@@ -53,13 +59,13 @@ main.add_command(random_weights)
 @click.option("--voice", default=None, help="flow, token: folder of another voice's weights")
 @click.option(
     "--pipeline",
-    type=click.Choice(config_names()),
+    type=click.Choice(SPEAKING),
     default="flow",
     show_default=True,
     help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
     "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
-@engine_options(*config_names())
+@engine_options(*SPEAKING)
 def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
     """Synthesise TEXT into an audio file and print the time of every stage."""
     try:

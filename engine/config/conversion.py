@@ -20,9 +20,12 @@ from voxgate.engine.config.choices import (
 from voxgate.engine.config.flow import FlowMatchingConfig
 from voxgate.engine.config.option_spec import (
     PipelineConfig,
+    config_class,
+    config_names,
     option,
     options_of,
     redeclared,
+    register_config,
 )
 from voxgate.engine.errors import EngineError
 from voxgate.engine.python310 import StrEnum
@@ -239,6 +242,16 @@ class ConvertingConfig(PipelineConfig):
         """CPU threads of each worker: all of `threads` for a single worker."""
         return self.threads if self.workers == 1 else max(1, self.threads // self.workers)
 
+    @property
+    def masked_graphs(self) -> bool:
+        """Whether an exported graph takes a mask: no, chunks of one pass have one length."""
+        return False
+
+    @property
+    def protects(self) -> bool:
+        """Whether frames without pitch keep a part of the source."""
+        return self.protect < PROTECT_OFF
+
     def precision_of(self, model: str) -> Precision:
         """Return the arithmetic of one of MODELS."""
         chosen: StagePrecision = getattr(self, f"precision_{model}")
@@ -259,6 +272,7 @@ class ConvertingConfig(PipelineConfig):
         return self.compile_vocoder if model == "vocoder" else self.compile
 
 
+@register_config
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionConfig(ConvertingConfig):
     """The options of the `conversion` pipeline."""
@@ -287,6 +301,11 @@ class ConversionConfig(ConvertingConfig):
         help="share of the converted mel in frames without pitch, doubled: 0.5 converts them in "
         "full, 0 keeps the source's spectrum, moved to the mean of the voice",
     )
+
+
+def converting_pipelines() -> tuple[str, ...]:
+    """Return the names of the pipelines that convert recordings."""
+    return tuple(name for name in config_names() if config_class(name).converts)
 
 
 CONVERSION_OPTIONS = tuple(options_of(ConversionConfig))

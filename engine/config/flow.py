@@ -311,6 +311,11 @@ class FlowConfig(FlowMatchingConfig):
         """CPU threads of each worker: all of `threads` for a single worker."""
         return self.threads if self.workers == 1 else max(1, self.threads // self.workers)
 
+    @property
+    def masked_graphs(self) -> bool:
+        """Whether an exported graph takes a mask: chunks are padded, to others or to a multiple."""
+        return self.pad_frames > 0 or self.batch != 1
+
 
 OPTIONS = tuple(options_of(FlowConfig))
 

@@ -32,8 +32,8 @@ class Features:
     content: Tensor
     """(F, C), what is said."""
     f0: F0Track
-    mel: Tensor
-    """(F, bands), the decoder's kind of mel of the recording itself."""
+    mel: Tensor | None
+    """(F, bands), the decoder's kind of mel of the recording itself, where it is needed."""
     likeness: float | None
     """`likeness_of`, None where a pipeline does not measure it."""
     samples: int
@@ -57,15 +57,8 @@ class Converted:
     """
     like_training: bool
     """Whether the likeness is such that the words can be expected to survive."""
-
-    @property
-    def warning(self) -> str:
-        """One line for a source that is unlike the training voices; empty for others."""
-        if self.like_training:
-            return ""
-        return (
-            f"source unlike the training voices (likeness {self.likeness:.2f}); words may be lost"
-        )
+    warning: str
+    """One line for a source that is unlike the training voices; empty for others."""
 
 
 class FeatureCache(Generic[Value]):

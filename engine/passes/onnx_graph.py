@@ -13,7 +13,7 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 import voxgate.engine
 from voxgate.engine.acoustic.dit import DiT
+from voxgate.engine.conversion.content_encoder import ContentEncoder
+from voxgate.engine.conversion.mel_decoder import MelDecoder
 from voxgate.engine.vocoder.vocos import Vocos
 
 OPSET = 20
@@ -118,6 +120,11 @@ def signature_of(model: nn.Module, *, masked: bool) -> Signature:
             (EXAMPLE_BATCH, 1, 1, EXAMPLE_FRAMES), dtype=torch.bool, device=weight.device
         )
         return Signature(inputs={**inputs, **({"mask": mask} if masked else {})}, width=shape.bands)
+    if isinstance(model, ContentEncoder):
+        mel = example(EXAMPLE_FRAMES, model.shape.bands)
+        return Signature(inputs={"mel": mel}, width=model.shape.content)
+    if isinstance(model, MelDecoder):
+        return Signature(inputs=_decoder_inputs(model, example), width=model.shape.bands)
     assert isinstance(model, Vocos), f"no signature for {type(model).__name__}"
     inputs = {"mel": example(EXAMPLE_FRAMES, model.shape.bands)}
     if masked:
@@ -125,6 +132,16 @@ def signature_of(model: nn.Module, *, masked: bool) -> Signature:
             (EXAMPLE_BATCH, EXAMPLE_FRAMES, 1), dtype=torch.bool, device=weight.device
         )
     return Signature(inputs=inputs, width=model.shape.n_fft + 2)
+
+
+def _decoder_inputs(model: MelDecoder, example: Callable[..., Tensor]) -> dict[str, Tensor]:
+    """Return example inputs of a mel decoder, which takes no mask."""
+    return {
+        "content": example(EXAMPLE_FRAMES, model.shape.content),
+        "pitch": example(EXAMPLE_FRAMES),
+        "voiced": (example(EXAMPLE_FRAMES) > 0.0).to(model.out.weight.dtype),
+        "voice": example(model.shape.voice),
+    }
 
 
 def export(model: nn.Module, signature: Signature) -> bytes:

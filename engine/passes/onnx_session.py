@@ -5,17 +5,37 @@ ONNX Runtime silently falls back to another provider if the requested one cannot
 that is an error.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from voxgate.engine.config import FlowConfig, Precision, Runtime
+from voxgate.engine.config import Precision, Runtime
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.onnx_graph import Graph
 
 ELEMENTS = {torch.float32: np.float32, torch.float16: np.float16, torch.bool: np.bool_}
+
+
+class RuntimeConfig(Protocol):
+    """The options of a pipeline that a runtime needs."""
+
+    @property
+    def device(self) -> str:
+        """Where the graph is computed."""
+
+    @property
+    def share(self) -> int:
+        """CPU threads."""
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic."""
+
+    @property
+    def masked_graphs(self) -> bool:
+        """Whether graphs take a mask."""
 
 
 class OnnxModel:
@@ -51,7 +71,7 @@ class OnnxModel:
         return output
 
 
-def open_session(graph: Graph, runtime: Runtime, config: FlowConfig) -> OnnxModel:
+def open_session(graph: Graph, runtime: Runtime, config: RuntimeConfig) -> OnnxModel:
     """
     Load a graph.
 
@@ -92,7 +112,7 @@ def provider(runtime: Runtime, device: str) -> str:
     return "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
 
 
-def _providers(runtime: Runtime, config: FlowConfig) -> list[tuple[str, dict[str, str]]]:
+def _providers(runtime: Runtime, config: RuntimeConfig) -> list[tuple[str, dict[str, str]]]:
     if config.device == "cpu":
         return [(provider(runtime, config.device), {})]
     place = {"device_id": config.device.partition(":")[2] or "0"}

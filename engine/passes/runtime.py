@@ -11,10 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxgate.engine.config import FlowConfig, Runtime
+from voxgate.engine.config import Runtime
 from voxgate.engine.passes import Applied
 from voxgate.engine.passes.onnx_graph import OPSET, Graph, graph_of
-from voxgate.engine.passes.onnx_session import OnnxModel, open_session, provider
+from voxgate.engine.passes.onnx_session import (
+    OnnxModel,
+    RuntimeConfig,
+    open_session,
+    provider,
+)
 
 
 class OnnxStage:
@@ -24,11 +29,11 @@ class OnnxStage:
     Each has a graph of its own, because the one without is faster; it is opened when first needed.
     """
 
-    def __init__(self, model: nn.Module, runtime: Runtime, config: FlowConfig) -> None:
+    def __init__(self, model: nn.Module, runtime: Runtime, config: RuntimeConfig) -> None:
         self._model, self._runtime, self._config = model, runtime, config
         self._sessions: dict[bool, OnnxModel] = {}
         self._lock = threading.Lock()
-        self.graph = self.open(masked=config.pad_frames > 0 or config.batch != 1)
+        self.graph = self.open(masked=config.masked_graphs)
 
     def open(self, *, masked: bool) -> Graph:
         """
@@ -50,7 +55,11 @@ class OnnxStage:
 
 
 def apply(
-    name: str, model: nn.Module, compiled: Callable[..., Any], runtime: Runtime, config: FlowConfig
+    name: str,
+    model: nn.Module,
+    compiled: Callable[..., Any],
+    runtime: Runtime,
+    config: RuntimeConfig,
 ) -> tuple[Callable[..., Any], Applied]:
     """
     Return the callable of a stage and a record of the pass.

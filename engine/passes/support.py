@@ -10,11 +10,15 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from voxgate.engine.config import Compile, FlowConfig, Precision, Quantization, Runtime
 from voxgate.engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from voxgate.engine.passes.onnx_session import RuntimeConfig
 
 FP16_FLAGS = ("avx512_fp16", "amx_fp16", "asimdhp")
 """CPU flags that mean fp16 arithmetic in hardware: x86 and 64-bit Arm."""
@@ -149,8 +153,7 @@ def check_runtimes(config: FlowConfig) -> None:
     """Raise EngineError for a runtime that this machine does not have."""
     runtimes = {"acoustic": config.runtime_acoustic, "vocoder": config.runtime_vocoder}
     for stage, runtime in runtimes.items():
-        if runtime is not Runtime.TORCH:
-            _check_runtime(f"runtime_{stage}", runtime, config)
+        check_runtime(f"runtime_{stage}", runtime, config)
 
 
 def check_packages(requested: str) -> None:
@@ -162,7 +165,10 @@ def check_packages(requested: str) -> None:
         )
 
 
-def _check_runtime(option: str, runtime: Runtime, config: FlowConfig) -> None:
+def check_runtime(option: str, runtime: Runtime, config: "RuntimeConfig") -> None:
+    """Raise EngineError for a runtime that this machine does not have."""
+    if runtime is Runtime.TORCH:
+        return
     requested, instead = f"{option}={runtime}", f"or use {option}=torch"
     if runtime is Runtime.TENSORRT and config.device == "cpu":
         raise EngineError(

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import torch
 
-from voxgate.engine.config import MAX_BATCH, FlowConfig, TokenConfig
+from voxgate.engine.config import MAX_BATCH, ConvertingConfig, FlowConfig, TokenConfig
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.pipeline import processors
 
@@ -74,7 +74,7 @@ def with_own_choices(config: Batched, free_bytes: int) -> Batched:
     return replace(config, threads=config.threads or processors(), batch=batch)
 
 
-def workers_of(config: Batched) -> "Workers | None":
+def workers_of(config: FlowConfig | TokenConfig | ConvertingConfig) -> "Workers | None":
     """Set the caller's threads; return the workers that share them, None where there is one."""
     torch.set_num_threads(config.threads)
     if config.workers == 1:

@@ -6,7 +6,7 @@ A recording comes as the option `source` of a request, the path of an audio file
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -14,7 +14,15 @@ import numpy as np
 from voxgate.engine.config import ConvertingConfig
 from voxgate.engine.conversion.features import Converted
 from voxgate.engine.conversion.source import Source, load_source, source_of
-from voxgate.engine.pipelines.pipeline import Pipeline, Watch, no_watch
+from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.pipeline import (
+    Notice,
+    NoticeKind,
+    Pipeline,
+    Watch,
+    no_watch,
+    unlike_line,
+)
 
 STAGES = ("preprocess", "content", "f0", "model", "vocoder", "post")
 Config = TypeVar("Config", bound=ConvertingConfig)
@@ -52,14 +60,37 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         Convert the recording of the option `source` chunk by chunk: as `Pipeline.stream`. The text
         is a label, the words said in it.
         """
+        self.begin()
         config = self.for_request(options or {})
         with watch("preprocess"):
             source = load_source(config.source)
         yield from self.converted(source, config, watch)
 
+    def live(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+        """
+        Convert a recording as if it came live, in blocks of `stream_block_ms`.
+
+        Raises: EngineError for a pipeline that cannot.
+        """
+        raise EngineError(
+            f"pipeline {config.pipeline} converts no live audio; use stream_block_ms=0"
+        )
+
     def converted(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
         """Convert a recording chunk by chunk."""
-        yield from self.spoken(self.prepare(source, config, watch), config, watch)
+        if config.stream_block_ms:
+            yield from self.live(source, config, watch)
+            return
+        prepared = self.prepare(source, config, watch)
+        self.tell_unlike(prepared)
+        yield from self.spoken(prepared, config, watch)
+
+    def tell_unlike(self, prepared: Prepared, number: int = 0) -> None:
+        """Tell it where a source is unlike the training voices; `number` of several."""
+        likeness, like_training = self.likeness(prepared)
+        if not like_training:
+            kind = NoticeKind.UNLIKE
+            self.tell(Notice(kind=kind, text="", value=likeness, number=number))
 
     def convert(
         self,
@@ -82,12 +113,30 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         config = self.for_request(options or {})
         with watch("preprocess"):
             source = source_of(audio, sample_rate_hz)
-        prepared = self.prepare(source, config, watch)
-        pieces: Sequence[np.ndarray] = list(self.spoken(prepared, config, watch))
-        likeness, like_training = self.likeness(prepared)
+        return self._whole(source, config, watch)
+
+    def convert_file(
+        self, path: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> Converted:
+        """Convert the recording in a file: as `convert`."""
+        config = self.for_request(options or {})
+        with watch("preprocess"):
+            source = load_source(path)
+        return self._whole(source, config, watch)
+
+    def _whole(self, source: Source, config: Config, watch: Watch) -> Converted:
+        likeness: float | None
+        if config.stream_block_ms:
+            pieces = list(self.live(source, config, watch))
+            likeness, like_training = None, True
+        else:
+            prepared = self.prepare(source, config, watch)
+            pieces = list(self.spoken(prepared, config, watch))
+            likeness, like_training = self.likeness(prepared)
         return Converted(
             audio=np.concatenate(pieces),
             sample_rate_hz=self.sample_rate_hz,
             likeness=likeness,
             like_training=like_training,
+            warning="" if like_training else unlike_line(likeness),
         )

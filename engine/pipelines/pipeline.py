@@ -53,6 +53,8 @@ class NoticeKind(StrEnum):
 
     CUT = "cut"
     """The audio of a chunk ends before its text: `max_tokens` were too few."""
+    UNLIKE = "unlike"
+    """The source of a conversion is unlike the training voices; `value` is its likeness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,20 @@ class Notice:
 
     def line(self) -> str:
         """Return it in one line, for people."""
+        if self.kind is NoticeKind.UNLIKE:
+            return unlike_line(self.value)
         excerpt = (
             self.text
             if len(self.text) <= SHOWN_CHARACTERS
             else f"{self.text[:SHOWN_CHARACTERS]}..."
         )
         return f"{self.option}={self.value} ended the audio before its text: {excerpt!a}"
+
+
+def unlike_line(likeness: object) -> str:
+    """Return the line for a source of a likeness that is too small."""
+    shown = f"{likeness:.2f}" if isinstance(likeness, float) else "unknown"
+    return f"source unlike the training voices (likeness {shown}); words may be lost"
 
 
 class Pipeline(ABC, Generic[Config]):

@@ -20,6 +20,7 @@ _PLACES = {
     "infill": "voxgate.engine.pipelines.infill:InfillPipeline",
     "chatterbox": "voxgate.engine.pipelines.chatterbox:ChatterboxPipeline",
     "token": "voxgate.engine.pipelines.token:TokenPipeline",
+    "conversion": "voxgate.engine.pipelines.conversion:ConversionPipeline",
 }
 """Name -> `module:Class`."""
 SERVED = ("flow",)

@@ -4,13 +4,17 @@ that it can speak, and the states by which the DiT of another voice refines a me
 vocoder are those of the voice `arctic`.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.config import F0Method
+from voxgate.engine.config.conversion import TARGET_SPEAKERS
 from voxgate.engine.conversion.content_encoder import ContentEncoder, ContentEncoderShape
 from voxgate.engine.conversion.mel_decoder import (
     MelDecoder,
@@ -19,12 +23,13 @@ from voxgate.engine.conversion.mel_decoder import (
     ReferenceEncoderShape,
 )
 from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
+from voxgate.engine.conversion.speakers import TargetVoice, encode_reference
 from voxgate.engine.errors import EngineError
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape
 from voxgate.engine.weights.voice import DEFAULT_VOICE, load_model, parse_number
 
 CONVERSION_VOICE = DEFAULT_VOICE.parent / "arctic-conversion"
-TARGETS = ("slt", "rms", "awb", "kal16")
+TARGETS = TARGET_SPEAKERS
 """Voices that a recording can be converted to, in the order of the stored embeddings."""
 
 
@@ -49,7 +54,8 @@ class TargetVoices(nn.Module):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionVoice:
     """
-    The models, fp32 on the CPU, and the mean and deviation of the normalised mel.
+    The models, fp32 on the CPU, the mean and deviation of the normalised mel, and the likeness of a
+    source to the training voices below which its words are often lost.
     """
 
     encoder: ContentEncoder
@@ -61,6 +67,34 @@ class ConversionVoice:
     vocoder: Vocos
     mel_mean: float
     mel_std: float
+    least_likeness: float
+
+    def target(self, speaker: str) -> TargetVoice:
+        """Return one of TARGETS."""
+        row = TARGETS.index(speaker)
+        return TargetVoice(
+            embedding=self.targets.embedding[row].detach(),
+            f0_median_hz=math.exp(float(self.targets.log_f0[row])),
+        )
+
+    def normalised(self, mel: Tensor) -> Tensor:
+        """Return a log-mel in the decoder's scale."""
+        return (mel - self.mel_mean) / self.mel_std
+
+    def vocoder_mel(self, mel: Tensor) -> Tensor:
+        """Return the decoder's mel in the vocoder's scale, fp32."""
+        return mel.float() * self.mel_std + self.mel_mean
+
+    def encode_reference(
+        self, method: F0Method, content: bytes, transcript: str, speaker: str
+    ) -> TargetVoice:
+        """
+        Encode a recording as a voice to convert into; nothing reads its transcript.
+
+        Raises: EngineError for a recording that cannot be used.
+        """
+        with torch.inference_mode():
+            return encode_reference(self.reference_encoder, self.normalised, method, content)
 
 
 def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
@@ -72,7 +106,7 @@ def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     Raises: EngineError as `load_voice`, and for models that do not fit together.
     """
     base = folder if (folder / "acoustic.safetensors").exists() else DEFAULT_VOICE
-    encoder, _ = load_model(
+    encoder, about = load_model(
         folder / "content_encoder.safetensors",
         lambda shape: ContentEncoder(ContentEncoderShape(**shape)),
     )
@@ -101,9 +135,27 @@ def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
         vocoder=vocoder,
         mel_mean=parse_number(base, metadata, "mel_mean"),
         mel_std=parse_number(base, metadata, "mel_std"),
+        least_likeness=_least_likeness(folder, about),
     )
     _check_fit(folder, voice)
     return voice
+
+
+def _least_likeness(folder: Path, about: Mapping[str, str]) -> float:
+    """
+    Read the threshold from the encoder's metadata, 0 without one. Raises EngineError for other than
+    a number from 0 to 1.
+    """
+    try:
+        value = float(about.get("least_likeness", "0"))
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise EngineError(
+            f"weights {folder / 'content_encoder.safetensors'}: least_likeness in the file's "
+            "metadata is no number from 0 to 1; restore the file"
+        )
+    return value
 
 
 def _check_fit(folder: Path, voice: ConversionVoice) -> None:

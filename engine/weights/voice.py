@@ -255,9 +255,11 @@ def _parse_shape(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     return shape
 
 
-def parse_number(folder: Path, metadata: Mapping[str, str], name: str) -> float:
+def parse_number(
+    folder: Path, metadata: Mapping[str, str], name: str, file: str = "acoustic.safetensors"
+) -> float:
     """
-    Read a number from the acoustic model's metadata.
+    Read a number from the metadata of a model's file.
 
     Raises: EngineError for other than a finite number.
     """
@@ -266,7 +268,7 @@ def parse_number(folder: Path, metadata: Mapping[str, str], name: str) -> float:
     except (KeyError, ValueError):
         value = math.nan
     if not math.isfinite(value) or (name == "mel_std" and value <= 0.0):
-        path = folder / "acoustic.safetensors"
+        path = folder / file
         raise EngineError(
             f"weights {path}: {name} in the file's metadata is {metadata.get(name)!r}, no number; "
             "restore the file"

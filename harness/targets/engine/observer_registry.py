@@ -49,6 +49,7 @@ _PLACES = {
     "token": "voxgate.harness.targets.engine.token_checks:OBSERVER",
     "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
     "chatterbox": "voxgate.harness.targets.engine.chatterbox:OBSERVER",
+    "conversion": "voxgate.harness.targets.engine.conversion_checks:OBSERVER",
 }
 """Pipeline -> `module:NAME` of its PipelineObserver."""
 

@@ -8,6 +8,7 @@ counts as not observable, so a test demands one for every option of the pipeline
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 import torch
 
@@ -126,7 +127,20 @@ def _precision(options: Options, seen: SynthesisObservation) -> Observation:
     )
 
 
-def _compile_of(model: ModelSeen, mode: Option, seen: SynthesisObservation) -> Observation:
+class HasCompilation(Protocol):
+    """A record of an observed synthesis with dynamo's counters."""
+
+    @property
+    def recompiled(self) -> int:
+        """Graphs that were compiled during the synthesis."""
+
+    @property
+    def graph_breaks(self) -> int:
+        """Of this process so far."""
+
+
+def compile_of(model: ModelSeen, mode: Option, seen: HasCompilation) -> Observation:
+    """Check whether a model is compiled as a mode says."""
     requested = mode != Compile.OFF
     observed = (
         f"{model.graphs} graphs, {seen.graph_breaks} breaks" if model.compiled else "not compiled"
@@ -150,11 +164,11 @@ def _compile_of(model: ModelSeen, mode: Option, seen: SynthesisObservation) -> O
 
 
 def _compile(options: Options, seen: SynthesisObservation) -> Observation:
-    return _compile_of(seen.acoustic, options["compile"], seen)
+    return compile_of(seen.acoustic, options["compile"], seen)
 
 
 def _compile_vocoder(options: Options, seen: SynthesisObservation) -> Observation:
-    return _compile_of(seen.vocoder, options["compile_vocoder"], seen)
+    return compile_of(seen.vocoder, options["compile_vocoder"], seen)
 
 
 def _quantization(options: Options, seen: SynthesisObservation) -> Observation:
@@ -186,7 +200,8 @@ def _quantized_stages(options: Options, seen: SynthesisObservation) -> Observati
     )
 
 
-def _runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
+def runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
+    """Check which library computed a model."""
     runtime = Runtime(str(options[f"runtime_{name}"]))
     runs = [
         f"{session.runs} runs of ONNX Runtime's {session.provider}" for session in model.sessions
@@ -215,11 +230,11 @@ def _runtime_of(model: ModelSeen, options: Options, name: str) -> Observation:
 
 
 def _runtime_acoustic(options: Options, seen: SynthesisObservation) -> Observation:
-    return _runtime_of(seen.acoustic, options, "acoustic")
+    return runtime_of(seen.acoustic, options, "acoustic")
 
 
 def _runtime_vocoder(options: Options, seen: SynthesisObservation) -> Observation:
-    return _runtime_of(seen.vocoder, options, "vocoder")
+    return runtime_of(seen.vocoder, options, "vocoder")
 
 
 def _pad_frames(options: Options, seen: SynthesisObservation) -> Observation:
