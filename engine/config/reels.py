@@ -1,6 +1,6 @@
 """
-The rules of reels that hold before a model is loaded: which pipelines speak them, what a segment
-may ask of one, and the pause.
+What a request may hold, before a model is loaded: which pipelines speak reels, and with what pause,
+and which convert a source recording.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,32 @@ from voxgate.engine.errors import EngineError
 from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.text.reel_script import ReelSegment
 
-SPEAKER = "speaker"
+SPEAKER, SOURCE = "speaker", "source"
 PAUSE_S = 0.25
 """Between two segments, besides the silence at their own ends."""
 LONGEST_PAUSE_S = 10.0
 
 
 def speaks_reels(config: type[PipelineConfig]) -> bool:
-    """Return whether a pipeline's speaker is an option of a request."""
+    """Return whether a pipeline speaks texts, and its speaker is an option of a request."""
     spec = options_of(config).get(SPEAKER)
-    return not config.converts and spec is not None and spec.per_request
+    return spec is not None and spec.per_request and not converts(config)
 
 
 def reel_pipelines() -> tuple[str, ...]:
     """Return the names of the pipelines that speak reels."""
     return tuple(name for name in config_names() if speaks_reels(config_class(name)))
+
+
+def converts(config: type[PipelineConfig]) -> bool:
+    """Return whether a pipeline converts recordings: a source is then an option of a request."""
+    spec = options_of(config).get(SOURCE)
+    return spec is not None and spec.per_request
+
+
+def converting_pipelines() -> tuple[str, ...]:
+    """Return the names of the pipelines that convert recordings."""
+    return tuple(name for name in config_names() if converts(config_class(name)))
 
 
 def check_speaks_reels(config: type[PipelineConfig]) -> None:

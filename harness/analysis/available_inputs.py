@@ -2,9 +2,9 @@
 The inputs that a run provides to metrics beside the audio itself, by request.
 
 These are a recording of the voice, a statement of the same words, chunk boundaries that the engine
-reported, a marked word, audio that should hold a watermark. A metric is computed only for requests
-that provide its required inputs. For the others it is not applicable, which is different from
-`Missing`.
+reported, a marked word, audio that should hold a watermark, a source recording. A metric is
+computed only for requests that provide its required inputs. For the others it is not applicable,
+which is different from `Missing`.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,12 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
             request.id for request in requests if request.emphasis is not None
         ),
         Need.SEGMENTS: frozenset(request.id for request in requests if request.segments),
+        Need.SOURCE: frozenset(request.id for request in requests if request.source is not None),
+        Need.CONVERSION: frozenset(
+            request.id
+            for request in requests
+            if request.source is not None and cell.voice_of(request) is not None
+        ),
         Need.JOINS: frozenset(iteration.request for iteration in iterations if iteration.joins_s),
         Need.MARKED: frozenset(
             request.id for request in requests if cell.asks_for_watermark(request)

@@ -184,6 +184,15 @@ def wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
     return _encoded(audio, rate_hz, "WAV", "FLOAT", name)
 
 
+def pcm_wav_bytes(audio: Audio, rate_hz: int, name: str) -> bytes:
+    """
+    Return a WAV file of 16 bits, which every engine reads; samples beyond -1..1 are clipped.
+
+    Raises HarnessError as `wav_bytes` does.
+    """
+    return _encoded(np.clip(audio, -1.0, 1.0), rate_hz, "WAV", "PCM_16", name)
+
+
 def write_flac(path: Path, audio: Audio, rate_hz: int) -> None:
     """
     Write `flac_bytes` to a file, whole or not at all. Raises HarnessError as `write_wav` does.

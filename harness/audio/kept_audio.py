@@ -2,7 +2,8 @@
 Check that the audio of a run folder is the audio that was measured, before it is scored, accepted
 or shown.
 
-An iteration records the SHA-256 of its samples; a recording that was exchanged since has another.
+An iteration records the SHA-256 of its samples, a request that of its source's file; a recording
+that was exchanged since has another.
 Deleted audio is no error: a folder without its audio can still be judged by its kept scores.
 """
 
@@ -13,6 +14,7 @@ import soundfile
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.files import file_sha256, inside
 from voxgate.harness.records.run import Run
 
 MOST_FRAMES = 2**28
@@ -24,7 +26,11 @@ LENGTH_SLACK_S = 0.01
 
 
 def check_audio(run: Run) -> None:
-    """Raise HarnessError naming the first recording that differs from its iteration's digest."""
+    """Raise HarnessError naming the first recording that differs from its recorded digest."""
+    for cell in run.cells:
+        for request in cell.workload.requests:
+            if request.source is not None:
+                _check_source(inside(Path(run.folder), request.source.path), request.source.sha256)
     for process in run.processes:
         for iteration in process.iterations:
             if iteration.audio_file is not None:
@@ -33,6 +39,14 @@ def check_audio(run: Run) -> None:
             if iteration.marked_file is not None:
                 path = Path(run.folder) / iteration.marked_file
                 _check(path, iteration.audio_s, iteration.marked_sha256)
+
+
+def _check_source(path: Path, sha256: str) -> None:
+    if path.is_file() and file_sha256(path) != sha256:
+        raise HarnessError(
+            f"the SHA-256 of {path} is another than its request's, so it is not the source that "
+            "was converted; measure again, or remove the file"
+        )
 
 
 def _check(path: Path, audio_s: float, sha256: str | None) -> None:

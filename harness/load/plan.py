@@ -197,6 +197,12 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
             f"request {reels[0]} of workload {chosen[0].workload.name} is a reel, and the speech "
             "API speaks none; use a workload without segments"
         )
+    sources = [each.id for each in chosen[0].workload.requests if each.source is not None]
+    if sources:
+        raise HarnessError(
+            f"request {sources[0]} of workload {chosen[0].workload.name} has a source, and the "
+            "speech API converts none; use a workload of texts"
+        )
     if len(chosen[0].suite) > LONGEST_SUITE:
         raise HarnessError(f"the suite's name has more than {LONGEST_SUITE} characters; shorten it")
     if plan.url is not None and len(chosen) > 1:

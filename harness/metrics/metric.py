@@ -42,6 +42,10 @@ class Need(StrEnum):
     """That audio, and beside it the audio before the watermark, which is the one to score."""
     SEGMENTS = "segments"
     """The segments of a reel, and where the engine says that they stand."""
+    SOURCE = "source"
+    """The recording that was converted."""
+    CONVERSION = "conversion"
+    """That recording, and one of the voice that it was converted into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,8 @@ class MetricInput:
     """As delivered, with a watermark; `audio` is without it where the engine hands that over."""
     segments: tuple[SpokenSegment, ...] = ()
     """Of a reel, in order."""
+    source: Recording | None = None
+    """Of a conversion: the recording that was converted."""
     voices: Mapping[str, Recording] = field(default_factory=dict)
     """Recordings of a reel's speakers, as far as the workload has them."""
 

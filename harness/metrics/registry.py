@@ -77,6 +77,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "prompt_leakage": "faults",
         "watermark": "watermark",
         "reels": "reels",
+        "conversion": "conversion",
     }
 )
 """Module of `voxgate.harness.metrics` -> the heading under which people look for its metrics."""

@@ -82,14 +82,22 @@ def embedding(recording: Recording) -> Embedding | Missing:
     Compute the speaker embedding, length 1, shape [256]: the mean over partial utterances of
     1.6 s.
     """
+    windows = recording.once(window_embeddings)
+    if isinstance(windows, Missing):
+        return windows
+    mean = windows.mean(axis=0)
+    return _unit(mean) if mean.any() else Missing("the encoder heard no voice")
+
+
+def window_embeddings(recording: Recording) -> Embedding | Missing:
+    """Compute the embedding of each partial utterance of 1.6 s, length 1, shape [n, 256]."""
     speech = speech_only(recording)
     if isinstance(speech, Missing):
         return speech
     encoder = _encoder()
     if isinstance(encoder, Missing):
         return encoder
-    mean = _encoded(encoder, partial_utterances(speech)).mean(axis=0)
-    return _unit(mean) if mean.any() else Missing("the encoder heard no voice")
+    return _encoded(encoder, partial_utterances(speech))
 
 
 def speech_only(recording: Recording) -> Samples | Missing:

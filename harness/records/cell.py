@@ -9,8 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath, PurePosixPath
 from typing import Annotated, Any
 
 from voxgate.harness.errors import HarnessError
@@ -36,6 +36,8 @@ Language = Annotated[
 ]
 
 
+Sha256 = Annotated[str, TextPattern(r"([0-9a-f]{64})?", "a SHA-256 in hex")]
+
 SPEAKER = "speaker"
 """The option whose value a segment of a reel names, and the recordings of a workload."""
 
@@ -49,10 +51,30 @@ class RequestSegment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecording:
+    """The recording that a request converts into another voice."""
+
+    path: Annotated[str, OmitDefault()] = ""
+    """Of its file; in a run folder, relative to it. Empty while it is still to be made."""
+    sha256: Annotated[Sha256, OmitDefault()] = ""
+    """Of the file's bytes; empty while it is still to be made."""
+    made_by: Annotated[str, OmitDefault()] = ""
+    """`flite:slt` where that voice speaks the request's text; empty for a file."""
+    speaker: Annotated[Name | None, OmitDefault()] = None
+    """Who is heard; a name for people."""
+
+    @property
+    def content(self) -> str:
+        """All that the digest of a workload depends on: the bytes, however they were made."""
+        return self.sha256 or self.made_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
-    One text to synthesise. `id` is unique in its workload; options such as the speaker override the
-    cell's. A request with segments is a reel: `text` then holds the texts of all of them.
+    One text to synthesise, or a source recording to convert. `id` is unique in its workload;
+    options such as the speaker override the cell's. A request with segments is a reel: `text` then
+    holds the texts of all of them. Of a request with a source, `text` is what is said in it.
     """
 
     id: RequestId
@@ -66,6 +88,8 @@ class Request:
     """The word of the text that is to be emphasised."""
     segments: Annotated[tuple[RequestSegment, ...], OmitDefault()] = ()
     """Of a reel, in order; empty for a text of one speaker."""
+    source: Annotated[SourceRecording | None, OmitDefault()] = None
+    """What is converted; None for a text to synthesise."""
 
     def marks(self) -> dict[str, str]:
         """
@@ -78,11 +102,26 @@ class Request:
             if value is not None and (name, value) != ("language", ENGLISH)
         }
 
+    @property
+    def source_file(self) -> str:
+        """Path of the source in a run folder, relative to it; empty for a text."""
+        return (
+            "" if self.source is None else f"sources/{self.id}{PurePath(self.source.path).suffix}"
+        )
+
+    def in_folder(self, folder: str | PurePath = "") -> "Request":
+        """Return the request with the copy of its source in a run folder."""
+        if self.source is None:
+            return self
+        path = str(PurePath(folder, self.source_file))
+        return replace(self, source=replace(self.source, path=path))
+
     def row(self) -> list[object]:
         """Return all that the digest of a workload depends on."""
         spoken = [[segment.speaker, segment.text] for segment in self.segments]
         options = dict(sorted(self.options.items()))
-        return [self.id, self.text, options, *filter(None, [self.marks(), spoken])]
+        source = {} if self.source is None else {"source": self.source.content}
+        return [self.id, self.text, options, *filter(None, [self.marks(), spoken, source])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +132,14 @@ class Workload:
     requests: Annotated[tuple[Request, ...], NON_EMPTY, Unique("id")]
     voices: Annotated[Mapping[Name, str], OmitDefault()] = field(default_factory=dict)
     """
-    Value of the option `speaker` -> path of a recording of that voice; in a run folder, relative to
-    it.
+    Value of the option `speaker` -> path of a recording of that voice, in a run folder relative to
+    it; or `flite:rms` while that is still to be made.
     """
 
     def digest(self) -> str:
         """
-        Return a digest of the texts and their options; the name and the reference recordings are
-        not part of it.
+        Return a digest of the texts, their options and the source recordings; the name and the
+        reference recordings are not part of it.
         """
         rows = [request.row() for request in self.requests]
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]

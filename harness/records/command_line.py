@@ -23,7 +23,9 @@ Value = str | int | float | bool
 """Of an option: a scalar of JSON."""
 Protocol = Literal["once", "lines"]
 TEXT, TEXT_FILE, WAV, LANGUAGE, ARGUMENTS = "text", "text_file", "wav", "language", "arguments"
-OF_A_REQUEST = (TEXT, TEXT_FILE, WAV, LANGUAGE)
+SOURCE = "source"
+"""Placeholder of the path of the recording that a request converts."""
+OF_A_REQUEST = (TEXT, TEXT_FILE, WAV, LANGUAGE, SOURCE)
 """Placeholders that a request fills."""
 OF_A_PROFILE = ("device", "threads")
 """Options that the profile of a machine sets."""

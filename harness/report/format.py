@@ -33,6 +33,9 @@ FIXED: Mapping[str, int] = MappingProxyType(
         "estoi": 3,
         "speaker_similarity": 3,
         "voice_similarity": 3,
+        "similarity_margin": 3,
+        "source_f0_correlation": 3,
+        "source_energy_correlation": 3,
     }
 )
 """Decimals where readers expect a fixed number of them."""

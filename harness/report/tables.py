@@ -64,6 +64,11 @@ OF_REELS = (
     TableColumn(metric="speaker_confusion", title="confused", interval=False, rank=7),
 )
 """Shown where any cell speaks reels."""
+OF_CONVERSIONS = (
+    TableColumn(metric="similarity_margin", title="margin", interval=False, rank=4),
+    TableColumn(metric="source_f0_correlation", title="melody", interval=False, rank=6),
+)
+"""Shown where any cell converts recordings."""
 OF_WATERMARKS = (
     TableColumn(metric="watermark_detected", title="mark found", interval=False, rank=6),
     TableColumn(metric="watermark_compressed", title="after mp3", interval=False, rank=8),
@@ -73,8 +78,9 @@ OF_WATERMARKS = (
 Shown where any cell has a watermark: all other columns are of the audio before it, and would say
 that it costs nothing.
 """
-OF_SOME_CELLS = frozenset(column.metric for column in (*OF_REELS, *OF_WATERMARKS))
-"""What a cell without a reel, or without a watermark, does not lack."""
+OF_SOME = (*OF_REELS, *OF_CONVERSIONS, *OF_WATERMARKS)
+OF_SOME_CELLS = frozenset(column.metric for column in OF_SOME)
+"""What a cell without a reel, a source, or a watermark, does not lack."""
 EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)
 """Verdicts whose reason names what the deciding metrics lack."""
 UNREMARKABLE = ("quiet", "unknown")
@@ -103,7 +109,7 @@ def columns(contents: Report) -> tuple[TableColumn, ...]:
     every = chain.from_iterable(contents.measurements.values())
     measured = {each.metric for each in every}
     budgeted = BUDGETED if contents.run.budget_s is not None else ()
-    special = tuple(each for each in (*OF_REELS, *OF_WATERMARKS) if each.metric in measured)
+    special = tuple(each for each in OF_SOME if each.metric in measured)
     metered = (METERED,) if energy_line(contents) else ()
     drifting = (DRIFTING,) if _is_drifting(contents) else ()
     return (*COLUMNS[:1], *budgeted, *COLUMNS[1:], *special, *metered, *drifting)

@@ -16,6 +16,7 @@ from voxgate.harness.records.run import WORKLOAD
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
 from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.sources import with_sources
 
 
 def header_of_suite(
@@ -32,13 +33,14 @@ def header_of_suite(
 ) -> RunHeader:
     """
     Return the header of a run that begins now; None for `repeats` and `iterations` takes the
-    suite's. `engine` are the facts of the engine's own environment.
+    suite's. `engine` are the facts of the engine's own environment. Source recordings are checked,
+    and made. Raises HarnessError for one that cannot be converted.
     """
     return RunHeader(
         suite=suite.name,
         question=suite.question,
         reference=reference,
-        cells=tuple(cells),
+        cells=with_sources(cells),
         excluded=excluded,
         profile=profile,
         environment=environment(engine),
@@ -63,7 +65,10 @@ def make_header(
     iterations: int | None,
     command: str,
 ) -> RunHeader:
-    """Return the header of a run. Raises HarnessError for options that the target does not know."""
+    """
+    Return the header of a run. Raises HarnessError for options that the target does not know, and
+    for a source recording that cannot be converted.
+    """
     engine_facts = check_cells(cells)
     expansion = suite.expand()
     header = header_of_suite(

@@ -21,7 +21,7 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Run, failure_of
 from voxgate.harness.runner import run_folder
 
-When = Literal["golden", "previous", "current", "marked"]
+When = Literal["golden", "previous", "current", "marked", "source"]
 """`marked` is current with its watermark, the audio that a user hears."""
 NOT_KEPT = "no audio of this utterance was kept"
 
@@ -43,7 +43,7 @@ class KeptAudio:
 class Take:
     """
     One recording of one utterance, or why there is none. `cell` is a slug; the golden take is the
-    reference cell's.
+    reference cell's, and so is the source, which all cells converted.
     """
 
     when: When
@@ -112,7 +112,8 @@ def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Record
 def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
     """
     Return the recordings of an utterance: the golden one, then previous, current and, where there
-    is one, marked of every cell, the reference cell first.
+    is one, marked of every cell, the reference cell first; at the end, so that it sets no level,
+    the source of a conversion.
     """
     recordings_ = [_golden(recordings, request)]
     for cell in recordings.cells:
@@ -133,7 +134,21 @@ def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
         if product is not None:
             sound = _read(product) if product.is_file() else Missing(NOT_KEPT)
             recordings_.append(Take(when="marked", cell=cell.slug, sound=sound))
-    return tuple(recordings_)
+    return (*recordings_, *_source(recordings.current.run, request))
+
+
+def _source(run: Run, name: str) -> tuple[Take, ...]:
+    """Return the recording that a request converts; none for a text."""
+    request = next((each for each in requests_of(run) if each.id == name), None)
+    if request is None or request.source is None:
+        return ()
+    try:
+        path = inside(Path(run.folder), request.source.path)
+    except HarnessError as error:
+        return (Take(when="source", cell=run.reference, sound=Missing(str(error))),)
+    gone = Missing("the source is no longer in the run folder")
+    sound = _read(path) if path.is_file() else gone
+    return (Take(when="source", cell=run.reference, sound=sound),)
 
 
 def _open(folder: Path) -> Kept:

@@ -14,6 +14,7 @@ Create, read and complete a run folder. Computes nothing and starts no process.
                                                      engine without a seed
               voices/<speaker>.flac           reference recordings of the voices, by the names of
                                               the workload
+              sources/<request>.wav           recordings that requests convert
               transcripts.json                transcript of each request and its recogniser;
                                               written by scoring
               measurements.json               written by scoring; a gate needs nothing else
@@ -60,7 +61,7 @@ TRANSCRIPTS = "transcripts.json"
 DIGEST_DIGITS = 16
 """Of the digests that identify records and audio."""
 
-OWN_PARTS = ("complete", "processes", "audio", "voices", "confirm")
+OWN_PARTS = ("complete", "processes", "audio", "voices", "sources", "confirm")
 
 
 def next_run_folder(root: Path) -> Path:
@@ -97,7 +98,8 @@ def create_run(folder: Path, header: RunHeader) -> None:
     try:
         (folder / "processes").mkdir(parents=True, exist_ok=True)
         (folder / "audio").mkdir(exist_ok=True)
-        copied = replace(header, cells=tuple(_with_voices(cell, folder) for cell in header.cells))
+        cells = (_with_voices(_with_sources(cell, folder), folder) for cell in header.cells)
+        copied = replace(header, cells=tuple(cells))
         write_json(folder / "run.json", {"schema_version": SCHEMA_VERSION, **to_json(copied)})
     except OSError as error:
         raise HarnessError(
@@ -122,6 +124,25 @@ def _with_voices(cell: Cell, folder: Path) -> Cell:
         (folder / "voices").mkdir(exist_ok=True)
         write_atomic(folder / voices[speaker], (folder / source).read_bytes())
     return replace(cell, workload=replace(cell.workload, voices=voices)) if voices else cell
+
+
+def _with_sources(cell: Cell, folder: Path) -> Cell:
+    """
+    Copy the sources of requests into the run folder; return the cell that names these. Raises
+    HarnessError for a file that has changed since it was checked.
+    """
+    requests = []
+    for request in cell.workload.requests:
+        if request.source is not None:
+            content = (folder / request.source.path).read_bytes()
+            if hashlib.sha256(content).hexdigest() != request.source.sha256:
+                raise HarnessError(
+                    f"{request.source.path} has changed since it was checked; measure again"
+                )
+            (folder / "sources").mkdir(exist_ok=True)
+            write_atomic(folder / request.source_file, content)
+        requests.append(request.in_folder())
+    return replace(cell, workload=replace(cell.workload, requests=tuple(requests)))
 
 
 def load_header(folder: Path) -> RunHeader:

@@ -15,6 +15,7 @@ from voxgate.harness.records.constraints import Range
 from voxgate.harness.records.run import MOST_ROUNDS, RunSpec
 
 VOICE = r"voices/[A-Za-z0-9_][A-Za-z0-9._-]*"
+SOURCE = r"sources/[a-z0-9_-][a-z0-9._-]*\.(wav|flac)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ def header_from_json(data: Mapping[str, Any]) -> RunHeader:
         RunHeader, {name: value for name, value in data.items() if name != "schema_version"}
     )
     for number, cell in enumerate(header.cells):
+        _check_sources(cell, f"cells[{number}].workload")
         for speaker, file in cell.workload.voices.items():
             if not re.fullmatch(VOICE, file):
                 raise HarnessError(
@@ -56,6 +58,17 @@ def header_from_json(data: Mapping[str, Any]) -> RunHeader:
                 )
     _check_created(header.created)
     return header
+
+
+def _check_sources(cell: Cell, where: str) -> None:
+    """Raise HarnessError for a source that is no file of the run's own, with its digest."""
+    for request in cell.workload.requests:
+        source = request.source
+        if source is not None and not (re.fullmatch(SOURCE, source.path) and source.sha256):
+            raise HarnessError(
+                f"{where}.requests.{request.id}.source: {source.path!r} is no file of the folder "
+                "sources/ with its sha256"
+            )
 
 
 def _check_created(created: str) -> None:

@@ -85,7 +85,7 @@ class Worker:
         self._tree = tree or here()
         self._iteration = job.iterations_before
         self._requests: Mapping[str, Request] = {
-            request.id: request for request in job.cell.workload.requests
+            request.id: request.in_folder(job.folder) for request in job.cell.workload.requests
         }
         self._heard = dict(job.known)
         self._engine = engine_side(

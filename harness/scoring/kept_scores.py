@@ -202,8 +202,9 @@ def _named(run: Run) -> list[str]:
 
 
 def _audio(folder: Path) -> list[Path]:
-    """List the audio and the recordings of voices, without drafts of a file."""
-    files = [*sorted((folder / "audio").rglob("*")), *sorted((folder / "voices").rglob("*"))]
+    """List the audio, the sources and the recordings of voices, without drafts of a file."""
+    parts = ("audio", "voices", "sources")
+    files = [path for part in parts for path in sorted((folder / part).rglob("*"))]
     return [path for path in files if path.is_file() and not path.name.startswith(".")]
 
 

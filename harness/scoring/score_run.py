@@ -232,6 +232,7 @@ def _job(
         emphasis=request.emphasis,
         marked=marked if cell.asks_for_watermark(request) else None,
         segments=_segments(request, iterations[cell.slug, request.id]),
+        source=None if request.source is None else Path(run.folder) / request.source.path,
         voices=_voices(run, cell, request),
     )
 
@@ -313,4 +314,4 @@ def _with_voices(versions: Mapping[str, str], jobs: Iterable[AudioJob]) -> dict[
 
 def _needs_voice(name: str) -> bool:
     source = entry(name).source
-    return source is not None and source.need in (Need.VOICE, Need.SEGMENTS)
+    return source is not None and source.need in (Need.VOICE, Need.SEGMENTS, Need.CONVERSION)

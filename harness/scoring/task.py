@@ -39,17 +39,16 @@ class AudioTask:
     emphasis: str | None = None
     marked: Path | None = None
     segments: tuple[SpokenSegment, ...] = ()
+    source: Path | None = None
     voices: tuple[tuple[str, Path], ...] = ()
     """(speaker, recording) of a reel."""
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
-        return tuple(
-            path
-            for path in (self.audio, self.reference, self.voice, self.statement, self.marked)
-            if path is not None
-        ) + tuple(path for _, path in self.voices)
+        given = (self.reference, self.voice, self.statement, self.marked, self.source)
+        voices = (path for _, path in self.voices)
+        return tuple(path for path in (self.audio, *given, *voices) if path is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +133,7 @@ def _subject(task: AudioTask) -> MetricInput:
         emphasis=task.emphasis,
         marked=recording_of(task.marked),
         segments=task.segments,
+        source=recording_of(task.source),
         voices={
             speaker: recording
             for speaker, path in task.voices

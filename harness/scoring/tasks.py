@@ -37,6 +37,7 @@ FIELDS = {
     Need.JOINS: "joins_s",
     Need.MARKED: "marked",
     Need.UNMARKED: "marked",
+    Need.SOURCE: "source",
 }
 """The field of a job that meets a need."""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
@@ -67,6 +68,8 @@ class AudioJob:
     marked: Path | None = None
     """As delivered, where a watermark is asked for; `path` where nothing else was handed over."""
     segments: tuple[SpokenSegment, ...] | Missing | None = None
+    source: Path | None = None
+    """What the audio was converted from."""
     voices: tuple[tuple[str, Path], ...] = ()
 
     @property
@@ -74,7 +77,7 @@ class AudioJob:
         """Every file that may be read."""
         voices = (path for _, path in self.voices)
         paths = (self.path, self.reference, self.golden, self.voice, self.statement, self.marked)
-        return tuple(path for path in (*paths, *voices) if isinstance(path, Path))
+        return tuple(path for path in (*paths, self.source, *voices) if isinstance(path, Path))
 
 
 def share_reference(jobs: Sequence[AudioJob]) -> list[AudioJob]:
@@ -156,6 +159,8 @@ def _is_applicable(need: Need, job: AudioJob) -> bool:
         Need.MARKED: job.marked is not None,
         Need.UNMARKED: job.marked not in (None, job.path),
         Need.SEGMENTS: job.segments is not None,
+        Need.SOURCE: job.source is not None,
+        Need.CONVERSION: None not in (job.source, job.voice),
     }
     return offered.get(need, True)
 
@@ -180,6 +185,8 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
         inputs |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}
     elif source.need is Need.SEGMENTS:
         inputs |= {"segments": job.segments, "voices": job.voices, "language": job.language}
+    elif source.need is Need.CONVERSION:
+        inputs |= {"source": job.source, "voice": job.voice}
     elif source.need is not Need.NOTHING:
         field = FIELDS[source.need]
         inputs[field] = getattr(job, field)

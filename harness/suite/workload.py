@@ -3,10 +3,12 @@ Reads workloads: `workloads/<name>.toml` of this package (or of another copy of 
 file by its path.
 
 A file is a list of `[[request]]` tables with `id` and `text`. Of the further keys `language`,
-`statement` and `emphasis` say something about the text (`cell.Request`); every other one is an
-option of that request. A table `[voices]` names, for values of the option `speaker`, a recording of
-that speaker, relative to the file. A request with `[[request.segment]]` tables, each with `speaker`
-and `text`, is a reel, and has no text of its own.
+`statement` and `emphasis` say something about the text (`cell.Request`); `source` names a recording
+to convert, and `source_speaker` who is heard in it; every other one is an option of that request. A
+table `[voices]` names, for values of the option `speaker`, a recording of that speaker. Recordings
+are files relative to the workload, or `flite:VOICE`: spoken by flite before measuring
+(`targets/sources.py`). A request with `[[request.segment]]` tables, each with `speaker` and `text`,
+is a reel, and has no text of its own.
 """
 
 import os
@@ -16,14 +18,27 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import SPEAKER, Request, RequestSegment, Workload
+from voxgate.harness.records.cell import (
+    ENGLISH,
+    SPEAKER,
+    Request,
+    RequestSegment,
+    SourceRecording,
+    Workload,
+    primary_language,
+)
 from voxgate.harness.records.documents import parse_toml
+from voxgate.harness.records.files import file_sha256
 
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis")
 """Keys of a request that are no options of the engine."""
 SEGMENT = "segment"
 """Key of a request under which the segments of a reel stand."""
+SOURCE, SOURCE_SPEAKER = "source", "source_speaker"
+SOURCE_SUFFIXES = (".wav", ".flac")
+FLITE = re.compile(r"flite:([a-z0-9_]{1,40})")
+"""A recording that flite makes, by the voice of that name."""
 SPEAKER_NAME = r"[A-Za-z0-9._-]+"
 LANGUAGE = r"[a-z]{2,3}([-_][A-Za-z0-9]+)*"
 
@@ -100,19 +115,31 @@ def _voices(path: Path, table: object) -> dict[str, str]:
     """
     if not isinstance(table, Mapping) or not all(isinstance(file, str) for file in table.values()):
         raise HarnessError(f"{path}: [voices] must map speakers to audio files, not {table!r}")
-    voices = {speaker: path.parent / file for speaker, file in table.items()}
-    for speaker, file in voices.items():
+    for speaker in table:
         if not re.fullmatch(SPEAKER_NAME, speaker):  # it becomes a file name
             raise HarnessError(
                 f"{path}: voices.{speaker}: the name of a speaker holds letters, digits, '.', '_', "
                 "'-' only"
             )
-        if not file.is_file():
-            raise HarnessError(
-                f"{path}: voices.{speaker}: there is no {file}; give a path relative to "
-                f"{path.parent}"
-            )
-    return {speaker: str(file.absolute()) for speaker, file in voices.items()}
+    return {
+        speaker: file if FLITE.fullmatch(file) else _file(path, f"voices.{speaker}", file)
+        for speaker, file in table.items()
+    }
+
+
+def _file(path: Path, what: str, name: str) -> str:
+    """Return the path of a recording beside a workload. Raises HarnessError if there is none."""
+    if name.startswith("flite:"):
+        raise HarnessError(
+            f"{path}: {what}: {name!r} names no voice of flite; write flite:VOICE, such as "
+            "flite:slt"
+        )
+    file = path.parent / name
+    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        raise HarnessError(
+            f"{path}: {what}: there is no {file}; give a path relative to {path.parent}"
+        )
+    return str(file.absolute())
 
 
 def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
@@ -132,14 +159,50 @@ def _request(path: Path, number: int, table: Mapping[str, Any]) -> Request:
             f"{path}, request {name}: emphasis is {marks['emphasis']!r}, which is no word of its "
             "text"
         )
-    known = ("id", "text", SEGMENT, *MARKS)
+    known = ("id", "text", SEGMENT, SOURCE, SOURCE_SPEAKER, *MARKS)
     options = {key: value for key, value in table.items() if key not in known}
     for key, value in options.items():
         if not isinstance(value, str | int | float | bool):
             raise HarnessError(
                 f"{path}, request {name}: {key} must be one word or number, not {value!r}"
             )
-    return Request(id=name, text=text, options=options, segments=segments, **marks)
+    source = _source(path, name, table, marks.get("language", ENGLISH))
+    return Request(id=name, text=text, options=options, segments=segments, source=source, **marks)
+
+
+def _source(
+    path: Path, name: str, table: Mapping[str, Any], language: str
+) -> SourceRecording | None:
+    """Return the recording that a request converts; None for a text. Raises HarnessError."""
+    where, source = f"{path}, request {name}", table.get(SOURCE)
+    if source is None and SOURCE_SPEAKER not in table:
+        return None
+    if not isinstance(source, str) or not source:
+        raise HarnessError(f"{where}: source must be an audio file or flite:VOICE, not {source!r}")
+    if SEGMENT in table:
+        raise HarnessError(f"{where} is a reel, which converts no source; remove one of the two")
+    speaker = table.get(SOURCE_SPEAKER)
+    if speaker is not None and not (
+        isinstance(speaker, str) and re.fullmatch(SPEAKER_NAME, speaker)
+    ):
+        raise HarnessError(
+            f"{where}: the name of a speaker holds letters, digits, '.', '_', '-' only, not "
+            f"{speaker!r}"
+        )
+    if (voice := FLITE.fullmatch(source)) is not None:
+        if primary_language(language) != ENGLISH:
+            raise HarnessError(f"{where}: flite speaks English only, not {language}; give a file")
+        return SourceRecording(made_by=source, speaker=speaker or voice[1])
+    if not source.startswith("flite:") and Path(source).suffix not in SOURCE_SUFFIXES:
+        raise HarnessError(f"{where}: source is {source!r}; give a .wav or .flac file")
+    file = _file(path, f"request {name}: source", source)
+    try:
+        digest = file_sha256(Path(file))
+    except OSError as error:
+        raise HarnessError(
+            f"{where}: cannot read source {file}: {error.strerror}; make it readable"
+        ) from error
+    return SourceRecording(path=file, sha256=digest, speaker=speaker)
 
 
 def _segments(path: Path, name: str, table: Mapping[str, Any]) -> tuple[RequestSegment, ...]:

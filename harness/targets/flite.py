@@ -1,11 +1,14 @@
 """
-Debian's flite as a target: the synthesiser of the embedded voice's training audio, its teacher.
+Debian's flite: as a target, and as the speaker of source recordings.
+
+It made the embedded voice's training audio, so it is the voice's teacher.
 
 Its own word error rate is the floor under the voice's: no student is clearer than its teacher.
 Needs the program `flite`.
 """
 
 import contextlib
+import functools
 import re
 import shutil
 import subprocess
@@ -15,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxgate.harness.audio.files import write_wav
+from voxgate.harness.audio.files import Audio, read_audio, write_wav
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import ENGLISH, Cell, Option, Request, Workload, primary_language
 from voxgate.harness.targets.protocol import Options, StageWatch, Target
@@ -59,31 +62,40 @@ class FliteTarget(Target):
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Synthesise one request in a child process."""
-        import soundfile
-
         voice = request.options.get("speaker", self.options["speaker"])
-        with tempfile.TemporaryDirectory() as folder, watch("synthesis"):
-            out = Path(folder) / "spoken.wav"
-            stretch = f"duration_stretch={self.options['stretch']}"
-            command = [
-                "flite",
-                "-voice",
-                str(voice),
-                "--setf",
-                stretch,
-                "-t",
-                request.text,
-                "-o",
-                str(out),
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode or not out.exists():
-                raise HarnessError(
-                    f"request {request.id}: flite ended with {done.returncode}: "
-                    f"{done.stderr.strip()[:200]}"
-                )
-            audio, _ = soundfile.read(out, dtype="float32")
+        stretch = float(self.options["stretch"])
+        with watch("synthesis"):
+            try:
+                audio, _ = speak(str(voice), request.text, stretch)
+            except HarnessError as error:
+                raise HarnessError(f"request {request.id}: {error}") from None
         yield audio
+
+
+def speak(voice: str, text: str, stretch: float | None = None) -> tuple[Audio, int]:
+    """
+    Return a text as flite speaks it, and its rate in Hz; the same each time. Raises HarnessError.
+
+    flite speaks with another voice where it does not know one: ask `flite_voices` before.
+    """
+    pace = [] if stretch is None else ["--setf", f"duration_stretch={stretch}"]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "spoken.wav"
+        command = ["flite", "-voice", voice, *pace, "-t", text, "-o", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not out.exists():
+            raise HarnessError(f"flite ended with {done.returncode}: {done.stderr.strip()[:200]}")
+        return read_audio(out)
+
+
+@functools.cache
+def flite_voices() -> tuple[str, ...]:
+    """Return the names of flite's voices; none where it is not installed."""
+    if not shutil.which("flite"):
+        return ()
+    done = subprocess.run(["flite", "-lv"], capture_output=True, text=True, check=False)
+    _, _, named = done.stdout.partition(":")
+    return tuple(named.split())
 
 
 def synthesise_workload(workload: Workload, folder: Path) -> dict[str, Path]:

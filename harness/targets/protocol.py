@@ -84,6 +84,14 @@ class Target(ABC):
     What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
     text that was not said to its end. Default: nothing is known.
     """
+    @classmethod
+    def takes_sources(cls, cell: Cell) -> bool | None:
+        """
+        Whether requests hold a source recording to convert: True where each must, False where none
+        may, None where the engine takes both. Default: none may.
+        """
+        return False
+
     unmarked: np.ndarray | None = None
     """
     The last synthesis before its watermark, float32 (T,), as long as the audio that was yielded;

@@ -99,6 +99,7 @@ def check_cells(cells: Sequence[Cell]) -> dict[str, object]:
     for word in {cell.command.words[0] for cell in cells if cell.command is not None}:
         find_program(word, Path())
     _check_reels(cells)
+    _check_sources(cells)
     facts: dict[str, object] = {}
     for target, environment in dict.fromkeys((cell.target, cell.environment) for cell in cells):
         asked = options_of(
@@ -138,6 +139,34 @@ def _speaks_reels(cell: Cell) -> bool:
     factory = _factory(cell.target)
     ours = isinstance(factory, type) and issubclass(factory, Target)
     return ours and bool(factory.speaks_reels(cell))
+
+
+def _check_sources(cells: Sequence[Cell]) -> None:
+    """Raise HarnessError for a source that its target cannot convert, and for one that lacks."""
+    for cell in cells:
+        takes = _takes_sources(cell)
+        for request in cell.workload.requests:
+            which = f"request {request.id} of workload {cell.workload.name}"
+            who = f"target {cell.target!r} (pipeline {cell.pipeline})"
+            if request.source is not None and takes is False:
+                where = " with environment=" if cell.environment else ""
+                raise HarnessError(
+                    f"{which} has a source, and {who}{where} converts no recordings; use a "
+                    "workload of texts, or a target that does (docs/adding-an-engine.md)"
+                )
+            if request.source is None and takes is True:
+                raise HarnessError(
+                    f"{which} has no source, and {who} converts recordings; add "
+                    "source = 'file.wav' or 'flite:slt' to it, or use a workload with sources"
+                )
+
+
+def _takes_sources(cell: Cell) -> bool | None:
+    if cell.environment:
+        return False
+    factory = _factory(cell.target)
+    ours = isinstance(factory, type) and issubclass(factory, Target)
+    return factory.takes_sources(cell) if ours else False
 
 
 def _check_elsewhere(target: str) -> None:

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock, sleep
 from voxgate.harness.records.cell import Cell, Option, Request
@@ -79,6 +80,8 @@ FAULTS = (
 
 WITHOUT_REELS = ("mute",)
 """Names of pipelines that speak no reels."""
+CONVERTING = ("convert",)
+"""Names of pipelines that give back the source of a request, resampled: they convert nothing."""
 
 
 class ScriptedTarget(Target):
@@ -101,6 +104,11 @@ class ScriptedTarget(Target):
     def speaks_reels(cls, cell: Cell) -> bool:
         """Any pipeline does, except one that is called `mute`."""
         return cell.pipeline not in WITHOUT_REELS
+
+    @classmethod
+    def takes_sources(cls, cell: Cell) -> bool | None:
+        """Those in CONVERTING must have a source, and any other none."""
+        return cell.pipeline in CONVERTING
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -251,7 +259,13 @@ def _read_script() -> dict[str, Any]:
 
 
 def _spoken(options: Mapping[str, Any], request: Request, click: float) -> np.ndarray:
-    """Return the hum of a text, or those of a reel's segments in a row, as long together."""
+    """
+    Return the hum of a text, those of a reel's segments in a row, as long together, or the source
+    of a conversion.
+    """
+    if request.source is not None:
+        source = read_recording(Path(request.source.path)).at(RATE_HZ)
+        return np.asarray(source, dtype=np.float32)
     if not request.segments:
         return _hum(options, request, click)
     each_s = options["audio_s"] / len(request.segments)

@@ -19,6 +19,7 @@ SPEAKERS = ("rms", "slt")  # even numbers, odd numbers
 SMOKE = (1, 2, 18, 29, 37, 40, 44, 55)
 SHORT = tuple(sorted((*SMOKE, 4, 27, 32, 49, 54, 60, 67, 78, 85, 96, 103, 119, 132, 150, 161, 175)))
 ONE = tuple(number for number in SHORT if number % 2)
+CONVERTED = (1, 2, 4, 18, 27, 29, 37, 40, 44, 49, 54, 55)
 ASKED = (12, 22, 25, 26, 40, 55, 56, 70, 85, 93, 101, 109, 111, 112, 135, 184)
 TEXTS = (
     (range(3, 9),),
@@ -28,7 +29,7 @@ TEXTS = (
 )
 """Of the workload "paragraphs": a paragraph or two of sentences each."""
 VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
-WITH_VOICES = ("questions", "one-voice", "reel")
+WITH_VOICES = ("questions", "one-voice", "reel", "conversion")
 REEL = (13, 18, 37, 40, 23, 2, 85, 44, 101, 90, 111, 144, 137, 152, 189)
 """Fifteen segments in which two voices take turns: half a minute and a little more."""
 CHOICE = {
@@ -48,6 +49,11 @@ CHOICE = {
     "paragraphs": (
         "Four long texts of a paragraph or two, two voices: what streaming and batching are about.",
         (),
+    ),
+    "conversion": (
+        "12 everyday sentences to convert: flite's slt and rms say them, the other one is to be "
+        "heard.",
+        CONVERTED,
     ),
     "reel": ("One reel of 15 segments, in which two voices take turns.", REEL),
 }
@@ -76,6 +82,9 @@ def _tables(number: int, workload: str) -> list[str]:
     sentence = _sentence(number)
     if workload == "plain":
         return [f'[[request]]\nid = "p{number:03}"\ntext = {json.dumps(sentence)}\n']
+    if workload == "conversion":
+        other = SPEAKERS[(number + 1) % 2]
+        return [f'{_table(f"c{number:03}", sentence, number)}source = "flite:{other}"\n']
     told = _table(f"u{number:03}", sentence, number)
     if workload != "questions":
         return [told]

@@ -51,6 +51,8 @@ class Hello:
     """Options as it claims to have resolved them."""
     reels: bool = False
     """It speaks requests with segments, each by its speaker, and tells where each one stands."""
+    sources: bool = False
+    """It converts the recording that a request holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class LineEngine:
         }
         if request.segments:
             asked["segments"] = [{"speaker": s.speaker, "text": s.text} for s in request.segments]
+        if request.source is not None:
+            asked["source"] = request.source.path
         self._program.write(json.dumps(asked).encode() + b"\n")
         yield from self._answer(wav)
 

@@ -18,7 +18,14 @@ import soundfile
 from voxgate.harness.audio.files import LARGEST_FRAMES, Audio, decode_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Option, Request
-from voxgate.harness.records.command_line import LANGUAGE, TEXT, TEXT_FILE, WAV, CommandLine
+from voxgate.harness.records.command_line import (
+    LANGUAGE,
+    SOURCE,
+    TEXT,
+    TEXT_FILE,
+    WAV,
+    CommandLine,
+)
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.targets.command.process import LOOK_S, Folders, Orphans, Program, TreeLook
 from voxgate.harness.targets.http.audio_decoder import FILE_BYTES, WavReader, check_rate
@@ -51,7 +58,9 @@ class OneShot:
         wav, text = folder / "speech.wav", folder / "text.txt"
         text.write_text(request.text + "\n", encoding="utf-8")
         places = {TEXT: request.text, TEXT_FILE: str(text), WAV: str(wav)}
-        words = self._command.fill({**values, **places, LANGUAGE: request.language})
+        source = "" if request.source is None else request.source.path
+        filled = {**values, **places, LANGUAGE: request.language, SOURCE: source}
+        words = self._command.fill(filled)
         with Path(text if self._command.reads_stdin else os.devnull).open("rb") as stdin:
             program = Program(words, stdin)
         try:

@@ -21,7 +21,7 @@ import numpy as np
 from voxgate.harness.audio.files import Audio, same_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request
-from voxgate.harness.records.command_line import OF_A_PROFILE, CommandLine
+from voxgate.harness.records.command_line import OF_A_PROFILE, SOURCE, CommandLine
 from voxgate.harness.records.run import UNSEEN, OptionCheck
 from voxgate.harness.targets.command.files import named_files
 from voxgate.harness.targets.command.lines import LineEngine
@@ -55,6 +55,16 @@ class CommandTarget(Target):
     def speaks_reels(cls, cell: Cell) -> bool:
         """Whether the program stays alive; its first line then tells whether it speaks them."""
         return cell.command is not None and cell.command.protocol == "lines"
+
+    @classmethod
+    def takes_sources(cls, cell: Cell) -> bool | None:
+        """
+        Whether the command has a place for a source. Of a program that stays alive, its first line
+        tells.
+        """
+        if cell.command is None or cell.command.protocol == "lines":
+            return None
+        return SOURCE in cell.command.names
 
     @property
     def captions_s(self) -> Sequence[tuple[float, float]] | None:  # type: ignore[override]
@@ -159,12 +169,19 @@ class CommandTarget(Target):
         return values
 
     def _check_known(self, engine: LineEngine) -> None:
-        """Raise HarnessError for a reel or an option that the program does not take."""
+        """Raise HarnessError for a reel, source or option that the program does not take."""
         if not engine.hello.reels and any(each.segments for each in self._cell.workload.requests):
             engine.close()
             raise HarnessError(
                 'the program speaks no reels: its first line does not hold "reels": true; use a '
                 "workload without segments"
+            )
+        sources = [each.source is not None for each in self._cell.workload.requests]
+        if not engine.hello.sources and any(sources):
+            engine.close()
+            raise HarnessError(
+                'the program converts no recordings: its first line does not hold "sources": true; '
+                "use a workload of texts"
             )
         if engine.hello.options is None:
             return

@@ -9,7 +9,7 @@ gets, `observers`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,10 @@ from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch,
 
 if TYPE_CHECKING:
     from voxgate.engine.pipelines.pipeline import Pipeline
+
+
+SOURCE = "source"
+"""The option of a request by which a pipeline gets the recording to convert."""
 
 
 def served_pipelines() -> tuple[str, ...]:
@@ -52,6 +56,13 @@ class EngineTarget(Target):
         from voxgate.engine.config.reels import reel_pipelines
 
         return cell.pipeline in reel_pipelines()
+
+    @classmethod
+    def takes_sources(cls, cell: Cell) -> bool | None:
+        """Whether the cell's pipeline converts recordings; it then does nothing else."""
+        from voxgate.engine.config.reels import converting_pipelines
+
+        return cell.pipeline in converting_pipelines()
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -104,6 +115,7 @@ class EngineTarget(Target):
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
         self.unmarked, self.notices = None, ()
+        request = self._with_source(request)
         if request.segments:
             yield self._reel(request, watch)
             return
@@ -122,6 +134,25 @@ class EngineTarget(Target):
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
+
+    def _with_source(self, request: Request) -> Request:
+        """
+        Return a request as the pipeline takes it: a source is its option `source`. Raises
+        HarnessError for one that a pipeline of texts got, and one that a converting one lacks.
+        """
+        name = self.pipeline.config.pipeline
+        if self.pipeline.converts and request.source is None:
+            raise HarnessError(
+                f"request {request.id}: pipeline {name} converts recordings, and the request has "
+                "no source"
+            )
+        if request.source is None:
+            return request
+        if not self.pipeline.converts:
+            raise HarnessError(
+                f"request {request.id}: pipeline {name} speaks texts, and converts no source"
+            )
+        return replace(request, options={**request.options, SOURCE: request.source.path})
 
     def _reel(self, request: Request, watch: StageWatch) -> np.ndarray:
         from voxgate.engine.errors import EngineError
@@ -151,6 +182,7 @@ class EngineTarget(Target):
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Run one synthesis under observation; check requested options, and defaults likewise."""
+        request = self._with_source(request)
         if request.segments:
             from voxgate.harness.targets.engine.reels import check_reel, longest_segment
 
@@ -172,7 +204,7 @@ class EngineTarget(Target):
         """Synthesise one request; return its models, each with the inputs of its first call."""
         from voxgate.harness.targets.engine.stage_models import synthesize_and_isolate
 
-        return synthesize_and_isolate(self.pipeline, request, watch)
+        return synthesize_and_isolate(self.pipeline, self._with_source(request), watch)
 
     def settled(self) -> bool:
         """Whether the last synthesis compiled no graph, and recorded no CUDA graph."""

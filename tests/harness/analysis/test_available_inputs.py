@@ -54,6 +54,8 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.STATEMENT: {"u01"},
         Need.EMPHASIS: set(),
         Need.SEGMENTS: set(),
+        Need.SOURCE: set(),
+        Need.CONVERSION: set(),
         Need.JOINS: {"u03"},
         Need.MARKED: set(),
         Need.UNMARKED: set(),

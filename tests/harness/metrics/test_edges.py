@@ -41,7 +41,15 @@ SLOW = {
     ),
     **dict.fromkeys(("clicks", "join_clicks"), "a predictor for every 15 ms, 5 s"),
     **dict.fromkeys(
-        ("question_rise", "end_level", "pitch_range", "pitch_median", "emphasis_prominence"),
+        (
+            "question_rise",
+            "end_level",
+            "pitch_range",
+            "pitch_median",
+            "emphasis_prominence",
+            "source_f0_correlation",
+            "source_f0_offset",
+        ),
         "the tracker, 5 s",
     ),
     "repeats": "5 s",
@@ -64,6 +72,7 @@ def scored(line: MetricSpec, **changes: object) -> Value:
         "joins_s": (0.5, 1.0),
         "segments": SEGMENTS,
         "voices": {"slt": usual(), "rms": usual()},
+        "source": usual(),
         "marked": changes.get("audio", usual()),
     } | changes
     return line.source.score(MetricInput(text=TEXT, emphasis="brother", **given))

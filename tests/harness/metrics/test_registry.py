@@ -180,11 +180,14 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
         Need.STATEMENT: "statement",
         Need.MARKED: "marked",
         Need.UNMARKED: "marked",
+        Need.SOURCE: "source",
     }
     if source.need in others:
         given[others[source.need]] = Recording(speech() * 0.5, RATE_HZ)
     if source.need is Need.EMPHASIS:
         given |= {"text": TEXT, "emphasis": "brother"}
+    if source.need is Need.CONVERSION:
+        given |= {each: Recording(speech() * 0.5, RATE_HZ) for each in ("source", "voice")}
     if source.need is Need.SEGMENTS:
         given |= {"segments": SEGMENTS, "joins_s": (0.5, 1.0)}
         given |= {"voices": {name: Recording(speech() * 0.5, RATE_HZ) for name in ("slt", "rms")}}

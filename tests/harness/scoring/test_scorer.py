@@ -133,6 +133,8 @@ def test_every_quality_metric_that_applies_gets_a_value_and_a_version(
         Need.MARKED,
         Need.UNMARKED,
         Need.SEGMENTS,
+        Need.SOURCE,
+        Need.CONVERSION,
     )
     lines = [entry(each.name) for each in known_metrics()]
     due = {
