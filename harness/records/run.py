@@ -30,6 +30,7 @@ from voxgate.harness.records.constraints import (
     Unique,
 )
 from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
 
 SCHEMA_VERSION = 9
@@ -138,6 +139,8 @@ class Iteration:
     """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
     notices: Annotated[tuple[SynthesisNotice, ...], OmitDefault()] = ()
     """What the engine tells of this synthesis."""
+    live: Annotated[LiveTimes | None, OmitDefault()] = None
+    """Of a live conversion; `chunks` are its chunks as they came with the whole source there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,23 +9,21 @@ come is waited for, and everything behind it is later. What a target has heard i
 nothing of that is believed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.audio.recording import Recording
 from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.metrics.conversion import energy_delay
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.live import LiveChunk, LiveTimes
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.targets.live_packets import PACKET_S, live_source
 from voxgate.harness.targets.protocol import LiveInput, Target
 
-PACKET_S = 0.010
-"""Audio that a sound card or a call delivers at a time."""
 LEAST_DELAY_S = 0.040
 """A delay below it is none: the energies of two voices do not agree to the frame."""
 LEAST_GAIN = 0.02
@@ -33,6 +31,8 @@ LEAST_GAIN = 0.02
 By which the energies must correlate better at the delay than without one. A steady sound fits
 anywhere.
 """
+FARTHEST_S = 2.0
+"""Of the delay that is looked for."""
 SLACK_S = 0.001
 LIVE_LATENCY = "live_latency_s"
 """The name under which the declared latency is checked, as an option is."""
@@ -121,8 +121,7 @@ def convert_live(
 ) -> LiveConversion:
     """Convert the source of a request live."""
     assert request.source is not None, "only requests with a source are converted"
-    recording = read_recording(Path(request.source.path))
-    source = np.asarray(recording.at(live.sample_rate_hz), dtype=np.float32)
+    source = live_source(request.source.path, live.sample_rate_hz)
     chunks: list[np.ndarray] = []
     arrived_s: list[float] = []
     feed = LiveFeed(source, live.sample_rate_hz, clock)
@@ -148,7 +147,7 @@ def convert_live(
 
 def _delay_s(source: Recording, audio: Recording) -> float:
     """Return by how much the audio is later than its source; 0 where that is not clear."""
-    found = energy_delay(source, audio)
+    found = energy_delay(source, audio, FARTHEST_S)
     if isinstance(found, Missing) or found.delay_s < LEAST_DELAY_S or found.gain < LEAST_GAIN:
         return 0.0
     return found.delay_s

@@ -47,6 +47,7 @@ from voxgate.harness.machine.power_meter import device_of, find_meter, measure_e
 from voxgate.harness.records.cell import Option, Request
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.files import write_atomic
+from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import (
     Energy,
@@ -59,6 +60,7 @@ from voxgate.harness.records.run import (
 )
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
+from voxgate.harness.runner.live import check_latency
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
@@ -88,6 +90,8 @@ class Worker:
             request.id: request.in_folder(job.folder) for request in job.cell.workload.requests
         }
         self._heard = dict(job.known)
+        self._latency: tuple[OptionCheck, ...] = ()
+        """Of the last live conversion."""
         self._engine = engine_side(
             job.cell,
             job.defaults,
@@ -204,14 +208,23 @@ class Worker:
             marked_sha256=None if marked_file is None else _digest(timing.audio),
             captions=check_captions(request, self._engine.captions, audio_s),
             notices=timing.notices,
+            live=timing.live,
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)
+        if timing.live is not None:
+            self._check_live(timing.live)
         seed = self._seed(request)
         if differs and seed is not None:
             self._require_in_effect((changed_audio(request, seed),))
+
+    def _check_live(self, times: LiveTimes) -> None:
+        """Keep the latency, to be observed. Raises NotInEffectError for more than declared."""
+        self._latency = (check_latency(times),)
+        if self._latency[0].in_effect is False:
+            self._require_in_effect(self._latency)
 
     def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
         """
@@ -258,7 +271,8 @@ class Worker:
         request = self._requests[command["request"]]
         checks = self._engine.observe(request)
         rates = check_rates(self._engine.effective(), self._engine.sample_rate_hz)
-        self._require_in_effect(self._with_seed(request, (*checks, *rates)))
+        checks = self._with_seed(request, (*checks, *rates))
+        self._require_in_effect((*checks, *self._latency))
         return {}
 
     def _with_seed(
