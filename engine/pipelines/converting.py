@@ -139,7 +139,7 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
         yield from self.spoken(prepared, config, watch)
 
     def tell_unlike(self, prepared: Prepared, number: int = 0) -> None:
-        """Tell it where a source is unlike the training voices; `number` of several."""
+        """Add a notice where a source is unlike the training voices; `number` of several."""
         likeness, like_training = self.likeness(prepared)
         if not like_training:
             kind = NoticeKind.UNLIKE

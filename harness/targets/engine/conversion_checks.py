@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from voxgate.engine.config import Compile, F0Method, Precision, Quantization
 from voxgate.engine.config.conversion import MODELS, PROTECT_OFF, TARGET_SPEAKERS
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.harness.targets.engine.conversion_observer import (
+    ConversionRun,
     ConversionSeen,
-    Run,
+    moved_mel,
     observe_conversion,
+    target_embedding,
     voiced_pitch,
 )
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
@@ -57,7 +58,7 @@ def _windows(options: Options, frames: int) -> int:
     return len(range(0, frames - LEAST_KEPT, core)) if 0 < core < frames - LEAST_KEPT else 1
 
 
-def _rows(run: Run, model: str) -> int:
+def _rows(run: ConversionRun, model: str) -> int:
     return sum(rows for rows, _ in run.shapes(model))
 
 
@@ -175,24 +176,12 @@ def _pitch_shift(options: Options, seen: ConversionSeen) -> Observation:
     )
 
 
-def _moved(run: Run, seen: ConversionSeen) -> tuple[float, float]:
-    """Return how far the vocoder's mel is from the decoder's, in voiced and in other frames."""
-    sums = [0.0, 0.0]
-    for rows, heard, mel in zip(run.rows["model"], run.rows["vocoder"], run.mels, strict=False):
-        plain = mel.float() * seen.voice.mel_std + seen.voice.mel_mean
-        apart = (heard[0].float() - plain).square().sum(dim=-1)
-        voiced = rows[2] > 0.5
-        sums[0] += float(apart[voiced].sum())
-        sums[1] += float(apart[~voiced].sum())
-    return math.sqrt(sums[0]), math.sqrt(sums[1])
-
-
 def _protect(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen("live audio is not protected")
     if seen.crowd.most > 1:
         return _unseen("calls of several threads cannot be paired")
-    (voiced, other), (_, most) = _moved(seen.run, seen), _moved(seen.guarded, seen)
+    (voiced, other), (_, most) = moved_mel(seen.run, seen), moved_mel(seen.guarded, seen)
     if not most:
         return _unseen("every frame has a pitch")
     share = 1.0 - other / most
@@ -206,15 +195,8 @@ def _protect(options: Options, seen: ConversionSeen) -> Observation:
     )
 
 
-def _target(seen: ConversionSeen) -> Tensor | None:
-    """Return the embedding that the decoder was given, (voice,); None if they differ."""
-    given = [row for call in seen.run.rows["model"] for row in call[3].float().cpu()]
-    same = bool(given) and all(torch.equal(row, given[0]) for row in given)
-    return given[0] if same else None
-
-
 def _speaker(options: Options, seen: ConversionSeen) -> Observation:
-    given = _target(seen)
+    given = target_embedding(seen)
     if options["reference"]:
         return _unseen("the voice is that of the reference")
     table = seen.voice.targets.embedding.float().cpu()
@@ -229,7 +211,7 @@ def _speaker(options: Options, seen: ConversionSeen) -> Observation:
 
 
 def _reference(options: Options, seen: ConversionSeen) -> Observation:
-    given, path = _target(seen), str(options["reference"])
+    given, path = target_embedding(seen), str(options["reference"])
     table = seen.voice.targets.embedding.float().cpu()
     named = given is not None and bool(
         ((table - given).abs().amax(dim=-1) <= EMBEDDING_TOLERANCE).any()

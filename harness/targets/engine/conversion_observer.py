@@ -6,6 +6,7 @@ The recording is changed in one sample, so that no cache of the engine knows it;
 converted twice, to see what is computed again, and once with its protection at the most.
 """
 
+import math
 import sys
 import tempfile
 import threading
@@ -47,7 +48,7 @@ CHANGE = 1e-4
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
+class ConversionRun:
     """The calls of one conversion."""
 
     rows: dict[str, list[tuple[Tensor, ...]]] = field(default_factory=dict)
@@ -57,6 +58,11 @@ class Run:
     f0_threads: list[int] = field(default_factory=list)
     met: bool = False
     """Whether F0 was estimated while content was computed."""
+    rehearsal: int = 0
+    """
+    First calls of the decoder that nothing was spoken from: one where a part of the source is kept,
+    to know the mean of the converted mel.
+    """
 
     def shapes(self, model: str) -> list[tuple[int, int]]:
         """Return rows and frames of every call of a model."""
@@ -68,10 +74,10 @@ class ConversionSeen:
     """Record of one observed conversion, and of two more for comparison."""
 
     models: dict[str, ModelSeen]
-    run: Run
-    again: Run
+    run: ConversionRun
+    again: ConversionRun
     """The same again."""
-    guarded: Run
+    guarded: ConversionRun
     """With protect=0."""
     estimators: frozenset[str]
     """F0 methods whose packages were called."""
@@ -156,7 +162,7 @@ class _Meeting:
 
 
 def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
-    """Run one request under observation; the pipeline is left unchanged."""
+    """ConversionRun one request under observation; the pipeline is left unchanged."""
     config = pipeline.for_request(request.options)
     before, hooks = compiled_graphs(), ConversionHooks(pipeline)
     crowd = AsideCrowd(_could_meet(pipeline, config))
@@ -168,13 +174,13 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         stack.callback(_release, hooks)
         stack.enter_context(watching(probe))
         stack.enter_context(_counting(estimators))
-        run = Run()
+        run = ConversionRun(rehearsal=int(config.protects and not config.stream_block_ms))
         with UnmarkedTap(pipeline) as tap, _recorded(pipeline, probe, run, crowd) as recorders:
             delivered = pipeline.synthesize(request.text, options)
         output = OutputSeen(
             delivered=delivered, unmarked=tap.audio(), rate_hz=pipeline.sample_rate_hz
         )
-        again, guarded = Run(), Run()
+        again, guarded = ConversionRun(), ConversionRun(rehearsal=int(not config.stream_block_ms))
         _convert_again(pipeline, request.text, options, again)
         _convert_again(pipeline, request.text, {**options, "protect": 0.0}, guarded)
     return ConversionSeen(
@@ -187,7 +193,7 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         guarded=guarded,
         estimators=frozenset(estimators),
         caller=threading.get_ident(),
-        crowd=crowd.seen(recorders["model"].marks, recorders["vocoder"].marks),
+        crowd=crowd.seen(recorders["model"].marks[run.rehearsal :], recorders["vocoder"].marks),
         threads=torch.get_num_threads(),
         graph_breaks=graph_breaks(),
         recompiled=compiled_graphs() - before,
@@ -217,7 +223,7 @@ def _could_meet(pipeline: Any, config: Any) -> int:
 
 @contextmanager
 def _recorded(
-    pipeline: Any, probe: RuntimeProbe, run: Run, crowd: AsideCrowd
+    pipeline: Any, probe: RuntimeProbe, run: ConversionRun, crowd: AsideCrowd
 ) -> Iterator[dict[str, Recorder]]:
     """Replace models and F0 by recorders; afterwards the pipeline is as it was."""
     recorders = {name: Recorder(name, pipeline.callable_of(name), probe) for name in MODELS}
@@ -246,10 +252,11 @@ def _recorded(
             pipeline.replace_callable(name, recorder.restore())
             run.rows[name] = recorder.inputs
         pipeline.f0 = estimate
-        run.mels, run.met = recorders["model"].outputs, meeting.met
+        run.rows["model"] = recorders["model"].inputs[run.rehearsal :]
+        run.mels, run.met = recorders["model"].outputs[run.rehearsal :], meeting.met
 
 
-def _convert_again(pipeline: Any, text: str, options: dict[str, Any], run: Run) -> None:
+def _convert_again(pipeline: Any, text: str, options: dict[str, Any], run: ConversionRun) -> None:
     """Convert once more, and record the calls."""
     crowd = AsideCrowd(1)
     with _recorded(pipeline, RuntimeProbe(crowd), run, crowd):
@@ -290,7 +297,26 @@ def _counted(module: Any, place: str, method: str, estimators: Counter[str]) -> 
         setattr(owner, name, original)
 
 
-def voiced_pitch(run: Run) -> np.ndarray:
+def voiced_pitch(run: ConversionRun) -> np.ndarray:
     """Return the pitch of every voiced frame that the decoder was given, log F0 (N,)."""
     parts = [call[1][call[2] > 0.5].float().cpu().numpy() for call in run.rows.get("model", [])]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def moved_mel(run: ConversionRun, seen: ConversionSeen) -> tuple[float, float]:
+    """Return how far the vocoder's mel is from the decoder's, in voiced and in other frames."""
+    sums = [0.0, 0.0]
+    for rows, heard, mel in zip(run.rows["model"], run.rows["vocoder"], run.mels, strict=False):
+        plain = mel.float() * seen.voice.mel_std + seen.voice.mel_mean
+        apart = (heard[0].float() - plain).square().sum(dim=-1)
+        voiced = rows[2] > 0.5
+        sums[0] += float(apart[voiced].sum())
+        sums[1] += float(apart[~voiced].sum())
+    return math.sqrt(sums[0]), math.sqrt(sums[1])
+
+
+def target_embedding(seen: ConversionSeen) -> Tensor | None:
+    """Return the embedding that the decoder was given, (voice,); None if they differ."""
+    given = [row for call in seen.run.rows["model"] for row in call[3].float().cpu()]
+    same = bool(given) and all(torch.equal(row, given[0]) for row in given)
+    return given[0] if same else None

@@ -100,7 +100,8 @@ def test_one_line_changes_validation_help_and_page(monkeypatch):
         "[0.5 to 2.0 | token: 0.88 to 1.15; default 1.0]"
     )
     with pytest.raises(
-        EngineError, match="unknown pipeline 'other'; known: flow, chatterbox, infill, token"
+        EngineError,
+        match="unknown pipeline 'other'; known: flow, chatterbox, conversion, infill, token",
     ):
         config_class("other")
 
