@@ -204,7 +204,7 @@ class LineEngine:
         if heard > 2 * LARGEST_FRAMES or reply.pcm % 2:
             raise self._bad(f"announced {reply.pcm} bytes of audio, {heard} in all")
         pcm = np.frombuffer(self._bytes(reply.pcm), dtype="<i2")
-        return pcm.astype(np.float32) / np.float32(32768.0)
+        return np.asarray(pcm.astype(np.float32) / np.float32(32768.0))
 
     def _check_end(self, reply: Reply, wav: Path, heard: int) -> None:
         """Raise SpeechError for a last line that contradicts the answer."""

@@ -140,7 +140,8 @@ class EngineTarget(Target):
         """How a pipeline that converts takes live audio, where `stream_block_ms` says so."""
         if not getattr(self.pipeline.config, "stream_block_ms", 0):
             return None
-        stream = self.pipeline.open_live({})
+        converting: Any = self.pipeline
+        stream = converting.open_live({})
         return LiveInput(
             sample_rate_hz=stream.sample_rate_hz,
             latency_s=stream.latency_samples / stream.sample_rate_hz,
@@ -153,9 +154,10 @@ class EngineTarget(Target):
         from voxgate.engine.errors import EngineError
 
         self.unmarked, self.captions_s, self.notices = None, None, ()
+        converting: Any = self.pipeline
         lengths = []
         try:
-            stream = self.pipeline.open_live(request.options, watch)
+            stream = converting.open_live(request.options, watch)
             for made in chain(map(stream.push, packets), (stream.finish() for _ in range(1))):
                 if len(made):
                     lengths.append(len(made))
