@@ -1,6 +1,6 @@
 """
-What a request may hold, before a model is loaded: which pipelines speak reels, and with what pause,
-and which convert a source recording.
+The rules of reels that hold before a model is loaded: which pipelines speak them, what a segment
+may ask of one, and the pause.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from voxgate.engine.errors import EngineError
 from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.text.reel_script import ReelSegment
 
-SPEAKER, SOURCE = "speaker", "source"
+SPEAKER = "speaker"
 PAUSE_S = 0.25
 """Between two segments, besides the silence at their own ends."""
 LONGEST_PAUSE_S = 10.0
@@ -25,23 +25,12 @@ LONGEST_PAUSE_S = 10.0
 def speaks_reels(config: type[PipelineConfig]) -> bool:
     """Return whether a pipeline speaks texts, and its speaker is an option of a request."""
     spec = options_of(config).get(SPEAKER)
-    return spec is not None and spec.per_request and not converts(config)
+    return not config.converts and spec is not None and spec.per_request
 
 
 def reel_pipelines() -> tuple[str, ...]:
     """Return the names of the pipelines that speak reels."""
     return tuple(name for name in config_names() if speaks_reels(config_class(name)))
-
-
-def converts(config: type[PipelineConfig]) -> bool:
-    """Return whether a pipeline converts recordings: a source is then an option of a request."""
-    spec = options_of(config).get(SOURCE)
-    return spec is not None and spec.per_request
-
-
-def converting_pipelines() -> tuple[str, ...]:
-    """Return the names of the pipelines that convert recordings."""
-    return tuple(name for name in config_names() if converts(config_class(name)))
 
 
 def check_speaks_reels(config: type[PipelineConfig]) -> None:

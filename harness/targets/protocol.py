@@ -93,12 +93,6 @@ class Target(ABC):
         """
         return False
 
-    notices: Sequence[tuple[str, str]] = ()
-    """
-    What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
-    text that was not said to its end. Default: nothing is known.
-    """
-
     @classmethod
     def takes_sources(cls, cell: Cell) -> bool | None:
         """
@@ -107,6 +101,11 @@ class Target(ABC):
         """
         return False
 
+    notices: Sequence[tuple[str, str]] = ()
+    """
+    What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
+    text that was not said to its end. Default: nothing is known.
+    """
     unmarked: np.ndarray | None = None
     """
     The last synthesis before its watermark, float32 (T,), as long as the audio that was yielded;

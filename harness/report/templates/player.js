@@ -96,11 +96,12 @@
     return `${rounded > 0 ? "+" : rounded < 0 ? "\u2212" : "\u00b1"}${Math.abs(rounded).toFixed(1)} dB`;
   }
 
-  // One group for each cell: its name, and its takes in the columns golden, previous, current and marked.
+  // One group for each cell: its name, and its takes in the columns golden, previous, current and marked or source.
   function drawTakes() {
     const has = (when) => utterance.voices.some((seen) => seen.voice.when === when);
     at.voices.classList.toggle("first-run", !has("previous"));
     at.voices.classList.toggle("watermarked", has("marked"));
+    at.voices.classList.toggle("converted", has("source"));
     at.voices.replaceChildren(...data.cells.map((cell) => {
       const group = create("div");
       const name = create("span", cell.label, "cell");

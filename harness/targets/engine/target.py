@@ -60,7 +60,7 @@ class EngineTarget(Target):
     @classmethod
     def takes_sources(cls, cell: Cell) -> bool | None:
         """Whether the cell's pipeline converts recordings; it then does nothing else."""
-        from voxgate.engine.config.reels import converting_pipelines
+        from voxgate.engine.config.conversion import converting_pipelines
 
         return cell.pipeline in converting_pipelines()
 
@@ -114,8 +114,8 @@ class EngineTarget(Target):
         from voxgate.engine.errors import EngineError
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
-        self.unmarked, self.notices = None, ()
         request = self._with_source(request)
+        self.unmarked, self.notices = None, ()
         if request.segments:
             yield self._reel(request, watch)
             return
@@ -175,14 +175,15 @@ class EngineTarget(Target):
         HarnessError for one that a pipeline of texts got, and one that a converting one lacks.
         """
         name = self.pipeline.config.pipeline
-        if self.pipeline.converts and request.source is None:
+        converts = getattr(self.pipeline, "converts", False)  # an older revision's has none
+        if converts and request.source is None:
             raise HarnessError(
                 f"request {request.id}: pipeline {name} converts recordings, and the request has "
                 "no source"
             )
         if request.source is None:
             return request
-        if not self.pipeline.converts:
+        if not converts:
             raise HarnessError(
                 f"request {request.id}: pipeline {name} speaks texts, and converts no source"
             )

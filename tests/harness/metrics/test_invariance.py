@@ -77,6 +77,7 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             reference=against,
             voice=against,
             statement=against,
+            source=against,
             text=TEXT,
             joins_s=(0.5, 1.0),
             segments=SEGMENTS,

@@ -117,7 +117,7 @@ def test_a_suite_that_cannot_be_meant_is_refused(
         ({"axes": {"steps": [8, "a b"]}}, "axis value 'a b' cannot stand in a cell's name"),
         (
             {"workload": "smokey"},
-            "unknown workload 'smokey'; known are everyday-200, everyday-short, ",
+            "unknown workload 'smokey'; known are conversion, everyday-200, ",
         ),
     ],
 )

@@ -21,7 +21,7 @@ from tests.harness.targets.command.test_lines import HELLO, RAW, unwatched
 from tests.harness.targets.engine.tiny_pipeline import TinyConfig, TinyPipeline
 from voxgate import Suite
 from voxgate.engine.config import config_names, option, option_spec, parse, register_config
-from voxgate.engine.config.reels import converting_pipelines
+from voxgate.engine.config.conversion import converting_pipelines
 from voxgate.engine.pipelines import register_pipeline
 from voxgate.engine.pipelines import registry as pipelines
 from voxgate.engine.pipelines.pipeline import Watch, no_watch
@@ -418,6 +418,7 @@ class EchoConfig(TinyConfig):
     """Options of a pipeline that converts."""
 
     pipeline: ClassVar[str] = "echo"
+    converts: ClassVar[bool] = True
 
     source: str = option("", help="what is converted", per_request=True)
 
