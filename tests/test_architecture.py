@@ -71,6 +71,7 @@ ENGINE_ORDER = (
     "weights",
     "chatterbox",
     "fish",
+    "rvc",
     "export",
     "pipelines",
     "serve",

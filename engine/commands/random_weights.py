@@ -8,7 +8,8 @@ import click
 from voxgate.engine.config import ModelVariant
 from voxgate.engine.errors import EngineError
 
-KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual")
+RVC_KINDS = ("rvc", "rvc-40k", "rvc-32k", "rvc-v1")
+KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual", *RVC_KINDS)
 """Layouts of random weights."""
 
 
@@ -24,7 +25,8 @@ KINDS = ("f5-tts", "chatterbox", "chatterbox-multilingual")
 @click.option(
     "--small",
     is_flag=True,
-    help="few layers: 120 MB at most, not the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB)",
+    help="few layers: 120 MB at most, not the published sizes (f5-tts 1.4 GB, chatterbox 3.2 GB, "
+    "rvc 0.4 GB)",
 )
 def random_weights(folder: Path, kind: str, small: bool) -> None:
     """
@@ -45,6 +47,12 @@ def _write_random(folder: Path, kind: str, *, small: bool) -> None:
         from voxgate.engine.weights.random_checkpoint import write_random_voice
 
         write_random_voice(folder, small=small)
+        return
+    if kind in RVC_KINDS:
+        from voxgate.engine.rvc import random_weights as rvc
+
+        sizes = rvc.PUBLISHED[rvc.KINDS[kind]]
+        rvc.write_random_rvc(folder, rvc.small_sizes(sizes) if small else sizes)
         return
     from voxgate.engine.chatterbox.random_weights import write_random_chatterbox
 

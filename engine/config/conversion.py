@@ -287,6 +287,11 @@ class ConversionConfig(ConvertingConfig):
         per_request=True,
         help="path of a recording, 0.5 to 12 s, of another voice to convert into; empty: speaker",
     )
+    vocal_tract_search: bool = option(
+        True,
+        help="warp the source's spectrum as the content encoder is surest of its phones, for "
+        "voices unlike the training voices; not for live audio",
+    )
     pitch_shift: float = redeclared(
         ConvertingConfig,
         "pitch_shift",

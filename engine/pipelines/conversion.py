@@ -26,6 +26,7 @@ from voxgate.engine.conversion.chunks import FrameWindow, in_groups, stacked, wi
 from voxgate.engine.conversion.f0 import F0Track, estimate_f0
 from voxgate.engine.conversion.features import FeatureCache, Features, likeness_of
 from voxgate.engine.conversion.source import Source, load_source
+from voxgate.engine.conversion.vocal_tract import best_warp, warp
 from voxgate.engine.passes.conversion_models import (
     apply_conversion_passes,
     check_conversion_supported,
@@ -64,7 +65,8 @@ NO_WORDS = None
 class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
     """
     The embedded models of conversion, loaded. Public beside the base class: `voice`, `references`;
-    `cache`, the features of sources; `f0`, the estimator, which observers may wrap.
+    `cache`, the features of sources; `f0`, the estimator, and `search`, of the warp of a source's
+    spectrum, which observers may wrap.
     """
 
     config_class = ConversionConfig
@@ -83,6 +85,7 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         self.model: Callable[..., Any] = called["model"]
         self.vocoder: Callable[..., Any] = called["vocoder"]
         self.f0: Callable[..., F0Track] = estimate_f0
+        self.search: Callable[[Tensor], float] = self._best_warp
         self.cache: FeatureCache[Features] = FeatureCache(enabled=config.feature_cache)
         self.references = PromptCache(partial(voice.encode_reference, config.f0_method))
         self.target(self.config)  # an unusable recording is refused now
@@ -150,10 +153,11 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         estimate = partial(self._f0_of, audio, watch)
         if self._f0_thread is not None:
             pending = self._f0_thread.submit(estimate)
-            content = self._content_of(mel, watch)
+            content = self._content_of(self._searched(mel, watch), watch)
             track = pending.result()
         else:
-            content, track = self._content_of(mel, watch), estimate()
+            content = self._content_of(self._searched(mel, watch), watch)
+            track = estimate()
         with watch("content"):
             likeness = likeness_of(self.voice.encoder.phones(content), audio)
         return Features(
@@ -167,6 +171,19 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
     def _f0_of(self, audio: np.ndarray, watch: Watch) -> F0Track:
         with watch("f0"):
             return self.f0(audio, self.config.f0_method)
+
+    def _searched(self, mel: Tensor, watch: Watch) -> Tensor:
+        """Warp a recording's mel (F, bands) as the encoder is surest of it, if asked to."""
+        if not self.config.vocal_tract_search:
+            return mel
+        with watch("content"):
+            return warp(mel, self.search(mel))
+
+    def _best_warp(self, mel: Tensor) -> float:
+        def content(rows: Tensor) -> Any:
+            return self.content(self.ready("content", rows))
+
+        return best_warp(mel, content, self.voice.encoder.phones)
 
     def _content_of(self, mel: Tensor, watch: Watch) -> Tensor:
         """Encode a recording's mel (F, bands), chunk by chunk: (F, C)."""

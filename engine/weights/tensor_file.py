@@ -35,19 +35,32 @@ def read_tensors(path: Path, unwrap: Unwrap = _as_it_is) -> dict[str, Tensor]:
     Raises: EngineError for a file that is missing or unreadable, holds no mapping, or a tensor that
     is not stored in full.
     """
-    content = _load(path)
-    unwrapped = unwrap(content) if isinstance(content, Mapping) else content
-    if not isinstance(unwrapped, Mapping):
+    content = read_content(path)
+    return tensors_of(path, unwrap(content) if isinstance(content, Mapping) else content)
+
+
+def tensors_of(path: Path, content: object) -> dict[str, Tensor]:
+    """
+    Return the tensors of a mapping that a file holds.
+
+    Raises: EngineError for no mapping, and for a tensor that is not stored in full.
+    """
+    if not isinstance(content, Mapping):
         raise EngineError(
-            f"weights {path} hold {type(unwrapped).__name__} where tensors by name belong"
+            f"weights {path} hold {type(content).__name__} where tensors by name belong"
         )
-    tensors = {str(name): value for name, value in unwrapped.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
         check_stored(path, name, value)
     return tensors
 
 
-def _load(path: Path) -> Any:
+def read_content(path: Path) -> Any:
+    """
+    Read all that a file holds: tensors, numbers, texts, and lists and mappings of them.
+
+    Raises: EngineError for a file that is missing or unreadable, and for one of other objects.
+    """
     try:
         return load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
     except FileNotFoundError:

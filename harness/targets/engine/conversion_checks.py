@@ -12,6 +12,7 @@ import torch
 
 from voxgate.engine.config import Compile, F0Method, Precision, Quantization
 from voxgate.engine.config.conversion import MODELS, PROTECT_OFF, TARGET_SPEAKERS
+from voxgate.engine.conversion.vocal_tract import warp
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.harness.targets.engine.conversion_observer import (
     ConversionRun,
@@ -34,6 +35,8 @@ SHIFT_TOLERANCE = 0.25
 SHARE_TOLERANCE = 0.05
 EMBEDDING_TOLERANCE = 0.02
 """bf16 rounds an embedding by less."""
+WARP_TOLERANCE = 0.05
+"""Of a log-mel, which bf16 rounds by less."""
 LIVE = "live audio has no chunks of its own, and nothing to keep"
 
 
@@ -148,6 +151,28 @@ def _feature_cache(options: Options, seen: ConversionSeen) -> Observation:
         f"again, F0 {'estimated' if estimates else 'recalled'}",
         in_effect=bool(first) and recalled == bool(options["feature_cache"]),
         reason="a second conversion of one recording",
+    )
+
+
+def _vocal_tract_search(options: Options, seen: ConversionSeen) -> Observation:
+    if _live(options):
+        return _unseen(LIVE)
+    if not seen.run.searches:
+        return Observation(
+            observed="no search",
+            in_effect=not options["vocal_tract_search"],
+            reason="calls of the search",
+        )
+    mel, factor = seen.run.searches[0]
+    given = [row.float().cpu() for call in seen.run.rows["content"] for row in call[0]]
+    expected = warp(mel, factor).float().cpu()
+    heeded = any(  # workers may take the first chunk as any of their calls
+        torch.allclose(row, expected[: len(row)], atol=WARP_TOLERANCE) for row in given
+    )
+    return Observation(
+        observed=f"a warp of {factor:g}",
+        in_effect=bool(options["vocal_tract_search"]) and heeded,
+        reason="the search, and the spectrum that the content encoder was given after it",
     )
 
 
@@ -362,6 +387,7 @@ CONVERSION_CHECKS: Mapping[str, Check] = {
     "source": _source,
     "speaker": _speaker,
     "reference": _reference,
+    "vocal_tract_search": _vocal_tract_search,
     "pitch_shift": _pitch_shift,
     "f0_method": _f0_method,
     "parallel_f0": _parallel_f0,

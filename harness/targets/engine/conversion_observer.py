@@ -58,6 +58,8 @@ class ConversionRun:
     f0_threads: list[int] = field(default_factory=list)
     met: bool = False
     """Whether F0 was estimated while content was computed."""
+    searches: list[tuple[Tensor, float]] = field(default_factory=list)
+    """Mel (F, bands) and the warp found, of every search for the source's vocal tract."""
     rehearsal: int = 0
     """
     First calls of the decoder that nothing was spoken from: one where a part of the source is kept,
@@ -228,11 +230,22 @@ def _recorded(
     """Replace models and F0 by recorders; afterwards the pipeline is as it was."""
     recorders = {name: Recorder(name, pipeline.callable_of(name), probe) for name in MODELS}
     meeting = _Meeting(wanted=bool(pipeline.config.parallel_f0))
-    estimate = pipeline.f0
+    estimate, search, plain = pipeline.f0, pipeline.search, pipeline.callable_of("content")
+    searching = threading.local()
 
     def content(*rows: Tensor) -> Any:
+        if getattr(searching, "on", False):  # its passes are no chunks of the recording
+            return plain(*rows)
         meeting.wait()
         return recorders["content"](*rows)
+
+    def searched(mel: Tensor) -> float:
+        searching.on = True
+        try:
+            run.searches.append((mel, search(mel)))
+        finally:
+            searching.on = False
+        return run.searches[-1][1]
 
     def f0(*arguments: Any) -> Any:
         run.f0_threads.append(threading.get_ident())
@@ -244,14 +257,14 @@ def _recorded(
     caller = threading.get_ident()
     for name, recorder in recorders.items():
         pipeline.replace_callable(name, content if name == "content" else recorder)
-    pipeline.f0 = f0
+    pipeline.f0, pipeline.search = f0, searched
     try:
         yield recorders
     finally:
         for name, recorder in recorders.items():
             pipeline.replace_callable(name, recorder.restore())
             run.rows[name] = recorder.inputs
-        pipeline.f0 = estimate
+        pipeline.f0, pipeline.search = estimate, search
         run.rows["model"] = recorders["model"].inputs[run.rehearsal :]
         run.mels, run.met = recorders["model"].outputs[run.rehearsal :], meeting.met
 

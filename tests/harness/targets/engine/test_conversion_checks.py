@@ -98,6 +98,8 @@ def test_every_option_has_a_check():
         {"chunk_seconds": 0.5, "chunk_overlap_seconds": 0.12},
         {"parallel_f0": True},
         {"parallel_f0": True, "chunk_seconds": 0.5, "workers": 2, "threads": 2},
+        {"vocal_tract_search": True},
+        {"vocal_tract_search": False},
         {"feature_cache": True},
         {"feature_cache": True, "parallel_f0": True},
         {"pitch_shift": -3.0, "speaker": "awb"},
@@ -119,6 +121,32 @@ def test_honest_options_are_observed_in_effect(make, options):
         assert shown is True, checks[name]
     after = dict(vars(target.pipeline))
     assert {name for name in before if before[name] is not after[name]} <= {"_notices"}
+
+
+def test_a_search_that_is_not_made_or_not_heeded_is_found_out(make):
+    lazy = make(vocal_tract_search=True)
+    lazy.pipeline._searched = lambda mel, watch: mel
+    deaf = make(vocal_tract_search=True)
+    search = deaf.pipeline._best_warp
+    deaf.pipeline.search = lambda mel: 0.82 if search(mel) != 0.82 else 1.2
+    heeded = type(deaf.pipeline)._searched
+    deaf.pipeline._searched = lambda mel, watch: (heeded(deaf.pipeline, mel, watch), mel)[1]
+    zealous = make(vocal_tract_search=False)
+    told = zealous.pipeline.config
+    zealous.pipeline._searched = lambda mel, watch: _with_config(
+        zealous.pipeline, replace(told, vocal_tract_search=True), heeded, mel, watch
+    )
+
+    for target in (lazy, deaf, zealous):
+        assert _broken(target) == {"vocal_tract_search"}
+
+
+def _with_config(pipeline, config, run, *arguments):
+    told, pipeline.config = pipeline.config, config
+    try:
+        return run(pipeline, *arguments)
+    finally:
+        pipeline.config = told
 
 
 @pytest.mark.parametrize("method", [F0Method.SWIFT, F0Method.DIO])

@@ -1,0 +1,1 @@
+"""RVC voice conversion in its published layout: HuBERT / ContentVec, synthesiser and index."""
