@@ -8,7 +8,7 @@ from voxgate import Suite
 suite = Suite(
     pipeline="conversion",
     workload="conversion",
-    axes={"stream_block_ms": [80, 160, 320, 640], "stream_lookahead_ms": [64, 0]},
+    axes={"stream_block_ms": [80, 160, 320, 640], "stream_lookahead_ms": [64, 256, 0]},
     cells=[{}],
     reference={},
     metrics=[

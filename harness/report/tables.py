@@ -65,17 +65,15 @@ OF_LIVE = (
     TableColumn(metric="live_algorithmic", title="held ms", interval=False, rank=6),
     TableColumn(metric="live_underruns", title="silent", interval=False, rank=6),
 )
-"""Shown where any cell converts live audio."""
 OF_REELS = (
     TableColumn(metric="caption_drift", title="captions ms", interval=False, rank=6),
     TableColumn(metric="speaker_confusion", title="confused", interval=False, rank=7),
 )
-"""Shown where any cell speaks reels."""
 OF_CONVERSIONS = (
     TableColumn(metric="similarity_margin", title="margin", interval=False, rank=4),
     TableColumn(metric="source_f0_correlation", title="melody", interval=False, rank=6),
 )
-"""Shown where any cell converts recordings."""
+"""Shown where any cell converts live audio, speaks reels, converts recordings."""
 OF_WATERMARKS = (
     TableColumn(metric="watermark_detected", title="mark found", interval=False, rank=6),
     TableColumn(metric="watermark_compressed", title="after mp3", interval=False, rank=8),

@@ -20,9 +20,10 @@ from voxgate.harness.records.run import (
     MOST_NOTICES,
     AudioChunk,
     CaptionTimes,
+    OptionCheck,
     SynthesisNotice,
 )
-from voxgate.harness.runner.live import convert_live
+from voxgate.harness.runner.live import check_latency, convert_live
 from voxgate.harness.targets.protocol import LiveInput, Target
 
 Captions = tuple[CaptionTimes, ...] | None
@@ -95,6 +96,11 @@ def _time_live(
         notices=notices_of(target),
     )
     return replace(timing, live=made.times)
+
+
+def latency_checks(timing: Timing) -> tuple[OptionCheck, ...]:
+    """Check the latency that was declared, if it was a live conversion."""
+    return () if timing.live is None else (check_latency(timing.live),)
 
 
 def timing_of(

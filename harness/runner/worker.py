@@ -47,7 +47,6 @@ from voxgate.harness.machine.power_meter import device_of, find_meter, measure_e
 from voxgate.harness.records.cell import Option, Request
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.files import write_atomic
-from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import (
     Energy,
@@ -60,9 +59,14 @@ from voxgate.harness.records.run import (
 )
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
-from voxgate.harness.runner.live import check_latency
 from voxgate.harness.runner.process_files import WorkerLog
-from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
+from voxgate.harness.runner.timing import (
+    Timing,
+    check_captions,
+    freeze_gc,
+    latency_checks,
+    no_garbage_collection,
+)
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 from voxgate.harness.targets.witness import (
     changed_audio,
@@ -90,8 +94,7 @@ class Worker:
             request.id: request.in_folder(job.folder) for request in job.cell.workload.requests
         }
         self._heard = dict(job.known)
-        self._latency: tuple[OptionCheck, ...] = ()
-        """Of the last live conversion."""
+        self._latency: tuple[OptionCheck, ...] = ()  # of the last live conversion
         self._engine = engine_side(
             job.cell,
             job.defaults,
@@ -214,16 +217,15 @@ class Worker:
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)
-        if timing.live is not None:
-            self._check_live(timing.live)
+        self._check_live(timing)
         seed = self._seed(request)
         if differs and seed is not None:
             self._require_in_effect((changed_audio(request, seed),))
 
-    def _check_live(self, times: LiveTimes) -> None:
+    def _check_live(self, timing: Timing) -> None:
         """Keep the latency, to be observed. Raises NotInEffectError for more than declared."""
-        self._latency = (check_latency(times),)
-        if self._latency[0].in_effect is False:
+        self._latency = latency_checks(timing)
+        if any(check.in_effect is False for check in self._latency):
             self._require_in_effect(self._latency)
 
     def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
