@@ -27,6 +27,7 @@ from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
 from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
+from voxgate.engine.config.conversion import converting_pipelines
 from voxgate.engine.config.page import options_markdown, options_text
 from voxgate.engine.errors import EngineError, guarded
 from voxgate.engine.serve.limits import Limits, parse_limits
@@ -34,6 +35,7 @@ from voxgate.engine.timing import StageTimes
 
 SPEAKING = tuple(name for name in config_names() if not config_class(name).converts)
 """Pipelines that speak a text."""
+SERVED = (FlowConfig.pipeline, *converting_pipelines())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,17 +165,34 @@ def _limit_options(command: Command) -> Command:
     help="0 takes any free one",
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
+@click.option(
+    "--pipeline",
+    type=click.Choice(SERVED),
+    default=SERVED[0],
+    show_default=True,
+    help="flow: texts are spoken; others: recordings are converted",
+)
 @_limit_options
-@engine_options(FlowConfig.pipeline)
+@engine_options(*SERVED, without="source")
 def serve(
-    host: str, allowed: tuple[str, ...], port: int, voice: str | None, **words: str | None
+    host: str,
+    allowed: tuple[str, ...],
+    port: int,
+    voice: str | None,
+    pipeline: str,
+    **words: str | None,
 ) -> None:
-    """Serve pipeline flow by OpenAI's speech API at http://HOST:PORT/v1/audio/speech."""
+    """
+    Serve a pipeline over HTTP.
+
+    Pipeline flow by OpenAI's speech API at http://HOST:PORT/v1/audio/speech; one that converts at
+    http://HOST:PORT/v1/audio/conversions.
+    """
     typed = {name: word for name, word in words.items() if word is not None}
     limit_names = [field.name for field in fields(Limits)]
     bounds = {name: typed.pop(name) for name in limit_names if name in typed}
     try:
-        limits, config = parse_limits(bounds), parse_typed(FlowConfig, typed)
+        limits, config = parse_limits(bounds), parse_typed(config_class(pipeline), typed)
         _server()(config, Path(voice) if voice else None, limits, host, port, allowed)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)

@@ -132,8 +132,10 @@ YIN_WINDOW = 512
 """Samples that are compared with those one lag later: 32 ms, two periods of the lowest F0."""
 CANDIDATES = 6
 """Of each frame."""
-VOICED_BELOW = 0.42
-"""Aperiodicity at which a frame is as well unvoiced as voiced."""
+VOICED_BELOW = 0.56
+"""
+Aperiodicity at which a frame is as well unvoiced as voiced; people are less periodic than flite.
+"""
 LAG_COST = 0.12
 """For the longest lag against the shortest: of a period and its multiples the period is taken."""
 JUMP_COST = 1.5

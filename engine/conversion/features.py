@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ MAX_FEATURES = 16
 """Recordings in a cache, the most recently used ones: 10 minutes of content take 3 MB."""
 ACTIVE_DB = 30.0
 """Frames within this of the loudest hold speech."""
+WARPS = (1.0, 0.82, 0.88, 0.94, 1.06, 1.12, 1.2)
+"""Factors of the frequency axis, in order of preference where two are equally good."""
+SEARCHED_FRAMES = 500
+"""Of the recording's beginning that the factors are tried on: 8 s."""
 
 Value = TypeVar("Value")
 
@@ -108,3 +112,32 @@ def _active(audio: np.ndarray, frames: int) -> np.ndarray:
     padded = np.pad(audio, (HOP // 2, frames * HOP))[: frames * HOP].reshape(frames, HOP)
     energy = np.square(padded, dtype=np.float64).mean(axis=1)
     return np.asarray(energy >= energy.max() * 10 ** (-ACTIVE_DB / 10))
+
+
+def warp(mel: Tensor, factor: float) -> Tensor:
+    """Read every band of a mel (..., bands) at `factor` times its place, interpolated."""
+    if factor == 1.0:
+        return mel
+    bands = mel.shape[-1]
+    at = (torch.arange(bands, device=mel.device) * factor).clamp(max=bands - 1.001)
+    left = at.long()
+    return torch.lerp(mel[..., left], mel[..., left + 1], (at - left).to(mel.dtype))
+
+
+def best_warp(
+    mel: Tensor, content: Callable[..., Any], phones: Callable[[Tensor], Tensor]
+) -> float:
+    """
+    Return the factor of WARPS by which the phones of a recording are surest: vocal tract length
+    normalisation, as recognisers choose it by the likelihood (Lee & Rose 1998).
+
+    Args:
+        mel: (F, bands), the encoder's input.
+        content: the encoder, (B, F, bands) -> (B, F, content).
+        phones: content -> logits.
+    """
+    beginning = mel[:SEARCHED_FRAMES]
+    rows = torch.stack([warp(beginning, factor) for factor in WARPS])
+    logs = phones(content(rows)).float().log_softmax(dim=-1)
+    entropy = -(logs.exp() * logs).sum(dim=-1).mean(dim=-1)
+    return WARPS[int(entropy.argmin())]

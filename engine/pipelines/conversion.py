@@ -24,9 +24,14 @@ from voxgate.engine.config import MAX_BATCH, ConversionConfig, parse
 from voxgate.engine.conversion import analysis
 from voxgate.engine.conversion.chunks import FrameWindow, in_groups, stacked, windows
 from voxgate.engine.conversion.f0 import F0Track, estimate_f0
-from voxgate.engine.conversion.features import FeatureCache, Features, likeness_of
+from voxgate.engine.conversion.features import (
+    FeatureCache,
+    Features,
+    best_warp,
+    likeness_of,
+    warp,
+)
 from voxgate.engine.conversion.source import Source, load_source
-from voxgate.engine.conversion.vocal_tract import best_warp, warp
 from voxgate.engine.passes.conversion_models import (
     apply_conversion_passes,
     check_conversion_supported,

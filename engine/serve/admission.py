@@ -74,12 +74,52 @@ class Ticket:
         self.wake()
 
 
-class AdmissionController:
+class EngineAdmission:
     """
-    Admits requests and passes them to the engine. Raises ApiError (429) when the limit is reached.
+    Admits requests, `limits.queue` at a time, and passes their work to the engine's one thread.
+    Raises ApiError (429) when the limit is reached.
 
     `now_s` returns the time for the scheduler, in seconds that never decrease.
     """
+
+    def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
+        self._queue = limits.queue
+        self._in_flight = 0
+        self._lock = threading.Lock()
+        self._engine = EngineThread(now_s)
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests that wait or are in synthesis."""
+        return self._in_flight
+
+    def close(self) -> None:
+        """Admit no more requests, and finish those in flight."""
+        self._engine.close()
+
+    def _admit(self, start: Callable[[], Ticket]) -> Ticket:
+        with self._lock:
+            if self._in_flight >= self._queue:
+                raise queue_full(self._queue)
+            self._in_flight += 1
+        try:
+            ticket = start()
+        except queue.Full:
+            self._release()
+            raise queue_full(self._queue) from None
+        except BaseException:
+            self._release()
+            raise
+        ticket.future.add_done_callback(self._release)
+        return ticket
+
+    def _release(self, _future: object = None) -> None:
+        with self._lock:
+            self._in_flight -= 1
+
+
+class AdmissionController(EngineAdmission):
+    """Admits texts: whole ones share batches, and streams take turns."""
 
     def __init__(
         self,
@@ -88,11 +128,8 @@ class AdmissionController:
         make_batcher: BatcherFactory,
         now_s: Callable[[], float],
     ) -> None:
+        super().__init__(limits, now_s)
         self._pipeline = pipeline
-        self._queue = limits.queue
-        self._in_flight = 0
-        self._lock = threading.Lock()
-        self._engine = EngineThread(now_s)
         self._batcher = make_batcher(
             self._synthesize_together, limits.max_batch, limits.window_ms / 1e3
         )
@@ -101,11 +138,6 @@ class AdmissionController:
     def sample_rate_hz(self) -> int:
         """Sample rate of the audio."""
         return self._pipeline.sample_rate_hz
-
-    @property
-    def in_flight(self) -> int:
-        """The number of requests that wait or are in synthesis."""
-        return self._in_flight
 
     def submit(self, speech: SpeechRequest) -> Ticket:
         """Queue a whole text for a batch; the future returns its audio, float32 (T,)."""
@@ -139,27 +171,7 @@ class AdmissionController:
     def close(self) -> None:
         """Admit no more requests, and finish those in flight."""
         self._batcher.close()
-        self._engine.close()
-
-    def _admit(self, start: Callable[[], Ticket]) -> Ticket:
-        with self._lock:
-            if self._in_flight >= self._queue:
-                raise queue_full(self._queue)
-            self._in_flight += 1
-        try:
-            ticket = start()
-        except queue.Full:
-            self._release()
-            raise queue_full(self._queue) from None
-        except BaseException:
-            self._release()
-            raise
-        ticket.future.add_done_callback(self._release)
-        return ticket
-
-    def _release(self, _future: object = None) -> None:
-        with self._lock:
-            self._in_flight -= 1
+        super().close()
 
     def _synthesize_together(
         self, texts: Sequence[str], options: Sequence[Options] | None

@@ -7,7 +7,7 @@ A client that disconnects is noticed while it waits, and its work is cancelled.
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 import anyio
@@ -56,6 +56,11 @@ def make_app(
         Route("/v1/models", endpoints.models, methods=["GET"]),
         Route("/health", endpoints.health, methods=["GET"]),
     ]
+    return application(routes, hosts)
+
+
+def application(routes: Sequence[Route], hosts: Hosts | None = None) -> Starlette:
+    """Return an application of these routes, with OpenAI's errors and a check of host names."""
     handlers = {
         ApiError: _api_error_response,
         HTTPException: _http_error_response,
@@ -64,7 +69,7 @@ def make_app(
         Exception: _internal_error_response,
     }
     guard = Middleware(_HostCheck, hosts=hosts or Hosts())
-    return Starlette(routes=routes, exception_handlers=handlers, middleware=[guard])  # type: ignore[arg-type]
+    return Starlette(routes=list(routes), exception_handlers=handlers, middleware=[guard])  # type: ignore[arg-type]
 
 
 class _HostCheck:
@@ -111,7 +116,7 @@ class _Endpoints:
         _check_content_type(request)
         limits = self._info.limits
         speech = parse_speech(
-            await _read_body(request, limits.max_body_bytes),
+            await read_body(request, limits.max_body_bytes),
             self._info.model,
             limits.max_characters,
         )
@@ -126,7 +131,7 @@ class _Endpoints:
     async def _whole(self, request: Request, speech: SpeechRequest) -> Response:
         ticket = self._admission.submit(speech)
         try:
-            audio: np.ndarray = await _unless_disconnected(
+            audio: np.ndarray = await unless_disconnected(
                 request, asyncio.wrap_future(ticket.future)
             )
         finally:
@@ -139,7 +144,7 @@ class _Endpoints:
     async def _streamed(self, request: Request, speech: SpeechRequest) -> Response:
         stream = AudioStream(self._admission, speech)
         try:
-            first = await _unless_disconnected(request, stream.next())
+            first = await unless_disconnected(request, stream.next())
         except BaseException:
             stream.cancel()
             raise
@@ -165,7 +170,7 @@ def _check_content_type(request: Request) -> None:
         raise ApiError(415, f"Content-Type must be application/json, not {content_type!r}")
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
     """
     Read the body up to the limit.
 
@@ -173,7 +178,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     """
     too_long = ApiError(
         413,
-        f"the body is longer than {max_bytes} bytes, the limit; split the text",
+        f"the body is longer than {max_bytes} bytes, the limit; split it",
         code="body_too_large",
     )
     declared = request.headers.get("content-length", "")
@@ -193,7 +198,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _unless_disconnected(request: Request, awaited: Awaitable[Result]) -> Result:
+async def unless_disconnected(request: Request, awaited: Awaitable[Result]) -> Result:
     """Return the awaited result. Raises _DisconnectedError if the client disconnects first."""
     result = asyncio.ensure_future(awaited)
     disconnect = asyncio.ensure_future(_wait_for_disconnect(request))
@@ -218,7 +223,11 @@ async def _api_error_response(request: Request, error: ApiError) -> Response:
 
 
 async def _http_error_response(request: Request, error: HTTPException) -> Response:
-    routes = "POST /v1/audio/speech, GET /v1/models, GET /health"
+    routes = ", ".join(
+        f"{method} {route.path}"
+        for route in request.app.routes
+        for method in sorted(set(route.methods) - {"HEAD"})
+    )
     api_error = ApiError(
         error.status_code, f"{request.method} {request.url.path}: {error.detail}; there is {routes}"
     )

@@ -17,6 +17,7 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "queue": (1, 10_000),
         "max_characters": (1, 1_000_000),
         "max_body_bytes": (256, 64 * 2**20),
+        "max_upload_bytes": (256, 2**30),
         "max_connections": (1, 10_000),
         "head_s": (1, 600),
         "idle_s": (1, 3600),
@@ -39,6 +40,8 @@ class Limits:
     """Of one text: the limit of OpenAI's API. The engine also has a limit of its own."""
     max_body_bytes: int = 2**16
     """Of a request's body: enough for 4096 characters, all escaped."""
+    max_upload_bytes: int = 32 * 2**20
+    """Of a recording that is to be converted: 17 minutes of 16 kHz, 5 of 48 kHz."""
     max_connections: int = 256
     """
     Most open connections.

@@ -19,21 +19,23 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import uvicorn
 from starlette.applications import Starlette
 
-from voxgate.engine.config import OPTIONS, FlowConfig
+from voxgate.engine.config import OPTIONS, PipelineConfig, options_of
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines.batching import Batcher
 from voxgate.engine.pipelines.flow import FlowPipeline
-from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.pipelines.registry import pipeline_class
+from voxgate.engine.serve.admission import AdmissionController, EngineAdmission
 from voxgate.engine.serve.app import make_app
 from voxgate.engine.serve.connections import MAX_HEAD_BYTES, connection_guard
-from voxgate.engine.serve.hosts import hosts_of
+from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits
-from voxgate.engine.serve.model_info import voice_model_info
+from voxgate.engine.serve.model_info import OWNER, voice_model_info
 from voxgate.engine.timing import monotonic_s
 from voxgate.engine.weights.voice import DEFAULT_VOICE
 
@@ -43,7 +45,7 @@ BACKLOG = 256
 
 
 def serve(
-    config: FlowConfig,
+    config: PipelineConfig,
     folder: Path | None,
     limits: Limits,
     host: str,
@@ -66,15 +68,8 @@ def serve(
     hosts = hosts_of(host, allowed)
     with bind_socket(host, port) as sock:
         limit_onednn_cache()
-        voice = folder or DEFAULT_VOICE
-        pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
-        admission = AdmissionController(
-            pipeline,
-            limits,
-            lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
-            monotonic_s,
-        )
-        info = voice_model_info(voice, pipeline.sample_rate_hz, pipeline.config, limits)
+        make = _conversion if config.converts else _speech
+        app, admission, model = make(config, folder, limits, hosts)
         if not is_local(host):
             click.echo(
                 f"engine: {host} is open to others, without password or encryption; put a proxy "
@@ -82,16 +77,41 @@ def serve(
                 err=True,
             )
         try:
-            app = make_app(admission, info, hosts)
             run(
-                app,
-                limits,
-                sock,
-                lambda: click.echo(f"listening on {url_of(sock)}, model {info.model}"),
+                app, limits, sock, lambda: click.echo(f"listening on {url_of(sock)}, model {model}")
             )
         finally:
             admission.close()
     click.echo("ended")
+
+
+def _speech(
+    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts
+) -> tuple[Starlette, EngineAdmission, str]:
+    """Load the voice that speaks; return its application, admission and model's name."""
+    voice = folder or DEFAULT_VOICE
+    pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
+    admission = AdmissionController(
+        pipeline,
+        limits,
+        lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
+        monotonic_s,
+    )
+    info = voice_model_info(voice, pipeline.sample_rate_hz, pipeline.config, limits)
+    return make_app(admission, info, hosts), admission, info.model
+
+
+def _conversion(
+    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts
+) -> tuple[Starlette, EngineAdmission, str]:
+    """Load a voice that recordings are converted into; return as `_speech`."""
+    from voxgate.engine.serve.conversions import ConversionAdmission, make_conversion_app
+
+    options = {name: getattr(config, name) for name in options_of(type(config))}
+    pipeline: Any = pipeline_class(config.pipeline).load(options, folder)
+    admission = ConversionAdmission(limits, monotonic_s)
+    model = f"{OWNER}-{folder.resolve().name if folder else config.pipeline}"
+    return make_conversion_app(admission, pipeline, model, limits, hosts), admission, model
 
 
 def run(app: Starlette, limits: Limits, sock: socket.socket, ready: Callable[[], None]) -> None:

@@ -35,11 +35,13 @@ from voxgate.engine.weights.voice import Voice, load_voice, save_model
 
 SEED = 16
 UTTERANCES = {"flite": 6000, "other": 4000}
-STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4200}
+STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4800}
 """flite alone; with other engines; with human recordings; with all times found anew."""
 PARTS = ("flite", "other", "human")
 STAGES = {"flite": 1, "engines": 2, "people": 3, "last": 3}
 """How many parts of the corpus each stage of the training hears."""
+LEAST_LIKENESS = 0.7
+"""Of a source to the training voices; below it words are often lost."""
 EMBEDDED = 60
 """Utterances whose embeddings are averaged for a target voice."""
 
@@ -115,14 +117,17 @@ def export(
     """Write the models, and the embeddings of flite's voices, as a voice."""
     out.mkdir(parents=True, exist_ok=True)
     targets = target_voices(model, flite, scale)
+    about = {
+        "content_encoder": {"least_likeness": str(LEAST_LIKENESS)},
+        "mel_decoder": {"mel_mean": str(scale[0]), "mel_std": str(scale[1])},
+    }
     for name, part in (
         ("content_encoder", model.encoder),
         ("mel_decoder", model.decoder),
         ("reference_encoder", model.voice),
-        ("flow_states", model.states),
         ("targets", targets),
     ):
-        save_model(out / f"{name}.safetensors", part, part.shape)
+        save_model(out / f"{name}.safetensors", part, part.shape, **about.get(name, {}))
     sizes = {path.name: path.stat().st_size for path in sorted(out.glob("*.safetensors"))}
     click.echo(json.dumps({"bytes": sizes, "total_bytes": sum(sizes.values())}))
 

@@ -212,7 +212,7 @@ class ConversionCrops:
     def _item(self, part: int, generator: torch.Generator) -> _Item:
         corpus = self.parts[part]
         row = _drawn(corpus, self.usable[part], generator)
-        a, b, c = torch.rand(3, generator=generator).tolist()
+        a, b, c, d = torch.rand(4, generator=generator).tolist()
         stretch = math.exp((2 * a - 1) * STRETCHES[part]) if b < STRETCHED_SHARE else 1.0
         slack = row.mel_to - row.mel_from - int((CROP + 3) * stretch) - 1
         # a tenth on either side, so that the beginning and the end of utterances are frequent
@@ -222,7 +222,8 @@ class ConversionCrops:
         start = other.mel_from + int(
             torch.randint(other.mel_to - other.mel_from - CROP, (1,), generator=generator)
         )
-        pitch = corpus.pitch[row.mel_from + torch.round(at).long()].float()
+        method = int(d * corpus.pitch.shape[1])
+        pitch = corpus.pitch[row.mel_from + torch.round(at).long(), method].float()
         median = _median(corpus, row) if part else self.medians[row.voice]
         whole = torch.ones(CROP, dtype=torch.bool)
         whole[:EDGE_FRAMES] = first == 0

@@ -13,13 +13,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
-from voxgate.engine.layers.mel import HOP, log_mel, mel_filterbank
+from voxgate.engine.config.conversion import F0Method
+from voxgate.engine.conversion.f0 import estimate_f0
+from voxgate.engine.layers.mel import log_mel, mel_filterbank
 from voxgate.engine.training.corpus import TOKENIZER_SPEAKERS
 from voxgate.engine.training.data import bounds_of
 
 VALIDATION = 100
 """The last utterances of each part, never trained on."""
 FLITE_VOICES = len(TOKENIZER_SPEAKERS)
+METHODS = (F0Method.DIO, F0Method.YIN)
+"""Estimators of F0: they disagree on which frames are voiced, and the decoder is to bear it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,9 @@ class SpokenCorpus:
     """
     All utterances, concatenated.
 
-    audio: int16 (T,). mel: fp16 (F, bands), the decoder's, not normalised. pitch: fp16 (F,),
-    natural logarithm of F0 in Hz, 0 where unvoiced. phones: int16 (P,). ends: int32 (P,), in
-    samples of their utterance; all 0 where they are unknown.
+    audio: int16 (T,). mel: fp16 (F, bands), the decoder's, not normalised. pitch: fp16
+    (F, METHODS), natural logarithm of F0 in Hz, 0 where unvoiced. phones: int16 (P,). ends: int32
+    (P,), in samples of their utterance; all 0 where they are unknown.
     rows: int64 (N, 8): first and last + 1 of audio, of mel frames and of phones, then the voice
     (0.. for flite's, FLITE_VOICES.. for other engines) and question (from 1).
     """
@@ -42,15 +46,14 @@ class SpokenCorpus:
     rows: Tensor
 
 
-def log_pitch(audio: np.ndarray, frames: int) -> np.ndarray:
-    """Return the natural logarithm of F0 per mel frame by WORLD's DIO, 0 where unvoiced, (F,)."""
-    import pyworld
-
-    signal = audio.astype(np.float64) / 32768.0
-    f0, at_s = pyworld.dio(signal, SAMPLE_RATE_HZ, frame_period=1000.0 * HOP / SAMPLE_RATE_HZ)
-    f0 = pyworld.stonemask(signal, f0, at_s, SAMPLE_RATE_HZ)
-    f0 = np.pad(f0, (0, max(0, frames - f0.size)))[:frames]
-    return np.asarray(np.log(f0, out=np.zeros_like(f0), where=f0 > 0), dtype=np.float16)
+def log_pitches(audio: Tensor, frames: int) -> Tensor:
+    """
+    Return the natural logarithm of F0 per mel frame by each of METHODS, 0 where unvoiced, fp16
+    (F, METHODS). Args: audio int16 (T,).
+    """
+    samples = audio.numpy().astype(np.float32) / 32768.0
+    tracks = [estimate_f0(samples, method).log[:frames] for method in METHODS]
+    return torch.from_numpy(np.stack(tracks, axis=1)).half()
 
 
 COLUMNS = ("audio", "mel", "pitch", "phones", "ends")
@@ -68,7 +71,7 @@ def build(shards: list[Path], out: Path, *, first_voice: int) -> None:
         for audio_to, phones_to, voice, *rest in shard["utterances"].tolist():
             audio = shard["audio"][audio_from:audio_to]
             mel = log_mel(audio[None].float() / 32768.0, filterbank)[0].half()
-            pitch = torch.from_numpy(log_pitch(audio.numpy(), len(mel)))
+            pitch = log_pitches(audio, len(mel))
             phones = slice(phones_from, phones_to)
             parts = (audio, mel, pitch, shard["phones"][phones].short(), ends[phones])
             for name, part in zip(COLUMNS, parts, strict=True):

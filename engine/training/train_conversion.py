@@ -2,8 +2,8 @@
 Train the content encoder, the mel decoder and the voice encoder of voice conversion together.
 
 The phones are read off each frame's content alone, and the decoder makes the mel of the true voice
-from it, given the pitch and an embedding of the voice. States for the DiT are distilled as for
-speech tokens, for a speaker drawn at random, so that the flow can refine a converted mel.
+from it, given the pitch and an embedding of the voice. As a further task the output of the DiT's
+text embedding is distilled, as for speech tokens, for a speaker drawn at random.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ from voxgate.engine.conversion.mel_decoder import (
     ReferenceEncoder,
     ReferenceEncoderShape,
 )
-from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
 from voxgate.engine.training.conversion_crops import ConversionBatch, ConversionCrops
 from voxgate.engine.training.conversion_data import SpokenCorpus
+from voxgate.engine.training.flow_states import FlowStates, FlowStatesShape
 from voxgate.engine.training.loop import TrainingSchedule, train
 from voxgate.engine.training.train_tokenizer import distillation_error
 

@@ -1,7 +1,6 @@
 """
-Load the voice that converts recordings: content encoder, mel decoder, voice encoder, the voices
-that it can speak, and the states by which the DiT of another voice refines a mel. The DiT and the
-vocoder are those of the voice `arctic`.
+Load the voice that converts recordings: content encoder, mel decoder, reference encoder, and the
+voices that it can speak. The vocoder is that of the voice `arctic`.
 """
 
 import math
@@ -12,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.config import F0Method
 from voxgate.engine.config.conversion import TARGET_SPEAKERS
 from voxgate.engine.conversion.content_encoder import ContentEncoder, ContentEncoderShape
@@ -22,7 +20,6 @@ from voxgate.engine.conversion.mel_decoder import (
     ReferenceEncoder,
     ReferenceEncoderShape,
 )
-from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
 from voxgate.engine.conversion.speakers import TargetVoice, encode_reference
 from voxgate.engine.errors import EngineError
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape
@@ -62,8 +59,6 @@ class ConversionVoice:
     decoder: MelDecoder
     reference_encoder: ReferenceEncoder
     targets: TargetVoices
-    states: FlowStates
-    dit: DiT
     vocoder: Vocos
     mel_mean: float
     mel_std: float
@@ -99,18 +94,17 @@ class ConversionVoice:
 
 def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     """
-    Load `content_encoder`, `mel_decoder`, `reference_encoder`, `targets` and `flow_states`
-    (.safetensors) from a folder, and `acoustic` and `vocoder` from there if it has them, else from
-    the voice `arctic`.
+    Load `content_encoder`, `mel_decoder`, `reference_encoder` and `targets` (.safetensors) from a
+    folder, and `vocoder` from there if it has one, else from the voice `arctic`.
 
     Raises: EngineError as `load_voice`, and for models that do not fit together.
     """
-    base = folder if (folder / "acoustic.safetensors").exists() else DEFAULT_VOICE
+    base = folder if (folder / "vocoder.safetensors").exists() else DEFAULT_VOICE
     encoder, about = load_model(
         folder / "content_encoder.safetensors",
         lambda shape: ContentEncoder(ContentEncoderShape(**shape)),
     )
-    decoder, _ = load_model(
+    decoder, scale = load_model(
         folder / "mel_decoder.safetensors", lambda shape: MelDecoder(MelDecoderShape(**shape))
     )
     reference_encoder, _ = load_model(
@@ -120,21 +114,15 @@ def load_conversion_voice(folder: Path = CONVERSION_VOICE) -> ConversionVoice:
     targets, _ = load_model(
         folder / "targets.safetensors", lambda shape: TargetVoices(TargetVoicesShape(**shape))
     )
-    states, _ = load_model(
-        folder / "flow_states.safetensors", lambda shape: FlowStates(FlowStatesShape(**shape))
-    )
-    dit, metadata = load_model(base / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape)))
     vocoder, _ = load_model(base / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape)))
     voice = ConversionVoice(
         encoder=encoder,
         decoder=decoder,
         reference_encoder=reference_encoder,
         targets=targets,
-        states=states,
-        dit=dit,
         vocoder=vocoder,
-        mel_mean=parse_number(base, metadata, "mel_mean"),
-        mel_std=parse_number(base, metadata, "mel_std"),
+        mel_mean=parse_number(folder, scale, "mel_mean", "mel_decoder.safetensors"),
+        mel_std=parse_number(folder, scale, "mel_std", "mel_decoder.safetensors"),
         least_likeness=_least_likeness(folder, about),
     )
     _check_fit(folder, voice)
@@ -162,11 +150,9 @@ def _check_fit(folder: Path, voice: ConversionVoice) -> None:
     content = voice.encoder.shape.content
     pairs = {
         "mel_decoder's content": (voice.decoder.shape.content, content),
-        "flow_states' content": (voice.states.shape.content, content),
         "mel_decoder's voice": (voice.decoder.shape.voice, voice.reference_encoder.shape.voice),
         "targets' voice": (voice.targets.shape.voice, voice.reference_encoder.shape.voice),
         "targets": (voice.targets.shape.targets, len(TARGETS)),
-        "flow_states' text_width": (voice.states.shape.text_width, voice.dit.shape.text_width),
         "mel_decoder's bands": (voice.decoder.shape.bands, voice.vocoder.shape.bands),
     }
     for name, (found, needed) in pairs.items():

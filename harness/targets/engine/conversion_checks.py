@@ -12,13 +12,13 @@ import torch
 
 from voxgate.engine.config import Compile, F0Method, Precision, Quantization
 from voxgate.engine.config.conversion import MODELS, PROTECT_OFF, TARGET_SPEAKERS
-from voxgate.engine.conversion.vocal_tract import warp
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.harness.targets.engine.conversion_observer import (
     ConversionRun,
     ConversionSeen,
     moved_mel,
     observe_conversion,
+    search_heeded,
     target_embedding,
     voiced_pitch,
 )
@@ -35,8 +35,6 @@ SHIFT_TOLERANCE = 0.25
 SHARE_TOLERANCE = 0.05
 EMBEDDING_TOLERANCE = 0.02
 """bf16 rounds an embedding by less."""
-WARP_TOLERANCE = 0.05
-"""Of a log-mel, which bf16 rounds by less."""
 LIVE = "live audio has no chunks of its own, and nothing to keep"
 
 
@@ -157,21 +155,10 @@ def _feature_cache(options: Options, seen: ConversionSeen) -> Observation:
 def _vocal_tract_search(options: Options, seen: ConversionSeen) -> Observation:
     if _live(options):
         return _unseen(LIVE)
-    if not seen.run.searches:
-        return Observation(
-            observed="no search",
-            in_effect=not options["vocal_tract_search"],
-            reason="calls of the search",
-        )
-    mel, factor = seen.run.searches[0]
-    given = [row.float().cpu() for call in seen.run.rows["content"] for row in call[0]]
-    expected = warp(mel, factor).float().cpu()
-    heeded = any(  # workers may take the first chunk as any of their calls
-        torch.allclose(row, expected[: len(row)], atol=WARP_TOLERANCE) for row in given
-    )
+    factor, heeded = search_heeded(seen.run)
     return Observation(
-        observed=f"a warp of {factor:g}",
-        in_effect=bool(options["vocal_tract_search"]) and heeded,
+        observed="no search" if factor is None else f"a warp of {factor:g}",
+        in_effect=heeded if options["vocal_tract_search"] else factor is None,
         reason="the search, and the spectrum that the content encoder was given after it",
     )
 

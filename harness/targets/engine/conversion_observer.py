@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from voxgate.engine.config.conversion import MODELS
+from voxgate.engine.conversion.features import warp
 from voxgate.harness.records.cell import Request
 from voxgate.harness.targets.engine.flow_observer import ModelSeen, model_seen
 from voxgate.harness.targets.engine.hooks import Hooks, Recorder
@@ -43,6 +44,8 @@ PACKAGES = (
 """F0 method, module, and what it calls there."""
 MEET_S = 2.0
 """How long F0 and content wait for each other, where they should run at one time."""
+WARP_TOLERANCE = 0.05
+"""Of a log-mel, which bf16 rounds by less."""
 CHANGE = 1e-4
 """By which the recording's last sample is changed."""
 
@@ -333,3 +336,19 @@ def target_embedding(seen: ConversionSeen) -> Tensor | None:
     given = [row for call in seen.run.rows["model"] for row in call[3].float().cpu()]
     same = bool(given) and all(torch.equal(row, given[0]) for row in given)
     return given[0] if same else None
+
+
+def search_heeded(run: ConversionRun) -> tuple[float | None, bool]:
+    """
+    Return the warp that was found, None without a search, and whether the content encoder was given
+    the spectrum so warped.
+    """
+    if not run.searches:
+        return None, False
+    mel, factor = run.searches[0]
+    expected = warp(mel, factor).float().cpu()
+    given = [row.float().cpu() for call in run.rows["content"] for row in call[0]]
+    heeded = any(  # workers may take the first chunk as any of their calls
+        torch.allclose(row, expected[: len(row)], atol=WARP_TOLERANCE) for row in given
+    )
+    return factor, heeded

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from voxgate.engine.conversion.vocal_tract import WARPS, best_warp, warp
+from voxgate.engine.conversion.features import WARPS, best_warp, warp
 
 
 def spectrum(peak: float) -> torch.Tensor:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 
-from tests.engine.conftest import TINY_DIT, TINY_VOCODER
-from voxgate.engine.acoustic.dit import DiT
+from tests.engine.conftest import TINY_VOCODER
 from voxgate.engine.alphabet import PHONES
 from voxgate.engine.conversion.content_encoder import ContentEncoder, ContentEncoderShape
 from voxgate.engine.conversion.mel_decoder import (
@@ -14,7 +13,6 @@ from voxgate.engine.conversion.mel_decoder import (
     ReferenceEncoder,
     ReferenceEncoderShape,
 )
-from voxgate.engine.conversion.refinement import FlowStates, FlowStatesShape
 from voxgate.engine.vocoder.vocos import Vocos
 from voxgate.engine.weights.conversion_voice import TARGETS, TargetVoices, TargetVoicesShape
 from voxgate.engine.weights.voice import save_model
@@ -22,9 +20,6 @@ from voxgate.engine.weights.voice import save_model
 TINY_ENCODER = ContentEncoderShape(phones=len(PHONES), width=24, hidden=32, blocks=2, classifier=16)
 TINY_DECODER = MelDecoderShape(width=24, hidden=32, blocks=2, voice=8)
 TINY_REFERENCE = ReferenceEncoderShape(width=16, hidden=24, blocks=1, voice=8)
-TINY_FLOW_STATES = FlowStatesShape(
-    speakers=3, width=16, hidden=24, blocks=1, text_width=TINY_DIT.text_width
-)
 
 
 def write_conversion_voice(folder: Path, *, least_likeness: float = 0.0) -> Path:
@@ -36,14 +31,12 @@ def write_conversion_voice(folder: Path, *, least_likeness: float = 0.0) -> Path
         "mel_decoder": MelDecoder(TINY_DECODER),
         "reference_encoder": ReferenceEncoder(TINY_REFERENCE),
         "vocoder": Vocos(TINY_VOCODER),
-        "acoustic": DiT(TINY_DIT),
-        "flow_states": FlowStates(TINY_FLOW_STATES),
         "targets": TargetVoices(TargetVoicesShape(targets=len(TARGETS), voice=8)),
     }
     torch.nn.init.normal_(models["targets"].embedding)
     torch.nn.init.constant_(models["targets"].log_f0, 5.0)
     about = {
-        "acoustic": {"mel_mean": "-3.0", "mel_std": "2.0"},
+        "mel_decoder": {"mel_mean": "-3.0", "mel_std": "2.0"},
         "content_encoder": {"least_likeness": str(least_likeness)},
     }
     for name, model in models.items():

@@ -269,7 +269,7 @@ def test_convert_writes_the_audio_and_the_stage_times(tmp_path, folder, source, 
     [
         ("content_encoder", {"least_likeness": "much"}, "no number from 0 to 1"),
         ("content_encoder", {"least_likeness": "1.5"}, "no number from 0 to 1"),
-        ("acoustic", {"mel_std": "0"}, "mel_std in the file's metadata is '0'"),
+        ("mel_decoder", {"mel_std": "0"}, "mel_std in the file's metadata is '0'"),
     ],
 )
 def test_weights_that_are_damaged_are_refused(tmp_path, file, change, words):
@@ -293,7 +293,8 @@ def test_models_that_do_not_fit_each_other_are_refused(tmp_path):
 
     folder = write_conversion_voice(tmp_path / "unfit")
     shape = type(TINY_DECODER)(**{**_fields(TINY_DECODER), "content": 12})
-    save_model(folder / "mel_decoder.safetensors", MelDecoder(shape), shape)
+    scale = {"mel_mean": "-3.0", "mel_std": "2.0"}
+    save_model(folder / "mel_decoder.safetensors", MelDecoder(shape), shape, **scale)
 
     with pytest.raises(EngineError, match="mel_decoder's content are 12 and the other models"):
         ConversionPipeline.load({}, folder)

@@ -144,7 +144,7 @@ def test_mistakes_end_with_one_line_and_code_2(monkeypatch):
 
 def test_the_help_shows_only_what_this_command_can_speak_with():
     serve, say = (
-        CliRunner().invoke(main, [command, "--help"], terminal_width=200).output
+        CliRunner().invoke(main, [command, "--help"], terminal_width=300).output
         for command in ("serve", "say")
     )
 

@@ -69,7 +69,7 @@ def spoken_corpus(utterances: int = VALIDATION + 8, frames: int = 160) -> Spoken
     return SpokenCorpus(
         audio=torch.randint(-9000, 9000, (count * HOP,), generator=generator).to(torch.int16),
         mel=torch.randn((count, 80), generator=generator).half(),
-        pitch=torch.full((count,), 5.0).half(),
+        pitch=torch.full((count, 2), 5.0).half(),
         phones=phones.repeat(utterances),
         ends=ends.repeat(utterances),
         rows=torch.tensor(rows),
@@ -143,6 +143,7 @@ def test_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
     conversion.export(ConversionTraining(), spoken_corpus(), SCALE, tmp_path)
     foreign = MelDecoder(MelDecoderShape(content=8))
-    save_model(tmp_path / "mel_decoder.safetensors", foreign, foreign.shape)
+    scale = {"mel_mean": "0.0", "mel_std": "1.0"}
+    save_model(tmp_path / "mel_decoder.safetensors", foreign, foreign.shape, **scale)
     with pytest.raises(EngineError, match="mel_decoder's content are 8"):
         load_conversion_voice(tmp_path)

@@ -18,11 +18,10 @@ from voxgate.engine.conversion.f0 import estimate_f0
 from voxgate.engine.passes import Applied, precision, quantization
 from voxgate.engine.pipelines.batching import workers_of
 from voxgate.engine.pipelines.conversion import ConversionPipeline
-from voxgate.harness.records.cell import Request
+from voxgate.harness.records.cell import Request, SourceRecording
 from voxgate.harness.targets.engine.conversion_checks import CONVERSION_CHECKS
 from voxgate.harness.targets.engine.target import EngineTarget
 
-REQUEST = Request(id="c001", text="The words said.")
 CHUNKS = {"chunk_seconds": 0.5}
 
 
@@ -51,12 +50,18 @@ def _make(folder, source):
     return make
 
 
-def _broken(target, request=REQUEST):
-    return {check.option for check in target.observe(request) if check.in_effect is False}
+def _request(target):
+    source = SourceRecording(path=target.requested["source"])
+    return Request(id="c001", text="The words said.", source=source)
 
 
-def _unseen(target, request=REQUEST):
-    return {check.option for check in target.observe(request) if check.in_effect is None}
+def _broken(target, request=None):
+    checks = target.observe(request or _request(target))
+    return {check.option for check in checks if check.in_effect is False}
+
+
+def _unseen(target):
+    return {check.option for check in target.observe(_request(target)) if check.in_effect is None}
 
 
 def _as_configured(target, **changes):
@@ -113,7 +118,7 @@ def test_honest_options_are_observed_in_effect(make, options):
     target = make(**options)
     before = dict(vars(target.pipeline))
 
-    checks = {check.option: check for check in target.observe(REQUEST)}
+    checks = {check.option: check for check in target.observe(_request(target))}
 
     assert {name: each for name, each in checks.items() if each.in_effect is False} == {}
     for name in options:
@@ -167,7 +172,7 @@ def test_int8_and_other_runtimes_are_observed(make):
     }
     target = make(**int8)
 
-    checks = {check.option: check.in_effect for check in target.observe(REQUEST)}
+    checks = {check.option: check.in_effect for check in target.observe(_request(target))}
 
     assert all(checks[name] for name in int8)
     assert False not in checks.values()

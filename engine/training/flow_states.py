@@ -1,7 +1,8 @@
 """
-Conditioning of the DiT by content, so that its flow can refine a converted mel.
+States of content for the DiT's text embedding: a task of the training alone.
 
-As `token_states.py`, at the mel's own rate.
+The content encoder learns phones and their times better where it also has to tell what the DiT
+would be given for them.
 """
 
 from dataclasses import dataclass
