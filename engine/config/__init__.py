@@ -22,9 +22,11 @@ from voxgate.engine.config.choices import (
 )
 from voxgate.engine.config.conversion import (
     CONVERSION_OPTIONS,
+    RVC_OPTIONS,
     ConversionConfig,
     ConvertingConfig,
     F0Method,
+    RvcConfig,
     StagePrecision,
 )
 from voxgate.engine.config.flow import (
@@ -62,6 +64,7 @@ __all__ = [
     "MAX_BATCH",
     "MAX_WORKERS",
     "OPTIONS",
+    "RVC_OPTIONS",
     "TOKEN_OPTIONS",
     "VERSIONS",
     "Adaptive",
@@ -82,6 +85,7 @@ __all__ = [
     "Precision",
     "Quantization",
     "Runtime",
+    "RvcConfig",
     "Solver",
     "StagePrecision",
     "Stages",

@@ -1,6 +1,6 @@
 """
 The options of pipelines that convert a recording into another voice: `conversion` (the embedded
-voice), and those that it shares with any other. No torch.
+voice), `rvc` (published checkpoints), and those that they share with any other. No torch.
 """
 
 from collections.abc import Callable
@@ -314,3 +314,74 @@ def converting_pipelines() -> tuple[str, ...]:
 
 
 CONVERSION_OPTIONS = tuple(options_of(ConversionConfig))
+
+MOST_SPEAKERS = 2**14
+
+
+def _check_rvc(config: "RvcConfig") -> None:
+    """Raise EngineError for options of converting pipelines that this one lacks."""
+    for model in MODELS:
+        if config.runtime_of(model) is not Runtime.TORCH:
+            raise EngineError(
+                f"pipeline rvc exports no graphs, and runtime_{model} is "
+                f"{config.runtime_of(model)}; use torch, which was as fast"
+            )
+    if config.quantization_vocoder is not Quantization.NONE:
+        raise EngineError(
+            f"quantization_vocoder={config.quantization_vocoder} is of Linear layers, and the "
+            "vocoder of pipeline rvc has convolutions; use none, or precision_vocoder=bf16"
+        )
+    if config.stream_block_ms:
+        raise EngineError(
+            "pipeline rvc converts no live audio; use stream_block_ms=0, and chunk_seconds for "
+            "audio chunk by chunk"
+        )
+
+
+@register_config
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RvcConfig(ConvertingConfig):
+    """The options of the `rvc` pipeline."""
+
+    pipeline: ClassVar[str] = "rvc"
+    rules: ClassVar[tuple[Callable[[Any], None], ...]] = (*ConvertingConfig.rules, _check_rvc)
+
+    speaker: int = option(
+        0,
+        range=(0, MOST_SPEAKERS - 1),
+        per_request=True,
+        help="number of the voice to convert into, a row of the checkpoint's table of speakers",
+    )
+    index_rate: float = option(
+        0.0,
+        range=(0.0, 1.0),
+        per_request=True,
+        help="share of the content that is replaced by the nearest features of the voice's index",
+    )
+    protect: float = redeclared(
+        ConvertingConfig,
+        "protect",
+        0.33,
+        help="share of the index in frames without pitch, against smeared consonants and breath; "
+        "0.5 treats them as all others",
+    )
+    rms_mix_rate: float = option(
+        0.25,
+        range=(0.0, 1.0),
+        per_request=True,
+        help="how far the level follows the converted audio and not the source, second by second; "
+        "1 keeps the converted level",
+    )
+    chunk_overlap_seconds: float = redeclared(
+        ConvertingConfig,
+        "chunk_overlap_seconds",
+        0.0,
+        help="neighbouring audio that is computed on either side of a chunk, and cut off; 0: 1 s, "
+        "as RVC has it. The recording is mirrored by as much at its ends",
+    )
+    seed: int = redeclared(
+        FlowMatchingConfig, "seed", 0, help="of the latents' and the source's noise"
+    )
+
+
+RVC_OPTIONS = tuple(options_of(RvcConfig))

@@ -21,6 +21,7 @@ _PLACES = {
     "chatterbox": "voxgate.engine.pipelines.chatterbox:ChatterboxPipeline",
     "token": "voxgate.engine.pipelines.token:TokenPipeline",
     "conversion": "voxgate.engine.pipelines.conversion:ConversionPipeline",
+    "rvc": "voxgate.engine.pipelines.rvc:RvcPipeline",
 }
 """Name -> `module:Class`."""
 SERVED = ("flow",)

@@ -73,11 +73,6 @@ class RvcVoice:
     index: FeatureIndex | None
     version: str
 
-    @property
-    def content_layer(self) -> int:
-        """Layer of HuBERT that the synthesiser reads."""
-        return LAYER_OF[self.version]
-
 
 def load_rvc(folder: Path) -> RvcVoice:
     """
@@ -98,6 +93,7 @@ def load_rvc(folder: Path) -> RvcVoice:
             f"{needed}, and the file has {hubert.shape.layers} layers and "
             f"{given or 'no final_proj'}; give the HuBERT or ContentVec that it was trained with"
         )
+    hubert.output_layer = layer
     index = load_index(folder, content)
     return RvcVoice(
         hubert=hubert, synthesizer=synthesizer, decoder=decoder, index=index, version=version

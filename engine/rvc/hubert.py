@@ -194,6 +194,8 @@ class Hubert(nn.Module):
     def __init__(self, shape: HubertShape) -> None:
         super().__init__()
         self.shape = shape
+        self.output_layer = shape.layers
+        """Behind which the states are read, unless a call says otherwise."""
         self.feature_extractor = _FeatureExtractor(shape)
         self.feature_projection = _FeatureProjection(shape.channels[-1], shape.width, shape.eps)
         self.encoder = _Encoder(shape)
@@ -203,7 +205,7 @@ class Hubert(nn.Module):
     def forward(self, audio: Tensor, layer: int | None = None) -> Tensor:
         """
         Return the states (B, T, width) behind a layer, through `final_proj` where there is one; 0
-        is the layers' input, None the last.
+        is the layers' input, None `output_layer`.
 
         Layers above it are not computed.
 
@@ -216,7 +218,7 @@ class Hubert(nn.Module):
 
     def states(self, audio: Tensor, layer: int | None = None) -> Tensor:
         """Return the states behind a layer: as `forward`, never through `final_proj`."""
-        count = self.shape.layers if layer is None else layer
+        count = self.output_layer if layer is None else layer
         frames = self.feature_projection(self.feature_extractor(audio))
         states: Tensor = self.encoder(frames, count)
         return states

@@ -104,5 +104,5 @@ def _refuse_faiss(folder: Path) -> None:
     if found is not None:
         raise EngineError(
             f"index {found} is a file of faiss, which is not read here; convert it once where "
-            "faiss is installed (docs/engine.md), or move it away to convert without an index"
+            "faiss is installed (docs/evidence/published-checkpoints.md), or move it away"
         )

@@ -42,7 +42,7 @@ PACKAGES = (
     ("harvest", "pyworld", "harvest"),
 )
 """F0 method, module, and what it calls there."""
-MEET_S = 2.0
+MEET_S = 10.0
 """How long F0 and content wait for each other, where they should run at one time."""
 WARP_TOLERANCE = 0.05
 """Of a log-mel, which bf16 rounds by less."""
@@ -166,8 +166,13 @@ class _Meeting:
             return
 
 
-def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
-    """ConversionRun one request under observation; the pipeline is left unchanged."""
+def observe_conversion(
+    pipeline: Any, request: Request, *, rehearses: bool = True
+) -> ConversionSeen:
+    """
+    Run one request under observation; the pipeline is left unchanged. `rehearses` says whether the
+    model is called once more before it speaks, where a part of the source is kept.
+    """
     config = pipeline.for_request(request.options)
     before, hooks = compiled_graphs(), ConversionHooks(pipeline)
     crowd = AsideCrowd(_could_meet(pipeline, config))
@@ -179,13 +184,14 @@ def observe_conversion(pipeline: Any, request: Request) -> ConversionSeen:
         stack.callback(_release, hooks)
         stack.enter_context(watching(probe))
         stack.enter_context(_counting(estimators))
-        run = ConversionRun(rehearsal=int(config.protects and not config.stream_block_ms))
+        rehearsed = rehearses and not config.stream_block_ms
+        run = ConversionRun(rehearsal=int(rehearsed and config.protects))
         with UnmarkedTap(pipeline) as tap, _recorded(pipeline, probe, run, crowd) as recorders:
             delivered = pipeline.synthesize(request.text, options)
         output = OutputSeen(
             delivered=delivered, unmarked=tap.audio(), rate_hz=pipeline.sample_rate_hz
         )
-        again, guarded = ConversionRun(), ConversionRun(rehearsal=int(not config.stream_block_ms))
+        again, guarded = ConversionRun(), ConversionRun(rehearsal=int(rehearsed))
         _convert_again(pipeline, request.text, options, again)
         _convert_again(pipeline, request.text, {**options, "protect": 0.0}, guarded)
     return ConversionSeen(
@@ -233,7 +239,8 @@ def _recorded(
     """Replace models and F0 by recorders; afterwards the pipeline is as it was."""
     recorders = {name: Recorder(name, pipeline.callable_of(name), probe) for name in MODELS}
     meeting = _Meeting(wanted=bool(pipeline.config.parallel_f0))
-    estimate, search, plain = pipeline.f0, pipeline.search, pipeline.callable_of("content")
+    estimate, plain = pipeline.f0, pipeline.callable_of("content")
+    search: Any = getattr(pipeline, "search", None)  # not every pipeline has one
     searching = threading.local()
 
     def content(*rows: Tensor) -> Any:
@@ -260,14 +267,18 @@ def _recorded(
     caller = threading.get_ident()
     for name, recorder in recorders.items():
         pipeline.replace_callable(name, content if name == "content" else recorder)
-    pipeline.f0, pipeline.search = f0, searched
+    pipeline.f0 = f0
+    if search is not None:
+        pipeline.search = searched
     try:
         yield recorders
     finally:
         for name, recorder in recorders.items():
             pipeline.replace_callable(name, recorder.restore())
             run.rows[name] = recorder.inputs
-        pipeline.f0, pipeline.search = estimate, search
+        pipeline.f0 = estimate
+        if search is not None:
+            pipeline.search = search
         run.rows["model"] = recorders["model"].inputs[run.rehearsal :]
         run.mels, run.met = recorders["model"].outputs[run.rehearsal :], meeting.met
 

@@ -50,6 +50,7 @@ _PLACES = {
     "infill": "voxgate.harness.targets.engine.infill:OBSERVER",
     "chatterbox": "voxgate.harness.targets.engine.chatterbox:OBSERVER",
     "conversion": "voxgate.harness.targets.engine.conversion_checks:OBSERVER",
+    "rvc": "voxgate.harness.targets.engine.rvc_checks:OBSERVER",
 }
 """Pipeline -> `module:NAME` of its PipelineObserver."""
 

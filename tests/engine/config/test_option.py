@@ -101,7 +101,7 @@ def test_one_line_changes_validation_help_and_page(monkeypatch):
     )
     with pytest.raises(
         EngineError,
-        match="unknown pipeline 'other'; known: flow, chatterbox, conversion, infill, token",
+        match="unknown pipeline 'other'; known: flow, chatterbox, conversion, rvc, infill, token",
     ):
         config_class("other")
 

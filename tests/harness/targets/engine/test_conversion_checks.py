@@ -214,7 +214,8 @@ def test_workers_that_do_not_work_together_are_found_out(make, monkeypatch):
     assert "workers" in _broken(alone)
 
 
-def test_f0_that_waits_for_its_turn_is_found_out(make):
+def test_f0_that_waits_for_its_turn_is_found_out(make, monkeypatch):
+    monkeypatch.setattr("voxgate.harness.targets.engine.conversion_observer.MEET_S", 0.2)
     target = make(parallel_f0=True)
 
     class Later:

@@ -160,7 +160,7 @@ def test_an_engine_without_a_registry_is_refused_in_one_line(
 def test_the_registries_name_the_same_pipelines() -> None:
     names = set(pipelines.pipeline_names())
 
-    assert names == {"flow", "infill", "token", "chatterbox", "conversion", NAME}
+    assert names == {"flow", "infill", "token", "chatterbox", "conversion", "rvc", NAME}
     assert set(option_spec.config_names()) == names
     for name in names:
         kind = pipelines.pipeline_class(name)
