@@ -60,7 +60,7 @@ def test_names_of_cells_in_one_spot_stand_over_each_other_and_not_in_each_other(
     times = {"a cell": 1.0, "b": 1.001, "c": 1.002, "slow": 10.0}
     first = data.points[0]
     points = tuple(
-        replace(first, label=label, rtf=first.rtf * factor) for label, factor in times.items()
+        replace(first, label=label, speed=first.speed * factor) for label, factor in times.items()
     )
     root = ElementTree.fromstring(tradeoff_chart(replace(data, points=points), LIGHT))
     heights = sorted(
