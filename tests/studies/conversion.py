@@ -13,6 +13,7 @@ package is missing is left out, and said so.
 import argparse
 import gzip
 import importlib.util
+import itertools
 import json
 import platform
 import re
@@ -206,7 +207,7 @@ class Heard:
 
 def likeness_rows(heard: list[Heard]) -> Iterator[str]:
     """Yield the rows of the table of likeness against lost words, over all sets."""
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in itertools.pairwise(BINS):
         within = [each for each in heard if low <= each.likeness < high]
         if within:
             wer = 100.0 * sum(e.errors for e in within) / sum(e.words for e in within)
