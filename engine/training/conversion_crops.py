@@ -35,13 +35,13 @@ Largest logarithm of the factor by which an item of each part is resampled: most
 since few persons speak them.
 """
 STRETCHED_SHARE = 0.6
-TEMPO = (-0.15, 0.33)
+TEMPO = (-0.1, 0.2)
 """
 Bounds of the logarithm of the factor by which all items of a batch are faster, at their own pitch:
 flite speaks slowly.
 """
 WARP_SPREAD = 0.10
-BATCH = (8, 4, 8)
+BATCH = (9, 5, 6)
 """Items of flite's voices, of other engines, and of human recordings."""
 EDGE_FRAMES = 6
 """Frames at a cut through speech whose context is not whole."""

@@ -89,7 +89,7 @@ def test_a_batch_comes_from_the_seed_and_the_step() -> None:
     corpus = spoken_corpus()
     crops = ConversionCrops((corpus, corpus), SCALE, 3)
     one, again, other = crops(5), crops(5), ConversionCrops((corpus, corpus), SCALE, 4)(5)
-    assert one.heard.shape == (12, CROP, BANDS)
+    assert one.heard.shape == (14, CROP, BANDS)
     assert torch.equal(one.heard, again.heard)
     assert torch.equal(one.frames.phone, again.frames.phone)
     assert not torch.equal(one.heard, other.heard)
@@ -99,7 +99,7 @@ def test_a_batch_comes_from_the_seed_and_the_step() -> None:
 
 class _TextEmbedding(torch.nn.Module):
     def forward(self, frames: object) -> torch.Tensor:
-        return torch.ones(12, CROP, 128)
+        return torch.ones(14, CROP, 128)
 
 
 def test_an_utterance_without_times_is_left_out() -> None:
