@@ -18,6 +18,7 @@ from voxgate.harness.records.codec import from_json, to_json
 API = {
     "AudioMetric",
     "HarnessError",
+    "LiveInput",
     "Metric",
     "MetricInput",
     "Missing",

@@ -52,7 +52,7 @@ from voxgate.engine.pipelines.conversion_parts import (
     moved_to,
     passage_of,
 )
-from voxgate.engine.pipelines.conversion_stream import ConversionStream, stream_blocks
+from voxgate.engine.pipelines.conversion_stream import ConversionStream
 from voxgate.engine.pipelines.converting import ConvertingPipeline
 from voxgate.engine.pipelines.pipeline import Watch, no_watch, processors
 from voxgate.engine.weights.conversion_voice import (
@@ -298,6 +298,6 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         with watch("post"):
             return [finished(part, audio) for part, audio in zip(parts, audios, strict=True)]
 
-    def live(self, source: Source, config: ConversionConfig, watch: Watch) -> Iterator[np.ndarray]:
-        """Convert a recording block by block: as `ConvertingPipeline.live`."""
-        yield from stream_blocks(ConversionStream(self, config, watch), source.audio)
+    def live_stream(self, config: ConversionConfig, watch: Watch) -> ConversionStream:
+        """Return what converts live audio block by block."""
+        return ConversionStream(self, config, watch)

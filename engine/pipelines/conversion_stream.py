@@ -8,7 +8,6 @@ three.
 """
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,6 +94,11 @@ class ConversionStream:
         """
         frames = self._block + self._ahead - 1
         return frames * HOP + ANALYSIS_SAMPLES + FADE_SAMPLES // 2
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the samples that are pushed."""
+        return SAMPLE_RATE_HZ
 
     @property
     def latency_s(self) -> float:
@@ -216,13 +220,3 @@ class ConversionStream:
         first = max(self._first, min(self._next - self._before, self._heard) - 2 * edge)
         self._audio = self._audio[(first - self._first) * HOP :]
         self._first = first
-
-
-def stream_blocks(stream: ConversionStream, audio: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the converted audio of a recording as if its blocks came live."""
-    size = stream.block_samples
-    for first in range(0, audio.size, size):
-        made = stream.push(audio[first : first + size])
-        if made.size:
-            yield made
-    yield stream.finish()

@@ -7,7 +7,7 @@ A recording comes as the option `source` of a request, the path of an audio file
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,34 @@ from voxgate.engine.pipelines.pipeline import (
 STAGES = ("preprocess", "content", "f0", "model", "vocoder", "post")
 Config = TypeVar("Config", bound=ConvertingConfig)
 Prepared = TypeVar("Prepared")
+
+
+class LiveStream(Protocol):
+    """
+    A recording that comes live, on its way into a voice. `push` its samples, float32 (T,), as they
+    come, `finish` it at its end; concatenated, what they return is the converted recording.
+    """
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the samples that are pushed."""
+
+    @property
+    def block_samples(self) -> int:
+        """Samples that are converted at a time."""
+
+    @property
+    def latency_samples(self) -> int:
+        """
+        Samples between one that is pushed and the same one returned, at most, if samples are pushed
+        one by one.
+        """
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Take samples; return the audio that is final."""
+
+    def finish(self) -> np.ndarray:
+        """Return the rest."""
 
 
 class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
@@ -66,15 +94,40 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
             source = load_source(config.source)
         yield from self.converted(source, config, watch)
 
-    def live(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+    def open_live(
+        self, options: Mapping[str, object] | None = None, watch: Watch = no_watch
+    ) -> "LiveStream":
         """
-        Convert a recording as if it came live, in blocks of `stream_block_ms`.
+        Return what converts a recording that comes live, in blocks of `stream_block_ms`.
+
+        Raises: EngineError for a pipeline that cannot.
+        """
+        self.begin()
+        return self.live_stream(self.for_request(options or {}), watch)
+
+    def live_stream(self, config: Config, watch: Watch) -> "LiveStream":
+        """
+        Return what converts live audio.
 
         Raises: EngineError for a pipeline that cannot.
         """
         raise EngineError(
             f"pipeline {config.pipeline} converts no live audio; use stream_block_ms=0"
         )
+
+    def live(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
+        """
+        Convert a recording as if it came live, in blocks of `stream_block_ms`.
+
+        Raises: EngineError for a pipeline that cannot.
+        """
+        stream = self.live_stream(config, watch)
+        size = stream.block_samples
+        for first in range(0, source.audio.size, size):
+            made = stream.push(source.audio[first : first + size])
+            if made.size:
+                yield made
+        yield stream.finish()
 
     def converted(self, source: Source, config: Config, watch: Watch) -> Iterator[np.ndarray]:
         """Convert a recording chunk by chunk."""

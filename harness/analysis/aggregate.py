@@ -17,6 +17,7 @@ from voxgate.harness import statistics
 from voxgate.harness.analysis import speed
 from voxgate.harness.analysis.available_inputs import (
     AvailableInputs,
+    absent_metrics,
     available_inputs,
     is_applicable,
 )
@@ -87,7 +88,7 @@ def _measure_cell(
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
     offer = available_inputs(run, cell)
-    metrics = tuple(each for each in metrics if each.name != BUDGET or run.budget_s is not None)
+    metrics = tuple(each for each in metrics if each.name not in absent_metrics(run))
     for metric in metrics:
         if metric.name == BUDGET and run.budget_s is not None:
             latency = replace(metric, name="latency_p50")

@@ -10,6 +10,7 @@ which is different from `Missing`.
 from collections.abc import Mapping
 from itertools import chain
 
+from voxgate.harness.analysis.speed import BUDGET, LIVE_METRICS
 from voxgate.harness.metrics.metric import Need
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.cell import Cell
@@ -49,6 +50,14 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
             iteration.request for iteration in iterations if iteration.marked_file is not None
         ),
     }
+
+
+def absent_metrics(run: Run) -> frozenset[str]:
+    """Return the speed metrics of which a run has none: no budget, or nothing converted live."""
+    iterations = chain.from_iterable(process.iterations for process in run.processes)
+    live = any(iteration.live is not None for iteration in iterations)
+    budget = () if run.budget_s is not None else (BUDGET,)
+    return frozenset((*budget, *(() if live else LIVE_METRICS)))
 
 
 def is_applicable(metric: str, request: str, offer: AvailableInputs) -> bool:

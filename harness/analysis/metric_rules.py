@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Mapping
 
 from voxgate.harness import statistics
-from voxgate.harness.analysis.speed import BUDGET, STALLS
+from voxgate.harness.analysis.speed import BUDGET, LIVE_METRICS, STALLS
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
@@ -30,6 +30,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     BUDGET: statistics.at_percentile(50.0),
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
+    **{name: statistics.at_percentile(50.0) for name in LIVE_METRICS if name not in STALLS},
     "cold_start": statistics.at_percentile(50.0),
     "peak_rss": statistics.at_percentile(50.0),
     "peak_cuda_bytes": statistics.at_percentile(50.0),
@@ -47,6 +48,9 @@ RELATIVE = (
     BUDGET,
     "first_audio_p50",
     "longest_gap_p50",
+    "live_latency_p50",
+    "live_latency_p95",
+    "live_load",
 )
 """
 Metrics whose spread is computed relative to the same request.

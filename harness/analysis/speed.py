@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Measurement, Missing, Value
 from voxgate.harness.records.run import AudioChunk, Energy, Iteration
 from voxgate.harness.statistics import percentile
@@ -192,16 +193,83 @@ def _stall_s(iteration: Iteration) -> Value:
     return play(iteration.chunks).stall_s if iteration.chunks else NOT_RECORDED
 
 
+NOT_LIVE = Missing("the cell converts whole recordings, and none that comes live")
+
+
+def live_latency(times: LiveTimes, percent: float) -> float:
+    """
+    Return a percentile over all samples of the time from a sample's coming in to its going out.
+
+    Within a chunk the first sample has waited longest. What is before the source in audio that is
+    late belongs to no sample of it.
+    """
+    ends_s = np.cumsum([chunk.audio_s for chunk in times.chunks]) - times.delay_s
+    starts_s = np.concatenate(([-times.delay_s], ends_s[:-1]))
+    ready_s = np.asarray([chunk.ready_s for chunk in times.chunks])
+    least_s, most_s = ready_s - ends_s, ready_s - np.maximum(starts_s, 0.0)
+    heard = ends_s > 0.0
+    least_s, most_s = least_s[heard], most_s[heard]
+    at_s = np.unique(np.concatenate((least_s, most_s)))
+    # over chunks, each of which has as many samples of any of its latencies
+    below_s = np.clip(at_s[:, None] - least_s, 0.0, most_s - least_s).sum(axis=1)
+    return float(np.interp(percent / 100.0 * below_s[-1], below_s, at_s))
+
+
+def play_live(times: LiveTimes) -> Playback:
+    """
+    Simulate a player of live audio. It holds back what the engine declares, the length of a packet,
+    and what the first chunk took to compute; then it plays in real time.
+    """
+    first = times.chunks[0]
+    late_s = first.ready_s - first.heard_s
+    begin_s = max(first.ready_s, times.declared_s + times.packet_s + late_s)
+    pieces = [
+        AudioChunk(arrived_s=max(chunk.ready_s, begin_s), audio_s=chunk.audio_s)
+        for chunk in times.chunks
+    ]
+    return play(pieces)
+
+
+def live_load(times: LiveTimes) -> float:
+    """
+    Return computation per second of audio, the 95th percentile over chunks: at 1 there is no time
+    left. The rest that comes when the source has ended is left out, unless it is all.
+    """
+    chunks = times.chunks[:-1] or times.chunks
+    return float(percentile([chunk.busy_s / chunk.audio_s for chunk in chunks], 95.0))
+
+
+def _live(value: Callable[[LiveTimes], float]) -> Callable[[Iteration], Value]:
+    """Return a metric of iterations that converted live."""
+    return lambda iteration: NOT_LIVE if iteration.live is None else value(iteration.live)
+
+
+def _silent_share(times: LiveTimes) -> float:
+    stall_s = play_live(times).stall_s
+    return stall_s / (stall_s + math.fsum(chunk.audio_s for chunk in times.chunks))
+
+
+LIVE_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType(
+    {
+        "live_latency_p50": _live(lambda times: live_latency(times, 50.0)),
+        "live_latency_p95": _live(lambda times: live_latency(times, 95.0)),
+        "live_algorithmic": _live(lambda times: times.algorithmic_s),
+        "live_load": _live(live_load),
+        "live_underruns": _live(_silent_share),
+    }
+)
+"""Metric of cells that convert live -> its value for one iteration."""
 STREAMING_METRICS: Mapping[str, Callable[[Iteration], Value]] = MappingProxyType(
     {
         "first_audio_p50": _first_audio_s,
         "longest_gap_p50": _longest_gap_s,
         "underruns": _underruns_per_min,
         "stall": _stall_s,
+        **LIVE_METRICS,
     }
 )
 """Speed metric -> its value for one iteration."""
-STALLS = ("underruns", "stall")
+STALLS = ("underruns", "stall", "live_underruns")
 """
 Metrics whose good value is zero: a ratio to zero is undefined, so they have no interval and no
 shift.
@@ -213,7 +281,7 @@ def summarise_stalls(name: str, iterations: Sequence[Iteration]) -> Value:
     Summarise one of STALLS.
 
     Underruns are summed over iterations and divided by the minutes of speech; the stall is the
-    mean per utterance.
+    mean per utterance, and the share of silence in live audio is that of all time.
     """
     pairs = [
         (value, iteration.audio_s)
@@ -221,7 +289,11 @@ def summarise_stalls(name: str, iterations: Sequence[Iteration]) -> Value:
         if isinstance(value := STREAMING_METRICS[name](iteration), float)
     ]
     if not pairs:
-        return NOT_RECORDED
+        return NOT_LIVE if name in LIVE_METRICS else NOT_RECORDED
+    if name in LIVE_METRICS:
+        # each value is stall / (stall + audio)
+        stalls_s = [audio_s * share / (1.0 - share) for share, audio_s in pairs]
+        return math.fsum(stalls_s) / math.fsum((*stalls_s, *(audio_s for _, audio_s in pairs)))
     if name == "underruns":
         return math.fsum(value * audio_s for value, audio_s in pairs) / math.fsum(
             audio_s for _, audio_s in pairs

@@ -13,16 +13,17 @@ from voxgate.harness.analysis.metric_rules import (
     WEIGHTS,
     is_speed,
 )
+from voxgate.harness.analysis.speed import STALLS
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import Measurement, Metric, MetricVersion
 
 ROUNDING = 2e-6
 """Relative: the file keeps seven digits, of the values as of the summary."""
-MAY_BE_ZERO = ("longest_gap_p50",)
+MAY_BE_ZERO = ("longest_gap_p50", "live_load")
 """
 Speed metrics whose best value is zero. Every other statistic of time, memory or energy is greater.
 """
-COUNTS = ("duration", "underruns", "stall", *(metric.name for metric in HELPERS), *WEIGHTS)
+COUNTS = ("duration", *STALLS, *(metric.name for metric in HELPERS), *WEIGHTS)
 """Metrics that may be zero and cannot be below."""
 
 

@@ -13,6 +13,7 @@ from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.records.measurement import Better, Measurement
 from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict
 
+RTF = "rtf"
 PASSING = (Verdict.PASS, Verdict.IMPROVED)
 
 
@@ -22,7 +23,7 @@ class Point:
 
     cell: str
     label: str
-    rtf: float
+    speed: float
     quality: float
     verdict: Verdict
     on_front: bool
@@ -37,43 +38,64 @@ class Tradeoff:
     unit: str
     better: Better
     points: tuple[Point, ...]
+    speed: str = RTF
+    """The speed metric, of which lower is better."""
+    speed_unit: str = "s/s"
+
+    @property
+    def name(self) -> str:
+        """A name that no other chart of a run has."""
+        return self.metric if self.speed == RTF else f"{self.speed}-{self.metric}"
 
 
 def tradeoff(
-    judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]], metric: str
+    judgement: RunVerdict,
+    measurements: Mapping[str, Sequence[Measurement]],
+    metric: str,
+    speed_metric: str = RTF,
 ) -> Tradeoff | None:
-    """Return `metric` against rtf, cell by cell; None if fewer than two cells have both."""
+    """
+    Return `metric` against a speed metric, cell by cell; None if fewer than two cells have both.
+    """
     rows: list[tuple[str, str, Verdict, float, Measurement, float]] = []
+    speed_unit = ""
     for cell in judgement.cells:
         named = by_name(measurements.get(cell.cell, ()))
-        speed, quality = named.get("rtf"), named.get(metric)
+        speed, quality = named.get(speed_metric), named.get(metric)
         if (
             speed
             and quality
             and isinstance(speed.summary, float)
             and isinstance(quality.summary, float)
         ):
+            speed_unit = speed.unit
             rows.append(
                 (cell.cell, cell.label, cell.verdict, speed.summary, quality, quality.summary)
             )
     if len(rows) < 2:
         return None
     sign = -1.0 if rows[0][4].better == "lower" else 1.0
-    pairs = [(rtf, sign * value) for *_, rtf, _, value in rows]
+    pairs = [(cost, sign * value) for *_, cost, _, value in rows]
     points = [
         Point(
             cell=slug,
             label=label,
-            rtf=rtf,
+            speed=cost,
             quality=value,
             verdict=verdict,
-            on_front=not _beaten(rtf, sign * value, pairs),
+            on_front=not _beaten(cost, sign * value, pairs),
         )
-        for slug, label, verdict, rtf, _, value in rows
+        for slug, label, verdict, cost, _, value in rows
     ]
     first = rows[0][4]
-    ordered = tuple(sorted(points, key=lambda point: point.rtf))
-    return Tradeoff(metric=metric, unit=first.unit, better=first.better, points=ordered)
+    return Tradeoff(
+        metric=metric,
+        unit=first.unit,
+        better=first.better,
+        points=tuple(sorted(points, key=lambda point: point.speed)),
+        speed=speed_metric,
+        speed_unit=speed_unit,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +153,8 @@ def _fit(cell: CellVerdict) -> bool:
     return passed and all(metric.good_enough for metric in cell.metrics)
 
 
-def _beaten(rtf: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:
+def _beaten(cost: float, goodness: float, others: Sequence[tuple[float, float]]) -> bool:
     return any(
-        speed <= rtf and good >= goodness and (speed < rtf or good > goodness)
+        speed <= cost and good >= goodness and (speed < cost or good > goodness)
         for speed, good in others
     )

@@ -166,7 +166,7 @@ class _EnvelopesWith:
             return Missing(f"the source: {source_db.reason}", source_db.kind)
         if isinstance(audio_db, Missing):
             return audio_db
-        delay = _delay(source_db, audio_db)
+        delay, _ = _delay(source_db, audio_db)
         late, early = max(delay, 0), max(-delay, 0)
         count = min(len(source_db) - early, len(audio_db) - late)
         return Envelopes(
@@ -206,17 +206,41 @@ def _resampled(recording: Recording) -> Recording:
     return recording if same else Recording(recording.at(rate_hz), rate_hz)
 
 
-def _delay(source_db: Series, audio_db: Series) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyDelay:
+    """By how much an audio is later than its source."""
+
+    delay_s: float
+    gain: float
+    """By which the energies correlate better there than without a delay, 0 to 1."""
+
+
+def energy_delay(source: Recording, audio: Recording, farthest_s: float) -> EnergyDelay | Missing:
+    """Return the delay at which the energies correlate best, at most `farthest_s` either way."""
+    source_db, audio_db = _energy(source), _energy(audio)
+    if isinstance(source_db, Missing):
+        return Missing(f"the source: {source_db.reason}", source_db.kind)
+    if isinstance(audio_db, Missing):
+        return audio_db
+    delay, gain = _delay(source_db, audio_db, farthest_s)
+    return EnergyDelay(delay_s=delay * activity.FRAME_S, gain=gain)
+
+
+def _delay(
+    source_db: Series, audio_db: Series, farthest_s: float = FARTHEST_S
+) -> tuple[int, float]:
     """
-    Return the frames by which the audio is late, at most FARTHEST_S: where the energies, silence
-    around both, correlate best; the smallest of equals.
+    Return the frames by which the audio is late: where the energies, silence around both, correlate
+    best, the smallest of equals; and by how much better than without a delay.
     """
-    farthest = round(FARTHEST_S / activity.FRAME_S)
+    farthest = round(farthest_s / activity.FRAME_S)
     length = max(len(source_db), len(audio_db)) + 2 * farthest
     source, audio = (np.pad(each, (0, length - len(each))) for each in (source_db, audio_db))
     delays = sorted(range(-farthest, farthest + 1), key=abs)
     products = [float(np.dot(source, np.roll(audio, -delay))) for delay in delays]
-    return delays[int(np.argmax(products))]
+    best = int(np.argmax(products))
+    size = float(np.linalg.norm(source) * np.linalg.norm(audio))
+    return delays[best], (products[best] - products[0]) / size if size else 0.0
 
 
 def _melodies(inputs: MetricInput) -> tuple[Series, Series] | Missing:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from voxgate.harness.records.measurement import Metric, Missing
     from voxgate.harness.records.run import OptionCheck
     from voxgate.harness.suite.suite import Suite
-    from voxgate.harness.targets.protocol import Target
+    from voxgate.harness.targets.protocol import LiveInput, Target
 
 __all__ = [
     "AudioMetric",
     "HarnessError",
+    "LiveInput",
     "Metric",
     "MetricInput",
     "Missing",
@@ -28,6 +29,7 @@ __all__ = [
 _PUBLIC = {
     "AudioMetric": "voxgate.harness.metrics.metric",
     "HarnessError": "voxgate.harness.errors",
+    "LiveInput": "voxgate.harness.targets.protocol",
     "Metric": "voxgate.harness.records.measurement",
     "MetricInput": "voxgate.harness.metrics.metric",
     "Missing": "voxgate.harness.records.measurement",

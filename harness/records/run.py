@@ -8,8 +8,8 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
 2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
-`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`. Older folders are read as
-ones that do not tell.
+`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. Older
+folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,7 @@ from voxgate.harness.records.constraints import (
     Unique,
 )
 from voxgate.harness.records.environment import RunEnvironment
+from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
 
 SCHEMA_VERSION = 9
@@ -138,6 +139,8 @@ class Iteration:
     """Of a reel, one for each segment; None where the engine does not tell, and for a text."""
     notices: Annotated[tuple[SynthesisNotice, ...], OmitDefault()] = ()
     """What the engine tells of this synthesis."""
+    live: Annotated[LiveTimes | None, OmitDefault()] = None
+    """Of a live conversion; `chunks` are its chunks as they came with the whole source there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from voxgate.harness.judging.tradeoff import Point, Tradeoff
 from voxgate.harness.report.badges import Badge, kind, of_verdict
-from voxgate.harness.report.format import shown_unit, shown_value
+from voxgate.harness.report.format import shown_scale, shown_unit, shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,13 @@ DARK = Theme(ink="#e4e9f0", faint="#3d4756", good="#4cc38a", open="#e5a53b", bad
 TITLES: Mapping[str, str] = MappingProxyType(
     {"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"}
 )
+SPEEDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "rtf": ("speed", "real-time factor"),
+        "live_latency_p50": ("latency", "latency of live conversion"),
+    }
+)
+"""Speed metric -> what it is about, and its name in full."""
 MARKERS: Mapping[str, str] = MappingProxyType({"good": "o", "open": "D", "bad": "X"})
 """Shape tells what colour tells: nobody needs to see red and green."""
 HEIGHTS = (6, -13, 19, -26, 32, -39)
@@ -69,21 +76,23 @@ def tradeoff_chart(data: Tradeoff, theme: Theme) -> bytes:
         FigureCanvasSVG(figure)
         axes: Any = figure.add_subplot()
         scale = 100.0 if shown_unit(data.metric, data.unit) == "%" else 1.0
+        speed_scale = shown_scale(data.speed, data.speed_unit)
         front = [point for point in data.points if point.on_front]
         axes.plot(
-            [p.rtf for p in front],
+            [p.speed * speed_scale for p in front],
             [p.quality * scale for p in front],
             color=theme.ink,
             lw=1.2,
             ls="--",
             zorder=1,
         )
+        scales = (speed_scale, scale)
         for point in data.points:
-            _mark(axes, point, theme, scale)
+            _mark(axes, point, theme, scales)
         _dress(axes, data, theme)
         # where a name will stand is known only when all else has its place
         figure.draw_without_rendering()
-        _name(axes, data.points, theme, scale)
+        _name(axes, data.points, theme, scales)
         return _svg(figure)
 
 
@@ -92,7 +101,7 @@ class ChartPoint:
     """One cell in a chart, as text."""
 
     label: str
-    rtf: str
+    speed: str
     quality: str
     mark: Badge
     on_front: bool
@@ -103,6 +112,8 @@ class ChartImage:
     """The addresses of a chart in both themes, with its text alternative."""
 
     title: str
+    speed: str
+    """What the cells are ordered by, with its unit."""
     light: str
     dark: str
     alt: str
@@ -122,6 +133,7 @@ def chart_image(data: Tradeoff, address: Callable[[str], str]) -> ChartImage:
     alt, caption = tradeoff_words(data)
     return ChartImage(
         title=TITLES.get(data.metric, data.metric),
+        speed=_with_unit(data),
         light=address("light"),
         dark=address("dark"),
         alt=alt,
@@ -129,7 +141,7 @@ def chart_image(data: Tradeoff, address: Callable[[str], str]) -> ChartImage:
         points=tuple(
             ChartPoint(
                 label=point.label,
-                rtf=f"{point.rtf:.3g}",
+                speed=_speed(data, point),
                 quality=shown_value(data.metric, data.unit, point.quality),
                 mark=of_verdict(point.verdict),
                 on_front=point.on_front,
@@ -150,19 +162,31 @@ def tradeoff_words(data: Tradeoff) -> tuple[str, str]:
     """Return the alternative text of the chart, and its caption: the cells that no other beats."""
     title = TITLES.get(data.metric, data.metric)
     spots = "; ".join(
-        f"{p.label}: rtf {p.rtf:.3g}, {shown_value(data.metric, data.unit, p.quality)}"
+        f"{p.label}: {_with_unit(data)} {_speed(data, p)}, "
+        f"{shown_value(data.metric, data.unit, p.quality)}"
         for p in data.points
     )
     best = ", ".join(point.label for point in data.points if point.on_front)
-    caption = f"Speed against {title}. On the line, beaten by nobody at both: {best}."
-    return f"Real-time factor against {title}. {spots}.", caption
+    short, long = SPEEDS.get(data.speed, (data.speed, data.speed))
+    caption = (
+        f"{short.capitalize()} against {title}. On the line, beaten by nobody at both: {best}."
+    )
+    return f"{long.capitalize()} against {title}. {spots}.", caption
 
 
-def _mark(axes: Any, point: Point, theme: Theme, scale: float) -> None:
+def _with_unit(data: Tradeoff) -> str:
+    return f"{data.speed} {shown_unit(data.speed, data.speed_unit)}".strip()
+
+
+def _speed(data: Tradeoff, point: Point) -> str:
+    return f"{point.speed * shown_scale(data.speed, data.speed_unit):.3g}"
+
+
+def _mark(axes: Any, point: Point, theme: Theme, scales: tuple[float, float]) -> None:
     sort = kind(point.verdict)
     axes.scatter(
-        [point.rtf],
-        [point.quality * scale],
+        [point.speed * scales[0]],
+        [point.quality * scales[1]],
         s=55,
         marker=MARKERS[sort],
         color=getattr(theme, sort),
@@ -170,13 +194,14 @@ def _mark(axes: Any, point: Point, theme: Theme, scale: float) -> None:
     )
 
 
-def _name(axes: Any, points: Sequence[Point], theme: Theme, scale: float) -> None:
+def _name(axes: Any, points: Sequence[Point], theme: Theme, scales: tuple[float, float]) -> None:
     """
     Write each cell's name beside its mark, at the nearest height where it covers no other name.
     """
     taken: list[Any] = []
     for point in points:
-        label, spot = point.label.replace("$", r"\$"), (point.rtf, point.quality * scale)
+        label = point.label.replace("$", r"\$")
+        spot = (point.speed * scales[0], point.quality * scales[1])
         text = axes.annotate(
             label, spot, xytext=(6, 6), textcoords="offset points", color=theme.ink, fontsize=9
         )
@@ -195,7 +220,8 @@ def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
     unit = shown_unit(data.metric, data.unit)
     better = {"lower": "lower is better", "higher": "higher is better", "neither": ""}[data.better]
     title = TITLES.get(data.metric, data.metric)
-    axes.set_xlabel("real-time factor (rtf), lower is faster", color=theme.ink)
+    long = SPEEDS.get(data.speed, (data.speed, data.speed))[1]
+    axes.set_xlabel(f"{long} ({_short_unit(data)}), lower is faster", color=theme.ink)
     axes.set_ylabel(f"{title}{f' ({unit})' if unit else ''}, {better}", color=theme.ink)
     axes.margins(x=0.22, y=0.18)
     axes.grid(color=theme.faint, lw=0.6)
@@ -203,6 +229,10 @@ def _dress(axes: Any, data: Tradeoff, theme: Theme) -> None:
     axes.set_facecolor("none")
     for spine in axes.spines.values():
         spine.set_color(theme.faint)
+
+
+def _short_unit(data: Tradeoff) -> str:
+    return shown_unit(data.speed, data.speed_unit) or data.speed
 
 
 def _svg(figure: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.analysis.metric_rules import is_helper
-from voxgate.harness.judging.tradeoff import SpeedGain, Tradeoff, fastest_passing, tradeoff
+from voxgate.harness.judging.tradeoff import RTF, SpeedGain, Tradeoff, fastest_passing, tradeoff
 from voxgate.harness.machine.quietness import MachineState, fitness
 from voxgate.harness.records.cell import Cell, RequestSegment
 from voxgate.harness.records.measurement import Measurement, Missing, value_to_json
@@ -28,8 +28,15 @@ from voxgate.harness.report.format import plain
 from voxgate.harness.runner.recordings import Take
 from voxgate.harness.scoring.asr_floor import Floor, floor_for_workload
 
-PLOTTED = ("pesq", "wer")
-"""Metrics that are drawn against speed."""
+LIVE_LATENCY = "live_latency_p50"
+PLOTTED = (
+    ("pesq", RTF),
+    ("wer", RTF),
+    ("wer", LIVE_LATENCY),
+    ("similarity_margin", LIVE_LATENCY),
+    ("mel_distance", LIVE_LATENCY),
+)
+"""Metrics of quality, and of speed, that are drawn against each other."""
 RATES = ("wer", "cer")
 """Metrics that have a floor."""
 
@@ -123,8 +130,8 @@ def build_report(
 def tradeoffs_of(
     judgement: RunVerdict, measurements: Mapping[str, Sequence[Measurement]]
 ) -> tuple[Tradeoff, ...]:
-    """Return speed against every metric in PLOTTED that at least two cells have."""
-    plotted = [tradeoff(judgement, measurements, metric) for metric in PLOTTED]
+    """Return the pairs in PLOTTED that at least two cells have."""
+    plotted = [tradeoff(judgement, measurements, *pair) for pair in PLOTTED]
     return tuple(data for data in plotted if data is not None)
 
 

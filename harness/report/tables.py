@@ -59,16 +59,21 @@ BUDGETED = (
 Shown where the suite has a budget: whether a warm request keeps it, and the first one of a process
 from its start.
 """
+OF_LIVE = (
+    TableColumn(metric="live_latency_p50", title="live p50 ms", interval=True, rank=1),
+    TableColumn(metric="live_latency_p95", title="live p95 ms", interval=False, rank=5),
+    TableColumn(metric="live_algorithmic", title="held ms", interval=False, rank=6),
+    TableColumn(metric="live_underruns", title="silent", interval=False, rank=6),
+)
 OF_REELS = (
     TableColumn(metric="caption_drift", title="captions ms", interval=False, rank=6),
     TableColumn(metric="speaker_confusion", title="confused", interval=False, rank=7),
 )
-"""Shown where any cell speaks reels."""
 OF_CONVERSIONS = (
     TableColumn(metric="similarity_margin", title="margin", interval=False, rank=4),
     TableColumn(metric="source_f0_correlation", title="melody", interval=False, rank=6),
 )
-"""Shown where any cell converts recordings."""
+"""Shown where any cell converts live audio, speaks reels, converts recordings."""
 OF_WATERMARKS = (
     TableColumn(metric="watermark_detected", title="mark found", interval=False, rank=6),
     TableColumn(metric="watermark_compressed", title="after mp3", interval=False, rank=8),
@@ -78,7 +83,7 @@ OF_WATERMARKS = (
 Shown where any cell has a watermark: all other columns are of the audio before it, and would say
 that it costs nothing.
 """
-OF_SOME = (*OF_REELS, *OF_CONVERSIONS, *OF_WATERMARKS)
+OF_SOME = (*OF_LIVE, *OF_REELS, *OF_CONVERSIONS, *OF_WATERMARKS)
 OF_SOME_CELLS = frozenset(column.metric for column in OF_SOME)
 """What a cell without a reel, a source, or a watermark, does not lack."""
 EXPLAINING = (Verdict.FAILED, Verdict.REGRESSED, Verdict.UNRESOLVED)

@@ -6,22 +6,25 @@ import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from voxgate.harness.machine.clock import Clock, StageWatch
 from voxgate.harness.records.cell import Request
+from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.run import (
     KIND_OF_NOTICE,
     MOST_CHARACTERS,
     MOST_NOTICES,
     AudioChunk,
     CaptionTimes,
+    OptionCheck,
     SynthesisNotice,
 )
-from voxgate.harness.targets.protocol import Target
+from voxgate.harness.runner.live import check_latency, convert_live
+from voxgate.harness.targets.protocol import LiveInput, Target
 
 Captions = tuple[CaptionTimes, ...] | None
 """Of a reel; None where the engine does not tell, and for a text."""
@@ -41,6 +44,8 @@ class Timing:
     unmarked: np.ndarray | None = None
     """The audio before its watermark, as long as `audio`."""
     notices: tuple[SynthesisNotice, ...] = ()
+    live: LiveTimes | None = None
+    """Of a live conversion."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -50,6 +55,9 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
     audio, several channels or NaN.
     """
     watch = StageWatch(clock)
+    live = target.live
+    if live is not None and request.source is not None:
+        return _time_live(target, live, request, watch, clock)
     chunks: list[np.ndarray] = []
     arrived_s: list[float] = []
     start_s = clock.seconds()
@@ -69,6 +77,30 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         unmarked=target.unmarked,
         notices=notices_of(target),
     )
+
+
+def _time_live(
+    target: Target, live: LiveInput, request: Request, watch: StageWatch, clock: Clock
+) -> Timing:
+    """Time one live conversion, as `time_synthesis`; the whole source is there at once."""
+    made = convert_live(target, live, request, watch, clock)
+    timing = timing_of(
+        request,
+        made.chunks,
+        made.arrived_s,
+        wall_s=made.wall_s,
+        stages_s=watch.stages_s,
+        claimed_s=target.claimed_stages_s,
+        rate_hz=target.sample_rate_hz,
+        unmarked=target.unmarked,
+        notices=notices_of(target),
+    )
+    return replace(timing, live=made.times)
+
+
+def latency_checks(timing: Timing) -> tuple[OptionCheck, ...]:
+    """Check the latency that was declared, if it was a live conversion."""
+    return () if timing.live is None else (check_latency(timing.live),)
 
 
 def timing_of(

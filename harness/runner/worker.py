@@ -60,7 +60,13 @@ from voxgate.harness.records.run import (
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.process_files import WorkerLog
-from voxgate.harness.runner.timing import Timing, check_captions, freeze_gc, no_garbage_collection
+from voxgate.harness.runner.timing import (
+    Timing,
+    check_captions,
+    freeze_gc,
+    latency_checks,
+    no_garbage_collection,
+)
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 from voxgate.harness.targets.witness import (
     changed_audio,
@@ -88,6 +94,7 @@ class Worker:
             request.id: request.in_folder(job.folder) for request in job.cell.workload.requests
         }
         self._heard = dict(job.known)
+        self._latency: tuple[OptionCheck, ...] = ()  # of the last live conversion
         self._engine = engine_side(
             job.cell,
             job.defaults,
@@ -204,14 +211,22 @@ class Worker:
             marked_sha256=None if marked_file is None else _digest(timing.audio),
             captions=check_captions(request, self._engine.captions, audio_s),
             notices=timing.notices,
+            live=timing.live,
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
         if phase is Phase.MEASURED:
             self._heard.setdefault(request.id, digest)
+        self._check_live(timing)
         seed = self._seed(request)
         if differs and seed is not None:
             self._require_in_effect((changed_audio(request, seed),))
+
+    def _check_live(self, timing: Timing) -> None:
+        """Keep the latency, to be observed. Raises NotInEffectError for more than declared."""
+        self._latency = latency_checks(timing)
+        if any(check.in_effect is False for check in self._latency):
+            self._require_in_effect(self._latency)
 
     def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
         """
@@ -258,7 +273,8 @@ class Worker:
         request = self._requests[command["request"]]
         checks = self._engine.observe(request)
         rates = check_rates(self._engine.effective(), self._engine.sample_rate_hz)
-        self._require_in_effect(self._with_seed(request, (*checks, *rates)))
+        checks = self._with_seed(request, (*checks, *rates))
+        self._require_in_effect((*checks, *self._latency))
         return {}
 
     def _with_seed(

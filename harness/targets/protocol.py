@@ -33,6 +33,20 @@ class IsolatedStage:
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveInput:
+    """How a loaded engine takes a source that comes live."""
+
+    sample_rate_hz: int
+    """At which it takes the source."""
+    latency_s: float
+    """
+    Its algorithmic latency: from a sample's coming in to the same one's going out, at most, if
+    computing took no time and the source came sample by sample. The worker measures it, and a cell
+    that held back more than it declares is FAILED.
+    """
+
+
 Alone = IsolatedStage
 """The former name, for plug-ins; removed with the next release."""
 
@@ -132,6 +146,25 @@ class Target(ABC):
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield float32 mono audio (T,), chunk by chunk, each playable when yielded."""
 
+    @property
+    def live(self) -> LiveInput | None:
+        """
+        How the loaded engine takes the source of a request live: `convert_live` is then called in
+        place of `synthesize`. Default: it takes whole recordings only.
+        """
+        return None
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """
+        Convert a source that comes in packets: float32 mono (T,), 10 ms each, at the rate of
+        `live`. Take a packet only when it is needed for the next chunk, since it may have to be
+        waited for; yield audio as `synthesize` does, as soon as it can be played. When there are no
+        more packets, yield the rest. Default: not called.
+        """
+        raise NotImplementedError("a target with `live` needs convert_live")
+
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """
         Run one synthesis under observation and compare each option with what was in effect.
@@ -221,6 +254,17 @@ class ForwardingTarget(Target):
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield the audio of the other target."""
         return self._inner.synthesize(request, watch)
+
+    @property
+    def live(self) -> LiveInput | None:
+        """Of the other target."""
+        return self._inner.live
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """Yield the audio of the other target."""
+        return self._inner.convert_live(request, packets, watch)
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Observe the other target."""

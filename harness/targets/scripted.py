@@ -10,7 +10,9 @@ changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
 whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
 itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines have no
 seed, and their audio differs each time where no cell asks for one; `captions_beyond_s` is added to
-the end of each caption of a reel.
+the end of each caption of a reel. Of a live conversion, `late` = [block, s] makes a block late,
+`declared_s` replaces the latency that is declared, and `held_s` is silence before the audio, whose
+end is cut off.
 """
 
 import errno
@@ -34,7 +36,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock, sleep
 from voxgate.harness.records.cell import Cell, Option, Request
 from voxgate.harness.records.run import UNSEEN, OptionCheck, StageWork
-from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
+from voxgate.harness.targets.protocol import IsolatedStage, LiveInput, Options, StageWatch, Target
 
 RATE_HZ = 16_000
 FRAMES_PER_S = 100
@@ -53,6 +55,8 @@ DEFAULTS: Mapping[str, Option] = MappingProxyType(
         "load_ms": 500.0,
         "compile": 0,  # how many of a process's first syntheses compile, at ten times the latency
         "noise": 0.0,  # amplitude of noise in the audio: a worse voice
+        "stream_block_ms": 0,  # of a live conversion: `latency_ms` is then that of each block
+        "stream_lookahead_ms": 0,  # what is heard behind a block before it is converted
         "steps": 32,  # promised in effect, like every option that is asked for
         "quantization": "none",
         "speaker": "slt",
@@ -166,6 +170,44 @@ class ScriptedTarget(Target):
         if options["fault"] != "empty":
             yield audio[: len(audio) // 2]
             yield audio[len(audio) // 2 :]
+
+    @property
+    def live(self) -> LiveInput | None:
+        """Live where `stream_block_ms` says so; it holds a block and what it looks ahead."""
+        if not self._options["stream_block_ms"]:
+            return None
+        held_ms = self._options["stream_block_ms"] + self._options["stream_lookahead_ms"]
+        declared_s = float(self._script.get("declared_s", held_ms / 1000))
+        return LiveInput(sample_rate_hz=RATE_HZ, latency_s=declared_s)
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """Return each block when what it looks ahead has come."""
+        options = {**self._options, **request.options}
+        block, ahead = (
+            int(options[name]) * RATE_HZ // 1000
+            for name in ("stream_block_ms", "stream_lookahead_ms")
+        )
+        late, late_s = self._script.get("late", (-1, 0.0))
+        heard = np.zeros(round(self._script.get("held_s", 0.0) * RATE_HZ), np.float32)
+        lead, number = len(heard), 0
+        for packet in packets:
+            heard = np.concatenate((heard, packet))
+            while len(heard) - lead >= block + ahead:
+                self._work(options, request, watch, late_s if number == late else 0.0)
+                yield heard[:block]
+                heard, number = heard[block:], number + 1
+        self._count += 1
+        yield heard[: len(heard) - lead]
+
+    def _work(
+        self, options: Mapping[str, Any], request: Request, watch: StageWatch, late_s: float
+    ) -> None:
+        for stage, duration_s in self._stages_s(options, request).items():
+            with watch(stage):
+                self.clock.advance(duration_s)
+        self.clock.advance(late_s)
 
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Confirm every option that was asked for, except as the script says."""

@@ -21,6 +21,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -119,6 +120,20 @@ class SlowedTarget(ForwardingTarget):
         Synthesise; do the additional work when the stage is first entered, or at the end. Raises
         HarnessError where the stage is never entered.
         """
+        return self._slower(request, watch, partial(self._inner.synthesize, request))
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """Convert live; otherwise as `synthesize`."""
+        return self._slower(request, watch, partial(self._inner.convert_live, request, packets))
+
+    def _slower(
+        self,
+        request: Request,
+        watch: StageWatch,
+        spoken: Callable[[StageWatch], Iterator[np.ndarray]],
+    ) -> Iterator[np.ndarray]:
         stages: list[str] = []
 
         @contextmanager
@@ -129,7 +144,7 @@ class SlowedTarget(ForwardingTarget):
                     self._work_more(request, watch)
                 stages.append(stage)
 
-        yield from self._inner.synthesize(request, slower)
+        yield from spoken(slower)
         if self._order.stage == WHOLE and not stages:
             self._work_more(request, watch)
         elif self._order.stage not in stages:

@@ -22,7 +22,7 @@ from voxgate.harness.report.site.history_view import (
     RunAxis,
 )
 from voxgate.harness.report.site.urls import data_script
-from voxgate.harness.report.tables import BUDGETED, COLUMNS, OF_REELS, OF_WATERMARKS
+from voxgate.harness.report.tables import BUDGETED, COLUMNS, OF_LIVE, OF_REELS, OF_WATERMARKS
 
 CHUNK = 64
 """
@@ -34,7 +34,7 @@ OF_SOME_RUNS = {column.metric: BUDGET for column in BUDGETED}
 MAIN = {
     column.metric: [rank, column.title, column.interval, OF_SOME_RUNS.get(column.metric)]
     for rank, column in enumerate(
-        (*COLUMNS[:1], *BUDGETED, *COLUMNS[1:], *OF_REELS, *OF_WATERMARKS)
+        (*COLUMNS[:1], *BUDGETED, *COLUMNS[1:], *OF_LIVE, *OF_REELS, *OF_WATERMARKS)
     )
 }
 """

@@ -279,7 +279,7 @@ def columns(place: RunAxis) -> tuple[TableColumn, ...]:
 def charts_of(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
     """Return the descriptions of a run's charts, whose files are called after `name`."""
     return tuple(
-        chart_image(data, partial(_chart, name, data.metric))
+        chart_image(data, partial(_chart, name, data.name))
         for data in tradeoffs_of(judged, measured)
     )
 
@@ -288,8 +288,8 @@ def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tupl
     """Draw the charts; yield the address and content of each file."""
     for data in tradeoffs_of(judged, measured):
         for theme, picture in both_themes(data):
-            yield _chart(name, data.metric, theme), picture
+            yield _chart(name, data.name, theme), picture
 
 
-def _chart(name: str, metric: str, theme: str) -> str:
-    return f"pictures/{name}~{metric}-{theme}.svg"
+def _chart(name: str, chart: str, theme: str) -> str:
+    return f"pictures/{name}~{chart}-{theme}.svg"

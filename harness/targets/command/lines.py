@@ -38,6 +38,14 @@ Message = TypeVar("Message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveHello:
+    """How a program takes live audio: at which rate, and with which algorithmic latency."""
+
+    sample_rate_hz: Annotated[int, Range(LEAST_HZ, MOST_HZ)]
+    latency_s: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """The first line of a program: it is ready."""
 
@@ -53,6 +61,8 @@ class Hello:
     """It speaks requests with segments, each by its speaker, and tells where each one stands."""
     sources: bool = False
     """It converts the recording that a request holds."""
+    live: LiveHello | None = None
+    """It converts a source that comes live, and is sent none as a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +116,37 @@ class LineEngine:
 
     def speak(self, request: Request, values: Mapping[str, Option]) -> Iterator[Audio]:
         """Send a text, and yield the audio of the answer piece by piece. Raises SpeechError."""
+        source = {} if request.source is None else {"source": request.source.path}
+        yield from self._answer(self._ask(request, values, source))
+
+    def convert(
+        self, request: Request, values: Mapping[str, Option], packets: Iterator[np.ndarray]
+    ) -> Iterator[Audio]:
+        """
+        Send a source packet by packet; yield the audio that answers each one, and the rest. Raises
+        SpeechError.
+        """
+        wav = self._ask(request, values, {"live": True})
+        heard = 0
+        for packet in packets:
+            pcm = np.clip(np.rint(packet * 32768.0), -32768, 32767).astype("<i2").tobytes()
+            self._program.write(json.dumps({"pcm": len(pcm)}).encode() + b"\n" + pcm)
+            reply = self._message(Reply, "its answer to a packet")
+            if reply.done:
+                raise self._bad("was done before its source had ended")
+            piece = self._piece(reply, heard)
+            if self._pending:
+                raise self._bad("answered a packet with more than one piece")
+            heard += 2 * len(piece)
+            if len(piece):
+                yield piece
+        self._program.write(b'{"end": true}\n')
+        yield from self._answer(wav, heard)
+
+    def _ask(
+        self, request: Request, values: Mapping[str, Option], more: Mapping[str, object]
+    ) -> Path:
+        """Send a request; return where a file of its audio would be."""
         self.last = Reply()
         if self._pending:
             raise self._bad(f"went on behind its answer, with {self._pending[:SHOWN_BYTES]!r}")
@@ -119,10 +160,8 @@ class LineEngine:
         }
         if request.segments:
             asked["segments"] = [{"speaker": s.speaker, "text": s.text} for s in request.segments]
-        if request.source is not None:
-            asked["source"] = request.source.path
-        self._program.write(json.dumps(asked).encode() + b"\n")
-        yield from self._answer(wav)
+        self._program.write(json.dumps({**asked, **more}).encode() + b"\n")
+        return wav
 
     def claims(self) -> dict[str, Option]:
         """Return the options that it claims to be in effect, as of its last answer."""
@@ -139,20 +178,13 @@ class LineEngine:
         self._program.kill()
         self._orphans.end()
 
-    def _answer(self, wav: Path) -> Iterator[Audio]:
-        heard = 0
+    def _answer(self, wav: Path, heard: int = 0) -> Iterator[Audio]:
+        """Yield the audio of an answer, `heard` bytes of which have come."""
         while not (reply := self._message(Reply, "its answer")).done:
-            if reply.error is not None:
-                said = f"{self._program.name} refused: {printable(reply.error)}"
-                raise SpeechError(FailureKind.ERROR, said)
-            if reply.pcm is None:
-                raise self._bad("sent a line that is neither pcm, nor error, nor done")
-            heard += reply.pcm
-            if heard > 2 * LARGEST_FRAMES or reply.pcm % 2:
-                raise self._bad(f"announced {reply.pcm} bytes of audio, {heard} in all")
-            if reply.pcm:
-                pcm = np.frombuffer(self._bytes(reply.pcm), dtype="<i2")
-                yield pcm.astype(np.float32) / np.float32(32768.0)
+            piece = self._piece(reply, heard)
+            heard += 2 * len(piece)
+            if len(piece):
+                yield piece
         self._check_end(reply, wav, heard)
         if reply.wav is not None:
             audio, rate_hz = decode_wav(read_output(wav, self._program), self._program.name)
@@ -160,6 +192,19 @@ class LineEngine:
                 raise self._bad(f"wrote {rate_hz} Hz, and announced {self.rate_hz} Hz")
             yield audio
         self.last = reply
+
+    def _piece(self, reply: Reply, heard: int) -> Audio:
+        """Return the piece of audio behind a line, which may be empty. Raises SpeechError."""
+        if reply.error is not None:
+            said = f"{self._program.name} refused: {printable(reply.error)}"
+            raise SpeechError(FailureKind.ERROR, said)
+        if reply.pcm is None:
+            raise self._bad("sent a line that is neither pcm, nor error, nor done")
+        heard += reply.pcm
+        if heard > 2 * LARGEST_FRAMES or reply.pcm % 2:
+            raise self._bad(f"announced {reply.pcm} bytes of audio, {heard} in all")
+        pcm = np.frombuffer(self._bytes(reply.pcm), dtype="<i2")
+        return np.asarray(pcm.astype(np.float32) / np.float32(32768.0))
 
     def _check_end(self, reply: Reply, wav: Path, heard: int) -> None:
         """Raise SpeechError for a last line that contradicts the answer."""

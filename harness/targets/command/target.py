@@ -27,7 +27,8 @@ from voxgate.harness.targets.command.files import named_files
 from voxgate.harness.targets.command.lines import LineEngine
 from voxgate.harness.targets.command.once import OneShot
 from voxgate.harness.targets.command.process import TreeLook
-from voxgate.harness.targets.protocol import Options, StageWatch, Target
+from voxgate.harness.targets.live_packets import live_packets
+from voxgate.harness.targets.protocol import LiveInput, Options, StageWatch, Target
 
 PROCESS = "process"
 STAGES = {"once": (PROCESS, PROCESS), "lines": ("first_audio", "further_audio")}
@@ -125,6 +126,21 @@ class CommandTarget(Target):
             yield piece
             stage = further
 
+    @property
+    def live(self) -> LiveInput | None:
+        """How the program takes live audio, as its first line tells."""
+        told = self._engine.hello.live if isinstance(self._engine, LineEngine) else None
+        if told is None:
+            return None
+        return LiveInput(sample_rate_hz=told.sample_rate_hz, latency_s=told.latency_s)
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """Yield the audio that answers each packet."""
+        assert isinstance(self._engine, LineEngine), "only a program that stays alive is live"
+        yield from self._engine.convert(request, self._of(request), packets)
+
     def observe(self, request: Request) -> tuple[OptionCheck, ...]:
         """Speak with an eye on the process, and again with another seed if there is one."""
         values = self._of(request)
@@ -177,7 +193,7 @@ class CommandTarget(Target):
                 "workload without segments"
             )
         sources = [each.source is not None for each in self._cell.workload.requests]
-        if not engine.hello.sources and any(sources):
+        if not (engine.hello.sources or engine.hello.live) and any(sources):
             engine.close()
             raise HarnessError(
                 'the program converts no recordings: its first line does not hold "sources": true; '
@@ -203,7 +219,12 @@ class CommandTarget(Target):
                 self.sample_rate_hz = self._engine.rate_hz
                 yield piece
             return
-        yield from self._engine.speak(request, values)
+        live = self.live
+        if live is not None and request.source is not None:
+            packets = live_packets(request.source.path, live.sample_rate_hz)
+            yield from self._engine.convert(request, values, packets)
+        else:
+            yield from self._engine.speak(request, values)
         if tree is not None:
             tree.look(self._engine.pid)
 

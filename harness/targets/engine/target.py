@@ -10,7 +10,7 @@ gets, `observers`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request
 from voxgate.harness.records.run import OptionCheck
-from voxgate.harness.targets.protocol import IsolatedStage, Options, StageWatch, Target
+from voxgate.harness.targets.protocol import IsolatedStage, LiveInput, Options, StageWatch, Target
 
 if TYPE_CHECKING:
     from voxgate.engine.pipelines.pipeline import Pipeline
@@ -133,6 +133,40 @@ class EngineTarget(Target):
         self._take_notices()
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
+        )
+
+    @property
+    def live(self) -> LiveInput | None:
+        """How a pipeline that converts takes live audio, where `stream_block_ms` says so."""
+        if not getattr(self.pipeline.config, "stream_block_ms", 0):
+            return None
+        converting: Any = self.pipeline
+        stream = converting.open_live({})
+        return LiveInput(
+            sample_rate_hz=stream.sample_rate_hz,
+            latency_s=stream.latency_samples / stream.sample_rate_hz,
+        )
+
+    def convert_live(
+        self, request: Request, packets: Iterator[np.ndarray], watch: StageWatch
+    ) -> Iterator[np.ndarray]:
+        """Convert a source that comes in packets."""
+        from voxgate.engine.errors import EngineError
+
+        self.unmarked, self.captions_s, self.notices = None, None, ()
+        converting: Any = self.pipeline
+        lengths = []
+        try:
+            stream = converting.open_live(request.options, watch)
+            for made in chain(map(stream.push, packets), (stream.finish() for _ in range(1))):
+                if len(made):
+                    lengths.append(len(made))
+                    yield made
+        except EngineError as error:
+            raise HarnessError(f"request {request.id}: {error}") from None
+        self._take_notices()
+        self.chunk_boundaries_s = tuple(
+            sample / self.sample_rate_hz for sample in accumulate(lengths[:-1])
         )
 
     def _with_source(self, request: Request) -> Request:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tests.harness.fake_runs import sample
 from voxgate.harness.analysis.speed import (
+    LIVE_METRICS,
+    NOT_LIVE,
     NOT_RECORDED,
     ONE_CHUNK,
     STREAMING_METRICS,
@@ -85,6 +87,7 @@ def test_every_metric_of_a_stream_has_its_value():
         "longest_gap_p50": 1.5,
         "underruns": 2.0,
         "stall": 0.5,
+        **dict.fromkeys(LIVE_METRICS, NOT_LIVE),
     }
 
 
