@@ -234,6 +234,10 @@ MEANINGS = {
     "similarity_margin": "how much nearer the voice is to the target than to the source, below 0 "
     "nearer to the source",
     "source_f0_correlation": "how alike the pitch of audio and source moves, 1 at most",
+    "live_latency_p50": "from the coming in of a sample to its going out, median",
+    "live_latency_p95": "the same, 95th percentile",
+    "live_algorithmic": "what of the live latency is no computation",
+    "live_underruns": "share of time in which a player of live audio runs dry",
     "watermark_detected": "share of utterances whose watermark is found",
     "watermark_compressed": "the same after compression as mp3",
     "watermark_snr": "how far the mark lies below the speech",
