@@ -35,8 +35,13 @@ from voxgate.engine.weights.voice import Voice, load_voice, save_model
 
 SEED = 16
 UTTERANCES = {"flite": 6000, "other": 4000}
-STEPS = {"flite": 900, "engines": 1500, "people": 1300, "times": 4800, "last": 3000}
-"""flite alone; with other engines; with human recordings; with all times found anew; once more."""
+STEPS = {"flite": 900, "engines": 1500, "people": 1300, "times": 4800, "last": 1500}
+"""
+flite alone; with other engines; with human recordings; with all times found anew; once more, by
+smaller steps.
+"""
+LAST_RATE = 1.2e-3
+"""Highest learning rate of the last stage."""
 PARTS = ("flite", "other", "human")
 STAGES = {"flite": 1, "engines": 2, "people": 3, "times": 3, "last": 3}
 """How many parts of the corpus each stage of the training hears."""
@@ -163,7 +168,15 @@ def _train(
     seed = SEED + [*STEPS].index(name)
     scale = (voice.mel_mean, voice.mel_std)
     train_conversion.run(
-        name, parts, voice.dit, scale, folder, steps=STEPS[name], seed=seed, start=start
+        name,
+        parts,
+        voice.dit,
+        scale,
+        folder,
+        steps=STEPS[name],
+        seed=seed,
+        start=start,
+        learning_rate=LAST_RATE if name == "last" else train_conversion.LEARNING_RATE,
     )
     return folder / f"{name}.safetensors"
 

@@ -31,6 +31,7 @@ CONTENT_NOISE = 0.05
 """Deviation of the noise that the decoder's content has, so that it carries little but phones."""
 LABEL_SMOOTHING = 0.05
 MEL_WEIGHT = 2.0
+LEARNING_RATE = 3e-3
 
 
 class ConversionTraining(nn.Module):
@@ -86,7 +87,7 @@ def run(
     steps: int,
     seed: int,
     start: Path | None = None,
-    learning_rate: float = 3e-3,
+    learning_rate: float = LEARNING_RATE,
 ) -> nn.Module:
     """
     Train and return the averaged ConversionTraining.
