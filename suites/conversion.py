@@ -1,6 +1,6 @@
 """
-What does each step buy a converted voice, from the plain way (a slow pitch tracker, one thread,
-chunks one after the other) to all of them together, and is it still the voice that was asked for?
+What does each step buy a converted voice, from a slow pitch tracker in chunks one after the other
+to all steps together, and is it still the voice that was asked for?
 """
 
 from voxgate import Suite
@@ -19,6 +19,14 @@ suite = Suite(
         {"f0_method": "yin", "threads": 1, "precision": "bf16"},
         {"f0_method": "yin", "threads": 1, "quantization_content": "int8-dynamic"},
         {"f0_method": "yin", "threads": 1, "vocal_tract_search": False},
+        {
+            "f0_method": "yin",
+            "threads": 1,
+            "runtime_content": "onnx",
+            "runtime_model": "onnx",
+            "runtime_vocoder": "onnx",
+        },
+        {"f0_method": "yin", "threads": 1, "precision": "bf16", "vocal_tract_search": False},
         {"f0_method": "yin", "threads": 1, "feature_cache": True},
     ],
     reference=PLAIN,

@@ -27,6 +27,8 @@ MAX_TEXT_BYTES = 100_000
 RATES_HZ = (1_000, 768_000)
 MAX_CHANNELS = 64
 BLOCK_SAMPLES = 2**16
+CANCELLED = 1e-4
+"""Peak of the mean of the channels against that of a channel, at which nothing is left of it."""
 UNKNOWN_LENGTH_BYTES = 0x7FFF0000
 """Streamed WAV files have an unknown length and declare a size near the largest number."""
 SILENT_DB = -42.0
@@ -72,6 +74,8 @@ def read_file(path: str, kind: RecordingKind = REFERENCE) -> bytes:
             f"{kind.noun} {path} cannot be read: {error.strerror}{searched}; name a wav or flac "
             "file"
         ) from None
+    if not content and not size:
+        raise EngineError(f"{kind.noun} {path} is empty; export it again, or name another file")
     if not content or len(content) > kind.max_bytes:
         count = f"more than {kind.max_bytes}" if content else size
         raise EngineError(f"{kind.noun} {path} has {count} bytes; {kind.bytes_advice}")
@@ -156,8 +160,9 @@ def decode(content: bytes, kind: RecordingKind = REFERENCE) -> tuple[np.ndarray,
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _check_header(file, kind)
             declared, rate_hz = int(file.frames), int(file.samplerate)
-            blocks = []
+            blocks, loudest = [], 0.0
             while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                loudest = max(loudest, float(np.abs(block).max()))
                 blocks.append(block.mean(axis=1, dtype=np.float32))
     except soundfile.LibsndfileError as error:
         raise EngineError(
@@ -169,6 +174,10 @@ def decode(content: bytes, kind: RecordingKind = REFERENCE) -> tuple[np.ndarray,
         raise EngineError(
             f"{kind.noun}: the recording is torn: its head promises more than its {audio.size} "
             "frames; export it again"
+        )
+    if loudest > 0 and np.abs(audio).max() <= CANCELLED * loudest:
+        raise EngineError(
+            f"{kind.noun}: the channels of the recording cancel each other out; keep one of them"
         )
     return audio, rate_hz
 

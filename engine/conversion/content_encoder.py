@@ -86,12 +86,12 @@ def content_filterbank() -> Tensor:
     return mel_filterbank(SAMPLE_RATE_HZ, n_fft=N_FFT, bands=BANDS)
 
 
-def content_log_mel(audio: Tensor, filterbank: Tensor) -> Tensor:
+def content_log_mel(audio: Tensor, filterbank: Tensor, hop: int = HOP) -> Tensor:
     """
-    Compute the log-mel of audio at CONTENT_RMS, (B, T) fp32 -> (B, T // HOP + 1, bands), before
-    its mean is subtracted. Frame i is centred on sample i * HOP.
+    Compute the log-mel of audio at CONTENT_RMS, (B, T) fp32 -> (B, T // hop + 1, bands), before
+    its mean is subtracted. Frame i is centred on sample i * hop.
     """
-    return log_mel(audio, filterbank, FLOOR, n_fft=N_FFT, hop=HOP)
+    return log_mel(audio, filterbank, FLOOR, n_fft=N_FFT, hop=hop)
 
 
 def content_mel(audio: Tensor, filterbank: Tensor) -> Tensor:

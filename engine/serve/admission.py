@@ -93,6 +93,11 @@ class EngineAdmission:
         """The number of requests that wait or are in synthesis."""
         return self._in_flight
 
+    @property
+    def alive(self) -> bool:
+        """Whether the engine's thread still runs."""
+        return self._engine.alive
+
     def close(self) -> None:
         """Admit no more requests, and finish those in flight."""
         self._engine.close()

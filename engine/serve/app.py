@@ -22,10 +22,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.serve.admission import AdmissionController
+from voxgate.engine.serve.admission import AdmissionController, EngineAdmission
 from voxgate.engine.serve.audio_stream import AudioStream, encode_stream
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.hosts import Hosts
+from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.model_info import ModelInfo
 from voxgate.engine.serve.request import SpeechRequest, check_speakable, parse_speech
 from voxgate.engine.serve.response import encode, media_type
@@ -57,6 +58,14 @@ def make_app(
         Route("/health", endpoints.health, methods=["GET"]),
     ]
     return application(routes, hosts)
+
+
+def health_response(admission: EngineAdmission, model: str, limits: Limits) -> Response:
+    """Return the state of the engine; 503 if its thread has ended, so that nothing is answered."""
+    state = {"model": model, "inside": admission.in_flight, "queue": limits.queue}
+    if admission.alive:
+        return JSONResponse({"status": "ok", **state})
+    return JSONResponse({"status": "stopped", **state}, status_code=503)
 
 
 def application(routes: Sequence[Route], hosts: Hosts | None = None) -> Starlette:
@@ -106,10 +115,7 @@ class _Endpoints:
 
     async def health(self, request: Request) -> Response:
         """Report that the model is loaded, and the number of requests in flight."""
-        in_flight, queue = self._admission.in_flight, self._info.limits.queue
-        return JSONResponse(
-            {"status": "ok", "model": self._info.model, "inside": in_flight, "queue": queue}
-        )
+        return health_response(self._admission, self._info.model, self._info.limits)
 
     async def speech(self, request: Request) -> Response:
         """Return the synthesised audio, whole or as a stream."""

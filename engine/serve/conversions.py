@@ -27,7 +27,12 @@ from voxgate.engine.conversion.features import Converted
 from voxgate.engine.conversion.source import SOURCE
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve.admission import EngineAdmission, Ticket
-from voxgate.engine.serve.app import application, read_body, unless_disconnected
+from voxgate.engine.serve.app import (
+    application,
+    health_response,
+    read_body,
+    unless_disconnected,
+)
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.hosts import Hosts
 from voxgate.engine.serve.jobs import BatchJob
@@ -76,20 +81,29 @@ class ConversionAdmission(EngineAdmission):
         return self._admit(enqueue)
 
 
-def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
+def boundary_of(content_type: str) -> bytes:
     """
-    Split a form (RFC 7578) into its fields; a file's name is not looked at.
+    Return what parts the fields of a form, by its Content-Type; other parameters are ignored.
+
+    Raises: ApiError for a body of another type, or without a boundary.
+    """
+    kind, _, parameters = content_type.partition(";")
+    found = re.search(
+        r'(?:^|;)\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s";,]{1,70}))\s*(?:;|$)',
+        parameters,
+        re.IGNORECASE,
+    )
+    if kind.strip().lower() != "multipart/form-data" or not found:
+        raise ApiError(415, "Content-Type must be multipart/form-data with a boundary")
+    return b"--" + (found[1] or found[2]).encode("latin-1", "replace")
+
+
+def parse_form(body: bytes, mark: bytes) -> dict[str, bytes]:
+    """
+    Split a form (RFC 7578) at the mark that parts its fields; a file's name is not looked at.
 
     Raises: ApiError for other than a whole form of distinct named fields.
     """
-    found = re.fullmatch(
-        r'multipart/form-data\s*;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s";,]{1,70}))',
-        content_type.strip(),
-        re.IGNORECASE,
-    )
-    if not found:
-        raise ApiError(415, "Content-Type must be multipart/form-data with a boundary")
-    mark = b"--" + (found[1] or found[2]).encode("latin-1", "replace")
     first, *parts = (b"\r\n" + body).split(b"\r\n" + mark)
     if first.strip() or not parts or not parts[-1].startswith(b"--") or len(parts) > MAX_PARTS:
         raise ApiError(400, "the body is no whole form; send it again")
@@ -97,9 +111,13 @@ def parse_form(body: bytes, content_type: str) -> dict[str, bytes]:
     for part in parts[:-1]:
         head, divided, value = part.partition(b"\r\n\r\n")
         name = re.search(rb'content-disposition:[^\r\n]*?[;\s]name="([\w-]{1,64})"', head, re.I)
-        if not divided or not name or name[1].decode() in form:
-            raise ApiError(400, "the form has a part without a name of its own")
-        form[name[1].decode()] = value
+        if not divided or not name:
+            raise ApiError(400, "the form has a part without a name")
+        field = name[1].decode()
+        if field in form:
+            message = f"the form holds {field} twice; send one recording and one value per option"
+            raise ApiError(400, message, param=field)
+        form[field] = value
     return form
 
 
@@ -176,14 +194,14 @@ class _ConversionEndpoints:
 
     async def health(self, request: Request) -> Response:
         """Report that the model is loaded, and the number of requests in flight."""
-        inside, queue = self.admission.in_flight, self.limits.queue
-        return JSONResponse({"status": "ok", "model": self.model, "inside": inside, "queue": queue})
+        return health_response(self.admission, self.model, self.limits)
 
     async def convert(self, request: Request) -> Response:
         """Return the converted recording."""
         self._check_origin(request)
+        mark = boundary_of(request.headers.get("content-type", ""))
         body = await read_body(request, self.limits.max_upload_bytes)
-        form = parse_form(body, request.headers.get("content-type", ""))
+        form = parse_form(body, mark)
         asked = parse_conversion(form, type(self.pipeline.config))
         try:
             audio, rate_hz = await asyncio.to_thread(decode, asked.content, SOURCE)

@@ -81,11 +81,11 @@ class StreamJob:
 
 
 class BatchJob:
-    """Whole texts in one batch. Public: `future`, with the audio of all texts or an exception."""
-
-    active = True
     """
-    A client that leaves is removed from the batcher's queue; a batch that has started is completed.
+    Whole texts in one batch, or one recording.
+
+    Public: `future`, with the audio of all or an exception. Cancelling it ends a job that has not
+    started; one that has started is completed.
     """
 
     ready = True
@@ -94,8 +94,15 @@ class BatchJob:
         self.future: Future[list[np.ndarray]] = Future()
         self._synthesize = synthesize
 
+    @property
+    def active(self) -> bool:
+        """Whether any client still waits for it."""
+        return not self.future.cancelled()
+
     def step(self) -> None:
         """Synthesise the batch, in a single step."""
+        if not self.future.set_running_or_notify_cancel():
+            return
         try:
             audios = self._synthesize()
         except Exception as error:

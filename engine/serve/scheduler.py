@@ -131,6 +131,11 @@ class EngineThread:
         """Add a batch. Raises EngineError after `close`."""
         self._enqueue(job, schedule_batch)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still runs."""
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """Check the waiting jobs again: a client has read something, or has left."""
         with self._condition:
@@ -145,7 +150,7 @@ class EngineThread:
 
     def _enqueue(self, job: Job, first: Callable[[Job, float], ScheduledJob]) -> None:
         with self._condition:
-            if self._closed:
+            if self._closed or not self.alive:
                 raise EngineError(
                     "the engine is closed and speaks no more texts; start another server"
                 )

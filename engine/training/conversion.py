@@ -35,10 +35,10 @@ from voxgate.engine.weights.voice import Voice, load_voice, save_model
 
 SEED = 16
 UTTERANCES = {"flite": 6000, "other": 4000}
-STEPS = {"flite": 900, "engines": 1500, "people": 1300, "last": 4800}
-"""flite alone; with other engines; with human recordings; with all times found anew."""
+STEPS = {"flite": 900, "engines": 1500, "people": 1300, "times": 4800, "last": 3000}
+"""flite alone; with other engines; with human recordings; with all times found anew; once more."""
 PARTS = ("flite", "other", "human")
-STAGES = {"flite": 1, "engines": 2, "people": 3, "last": 3}
+STAGES = {"flite": 1, "engines": 2, "people": 3, "times": 3, "last": 3}
 """How many parts of the corpus each stage of the training hears."""
 LEAST_LIKENESS = 0.7
 """Of a source to the training voices; below it words are often lost."""

@@ -2,7 +2,8 @@
 Batches of voice conversion: crops of utterances, as the encoder hears them and as they are.
 
 The encoder hears every utterance as another voice in another room: resampled (pitch and formants
-move together), its spectrum warped (formants alone), filtered, with reverberation and noise.
+move together), its spectrum warped (formants alone), faster or slower, filtered, with reverberation
+and noise.
 """
 
 import math
@@ -34,6 +35,11 @@ Largest logarithm of the factor by which an item of each part is resampled: most
 since few persons speak them.
 """
 STRETCHED_SHARE = 0.6
+TEMPO = (-0.1, 0.2)
+"""
+Bounds of the logarithm of the factor by which all items of a batch are faster, at their own pitch:
+flite speaks slowly.
+"""
 WARP_SPREAD = 0.10
 BATCH = (9, 5, 6)
 """Items of flite's voices, of other engines, and of human recordings."""
@@ -109,13 +115,16 @@ class Draws:
         return torch.randn((self.count, columns), generator=self.generator)
 
 
-def augmented_mel(audio: Tensor, filterbank: Tensor, draws: Draws) -> Tensor:
-    """Return the encoder's input (B, CROP, BANDS) of crops of audio (B, T), in other rooms."""
+def augmented_mel(audio: Tensor, filterbank: Tensor, draws: Draws, hop: int) -> Tensor:
+    """
+    Return the encoder's input (B, CROP, BANDS) of crops of audio (B, T), in other rooms; its frames
+    are `hop` samples apart.
+    """
     length = 2 * audio.shape[-1]  # so that no echo comes round
     spectrum = torch.fft.rfft(audio, length) * channel_response(length, draws)
     heard = levelled(torch.fft.irfft(spectrum, length)[:, : audio.shape[-1]])
     heard = with_noise(heard, draws)
-    mel = warped(content_log_mel(levelled(heard), filterbank)[:, :CROP], draws)
+    mel = warped(content_log_mel(levelled(heard), filterbank, hop)[:, :CROP], draws)
     mel = (mel - mel.mean(dim=1, keepdim=True)) * MEL_SCALE
     first = draws.uniform(0.0, BANDS - 6.0)
     bands = torch.arange(BANDS)[None]
@@ -184,8 +193,11 @@ class ConversionCrops:
     def __call__(self, step: int) -> ConversionBatch:
         """Return the batch of a step."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        slow, fast = TEMPO
+        drawn = float(torch.rand((1,), generator=generator))
+        hop = round(HOP * math.exp(slow + (fast - slow) * drawn))
         items = [
-            self._item(part, generator)
+            self._item(part, generator, hop)
             for part, count in enumerate(BATCH[: len(self.parts)])
             for _ in range(count)
         ]
@@ -199,7 +211,7 @@ class ConversionCrops:
         )
         draws = Draws(len(items), generator)
         return ConversionBatch(
-            heard=augmented_mel(stacked.audio, self.filterbank, draws),
+            heard=augmented_mel(stacked.audio, self.filterbank, draws, hop),
             mel=stacked.mel,
             reference=stacked.reference,
             pitch=stacked.pitch,
@@ -209,15 +221,17 @@ class ConversionCrops:
             weight=stacked.weight,
         )
 
-    def _item(self, part: int, generator: torch.Generator) -> _Item:
+    def _item(self, part: int, generator: torch.Generator, hop: int) -> _Item:
         corpus = self.parts[part]
         row = _drawn(corpus, self.usable[part], generator)
         a, b, c, d = torch.rand(4, generator=generator).tolist()
         stretch = math.exp((2 * a - 1) * STRETCHES[part]) if b < STRETCHED_SHARE else 1.0
-        slack = row.mel_to - row.mel_from - int((CROP + 3) * stretch) - 1
+        tempo = hop / HOP
+        stretch = min(stretch, math.exp(STRETCHES[part]) / tempo)
+        slack = row.mel_to - row.mel_from - int((CROP + 3) * stretch * tempo) - 1
         # a tenth on either side, so that the beginning and the end of utterances are frequent
         first = round(min(max(c * 1.2 - 0.1, 0.0), 1.0) * slack)
-        at = first + torch.arange(CROP) * stretch
+        at = first + torch.arange(CROP) * stretch * tempo
         other = row if part else _drawn(corpus, self.by_voice[row.voice], generator)
         start = other.mel_from + int(
             torch.randint(other.mel_to - other.mel_from - CROP, (1,), generator=generator)
@@ -230,7 +244,7 @@ class ConversionCrops:
         whole[-EDGE_FRAMES:] = first == slack
         phone, place = labels_at(corpus, row, at)
         return _Item(
-            audio=crop_audio(corpus, row.audio_from + first * HOP, stretch),
+            audio=crop_audio(corpus, row.audio_from + first * HOP, stretch, hop),
             mel=(mel_at(corpus, row, at) - self.mean) / self.std,
             reference=(corpus.mel[start : start + CROP].float() - self.mean) / self.std,
             pitch=((pitch - median) * (pitch > 0)).clamp(-LARGEST_PITCH, LARGEST_PITCH),
@@ -255,9 +269,12 @@ def _drawn(corpus: SpokenCorpus, numbers: Tensor, generator: torch.Generator) ->
     return SpokenRow(*corpus.rows[numbers[pick]][0].tolist())
 
 
-def crop_audio(corpus: SpokenCorpus, start: int, stretch: float) -> Tensor:
-    """Return the audio of CROP frames from a sample on, resampled to be 1 / stretch as long."""
-    samples = (CROP - 1) * HOP + 1
+def crop_audio(corpus: SpokenCorpus, start: int, stretch: float, hop: int) -> Tensor:
+    """
+    Return the audio of CROP frames, `hop` samples apart, from a sample on, resampled to be
+    1 / stretch as long.
+    """
+    samples = (CROP - 1) * hop + 1
     taken = corpus.audio[start : start + math.ceil(samples * stretch) + 400]
     signal = taken.numpy().astype(np.float32) / 32768.0
     if stretch != 1.0:

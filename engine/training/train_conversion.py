@@ -86,6 +86,7 @@ def run(
     steps: int,
     seed: int,
     start: Path | None = None,
+    learning_rate: float = 3e-3,
 ) -> nn.Module:
     """
     Train and return the averaged ConversionTraining.
@@ -99,6 +100,7 @@ def run(
         steps: number of steps.
         seed: of everything that is drawn.
         start: checkpoint whose averaged weights are the first ones.
+        learning_rate: the highest.
     """
     torch.manual_seed(seed)
     model = ConversionTraining()
@@ -110,7 +112,9 @@ def run(
         torch.manual_seed(seed * 1_000_003 + step)
         return conversion_loss(model, crops(step), dit.text_embed)
 
-    schedule = TrainingSchedule(steps=steps, learning_rate=3e-3, warmup=60, ema=0.998, seed=seed)
+    schedule = TrainingSchedule(
+        steps=steps, learning_rate=learning_rate, warmup=60, ema=0.998, seed=seed
+    )
     return train(name, model, loss_of, schedule, folder)
 
 

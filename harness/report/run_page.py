@@ -228,6 +228,23 @@ class RunPage:
     sections: tuple[Section, ...]
 
 
+MEANINGS = {
+    "caption_drift": "how far captions stand from the words",
+    "speaker_confusion": "share of segments that are nearer to the voice of another speaker",
+    "similarity_margin": "how much nearer the voice is to the target than to the source, below 0 "
+    "nearer to the source",
+    "source_f0_correlation": "how alike the pitch of audio and source moves, 1 at most",
+    "live_latency_p50": "from the coming in of a sample to its going out, median",
+    "live_latency_p95": "the same, 95th percentile",
+    "live_algorithmic": "what of the live latency is no computation",
+    "live_underruns": "share of time in which a player of live audio runs dry",
+    "watermark_detected": "share of utterances whose watermark is found",
+    "watermark_compressed": "the same after compression as mp3",
+    "watermark_snr": "how far the mark lies below the speech",
+}
+"""Of the columns that only some suites have, for the legend, by metric."""
+
+
 def run_page(record: RunRecord) -> RunPage:
     """Return the view of a run."""
     shared = shared_remarks([(cell.label, (*cell.reasons, *cell.notes)) for cell in record.cells])
@@ -274,8 +291,18 @@ def _legend(record: RunRecord) -> tuple[str, ...]:
     return (
         "Brackets hold 95 % intervals"
         + (f"; {_listed(against)} are against the reference cell" if len(against) > 1 else ""),
+        *_meanings(record),
         *record.remarks,
     )
+
+
+def _meanings(record: RunRecord) -> tuple[str, ...]:
+    told = [
+        f"{column.title}: {MEANINGS[column.metric]}"
+        for column in record.columns
+        if column.metric in MEANINGS
+    ]
+    return ("; ".join(told),) if told else ()
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,6 +33,8 @@ LEAST_HZ, MOST_HZ = 8_000, 192_000
 SHORTEST_S, LONGEST_S = 0.5, 600.0
 QUIETEST_DB = -60.0
 """Of full scale: a source whose loud part is below holds nothing to convert."""
+LEAST_VOICE_S = 0.7
+"""Of speech: what the metrics that compare voices need."""
 VOICE_TEXT = (
     "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. "
     "It is easy to tell the depth of a well. These days a chicken leg is a rare dish."
@@ -62,9 +64,7 @@ def with_sources(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 def _ready(workload: Workload) -> Workload:
     requests = tuple(_with_source(request, workload.name) for request in workload.requests)
     voices = {
-        speaker: str(_made(file, VOICE_TEXT, f"workload {workload.name}, voices.{speaker}")[0])
-        if FLITE.fullmatch(file)
-        else file
+        speaker: _with_voice(file, f"workload {workload.name}, voices.{speaker}")
         for speaker, file in workload.voices.items()
     }
     return replace(workload, requests=requests, voices=voices)
@@ -82,21 +82,46 @@ def _with_source(request: Request, workload: str) -> Request:
     return replace(request, source=source)
 
 
+def _with_voice(file: str, where: str) -> str:
+    """
+    Return the path of the recording of a voice. Raises HarnessError for one that none is heard in.
+    """
+    if FLITE.fullmatch(file):
+        return str(_made(file, VOICE_TEXT, where)[0])
+    _, recording = _read(Path(file), where)
+    broken, speech = check_valid(recording), activity.segments(recording)
+    if broken is not None:
+        raise HarnessError(f"{where}: {file}: {broken.reason}; record it again")
+    if isinstance(speech, Missing):
+        raise HarnessError(f"{where}: {file}: {speech.reason}; give a recording of the voice")
+    if speech.speech_s < LEAST_VOICE_S:
+        raise HarnessError(
+            f"{where}: {file} holds {speech.speech_s:.2f} s of speech; a voice is told by "
+            f"{LEAST_VOICE_S} s or more"
+        )
+    return file
+
+
 def check_source(path: Path, where: str) -> None:
     """Raise HarnessError, beginning with `where`, for a recording that cannot be converted."""
+    channels, recording = _read(path, where)
+    fault = _channels(channels) or _fault(recording)
+    if fault is not None:
+        raise HarnessError(f"{where}: {path} {fault}")
+
+
+def _read(path: Path, where: str) -> tuple[int, Recording]:
+    """Return the number of channels and the recording. Raises HarnessError for what is no audio."""
     try:
         with soundfile.SoundFile(path) as file:
             channels = file.channels
-        recording = Recording(*read_audio(path))
+        return channels, Recording(*read_audio(path))
     except HarnessError as error:
         raise HarnessError(f"{where}: {error}") from error
     except (OSError, soundfile.SoundFileError) as error:
         raise HarnessError(
             f"{where}: {path} is no audio ({str(error).splitlines()[0]}); give a wav or flac file"
         ) from error
-    fault = _channels(channels) or _fault(recording)
-    if fault is not None:
-        raise HarnessError(f"{where}: {path} {fault}")
 
 
 def _channels(count: int) -> str | None:

@@ -13,6 +13,7 @@ package is missing is left out, and said so.
 import argparse
 import gzip
 import importlib.util
+import itertools
 import json
 import platform
 import re
@@ -38,7 +39,6 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.targets.flite import STRETCH
 
 TARGETS = ("slt", "rms")
-FLITE = ("slt", "rms", "awb", "kal16")
 ESPEAK = ("en-us", "en-gb", "en-us+f3")
 PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 PROMPT_TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
@@ -95,12 +95,17 @@ def flite(voice: str) -> Callable[[str, Path], list[str]]:
     return lambda text, out: ["flite", "-voice", voice, *pace, "-t", text, "-o", str(out)]
 
 
-def trained(count: int) -> list[Source]:
-    """Return the training voices, speaking what they were not trained on."""
-    texts = sentences(0, max(1, 200 // count))
-    return [
-        spoken(flite(voice), text, voice) for voice, text in zip(FLITE * count, texts, strict=False)
-    ]
+def trained(*voices: str) -> Callable[[int], list[Source]]:
+    """Return a maker of training voices, speaking what they were not trained on."""
+
+    def make(count: int) -> list[Source]:
+        texts = sentences(0, max(1, 200 // count))
+        return [
+            spoken(flite(voice), text, voice)
+            for voice, text in zip(voices * count, texts, strict=False)
+        ]
+
+    return make
 
 
 def espeak(count: int) -> list[Source]:
@@ -173,7 +178,8 @@ def package(name: str) -> Path:
 
 
 SETS: dict[str, Callable[[int], list[Source]]] = {
-    "flite's voices (trained)": trained,
+    "flite slt, rms (trained)": trained("slt", "rms"),
+    "flite awb, kal16 (trained)": trained("awb", "kal16"),
     "espeak-ng (trained on variants)": espeak,
     "Piper joe (unseen)": piper,
     "moonshine-voice (unseen, human)": moonshine,
@@ -186,14 +192,37 @@ HEAD = (
 )
 
 
+BINS = (0.0, 0.65, 0.7, 0.75, 0.8, 0.85, 1.0)
+"""Of the likeness of a source to the training voices."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How one source was converted: its likeness, and its words."""
+
+    likeness: float
+    errors: int
+    words: int
+
+
+def likeness_rows(heard: list[Heard]) -> Iterator[str]:
+    """Yield the rows of the table of likeness against lost words, over all sets."""
+    for low, high in itertools.pairwise(BINS):
+        within = [each for each in heard if low <= each.likeness < high]
+        if within:
+            wer = 100.0 * sum(e.errors for e in within) / sum(e.words for e in within)
+            yield f"| {low:.2f} to {high:.2f} | {len(within)} | {wer:.1f} |"
+
+
 def row(
     name: str,
     sources: list[Source],
     pipeline: ConversionPipeline,
     voices: dict[str, np.ndarray],
     recognizer: WhisperRecognizer,
+    every: list[Heard],
 ) -> str:
-    """Convert all recordings of a set and return their row of the table."""
+    """Convert all recordings of a set, append what was heard, and return the set's row."""
     targets = [
         TARGETS[number % 2] if each.speaker not in TARGETS
         else TARGETS[1 - TARGETS.index(each.speaker)]
@@ -206,9 +235,12 @@ def row(
     ]
     cpu_s = time.process_time() - started_s
     rate_hz = pipeline.sample_rate_hz
-    heard = [_wer(recognizer, [Recording(e.audio, e.rate_hz) for e in sources], sources)]
     outputs = [Recording(each.audio, rate_hz) for each in converted]
-    heard.append(_wer(recognizer, outputs, sources))
+    before = _counts(recognizer, [Recording(e.audio, e.rate_hz) for e in sources], sources)
+    after = _counts(recognizer, outputs, sources)
+    every += [
+        Heard(each.likeness or 0.0, *count) for each, count in zip(converted, after, strict=True)
+    ]
     near = [
         (float(made @ voices[target]), float(made @ own))
         for each, output, target in zip(sources, outputs, targets, strict=True)
@@ -220,20 +252,27 @@ def row(
     likeness = np.mean([each.likeness for each in converted if each.likeness is not None])
     words = sum(len(each.text.split()) for each in sources)
     return (
-        f"| {name} | {len(sources)} | {words} | {heard[0]:.1f} | {heard[1]:.1f} | "
+        f"| {name} | {len(sources)} | {words} | {_wer(before):.1f} | {_wer(after):.1f} | "
         f"{np.sum(to_target > to_source)} of {len(near)} | {to_target.mean():.2f} / "
         f"{to_source.mean():.2f} | {likeness:.2f} | {cpu_s / seconds:.3f} |"
     )
 
 
-def _wer(recognizer: WhisperRecognizer, audios: list[Recording], sources: list[Source]) -> float:
+def _counts(
+    recognizer: WhisperRecognizer, audios: list[Recording], sources: list[Source]
+) -> list[tuple[int, int]]:
+    """Return wrong words and words of each source."""
     heard = recognizer.transcribe([each.at(16_000).astype(np.float32) for each in audios])
     counts = [word_errors(each.text, text) for each, text in zip(sources, heard, strict=True)]
-    return 100.0 * sum(c.errors for c in counts) / sum(c.reference_words for c in counts)
+    return [(count.errors, count.reference_words) for count in counts]
 
 
-def rows(count: int, pipeline: ConversionPipeline) -> Iterator[str]:
-    """Yield the rows of the table."""
+def _wer(counts: list[tuple[int, int]]) -> float:
+    return 100.0 * sum(errors for errors, _ in counts) / sum(words for _, words in counts)
+
+
+def rows(count: int, pipeline: ConversionPipeline, every: list[Heard]) -> Iterator[str]:
+    """Yield the rows of the table; what was heard is appended to `every`."""
     recognizer = load_recognizer(*packaged_paths())
     voices = {}
     for voice in TARGETS:
@@ -247,7 +286,7 @@ def rows(count: int, pipeline: ConversionPipeline) -> Iterator[str]:
         except (ModuleNotFoundError, FileNotFoundError) as missing:
             yield f"| {name} | not tried: {missing} is not installed | | | | | | | |"
             continue
-        yield row(name, sources, pipeline, voices, recognizer)
+        yield row(name, sources, pipeline, voices, recognizer, every)
 
 
 def main() -> None:
@@ -262,8 +301,11 @@ def main() -> None:
     print(f"{date.today()}, {platform.processor() or platform.machine()}, one thread, {options}\n")
     print(HEAD)
     print("| --- |" + " ---: |" * (HEAD.count("|") - 2))
-    for line in rows(given.sentences, pipeline):
+    every: list[Heard] = []
+    for line in rows(given.sentences, pipeline, every):
         print(line, flush=True)
+    print("\n| likeness | n | WER % |\n| --- | ---: | ---: |")
+    print("\n".join(likeness_rows(every)))
 
 
 if __name__ == "__main__":

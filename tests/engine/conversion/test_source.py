@@ -41,6 +41,9 @@ def test_samples_that_cannot_be_converted_are_refused(audio, rate_hz, words):
 
 def test_a_file_that_cannot_be_converted_is_refused_by_name(tmp_path):
     text, short, torn = tmp_path / "a.txt", tmp_path / "b.wav", tmp_path / "c.wav"
+    empty, opposed = tmp_path / "d.wav", tmp_path / "e.wav"
+    empty.touch()
+    soundfile.write(opposed, np.stack([hum(150.0), -hum(150.0)], axis=1), 16_000)
     text.write_text("no audio")
     soundfile.write(short, hum(150.0, 0.1), 16_000)
     soundfile.write(torn, hum(150.0), 16_000)
@@ -52,6 +55,8 @@ def test_a_file_that_cannot_be_converted_is_refused_by_name(tmp_path):
         (text, "cannot be decoded"),
         (short, "lasts 0.1 s"),
         (torn, "is torn"),
+        (empty, "is empty; export it again"),
+        (opposed, "the channels of the recording cancel each other out"),
     ):
         with pytest.raises(EngineError, match=f"^source {path}.*{words}"):
             load_source(str(path))

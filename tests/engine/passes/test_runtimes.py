@@ -284,7 +284,7 @@ def test_tensorrt_on_a_cpu_is_refused() -> None:
 def test_a_provider_that_is_not_installed_is_refused(
     runtime: str, lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voxgate.engine.passes.support._check_cuda", lambda device: None)
+    monkeypatch.setattr("voxgate.engine.passes.support.check_device", lambda device: None)
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     said = refused(runtime_acoustic=runtime, device="cuda")
 

@@ -14,6 +14,7 @@ from voxgate.engine.config import ConversionConfig
 from voxgate.engine.pipelines.conversion import ConversionPipeline
 from voxgate.engine.serve.conversions import (
     ConversionAdmission,
+    boundary_of,
     make_conversion_app,
     parse_conversion,
     parse_form,
@@ -134,6 +135,72 @@ def test_the_queue_is_bounded(client, pipeline, monkeypatch):
     assert (second.status_code, second.headers["retry-after"]) == (429, "1")
 
 
+@pytest.mark.parametrize("leaves", ["while it waits", "while it is converted"])
+def test_a_client_that_leaves_stops_no_other(pipeline, leaves):
+    admission = ConversionAdmission(Limits(queue=8), monotonic_s)
+    going, done = threading.Event(), threading.Event()
+
+    def slow():
+        going.set()
+        assert done.wait(20)
+        return "first"
+
+    first = admission.submit(slow)
+    assert going.wait(20)
+    waiting = admission.submit(lambda: "never wanted")
+    (waiting if leaves == "while it waits" else first).cancel()
+    done.set()
+    last = admission.submit(lambda: "last")
+
+    assert last.future.result(timeout=20) == ["last"]
+    assert waiting.future.cancelled() == (leaves == "while it waits")
+    admission.close()
+    assert admission.in_flight == 0
+
+
+def test_health_is_that_of_the_engines_thread():
+    limits = Limits()
+    admission = ConversionAdmission(limits, monotonic_s)
+    app = make_conversion_app(admission, None, "voxgate-x", limits)
+    client = TestClient(app, base_url="http://localhost")
+    well = client.get("/health")
+    admission.close()
+    ended = client.get("/health")
+
+    assert (well.status_code, well.json()["status"]) == (200, "ok")
+    assert (ended.status_code, ended.json()["status"]) == (503, "stopped")
+
+
+def test_a_field_that_comes_twice_is_named(client):
+    body = _form({"file": WAV})
+    twice = body.removesuffix(b"--MARK--\r\n") + body
+
+    error = client.post(PATH, content=twice, headers=HEADERS).json()["error"]
+
+    assert error["param"] == "file" and "holds file twice" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        'multipart/form-data; charset=utf-8; boundary="MARK"',
+        "Multipart/Form-Data;boundary=MARK; charset=utf-8",
+        "multipart/form-data; boundary=MARK",
+    ],
+)
+def test_a_forms_type_may_have_other_parameters(content_type):
+    assert boundary_of(content_type) == b"--MARK"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "multipart/form-data", "text/plain; boundary=MARK", "multipart/form-data; xboundary=M"],
+)
+def test_a_body_that_is_no_form_is_refused_by_its_type(content_type):
+    with pytest.raises(ApiError, match="multipart/form-data with a boundary"):
+        boundary_of(content_type)
+
+
 def test_model_and_health_name_no_paths(client):
     card = client.get("/v1/models").json()["data"][0]
 
@@ -155,10 +222,10 @@ def test_model_and_health_name_no_paths(client):
 )
 def test_a_damaged_form_is_refused(body):
     with pytest.raises(ApiError):
-        parse_conversion(parse_form(body, HEADERS["Content-Type"]), ConversionConfig)
+        parse_conversion(parse_form(body, b"--MARK"), ConversionConfig)
 
 
 def test_a_form_keeps_every_byte_of_a_file():
     value = bytes(range(256)) + b"\r\n--MAR\r\n\r\n"
 
-    assert parse_form(_form({"file": value}), HEADERS["Content-Type"]) == {"file": value}
+    assert parse_form(_form({"file": value}), b"--MARK") == {"file": value}

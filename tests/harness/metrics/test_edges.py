@@ -205,7 +205,15 @@ def test_ten_minutes_give_a_number(line: MetricSpec) -> None:
     joins_s = tuple(float(second) for second in range(1, 600))
 
     assert isinstance(
-        scored(line, audio=long_and_noisy(), reference=long(), voice=long(), joins_s=joins_s), float
+        scored(
+            line,
+            audio=long_and_noisy(),
+            reference=long(),
+            voice=long(),
+            source=long(),
+            joins_s=joins_s,
+        ),
+        float,
     )
 
 

@@ -12,7 +12,15 @@ from tests.harness.report.making import passed
 from voxgate.harness.judging.tradeoff import Tradeoff, tradeoff
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import kind
-from voxgate.harness.report.charts import DARK, LIGHT, SPARK_RUNS, sparkline, tradeoff_chart
+from voxgate.harness.report.charts import (
+    DARK,
+    LIGHT,
+    SPARK_RUNS,
+    chart_image,
+    sparkline,
+    tradeoff_chart,
+)
+from voxgate.harness.report.contents import tradeoffs_of
 
 
 @pytest.fixture
@@ -92,3 +100,24 @@ def test_only_the_last_runs_are_drawn_and_older_steps_are_left_out() -> None:
 
 def test_single_value_is_no_line() -> None:
     assert sparkline(np.array([np.nan, 1.0]), [], "words") is None
+
+
+def test_quality_is_drawn_against_the_latency_of_live_cells(tmp_path: Path) -> None:
+    of = passed(tmp_path)
+    measured = {
+        slug: (*each, replace(rtf, metric="live_latency_p50", unit="s"))
+        for slug, each in of.measurements.items()
+        for rtf in each
+        if rtf.metric == "rtf"
+    }
+    found = tradeoffs_of(of.judgement, measured)
+    names = [each.name for each in found]
+    assert "wer" in names
+    assert "live_latency_p50-wer" in names
+    live = found[names.index("live_latency_p50-wer")]
+    text = "".join(ElementTree.fromstring(tradeoff_chart(live, LIGHT)).itertext())
+    assert "latency of live conversion (ms), lower is faster" in text
+    image = chart_image(live, lambda theme: theme)
+    assert image.speed == "live_latency_p50 ms"
+    assert image.points[0].speed == f"{live.points[0].speed * 1000.0:.3g}"
+    assert image.caption.startswith("Latency against word error rate.")

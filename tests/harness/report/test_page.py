@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -34,7 +35,8 @@ from voxgate.harness.report.listening import differences, player
 from voxgate.harness.report.listening.player import run_player
 from voxgate.harness.report.page import page
 from voxgate.harness.report.pr_comment import CommentLinks, comment
-from voxgate.harness.report.run_page import SECTIONS
+from voxgate.harness.report.run_page import MEANINGS, SECTIONS
+from voxgate.harness.report.tables import OF_SOME
 
 
 def parsed(of: Report, load: object = silence) -> Page:
@@ -128,6 +130,22 @@ def test_fastest_passing_cell_is_named(tmp_path: Path) -> None:
 
 def test_missing_values_say_missing_and_why_also_to_a_screen_reader() -> None:
     assert "missing : no ASR weights" in parsed(unheard()).text()
+
+
+def test_columns_that_only_some_suites_have_are_explained() -> None:
+    plain = contents(good_run())
+    (cell, found), *others = plain.measurements.items()
+    of_conversion = [
+        replace(found[0], metric=name) for name in ("similarity_margin", "source_f0_correlation")
+    ]
+    converted = replace(plain, measurements={cell: [*found, *of_conversion], **dict(others)})
+    html = page(converted, silence)
+
+    assert {column.metric for column in OF_SOME} == set(MEANINGS)
+    assert '<th scope="col" class="number" title="similarity_margin">margin</th>' in html
+    for title, metric in (("margin", "similarity_margin"), ("melody", "source_f0_correlation")):
+        assert f"{title}: {MEANINGS[metric]}" in html
+    assert MEANINGS["similarity_margin"] not in page(plain, silence)
 
 
 def test_lie_is_shown_as_asked_and_observed(tmp_path: Path) -> None:
@@ -230,7 +248,7 @@ def test_stages_share_one_scale(full: Page) -> None:
     assert widths == pytest.approx([75.0, 25.0, 75 * 0.11 / 0.4, 25 * 0.11 / 0.4], abs=0.1)
 
 
-ELSEWHERE = ("watermark", "reels")
+ELSEWHERE = ("watermark", "reels", "conversion")
 """Families of requests that the full page's run has none of."""
 
 

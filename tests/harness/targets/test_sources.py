@@ -191,6 +191,36 @@ def test_what_cannot_be_converted_is_refused_before_measuring(
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("no audio", "is no audio"),
+        ("NaN", "the audio holds NaN or infinity: 1 frame"),
+        ("silent", "the audio is silent; give a recording of the voice"),
+        ("too short", "s of speech; a voice is told by 0.7 s or more"),
+    ],
+)
+def test_a_voice_that_nobody_is_heard_in_is_refused_before_measuring(
+    spoken: Path, make_suite: Make, fault: str, message: str
+) -> None:
+    write, _ = BAD[fault]
+    voice = spoken.parent / "voice.wav"
+    write(voice, soundfile.read(voice)[0])
+
+    with pytest.raises(HarnessError) as error:
+        with_sources(suite_of(make_suite, spoken).expand().cells)
+    text = str(error.value)
+    assert text.startswith("workload w, voices.rms: ") and message in text
+    assert "\n" not in text
+
+
+def test_a_voice_may_have_two_channels(spoken: Path, make_suite: Make) -> None:
+    voice = spoken.parent / "voice.wav"
+    _stereo(voice, soundfile.read(voice)[0])
+
+    with_sources(suite_of(make_suite, spoken).expand().cells)
+
+
 def test_a_bad_source_is_exit_code_2_and_leaves_no_run(
     spoken: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
