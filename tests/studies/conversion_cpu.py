@@ -4,14 +4,18 @@ buy, and how near is each stage to what the machine can do? The tables of
 docs/evidence/conversion-cpu.md.
 
     python -m tests.studies.conversion_cpu RUN
+    python -m tests.studies.conversion_cpu --alone FOLDER
 
 RUN is the folder of a scored run of pipeline rvc; start it where the run was made, so that the
 weights are found. The run's first cell is plain. Work is counted on shapes alone; the machine's own
 speed is that of a matrix product or a convolution, measured now.
+With --alone the stages of the voice in FOLDER run by themselves on one thread, in CPU time, which
+other work on the machine disturbs less.
 """
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,12 +27,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.studies.roofline import timed_s
-from voxgate.engine.config import Precision
+from voxgate.engine.config import Precision, Quantization
 from voxgate.engine.conversion.chunks import windows
 from voxgate.engine.layers.linear import project
+from voxgate.engine.passes import quantization
 from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.rvc.checkpoint import RvcVoice, load_rvc
-from voxgate.engine.rvc.hubert import Hubert
+from voxgate.engine.rvc.hubert import RATE_HZ, Hubert
 from voxgate.engine.rvc.nsf_decoder import NsfDecoder, ResidualConv
 from voxgate.engine.rvc.passage import CONTENT_FRAME, HUBERT_EDGE, MirroredAudio, spoken_windows
 from voxgate.engine.rvc.synthesizer import FRAME_RATE_HZ, Synthesizer
@@ -44,6 +49,8 @@ LEAST_S = 0.001
 """Of a stage that computed; what a cache recalls takes less."""
 SQUARE, ROUNDS = 1024, 40
 """Short products, often: the best one was not disturbed."""
+ALONE_FRAMES = 300
+"""Of the window in which stages run alone: 3 s."""
 CHANNELS, FRAMES, KERNEL = 128, 6000, 7
 """Of the convolution, one of the vocoder's."""
 
@@ -237,11 +244,70 @@ def parity_table(run: Run, found: Mapping[str, tuple[Measurement, ...]]) -> Iter
         yield f"| {cell.label} | {' | '.join(told)} |"
 
 
+@torch.inference_mode()
+def alone_table(folder: str) -> Iterator[str]:
+    """Yield CPU seconds of every stage by itself, on one thread, by its arithmetic."""
+    torch.set_num_threads(1)
+    yield "| stage | arithmetic | GFLOP per s of audio | CPU s per s of audio | GFLOP per CPU s |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    seconds = ALONE_FRAMES / FRAME_RATE_HZ
+    for precision in ("fp32", "bf16", "int8-dynamic"):
+        voice = load_rvc(Path(folder))
+        for stage, call in alone_calls(voice, precision).items():
+            spent_s = min(_cpu_s(call) for _ in range(3))
+            frames = ALONE_FRAMES // 2 if stage == "content" else ALONE_FRAMES
+            count = window_work(folder, stage, frames)
+            yield (
+                f"| {stage} | {precision} | {count / seconds:.1f} | {spent_s / seconds:.3f} | "
+                f"{count / spent_s:.0f} |"
+            )
+
+
+def alone_calls(voice: RvcVoice, precision: str) -> dict[str, Callable[[], object]]:
+    """Return a call of each stage; of content alone in int8, as its Linear layers are all of it."""
+    shape = voice.synthesizer.shape
+    audio = torch.randn(1, ALONE_FRAMES * RATE_HZ // FRAME_RATE_HZ + HUBERT_EDGE)
+    if precision == "int8-dynamic":
+        quantization.apply({"content": voice.hubert}, Quantization.INT8_DYNAMIC, "quantization")
+        return {"content": lambda: voice.hubert(audio)}
+    dtype = DTYPES[Precision(precision)]
+    latents = torch.randn(1, ALONE_FRAMES, shape.latent)
+    content = torch.randn(1, ALONE_FRAMES, shape.content).to(dtype)
+    pitch, speaker = torch.ones(1, ALONE_FRAMES, dtype=torch.long), torch.randn(1, 256).to(dtype)
+    sine = torch.randn(1, ALONE_FRAMES * shape.decoder.hop)
+    hubert, model, decoder = (
+        each.to(dtype) for each in (voice.hubert, voice.synthesizer, voice.decoder)
+    )
+    return {
+        "content": lambda: hubert(audio.to(dtype)),
+        "model": lambda: model(content, pitch, speaker, latents),
+        "vocoder": lambda: decoder(latents.to(dtype), sine, speaker),
+    }
+
+
+def _cpu_s(call: Callable[[], object]) -> float:
+    began_s = time.process_time()
+    call()
+    return time.process_time() - began_s
+
+
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("run", type=Path)
-    run, found = load_scored(parser.parse_args().run)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("run", type=Path, nargs="?")
+    given.add_argument("--alone", metavar="FOLDER")
+    asked = parser.parse_args()
+    if asked.alone:
+        for line in alone_table(asked.alone):
+            print(line, flush=True)
+        return 0
+    return run_tables(asked.run)
+
+
+def run_tables(folder: Path) -> int:
+    """Print the tables of a run."""
+    run, found = load_scored(folder)
     cells = list(measured_cells(run))
     if not cells:
         print("no cell of the run was measured", file=sys.stderr)

@@ -246,8 +246,9 @@ def _weights(options: Options, seen: ConversionSeen) -> Observation:
         return _unseen("the voice was named otherwise")
     folder = Path(str(options["weights"]))
     stored, loaded = _stored_output(folder), seen.voice.decoder.conv_post.weight.float().cpu()
-    same = stored is not None and stored.shape == loaded.shape
-    apart = float((stored - loaded).abs().max() / stored.abs().max()) if same else math.inf
+    apart = math.inf
+    if stored is not None and stored.shape == loaded.shape:
+        apart = float((stored - loaded).abs().max() / stored.abs().max())
     return Observation(
         observed=f"the last layer differs by {apart:.1e}",
         in_effect=apart <= ROUNDED,
