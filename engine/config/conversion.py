@@ -346,6 +346,11 @@ class RvcConfig(ConvertingConfig):
     pipeline: ClassVar[str] = "rvc"
     rules: ClassVar[tuple[Callable[[Any], None], ...]] = (*ConvertingConfig.rules, _check_rvc)
 
+    weights: str = option(
+        "",
+        text="the path of a folder",
+        help="folder of a published voice with its HuBERT, as --voice names it",
+    )
     speaker: int = option(
         0,
         range=(0, MOST_SPEAKERS - 1),

@@ -103,15 +103,13 @@ class RvcPipeline(ConvertingPipeline[RvcConfig, RvcFeatures]):
 
     @classmethod
     def load(cls, options: Mapping[str, object], folder: Path | None = None) -> "RvcPipeline":
-        """Load a voice: as `Pipeline.load`; there is no default voice."""
+        """
+        Load a voice: as `Pipeline.load`; its folder may be the option `weights` too, and there is
+        no default voice.
+        """
         config = parse(RvcConfig, options)
         check_conversion_supported(config)
-        if folder is None:
-            raise EngineError(
-                "pipeline rvc needs --voice, the folder of a published voice; to try it, `python "
-                "-m voxgate.engine random-weights FOLDER --kind rvc --small` writes random ones"
-            )
-        return cls(config, load_rvc(folder))
+        return cls(config, load_rvc(_folder_of(config, folder)))
 
     @property
     def models(self) -> dict[str, nn.Module]:
@@ -300,6 +298,26 @@ class RvcPipeline(ConvertingPipeline[RvcConfig, RvcFeatures]):
             )
         with watch("post"):
             return [_finished(part, row, hop) for part, row in zip(parts, audio.cpu(), strict=True)]
+
+
+def _folder_of(config: RvcConfig, given: Path | None) -> Path:
+    """Return the folder of the voice. Raises EngineError unless exactly one is named."""
+    if given is not None and config.weights:
+        raise EngineError(
+            f"weights={config.weights} and --voice={given} both name the voice; use one of the two"
+        )
+    if given is None and not config.weights:
+        raise EngineError(
+            "pipeline rvc needs --voice or weights, the folder of a published voice; to try it, "
+            "`python -m voxgate.engine random-weights FOLDER --kind rvc --small` writes random ones"
+        )
+    folder = given or Path(config.weights)
+    if not folder.is_dir():
+        raise EngineError(
+            f"there is no folder {folder}; name that of a published voice, or make one of random "
+            f"weights: python -m voxgate.engine random-weights {folder} --kind rvc"
+        )
+    return folder
 
 
 def _finished(part: RvcPart, audio: Tensor, hop: int) -> np.ndarray:

@@ -20,6 +20,8 @@ SMOKE = (1, 2, 18, 29, 37, 40, 44, 55)
 SHORT = tuple(sorted((*SMOKE, 4, 27, 32, 49, 54, 60, 67, 78, 85, 96, 103, 119, 132, 150, 161, 175)))
 ONE = tuple(number for number in SHORT if number % 2)
 CONVERTED = (1, 2, 4, 18, 27, 29, 37, 40, 44, 49, 54, 55)
+PASSAGE = (13, 18, 2, 40, 23, 101, 90)
+"""Of the workload "source-15s": what flite says in 15 s."""
 ASKED = (12, 22, 25, 26, 40, 55, 56, 70, 85, 93, 101, 109, 111, 112, 135, 184)
 TEXTS = (
     (range(3, 9),),
@@ -55,6 +57,11 @@ CHOICE = {
         "heard.",
         CONVERTED,
     ),
+    "source-15s": (
+        "One recording of 15 s to convert, said by flite's slt: what the speed of a converter is "
+        "measured on.",
+        PASSAGE,
+    ),
     "reel": ("One reel of 15 segments, in which two voices take turns.", REEL),
 }
 
@@ -72,6 +79,9 @@ def workload_text(name: str) -> str:
             _table(f"p{number:03}", _long_text(number), number)
             for number in range(1, len(TEXTS) + 1)
         ]
+    if name == "source-15s":
+        said = json.dumps(" ".join(map(_sentence, numbers)))
+        tables = [f'[[request]]\nid = "passage"\ntext = {said}\nsource = "flite:slt"\n']
     return (
         f"# {about}\n# Made by tests/harness/make_workloads.py from "
         "engine/training/heldout.txt.\n\n" + "\n".join(tables)

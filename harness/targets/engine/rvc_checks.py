@@ -6,17 +6,23 @@ as theirs is.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from voxgate.engine.config import F0Method
 from voxgate.engine.config.conversion import MODELS
 from voxgate.engine.conversion.f0 import estimate_f0
 from voxgate.engine.conversion.source import load_source
+from voxgate.engine.rvc.checkpoint import MODEL_FILES
 from voxgate.engine.rvc.synthesizer import HIGHEST_HZ, LOWEST_HZ
 from voxgate.harness.targets.engine.conversion_checks import CONVERSION_CHECKS
 from voxgate.harness.targets.engine.conversion_observer import (
@@ -24,10 +30,13 @@ from voxgate.harness.targets.engine.conversion_observer import (
     ConversionSeen,
     observe_conversion,
 )
+from voxgate.harness.targets.engine.hooks import dtype_name
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.protocol import Options
 
 FRAME_RATE_HZ, CONTENT_FRAME, HUBERT_EDGE, LEAST_KEPT = 100, 320, 80, 6
+OUTPUT, ROUNDED = "dec.conv_post.weight", 2.0**-8
+"""The vocoder's last layer, and the relative difference that bf16 leaves of it."""
 SHIFT_TOLERANCE = 0.5
 """Semitones: a step of the pitch numbers is up to 0.6 of one."""
 SHARED = (
@@ -232,7 +241,45 @@ def _seed(options: Options, seen: ConversionSeen) -> Observation:
     )
 
 
+def _weights(options: Options, seen: ConversionSeen) -> Observation:
+    if not options["weights"]:
+        return _unseen("the voice was named otherwise")
+    folder = Path(str(options["weights"]))
+    stored, loaded = _stored_output(folder), seen.voice.decoder.conv_post.weight.float().cpu()
+    apart = math.inf
+    if stored is not None and stored.shape == loaded.shape:
+        apart = float((stored - loaded).abs().max() / stored.abs().max())
+    return Observation(
+        observed=f"the last layer differs by {apart:.1e}",
+        in_effect=apart <= ROUNDED,
+        reason=f"from the file in {folder}",
+    )
+
+
+def _stored_output(folder: Path) -> Tensor | None:
+    """Read the vocoder's last layer from the folder of a voice."""
+    for path in map(folder.joinpath, MODEL_FILES):
+        if path.exists():
+            stored: Any = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, "cpu", weights_only=True)["weight"]
+            )
+            layer: Tensor = stored[OUTPUT]
+            return layer.float()
+    return None
+
+
+def _precision(options: Options, seen: ConversionSeen, *, name: str) -> Observation:
+    """Check an arithmetic; the vocoder's is that of its latents, since its audio is fp32."""
+    given = Counter(dtype_name(call[0].dtype) for call in seen.run.rows.get("vocoder", []))
+    vocoder = replace(seen.models["vocoder"], activation_dtypes=given)
+    models = {**seen.models, "vocoder": vocoder}
+    return CONVERSION_CHECKS[name](options, replace(seen, models=models))
+
+
 RVC_CHECKS: Mapping[str, Check] = {
+    "weights": _weights,
     "source": _source,
     "speaker": _speaker,
     "pitch_shift": _pitch_shift,
@@ -246,6 +293,7 @@ RVC_CHECKS: Mapping[str, Check] = {
     "stream_lookahead_ms": partial(_stream, name="stream_lookahead_ms"),
     "seed": _seed,
     **{name: CONVERSION_CHECKS[name] for name in SHARED},
+    **{name: partial(_precision, name=name) for name in ("precision", "precision_vocoder")},
 }
 
 OBSERVER = PipelineObserver(observe=partial(observe_conversion, rehearses=False), checks=RVC_CHECKS)

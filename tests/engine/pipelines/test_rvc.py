@@ -197,8 +197,13 @@ def test_a_request_that_cannot_work_is_refused(folder, request_options, words):
 
 
 def test_a_voice_is_needed_and_an_index_for_its_rate(folder, tmp_path):
-    with pytest.raises(EngineError, match=r"rvc needs --voice"):
+    with pytest.raises(EngineError, match=r"rvc needs --voice or weights"):
         RvcPipeline.load({})
+    with pytest.raises(EngineError, match=r"both name the voice"):
+        RvcPipeline.load({"weights": str(folder)}, folder)
+    with pytest.raises(EngineError, match=r"no folder .*elsewhere.* random-weights .*elsewhere"):
+        RvcPipeline.load({"weights": str(tmp_path / "elsewhere")})
+    assert RvcPipeline.load({"weights": str(folder)}).sample_rate_hz == 32_000
     for name in ("model.pth", "hubert.safetensors", "config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(EngineError, match=r"has no index\.npy"):

@@ -59,6 +59,7 @@ def test_every_option_has_a_check():
     "options",
     [
         {},
+        {"precision": "bf16", "quantization_content": "int8-dynamic", "threads": 2},
         {
             "chunk_seconds": 0.4,
             "chunk_overlap_seconds": 0.3,
@@ -98,3 +99,13 @@ def test_a_claim_that_is_untrue_is_found_out(plain, source, claim):
 
     assert _effects(*plain, source)[name] is True
     assert _effects(*plain, source, **claim)[name] is False
+
+
+def test_weights_are_those_of_the_folder(plain, folder, source, tmp_path):
+    write_random_rvc(tmp_path / "other", small_sizes(PUBLISHED["v1-32k"]), seed=3)
+    write_random_rvc(tmp_path / "faster", small_sizes(PUBLISHED["v1-40k"]), seed=2)
+
+    assert _effects(*plain, source)["weights"] is None
+    assert _effects(*plain, source, weights=str(folder))["weights"] is True
+    for name in ("other", "faster", "nowhere"):
+        assert _effects(*plain, source, weights=str(tmp_path / name))["weights"] is False
