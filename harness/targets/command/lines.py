@@ -130,18 +130,23 @@ class LineEngine:
         heard = 0
         for packet in packets:
             pcm = np.clip(np.rint(packet * 32768.0), -32768, 32767).astype("<i2").tobytes()
+            self._check_answered()
             self._program.write(json.dumps({"pcm": len(pcm)}).encode() + b"\n" + pcm)
             reply = self._message(Reply, "its answer to a packet")
             if reply.done:
                 raise self._bad("was done before its source had ended")
             piece = self._piece(reply, heard)
-            if self._pending:
-                raise self._bad("answered a packet with more than one piece")
             heard += 2 * len(piece)
             if len(piece):
                 yield piece
+        self._check_answered()
         self._program.write(b'{"end": true}\n')
         yield from self._answer(wav, heard)
+
+    def _check_answered(self) -> None:
+        """Raise SpeechError for output beyond the answers that were read."""
+        if self._pending or self._program.has_output():
+            raise self._bad("answered a packet with more than one piece")
 
     def _ask(
         self, request: Request, values: Mapping[str, Option], more: Mapping[str, object]

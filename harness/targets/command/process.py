@@ -122,6 +122,10 @@ class Program:
             has_ended = self._handle is None and self._has_ended()
             look()
 
+    def has_output(self) -> bool:
+        """Return whether there is standard output, or its end, that was not read."""
+        return self._process.stdout in [key.fileobj for key, _ in self._selector.select(0.0)]
+
     def end(self) -> int:
         """Kill what is left of it, and return its exit code; minus the number of a signal."""
         if self._process.returncode is None:

@@ -148,7 +148,7 @@ def test_the_help_shows_only_what_this_command_can_speak_with():
         for command in ("serve", "say")
     )
 
-    assert "infill" not in serve and "--weights" not in serve
+    assert "infill" not in serve and "--vocoder" not in serve
     assert re.search(r"--nfe-steps TEXT .*; default 16\]\n", serve)
     assert re.search(r"--reference TEXT .*\[default none\]\n", serve)
     assert "default 16, chatterbox: 10, infill: 32, token: 8]" in say and "--weights" in say
