@@ -280,12 +280,6 @@ class ConversionPipeline(ConvertingPipeline[ConversionConfig, Features]):
         groups = in_groups(parts, self.config.batch, lambda part: part.window.frames)
         return chain.from_iterable(self._in_order(partial(self.speak, watch=watch), groups))
 
-    def _in_order(self, run: Callable[[Any], Any], groups: Iterator[Any]) -> Iterator[Any]:
-        """Run groups, in the workers if there are any; yields the result of each in order."""
-        if self._workers is None:
-            return map(run, groups)
-        return self._workers.in_order(run, groups, first_alone=False)
-
     @torch.inference_mode()
     def speak(self, parts: Sequence[ConversionPart], watch: Watch) -> list[np.ndarray]:
         """Speak windows of one length in one pass; the kept audio of each, float32 (T,)."""

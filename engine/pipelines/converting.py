@@ -6,8 +6,8 @@ A recording comes as the option `source` of a request, the path of an audio file
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from voxgate.engine.config import ConvertingConfig
 from voxgate.engine.conversion.features import Converted
 from voxgate.engine.conversion.source import Source, load_source, source_of
 from voxgate.engine.errors import EngineError
+from voxgate.engine.pipelines.batching import Workers
 from voxgate.engine.pipelines.pipeline import (
     Notice,
     NoticeKind,
@@ -62,6 +63,7 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
 
     converts: ClassVar[bool] = True
     stages = STAGES
+    _workers: Workers | None
 
     @abstractmethod
     def prepare(self, source: Source, config: Config, watch: Watch) -> Prepared:
@@ -193,3 +195,9 @@ class ConvertingPipeline(Pipeline[Config], Generic[Config, Prepared]):
             like_training=like_training,
             warning="" if like_training else unlike_line(likeness),
         )
+
+    def _in_order(self, run: Callable[[Any], Any], groups: Iterator[Any]) -> Iterator[Any]:
+        """Run groups, in the workers if there are any; yields the result of each in order."""
+        if self._workers is None:
+            return map(run, groups)
+        return self._workers.in_order(run, groups, first_alone=False)
