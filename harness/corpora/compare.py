@@ -7,6 +7,7 @@ margins of the policy. Two systems never perform a text alike, so a difference a
 interval as proof. Scores of other versions are refused by name.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,7 +90,7 @@ class SystemComparison:
     @property
     def line(self) -> str:
         """The comparison in one line."""
-        wins = {winner: sum(each.winner is winner for each in self.metrics) for winner in Winner}
+        wins = Counter(each.winner for each in self.metrics)
         return (
             f"{self.second} against {self.first} on {self.texts} texts: better in "
             f"{wins[Winner.SECOND]} metrics, worse in {wins[Winner.FIRST]}, alike in "
@@ -190,8 +191,8 @@ def _compared(
     sides = [_by_text(side, name, common) for side in (first, second)]
     shared = sorted(sides[0].keys() & sides[1].keys())
     before, now = (
-        _measurement(scores, name, {key: values[key] for key in shared})
-        for scores, values in zip((first, second), sides, strict=True)
+        _measurement(first, name, sides[0], shared),
+        _measurement(second, name, sides[1], shared),
     )
     weights = words_of(first, name)
     comparison = compare_quality(second.name, now, before, weights)
@@ -220,13 +221,15 @@ def _by_text(scores: CorpusScores, name: str, common: set[str]) -> dict[str, flo
     return {key: value for key, (value, _) in clustered(measurement, clusters, None).items()}
 
 
-def _measurement(scores: CorpusScores, name: str, values: Mapping[str, float]) -> Measurement:
+def _measurement(
+    scores: CorpusScores, name: str, values: Mapping[str, float], shared: Sequence[str]
+) -> Measurement:
     held = by_name(scores.measurements)[name]
-    summary = sum(values.values()) / len(values) if values else Missing("no text has a value")
+    numbers = [values[key] for key in shared]
     return replace(
         held,
-        values=tuple(UtteranceValue(id=key, value=value) for key, value in values.items()),
-        summary=summary,
+        values=tuple(UtteranceValue(id=key, value=values[key]) for key in shared),
+        summary=sum(numbers) / len(numbers) if numbers else Missing("no text has a value"),
     )
 
 

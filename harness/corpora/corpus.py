@@ -36,7 +36,7 @@ NO_COUNTERPART = Missing("the folder of references has no recording of it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusUtterance:
+class CorpusRecording:
     """
     One recording. `name` is its path in the folder without the suffix; `text` is None where no text
     was found, `header` where the file is no audio; `reference` is None where none is asked for.
@@ -55,12 +55,12 @@ class CorpusUtterance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
+class RecordedCorpus:
     """The recordings of one folder, in order of their names, and what of it is not scored."""
 
     name: str
     folder: Path
-    utterances: tuple[CorpusUtterance, ...]
+    utterances: tuple[CorpusRecording, ...]
     source: TextSource
     unspoken: tuple[str, ...]
     """The ids of the texts that have no recording."""
@@ -84,7 +84,7 @@ def load_corpus(
     texts: Path | None = None,
     references: Path | None = None,
     otherwise: TextSource = NO_SOURCE,
-) -> Corpus:
+) -> RecordedCorpus:
     """
     Find the recordings of a folder and pair them with texts and references.
 
@@ -100,7 +100,7 @@ def load_corpus(
     theirs = None if references is None else _recordings(references)
     bases = {} if theirs is None else _by_base(theirs.audio)
     utterances = tuple(
-        CorpusUtterance(
+        CorpusRecording(
             name=name,
             path=path,
             text=None if (text := held[name]) is None else source.texts[text],
@@ -109,7 +109,7 @@ def load_corpus(
         )
         for name, path in sorted(found.audio.items())
     )
-    return Corpus(
+    return RecordedCorpus(
         name=folder.resolve().name or str(folder),
         folder=folder,
         utterances=utterances,

@@ -64,7 +64,7 @@ def rank(cast: Sequence[Vote]) -> Ranking:
     no chain of comparisons links.
     """
     preferred = [vote for vote in cast if vote.mode == "preference" and vote.a != vote.b]
-    names = sorted({side for vote in preferred for side in (vote.a, vote.b)})
+    names = sorted({vote.a for vote in preferred} | {vote.b for vote in preferred})
     if not preferred:
         raise HarnessError(
             "the votes hold no preference; ask `Which of the two do you prefer?` in the blind test"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxgate.harness.analysis.metric_rules import HELPERS, WEIGHTS
-from voxgate.harness.corpora.corpus import Corpus, CorpusUtterance, shown_name
+from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus, shown_name
 from voxgate.harness.corpora.scores import CorpusScores, ScoredUtterance
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
@@ -22,7 +22,7 @@ from voxgate.harness.metrics.registry import (
 )
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.files import files_sha256
-from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue, Value
+from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import default_cache_dir, versions_of
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
@@ -51,7 +51,7 @@ class ScoreOptions:
     """Called with (cached scores, scores to compute)."""
 
 
-def score_corpus(corpus: Corpus, options: ScoreOptions) -> CorpusScores:
+def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
     """
     Score every recording. Raises HarnessError for metrics that do not exist or lack their input,
     and as `score_quality` does.
@@ -73,7 +73,7 @@ def score_corpus(corpus: Corpus, options: ScoreOptions) -> CorpusScores:
     )
 
 
-def chosen_metrics(corpus: Corpus, options: ScoreOptions) -> tuple[str, ...]:
+def chosen_metrics(corpus: RecordedCorpus, options: ScoreOptions) -> tuple[str, ...]:
     """
     Return the metrics to compute, in the registry's order: those that are named, or all that the
     folder has the inputs of. Raises HarnessError for a named one that lacks its input.
@@ -95,7 +95,9 @@ def chosen_metrics(corpus: Corpus, options: ScoreOptions) -> tuple[str, ...]:
     return tuple(name for name in entries() if name in wanted)
 
 
-def _lacks(spec: MetricSpec, options: ScoreOptions, corpus: Corpus, *, has_text: bool) -> str:
+def _lacks(
+    spec: MetricSpec, options: ScoreOptions, corpus: RecordedCorpus, *, has_text: bool
+) -> str:
     """Return what a metric needs and a folder of recordings lacks; empty where it has all."""
     if spec.metric in SPEED:
         return "is of speed, of which recordings tell nothing; name metrics of audio"
@@ -118,7 +120,7 @@ def _reads_text(name: str) -> bool:
 
 
 def _scored(
-    corpus: Corpus, names: Sequence[str], options: ScoreOptions
+    corpus: RecordedCorpus, names: Sequence[str], options: ScoreOptions
 ) -> dict[str, UtteranceScores]:
     """Score the recordings with a text, and those without one by the metrics that need none."""
     spoken = [each for each in corpus.utterances if each.text is not None]
@@ -143,7 +145,7 @@ def _scored(
     return scored
 
 
-def _job(utterance: CorpusUtterance, options: ScoreOptions) -> AudioJob:
+def _job(utterance: CorpusRecording, options: ScoreOptions) -> AudioJob:
     return AudioJob(
         key=utterance.name,
         utterance=utterance.name,
@@ -155,12 +157,12 @@ def _job(utterance: CorpusUtterance, options: ScoreOptions) -> AudioJob:
     )
 
 
-def _language(utterance: CorpusUtterance, options: ScoreOptions) -> str:
+def _language(utterance: CorpusRecording, options: ScoreOptions) -> str:
     return (utterance.text.language if utterance.text is not None else "") or options.language
 
 
 def _utterance(
-    utterance: CorpusUtterance, scores: UtteranceScores, options: ScoreOptions
+    utterance: CorpusRecording, scores: UtteranceScores, options: ScoreOptions
 ) -> ScoredUtterance:
     header, duration = utterance.header, scores.values.get(DURATION, NOT_SCORED)
     return ScoredUtterance(
@@ -202,10 +204,7 @@ def _helpers(
             unit=helper.unit,
             better=helper.better,
             version=helper.version,
-            values=tuple(
-                UtteranceValue(id=key, value=_count(helper.name, scores))
-                for key, scores in scored.items()
-            ),
+            values=_counts(helper.name, scored),
             summary=NOT_SCORED,
         )
         for helper in HELPERS
@@ -213,13 +212,22 @@ def _helpers(
     )
 
 
-def _count(helper: str, scores: UtteranceScores) -> Value:
-    counts = scores.words if helper == "wer_words" else scores.chars
-    return float(counts.reference_words) if isinstance(counts, ErrorCounts) else counts
+def _counts(helper: str, scored: Mapping[str, UtteranceScores]) -> tuple[UtteranceValue, ...]:
+    counts = {
+        key: scores.words if helper == "wer_words" else scores.chars
+        for key, scores in scored.items()
+    }
+    return tuple(
+        UtteranceValue(
+            id=key,
+            value=float(count.reference_words) if isinstance(count, ErrorCounts) else count,
+        )
+        for key, count in counts.items()
+    )
 
 
 def _versions(
-    scored: Mapping[str, UtteranceScores], corpus: Corpus, options: ScoreOptions
+    scored: Mapping[str, UtteranceScores], corpus: RecordedCorpus, options: ScoreOptions
 ) -> dict[str, str]:
     """
     Return each metric's version; that of a comparison names the recordings that it compares with.
@@ -244,12 +252,12 @@ def _digest(files: Sequence[Path]) -> str:
         raise HarnessError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
-def _origin(corpus: Corpus) -> str:
+def _origin(corpus: RecordedCorpus) -> str:
     source = corpus.source
     return f"{source.form}, {shown_name(source.path)}" if source.path else source.form
 
 
-def _notes(corpus: Corpus) -> tuple[str, ...]:
+def _notes(corpus: RecordedCorpus) -> tuple[str, ...]:
     """Return what a reader should know of the audio and the texts."""
     headers = [each.header for each in corpus.utterances if each.header is not None]
     many = sum(header.channels > 1 for header in headers)

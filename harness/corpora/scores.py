@@ -10,7 +10,7 @@ the others, with the count beside them.
 Also the JSON of one or several corpora, as `voxgate score --json` writes it and reads it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -114,11 +114,12 @@ def clustered(
         weight = 1.0 if weights is None else weights.get(value.id, 0.0)
         if isinstance(value.value, float) and value.id in clusters and weight > 0.0:
             held.setdefault(clusters[value.id], []).append((value.value, weight))
-    totals = {key: sum(weight for _, weight in rows) for key, rows in held.items()}
-    return {
-        key: (sum(value * weight for value, weight in rows) / totals[key], totals[key])
-        for key, rows in held.items()
-    }
+    return {key: _weighted(rows) for key, rows in held.items()}
+
+
+def _weighted(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    total = sum(weight for _, weight in rows)
+    return sum(value * weight for value, weight in rows) / total, total
 
 
 def words_of(scores: CorpusScores, metric: str) -> dict[str, float] | None:
@@ -201,13 +202,15 @@ class Badness:
         return self.sign * value.value if self.middle is None else abs(value.value - self.middle)
 
 
-def scores_to_dict(systems: Sequence[CorpusScores]) -> dict[str, Any]:
+def scores_to_dict(
+    systems: Iterable[tuple[CorpusScores, Sequence[MetricSummary]]],
+) -> dict[str, Any]:
     """Return corpora as plain JSON values, each with its summary for those who read no Python."""
     return {
         "schema": SCHEMA,
         SYSTEMS: [
-            {"scores": to_json(each), "summary": list(map(_to_json, summaries(each)))}
-            for each in systems
+            {"scores": to_json(scores), "summary": list(map(_to_json, summary))}
+            for scores, summary in systems
         ],
     }
 

@@ -10,10 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxgate.harness.corpora.compare import SystemComparison, compare_systems
-from voxgate.harness.corpora.corpus import Corpus, load_corpus
+from voxgate.harness.corpora.corpus import RecordedCorpus, load_corpus
 from voxgate.harness.corpora.preference import Ranking, rank, read_votes
 from voxgate.harness.corpora.score import ScoreOptions, score_corpus
-from voxgate.harness.corpora.scores import CorpusScores, scores_from_dict, summaries
+from voxgate.harness.corpora.scores import (
+    CorpusScores,
+    MetricSummary,
+    scores_from_dict,
+    summaries,
+)
 from voxgate.harness.corpora.texts import NO_SOURCE, TextSource
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.decide import inexcusable
@@ -52,7 +57,13 @@ class System:
     """The scores of one system, and its folder where it was scored just now."""
 
     scores: CorpusScores
-    corpus: Corpus | None
+    corpus: RecordedCorpus | None
+    summaries: tuple[MetricSummary, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the system."""
+        return self.scores.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +79,14 @@ class ScoreReport:
     @property
     def faults(self) -> tuple[str, ...]:
         """Values beyond what no baseline excuses, as text."""
-        return tuple(
-            f"{system.scores.name}: {each.measurement.metric}: {why}"
-            for system in self.systems
-            for each in summaries(system.scores)
-            if (limit := self.policy.get(each.measurement.metric)) is not None
-            and (why := inexcusable(each.measurement.summary, each.measurement.better, limit))
-        )
+        found = []
+        for system in self.systems:
+            for measured in (each.measurement for each in system.summaries):
+                limit = self.policy.get(measured.metric)
+                why = limit and inexcusable(measured.summary, measured.better, limit)
+                if why:
+                    found.append(f"{system.name}: {measured.metric}: {why}")
+        return tuple(found)
 
     @property
     def exit_code(self) -> int:
@@ -95,7 +107,7 @@ class ScoreReport:
             total = len(scores.utterances)
             return (
                 f"{total - len(scores.broken)} of {total} recordings scored by "
-                f"{len(summaries(scores))} metrics"
+                f"{len(self.systems[0].summaries)} metrics"
             )
         assert self.ranking is not None, "there are systems or votes"
         return f"{len(self.ranking.systems)} systems ranked by {self.ranking.votes} preferences"
@@ -116,7 +128,7 @@ def score_systems(
     """
     cast = read_votes(votes)
     counted = _Counted()
-    clock, began_s, audio_s = WallClock(), 0.0, 0.0
+    clock, audio_s = WallClock(), 0.0
     began_s = clock.seconds()
     systems: list[System] = []
     for path in paths:
@@ -125,7 +137,7 @@ def score_systems(
             continue
         corpus = load_corpus(path, texts, references, _first_source(systems))
         scores = score_corpus(corpus, replace(options, on_plan=counted.add))
-        systems.append(System(scores=_usable(scores), corpus=corpus))
+        systems.append(_system(_usable(scores), corpus))
         audio_s += sum(each.audio_s for each in scores.utterances)
     wall_s = clock.seconds() - began_s
     named = _with_own_names(systems)
@@ -154,7 +166,11 @@ class _Counted:
 
 def _saved(path: Path) -> list[System]:
     data = read_json(path, f"there is no {path}; name a folder of recordings, or saved scores")
-    return [System(scores=each, corpus=None) for each in scores_from_dict(data, str(path))]
+    return [_system(each, None) for each in scores_from_dict(data, str(path))]
+
+
+def _system(scores: CorpusScores, corpus: RecordedCorpus | None) -> System:
+    return System(scores=scores, corpus=corpus, summaries=summaries(scores))
 
 
 def _first_source(systems: Sequence[System]) -> TextSource:

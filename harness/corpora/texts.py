@@ -32,7 +32,7 @@ BESIDE = (".txt", ".lab", ".normalized.txt")
 """Ends of the name of a text that lies beside its recording."""
 NO_TEXTS = re.compile(r"(read.?me|licen[cs]e|copying|changes|changelog|notice)", re.IGNORECASE)
 """Files of a folder that end in .txt and belong to no recording."""
-TAKE = re.compile(r"_(take|mic)?\d{1,3}$")
+TAKE = re.compile(r"[-_](take|mic)?\d{1,3}$")
 """End of the name of one of several takes of a text."""
 IDS = (
     *("id", "utt", "utt_id", "utterance", "utterance_id", "name", "key", "request"),
@@ -171,7 +171,7 @@ def read_beside(recordings: Mapping[str, Path], others: Collection[Path], root: 
 
 def _beside(path: Path, files: Collection[Path]) -> Path | None:
     stems = (path.stem, TAKE.sub("", path.stem))
-    names = [f"{stem}{end}" for stem in dict.fromkeys(stems) for end in BESIDE]
+    names = map("".join, product(dict.fromkeys(stems), BESIDE))
     return next((each for name in names if (each := path.with_name(name)) in files), None)
 
 

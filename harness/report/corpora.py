@@ -25,9 +25,8 @@ from voxgate.harness.corpora.scores import (
     ScoredUtterance,
     badness,
     scores_to_dict,
-    summaries,
 )
-from voxgate.harness.corpora.systems import ScoreReport
+from voxgate.harness.corpora.systems import ScoreReport, System
 from voxgate.harness.history.exporters.tables import table_text
 from voxgate.harness.judging import phrases
 from voxgate.harness.judging.policy import Policy
@@ -86,9 +85,9 @@ class WorstUtterance:
     """`metric value unit` of each."""
 
 
-def summary_rows(scores: CorpusScores) -> tuple[SummaryRow, ...]:
+def summary_rows(system: System) -> tuple[SummaryRow, ...]:
     """Return the table of one corpus."""
-    return tuple(map(_summary_row, summaries(scores)))
+    return tuple(map(_summary_row, system.summaries))
 
 
 def _summary_row(summary: MetricSummary) -> SummaryRow:
@@ -210,7 +209,7 @@ def _counted(what: str, names: Sequence[str]) -> str:
     return f"{len(names)} {what}: {', '.join(names[:NAMES])}{more}"
 
 
-def corpus_lines(scores: CorpusScores) -> list[str]:
+def corpus_lines(system: System) -> list[str]:
     """Lay the table of one corpus out for a terminal."""
     head = ("metric", "unit", "mean [95 %]", "p5", "p95", "worst", "n / total", "recording")
     rows = [
@@ -224,9 +223,9 @@ def corpus_lines(scores: CorpusScores) -> list[str]:
             row.count,
             _short(row.worst or row.reason),
         )
-        for row in summary_rows(scores)
+        for row in summary_rows(system)
     ]
-    return [*coverage_lines(scores), *plain_columns([head, *rows], left=(0, 1, 7))]
+    return [*coverage_lines(system.scores), *plain_columns([head, *rows], left=(0, 1, 7))]
 
 
 def comparison_lines(comparison: SystemComparison) -> list[str]:
@@ -330,7 +329,7 @@ def report_lines(report: ScoreReport) -> list[str]:
     """Lay everything out for a terminal, but for the last line."""
     lines: list[str] = []
     for system in report.systems:
-        lines += [*corpus_lines(system.scores), ""]
+        lines += [*corpus_lines(system), ""]
     for comparison in report.comparisons:
         lines += [*comparison_lines(comparison), ""]
     if report.ranking is not None:
@@ -342,7 +341,7 @@ def document_of(report: ScoreReport) -> dict[str, Any]:
     """Return everything as plain JSON values, the scores in the form that is read again."""
     effort = report.effort
     return {
-        **scores_to_dict([system.scores for system in report.systems]),
+        **scores_to_dict((system.scores, system.summaries) for system in report.systems),
         "comparisons": list(map(comparison_to_dict, report.comparisons)),
         "ranking": None if report.ranking is None else ranking_to_dict(report.ranking),
         "faults": list(report.faults),

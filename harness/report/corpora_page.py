@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxgate.harness.corpora.corpus import Corpus
+from voxgate.harness.corpora.corpus import RecordedCorpus
 from voxgate.harness.corpora.preference import Ranking
 from voxgate.harness.corpora.scores import ScoredUtterance
 from voxgate.harness.corpora.systems import ScoreReport
@@ -122,21 +122,20 @@ def _blind_test(report: ScoreReport, out: Path) -> str:
 
 def score_page(report: ScoreReport) -> ScorePage:
     """Return the contents of the page."""
-    every = [system.scores for system in report.systems]
-    worst = [worst_first(scores, report.policy) for scores in every]
+    worst = [worst_first(system.scores, report.policy) for system in report.systems]
     return ScorePage(
-        title=", ".join(scores.name for scores in every) or "votes",
+        title=", ".join(system.name for system in report.systems) or "votes",
         line=report.line,
         remarks=(*report.faults, *filter(None, (report.effort.line,))),
         systems=tuple(
             SystemSection(
-                name=scores.name,
-                coverage=coverage_lines(scores),
-                rows=summary_rows(scores),
+                name=system.name,
+                coverage=coverage_lines(system.scores),
+                rows=summary_rows(system),
                 worst=rows[:MOST_ROWS],
                 left_out=max(0, len(rows) - MOST_ROWS),
             )
-            for scores, rows in zip(every, worst, strict=True)
+            for system, rows in zip(report.systems, worst, strict=True)
         ),
         comparisons=tuple(
             ComparisonSection(
@@ -211,7 +210,7 @@ def _takes(
         yield Request(id=row.name, text=row.text or row.name), takes
 
 
-def _by_cluster(corpus: Corpus) -> Mapping[str, Path]:
+def _by_cluster(corpus: RecordedCorpus) -> Mapping[str, Path]:
     """Return the first recording of each text."""
     found: dict[str, Path] = {}
     for each in corpus.utterances:

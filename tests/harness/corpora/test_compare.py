@@ -148,7 +148,7 @@ def test_systems_without_a_common_text_are_refused() -> None:
 
 def test_scores_are_read_as_they_were_written() -> None:
     scores = system("a", {"wer": [0.5, Missing("no words")]}, ["A.", "B."], weights=[2.0, 3.0])
-    data = json.loads(json.dumps(scores_to_dict([scores])))
+    data = json.loads(json.dumps(scores_to_dict([(scores, summaries(scores))])))
 
     assert scores_from_dict(data, "a.json") == (scores,)
 
@@ -169,7 +169,8 @@ def test_scores_are_read_as_they_were_written() -> None:
     ],
 )
 def test_damaged_scores_are_one_clear_error(change, told: str) -> None:
-    data = json.loads(json.dumps(scores_to_dict([system("a", {"clicks": [0.0, 1.0]}, TEXTS[:2])])))
+    held = system("a", {"clicks": [0.0, 1.0]}, TEXTS[:2])
+    data = json.loads(json.dumps(scores_to_dict([(held, summaries(held))])))
     change(data)
 
     with pytest.raises(HarnessError, match=told):
