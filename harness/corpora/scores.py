@@ -175,12 +175,16 @@ def _row(
 def worst_of(measurement: Measurement) -> UtteranceValue | None:
     """
     Return the worst value; for a metric without a good direction, the one farthest from the median.
+    None where all are alike.
     """
-    return max(measurement.values, key=badness(measurement), default=None)
+    bad = badness(measurement)
+    held = [each for each in measurement.values if isinstance(each.value, float)]
+    worst = max(held, key=bad, default=None)
+    return None if worst is None or bad(worst) == min(map(bad, held)) else worst
 
 
 def badness(measurement: Measurement) -> "Badness":
-    """Return the function by which values are sorted, the worst last."""
+    """Return the function by which values that are numbers are sorted, the worst last."""
     numbers = [each.value for each in measurement.values if isinstance(each.value, float)]
     if measurement.better != "neither" or not numbers:
         sign = -1.0 if measurement.better == "higher" else 1.0
@@ -190,15 +194,14 @@ def badness(measurement: Measurement) -> "Badness":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badness:
-    """How bad a value is: larger is worse, and a missing one is no candidate."""
+    """How bad a value is: larger is worse."""
 
     sign: float
     middle: float | None
 
     def __call__(self, value: UtteranceValue) -> float:
         """Return the badness of a value."""
-        if not isinstance(value.value, float):
-            return float("-inf")
+        assert isinstance(value.value, float), "only numbers are sorted"
         return self.sign * value.value if self.middle is None else abs(value.value - self.middle)
 
 
@@ -217,14 +220,14 @@ def scores_to_dict(
 
 def _to_json(summary: MetricSummary) -> dict[str, Any]:
     measurement = summary.measurement
-    missing = isinstance(measurement.summary, Missing)
+    held = measurement.summary
     return {
         "metric": measurement.metric,
         "unit": measurement.unit,
         "better": measurement.better,
         "version": measurement.version,
-        "mean": None if missing else measurement.summary,
-        **({"missing": measurement.summary.reason} if missing else {}),
+        "mean": None if isinstance(held, Missing) else held,
+        **({"missing": held.reason} if isinstance(held, Missing) else {}),
         "low": measurement.low,
         "high": measurement.high,
         "p5": summary.p5,

@@ -9,6 +9,7 @@ recordings and no audio. Everything that is not understood is counted and named.
 import csv
 import json
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -192,6 +193,8 @@ def _text_of(path: Path) -> CorpusText | str:
 def _content(path: Path, most: int = MOST_BYTES) -> str:
     """Return a file's text. Raises HarnessError for anything that is none."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise HarnessError(f"texts {path} are no regular file; give one")
         data = read_bytes(path, most)
         code = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         return data.decode(code).replace("\r\n", "\n").replace("\r", "\n")

@@ -132,8 +132,8 @@ def score_page(report: ScoreReport) -> ScorePage:
                 name=system.name,
                 coverage=coverage_lines(system.scores),
                 rows=summary_rows(system),
-                worst=rows[:MOST_ROWS],
-                left_out=max(0, len(rows) - MOST_ROWS),
+                worst=_named(rows),
+                left_out=len(rows) - len(_named(rows)),
             )
             for system, rows in zip(report.systems, worst, strict=True)
         ),
@@ -152,6 +152,11 @@ def score_page(report: ScoreReport) -> ScorePage:
         player=_player(report, worst),
         heard_system=_heard(report)[-1] + 1 if _heard(report) else 0,
     )
+
+
+def _named(rows: Sequence[WorstUtterance]) -> tuple[WorstUtterance, ...]:
+    """Return the recordings that there is something to say of, as many as the table holds."""
+    return tuple(row for row in rows if row.metrics or row.utterance.problem)[:MOST_ROWS]
 
 
 def _ranking(ranking: Ranking) -> tuple[tuple[str, str, str, str], ...]:
