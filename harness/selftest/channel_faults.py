@@ -107,7 +107,8 @@ def lost_packets(share: float) -> Change:
 
     def change(speech: SpokenUtterance) -> Audio:
         length = round(PACKET_S * speech.rate_hz)
-        rng, changed = np.random.default_rng(SEED), speech.audio.copy()
+        changed: Audio = speech.audio.copy()
+        rng = np.random.default_rng(SEED)
         lost = np.flatnonzero(rng.random(len(changed) // length) < share)
         blend = np.linspace(0.0, 1.0, max(1, round(BLEND_S * speech.rate_hz)), dtype=np.float32)
         for packet in sorted({*lost.tolist(), middle_of(speech.audio) // length} - {0}):

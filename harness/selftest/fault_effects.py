@@ -116,7 +116,8 @@ def cut_head(duration_s: float) -> Change:
 
     def change(speech: SpokenUtterance) -> Audio:
         start = beginning_of(speech.audio) + round(duration_s * speech.rate_hz)
-        return speech.audio[min(start, len(speech.audio) - 1) :].copy()
+        rest: Audio = speech.audio[min(start, len(speech.audio) - 1) :].copy()
+        return rest
 
     return change
 

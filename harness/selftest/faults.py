@@ -8,9 +8,8 @@ audio.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from voxgate.harness.records.cell import Request
 from voxgate.harness.selftest import channel_faults, fault_effects, resynthesis, token_faults
@@ -280,14 +279,3 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="MP3", strength="96 kbit/s", change=channel_faults.mp3(96), harmless=True),
 )
 """The strengths of a fault follow each other, the weakest first."""
-
-UNSEEABLE: Mapping[str, str] = MappingProxyType(
-    {
-        "late": "another take begins when it likes, and nobody hears 20 ms of silence",
-        "polarity": "nobody hears it, and only the same performance has a sign to compare",
-    }
-)
-"""
-Faults that no metric can be asked to see without the same performance, with the reason. The rest
-must be seen by one that blocks.
-"""

@@ -20,12 +20,10 @@ from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import Policy, limits_of
 from voxgate.harness.machine.profiles import get_profile
 from voxgate.harness.metrics import registry
-from voxgate.harness.metrics.metric import Need
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import MetricVerdict
 from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.scoring.score_run import RunScores, score_run
-from voxgate.harness.selftest.faults import UNSEEABLE
 from voxgate.harness.selftest.quality_result import (
     Compares,
     FaultResult,
@@ -33,16 +31,14 @@ from voxgate.harness.selftest.quality_result import (
     MetricColumn,
     QualityTrust,
     columns_with_sight,
+    compares,
     sight_of,
 )
-from voxgate.harness.selftest.resynthesis import another_take
 from voxgate.harness.selftest.specimens import (
     Kind,
     Specimen,
-    changed_sounds,
     slugs_of,
-    speeches_of,
-    with_sounds,
+    with_other_takes,
     with_specimens,
 )
 from voxgate.harness.selftest.speech_sources import (
@@ -60,8 +56,6 @@ from voxgate.harness.suite.suite import Suite, load_suite
 AT_A_TIME = 16
 """Specimens that are judged together: the rules look at every pair of cells."""
 Scorer = Callable[[Run], RunScores]
-OF_ANY_PERFORMANCE = "voice"
-"""The family whose metrics hold audio against the reference, and need not the same performance."""
 
 
 def quality_selftest(
@@ -111,7 +105,6 @@ def quality_selftest(
         valueless=tuple(column.metric for column in columns if column not in seeing),
         unjudged=unjudged_of(policy, suite),
         matrices=tuple(matrices),
-        unseeable=UNSEEABLE,
     )
 
 
@@ -126,15 +119,8 @@ def column_of(spec: registry.MetricSpec, policy: Policy) -> MetricColumn:
         metric=spec.name,
         family=spec.family,
         blocks=policy[spec.name].blocking,
-        compares=_compares(spec),
+        compares=compares(spec.source, spec.family),
     )
-
-
-def _compares(spec: registry.MetricSpec) -> Compares:
-    need = Need.NOTHING if spec.source is None else spec.source.need
-    if need is Need.REFERENCE and spec.family != OF_ANY_PERFORMANCE:
-        return Compares.PERFORMANCES
-    return Compares.TAKES if need == "take" else Compares.NOTHING
 
 
 def unjudged_of(policy: Policy, suite: Suite) -> tuple[str, ...]:
@@ -188,22 +174,13 @@ def verdicts_of(
     takes = [column for column in columns if column.compares is Compares.TAKES]
     if not takes:
         return verdicts
-    others = judged(against_other_takes(ground), specimens, policy, takes, scorer)
+    other = with_other_takes(ground.run, ground.reference.slug, ground.folder / "other-takes")
+    others = judged(other, specimens, policy, takes, scorer)
     names = {column.metric for column in takes}
     return [
         [*(verdict for verdict in one if verdict.metric not in names), *other]
         for one, other in zip(verdicts, others, strict=True)
     ]
-
-
-def against_other_takes(ground: FaultlessRun) -> Run:
-    """
-    Return the run with another take in place of each reference, made by resynthesis. Raises
-    HarnessError without pyworld.
-    """
-    spoken = speeches_of(ground.run, ground.reference.slug)
-    takes = changed_sounds(spoken, another_take, ground.folder / "other-takes")
-    return with_sounds(ground.run, ground.reference.slug, takes)
 
 
 def judged(

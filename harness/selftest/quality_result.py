@@ -9,10 +9,15 @@ nothing; `render_quality.py` and `draw_quality.py` do.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from types import MappingProxyType
 
+from voxgate.harness.metrics.metric import AudioMetric, Need
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.verdict import MetricVerdict, Verdict
 from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
+
+OF_ANY_PERFORMANCE = "voice"
+"""The family whose metrics need a reference, and not the same performance."""
 
 
 class Sight(StrEnum):
@@ -41,6 +46,14 @@ class Compares(StrEnum):
     """Any take of the same text by the same voice."""
     NOTHING = "nothing"
     """No recording of the text."""
+
+
+def compares(source: AudioMetric | None, family: str) -> Compares:
+    """Return what a metric of that family compares; None stands for those of a transcript."""
+    need = Need.NOTHING if source is None else source.need
+    if need is Need.REFERENCE and family != OF_ANY_PERFORMANCE:
+        return Compares.PERFORMANCES
+    return Compares.TAKES if need == "take" else Compares.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,18 @@ class Matrix:
         return list({row.fault: row for row in self.rows if row.kind is not Kind.HARMLESS}.values())
 
 
+UNSEEABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "late": "another take begins when it likes, and nobody hears 20 ms of silence",
+        "polarity": "nobody hears it, and only the same performance has a sign to compare",
+    }
+)
+"""
+Faults that no metric can be asked to see without the same performance, with the reason. The rest
+must be seen by one that blocks.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityTrust:
     """All that a selftest of quality found."""
@@ -141,7 +166,7 @@ class QualityTrust:
     unjudged: tuple[str, ...]
     """Metrics that have no column because no policy judges them."""
     matrices: tuple[Matrix, ...]
-    unseeable: Mapping[str, str] = field(default_factory=dict)
+    unseeable: Mapping[str, str] = field(default_factory=lambda: dict(UNSEEABLE))
     """Faults that cannot be seen without parity, with the reason."""
 
 

@@ -294,7 +294,9 @@ def _restressed(parts: Parts, place: tuple[int, int, int], semitones: float) -> 
 
 def _with_pitch(semitones: Callable[[Floats], Floats]) -> Bend:
     def bend(parts: Parts) -> Parts:
-        at_s = np.arange(len(parts.f0_hz)) * FRAME_MS / 1000.0
-        return replace(parts, f0_hz=parts.f0_hz * 2.0 ** (semitones(at_s) / 12.0))
+        frames = np.arange(len(parts.f0_hz), dtype=np.float64)
+        at_s: Floats = np.multiply(frames, FRAME_MS / 1000.0)
+        factor = np.asarray(2.0 ** (semitones(at_s) / 12.0), dtype=np.float64)
+        return replace(parts, f0_hz=np.multiply(parts.f0_hz, factor))
 
     return bend

@@ -22,6 +22,7 @@ from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
+from voxgate.harness.selftest.resynthesis import another_take
 from voxgate.harness.selftest.token_faults import Respeak, same_words
 from voxgate.harness.suite.suite import Suite
 from voxgate.harness.targets.registry import check_cells
@@ -82,7 +83,7 @@ def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
 
 
 def _with_others(cell: Cell, spoken: Mapping[str, SpokenUtterance]) -> dict[str, SpokenUtterance]:
-    """Tell each utterance the next one of its speaker that says another text, if there is one."""
+    """Add to each utterance the next one of its speaker that says another text, if any."""
     speakers = {each.id: each.options.get("speaker") for each in cell.workload.requests}
     names = list(spoken)
 
@@ -269,6 +270,14 @@ def with_sounds(run: Run, slug: str, sounds: Sounds) -> Run:
     changed = _processes(run, slug, slug, sounds)
     others = (process for process in run.processes if process.cell != slug)
     return replace(run, processes=(*others, *changed))
+
+
+def with_other_takes(run: Run, slug: str, folder: Path) -> Run:
+    """
+    Return the run in which that cell has spoken another time, by resynthesis. Raises HarnessError
+    without pyworld.
+    """
+    return with_sounds(run, slug, changed_sounds(speeches_of(run, slug), another_take, folder))
 
 
 def _cell(base: Cell, number: int) -> Cell:

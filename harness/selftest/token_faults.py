@@ -104,7 +104,7 @@ def begun_late(speech: SpokenUtterance) -> Audio:
 
 
 def another_sentence(speech: SpokenUtterance) -> Audio | None:
-    """Say another utterance instead; None where there is none."""
+    """Return another utterance instead; None where there is none."""
     return None if speech.other is None else speech.other.copy()
 
 
