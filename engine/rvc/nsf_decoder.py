@@ -209,7 +209,7 @@ class NsfDecoder(nn.Module):
         return max((kernel - 1) // 2 * sum(each + 1 for each in steps) for kernel, steps in pairs)
 
     def _filter(self, level: int, x: Tensor) -> Tensor:
-        """Return the mean of a level's residual blocks: on a CPU piece by piece, with neighbours."""
+        """Return the mean of a level's residual blocks, on a CPU in pieces with neighbours."""
         length, reach = x.shape[1], self.reach
         size = max(4 * reach, BLOCK_ELEMENTS // (x.shape[0] * x.shape[2]))
         if x.device.type != "cpu" or torch.compiler.is_compiling() or length <= size + 2 * reach:
