@@ -8,8 +8,9 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
 2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
-`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. Older
-folders are read as ones that do not tell.
+`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. 10,
+2026-11, the run may carry `takes`, samples `take` and `seed`. Older folders are read as ones that
+do not tell.
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ from voxgate.harness.records.environment import RunEnvironment
 from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
@@ -41,6 +42,8 @@ OPENAI = "openai-whisper"
 
 MOST_ROUNDS = 10_000
 """Fresh processes of a cell in one run; a larger number in a file was not made by measuring."""
+MOST_TAKES = 1_000
+"""Of one text of a sampled cell."""
 Time = Annotated[float, Range(0.0)]
 """Seconds that may be none."""
 Length = Annotated[float, Range(over=0.0)]
@@ -62,6 +65,8 @@ class Phase(StrEnum):
     OBSERVED = "observed"
     """Run with observers attached to see what is in effect; never timed."""
     MEASURED = "measured"
+    TAKE = "take"
+    """Run for its audio alone, of a cell that samples: a further take, never timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +146,10 @@ class Iteration:
     """What the engine tells of this synthesis."""
     live: Annotated[LiveTimes | None, OmitDefault()] = None
     """Of a live conversion; `chunks` are its chunks as they came with the whole source there."""
+    take: Annotated[int, OmitDefault(), Range(0, MOST_TAKES)] = 0
+    """Which take of its request, of a cell that samples; the measured iterations are take 0."""
+    seed: Annotated[Option | None, OmitDefault()] = None
+    """Of a cell that samples: the seed of this take; None where the engine has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +356,10 @@ class RunSpec:
     """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
+    takes: Annotated[Mapping[str, Annotated[int, Range(2, MOST_TAKES)]], OmitDefault()] = field(
+        default_factory=dict
+    )
+    """Takes of each text, by the slugs of the cells that sample; they have no parity metrics."""
     workload: Annotated[
         str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
     ] = ""

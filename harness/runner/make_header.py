@@ -15,7 +15,7 @@ from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.run import WORKLOAD
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
-from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.registry import check_cells, check_takes, takes_of
 from voxgate.harness.targets.sources import with_sources
 
 
@@ -53,6 +53,7 @@ def header_of_suite(
         conditions=tuple(suite.conditions),
         judge=suite.judge,
         budget_s=float(suite.budget_s) or None,
+        takes=takes_of(cells, suite.sampled, suite.takes),
     )
 
 
@@ -71,6 +72,7 @@ def make_header(
     """
     engine_facts = check_cells(cells)
     expansion = suite.expand()
+    check_takes(expansion.cells, suite.sampled, suite.takes)
     header = header_of_suite(
         suite,
         cells,

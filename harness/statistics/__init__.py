@@ -34,6 +34,7 @@ from voxgate.harness.statistics.summary import (
     rate,
     samples_needed,
 )
+from voxgate.harness.statistics.takes import TakesShift, takes_shift
 
 __all__ = [
     "DRAWS",
@@ -46,6 +47,7 @@ __all__ = [
     "Prior",
     "Shift",
     "Statistic",
+    "TakesShift",
     "at_percentile",
     "benjamini_hochberg",
     "detectable",
@@ -64,4 +66,5 @@ __all__ = [
     "rate",
     "samples_needed",
     "shift",
+    "takes_shift",
 ]
