@@ -10,27 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from voxgate.harness.audio.kept_audio import check_audio
-from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.address import append_entry
 from voxgate.harness.history.entry import entry_of_run
 from voxgate.harness.judging.accept import BaselineChange, accept
 from voxgate.harness.judging.amend import suspects
 from voxgate.harness.judging.baseline import BASELINES
-from voxgate.harness.judging.calibrate import Calibration, CalibrationPlan, calibrate
-from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
+from voxgate.harness.judging.judge_run import (
+    CheckInputs,
+    SpeedDecision,
+    judge_folder,
+    scored_run,
+    suite_of,
+)
 from voxgate.harness.judging.policy import limits_of
 from voxgate.harness.records.files import short
-from voxgate.harness.records.run import Run
 from voxgate.harness.report.contents import Report, build_report
 from voxgate.harness.runner.progress import Progress, ScoreProgress
-from voxgate.harness.runner.run_folder import load_header
 from voxgate.harness.runner.run_plan import RunPlan, measure, measure_again
 from voxgate.harness.runner.runner import Outcome
 from voxgate.harness.scoring.asr_floor import floor_of_run
 from voxgate.harness.scoring.score_run import check_scoring
-from voxgate.harness.suite.suite import load_suite
-from voxgate.harness.suite.suite_checks import TAKES
-from voxgate.harness.targets.registry import has_takes
 
 REPORTS = Path("reports")
 
@@ -128,7 +127,7 @@ def accept_run(
 
     `policy` is a file of limits in place of the one in the baselines.
     """
-    limits = limits_of(baselines, policy, load_header(folder).suite)
+    limits = limits_of(baselines, policy, suite_of(folder))
     run, measurements = scored_run(folder, baselines, progress)
     check_audio(run)
     return accept(
@@ -141,43 +140,3 @@ def accept_run(
         loaded=loaded,
         policy=limits,
     )
-
-
-def measure_takes(
-    plan: RunPlan, takes: int | None = None, progress: Progress | None = None
-) -> Outcome:
-    """
-    Measure a suite with many takes of each text: twice those that it names, unless given. Raises
-    HarnessError as `measure_suite` does.
-    """
-    suite = load_suite(plan.suite)
-    check_scoring(suite)
-    if suite.sampled is not False and has_takes(suite):
-        suite = replace(suite, takes=takes or 2 * (suite.takes or TAKES))
-    elif takes is not None:
-        raise HarnessError(
-            f"--takes {takes}: neither suite {suite.name!r} nor its target declares a sampled "
-            "engine; add sampled=True to the suite, or leave --takes out"
-        )
-    outcome = measure(plan, suite, "calibrate", None, progress)
-    return replace(outcome, folder=short(outcome.folder))
-
-
-def calibrate_run(
-    folder: Path,
-    suite: str,
-    plan: CalibrationPlan,
-    baselines: Path = BASELINES,
-    progress: ScoreProgress | None = None,
-) -> tuple[Run, tuple[Calibration, ...]]:
-    """
-    Return a run of a suite, and how far its own takes lie apart. Raises HarnessError for a run of
-    another suite, and as `calibrate` does.
-    """
-    asked = load_suite(suite)
-    limits = limits_of(baselines, suite=asked.name)
-    run, measurements = scored_run(folder, baselines, progress)
-    if run.suite != asked.name:
-        raise HarnessError(f"{folder} is a run of suite {run.suite!r}, not of {asked.name!r}")
-    takes = plan.takes or 2 * (asked.takes or TAKES)
-    return run, calibrate(run, measurements, limits, replace(plan, takes=takes))

@@ -236,14 +236,15 @@ def _sampled(run: Run, cell: Cell) -> str:
 
 
 def _spoken_takes(run: Run, slug: str) -> list[Iteration]:
-    """Return the iterations of a cell that are takes: those that kept audio."""
-    return [
+    """Return the iterations of a cell that are takes, those that kept audio, by their numbers."""
+    spoken = [
         iteration
         for process in run.processes
         if process.cell == slug
         for iteration in process.iterations
         if iteration.audio_file is not None
     ]
+    return sorted(spoken, key=lambda iteration: iteration.take)
 
 
 def not_sampled(run: Run, cell: Cell) -> str | None:

@@ -3,12 +3,12 @@ The verb calibrate: measure how far an engine's own takes lie apart, and propose
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from voxgate.harness import workflow
 from voxgate.harness.cli.options import Amount, Count, as_json, baselines, folder, planned
 from voxgate.harness.cli.output import say_if_git_refuses, say_interrupted, say_result
 from voxgate.harness.errors import HarnessError
@@ -20,10 +20,18 @@ from voxgate.harness.judging.calibrate import (
     calibration_to_dict,
     write_margins,
 )
-from voxgate.harness.judging.policy import suite_policy
-from voxgate.harness.records.run import MOST_TAKES
+from voxgate.harness.judging.calibrate import calibrate as calibrate_takes
+from voxgate.harness.judging.judge_run import scored_run, suite_of
+from voxgate.harness.judging.policy import limits_of, suite_policy
+from voxgate.harness.records.files import short
+from voxgate.harness.records.run import MOST_TAKES, Run
 from voxgate.harness.runner.progress import measuring_progress, score_progress
-from voxgate.harness.runner.run_plan import RunPlan
+from voxgate.harness.runner.run_plan import RunPlan, measure
+from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.scoring.score_run import check_scoring
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.suite.suite_checks import TAKES
+from voxgate.harness.targets.registry import has_takes
 
 COLUMNS = "{:<28} {:>10} {:>10} {:>10}  {:<8} {}"
 
@@ -89,11 +97,11 @@ def calibrate(
     splitting = CalibrationPlan(takes=takes, comparisons=comparisons, slack=slack)
     if run is None:
         say_if_git_refuses()
-        outcome = workflow.measure_takes(plan, takes, measuring_progress())
+        outcome = _measure_takes(plan, takes)
         if outcome.interrupted:
             return say_interrupted(plan, "calibrate", outcome)
         run = outcome.folder
-    measured, rows = workflow.calibrate_run(run, plan.suite, splitting, baselines, score_progress())
+    measured, rows = _calibrate_run(run, plan.suite, splitting, baselines)
     path = suite_policy(baselines, measured.suite)
     written = write_margins(path, rows, measured, splitting) if write else ()
     if not as_json:
@@ -106,6 +114,34 @@ def calibrate(
     }
     say_result(as_json, document, _last_line(rows, path, written=bool(written)))
     return 0
+
+
+def _measure_takes(plan: RunPlan, takes: int | None) -> Outcome:
+    """Measure a suite with many takes of each text: twice those that it names, unless given."""
+    suite = load_suite(plan.suite)
+    check_scoring(suite)
+    if has_takes(suite):
+        suite = replace(suite, takes=takes or 2 * (suite.takes or TAKES))
+    elif takes is not None:
+        raise HarnessError(
+            f"--takes {takes}: neither suite {suite.name!r} nor its target declares a sampled "
+            "engine; add sampled=True to the suite, or leave --takes out"
+        )
+    outcome = measure(plan, suite, "calibrate", None, measuring_progress())
+    return replace(outcome, folder=short(outcome.folder))
+
+
+def _calibrate_run(
+    folder: Path, name: str, plan: CalibrationPlan, baselines: Path
+) -> tuple[Run, tuple[Calibration, ...]]:
+    """Return a run of a suite, and how far its own takes lie apart."""
+    suite = load_suite(name)
+    if (found := suite_of(folder)) != suite.name:
+        raise HarnessError(f"{folder} is a run of suite {found!r}, not of {suite.name!r}")
+    limits = limits_of(baselines, suite=suite.name)
+    run, measurements = scored_run(folder, baselines, score_progress())
+    takes = plan.takes or 2 * (suite.takes or TAKES)
+    return run, calibrate_takes(run, measurements, limits, replace(plan, takes=takes))
 
 
 def table(rows: Sequence[Calibration]) -> list[str]:

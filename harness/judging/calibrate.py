@@ -38,7 +38,7 @@ from voxgate.harness.judging.policy import (
     read_policy,
     shown_metrics,
 )
-from voxgate.harness.records.files import write_file
+from voxgate.harness.records.files import read_bytes, write_file
 from voxgate.harness.records.measurement import Measurement, UtteranceValue, values_by_id
 from voxgate.harness.records.run import Run, failure_of
 from voxgate.harness.records.verdict import Limit, Verdict

@@ -27,7 +27,11 @@ from voxgate.harness.records.verdict import Comparison
 
 def has_takes(*sides: Measurement) -> bool:
     """Whether a side has several values of one utterance."""
-    return any(len({v.id for v in side.values}) < len(side.values) for side in sides)
+    return any(len(values_by_id(side.values)) < _count(side) for side in sides)
+
+
+def _count(side: Measurement) -> int:
+    return sum(isinstance(value.value, float) for value in side.values)
 
 
 def compare_takes(
@@ -71,7 +75,7 @@ def _mean(takes: Sequence[np.ndarray], words: Sequence[float] | None) -> float:
 
 
 def _detail(before: Sequence[np.ndarray], now: Sequence[np.ndarray]) -> str:
-    old, new = (round(float(np.mean([len(each) for each in side]))) for side in (before, now))
+    old, new = (round(sum(map(len, side)) / len(side)) for side in (before, now))
     return f"{new} takes of each of {len(now)} texts, {old} in the baseline"
 
 

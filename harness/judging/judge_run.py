@@ -132,6 +132,11 @@ def judge_folder(
     return JudgedRun(run=run, measurements=measurements, judgement=judgement)
 
 
+def suite_of(folder: Path) -> str:
+    """Return the name of the suite of a run folder. Raises HarnessError as `load_header` does."""
+    return run_folder.load_header(folder).suite
+
+
 def scored_run(
     folder: Path, baselines: Path, progress: ScoreProgress | None = None
 ) -> tuple[Run, Measurements]:

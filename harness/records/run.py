@@ -9,8 +9,7 @@ and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stage
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
 2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
 `segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. 10,
-2026-11, the run may carry `takes`, samples `take` and `seed`. Older folders are read as ones that
-do not tell.
+2026-11, the run may carry `takes`, samples `take` and `seed`. Older ones are read as not telling.
 """
 
 from collections.abc import Mapping
@@ -38,8 +37,6 @@ SCHEMA_VERSION = 10
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
-
-
 MOST_ROUNDS = 10_000
 """Fresh processes of a cell in one run; a larger number in a file was not made by measuring."""
 MOST_TAKES = 1_000
@@ -49,6 +46,7 @@ Time = Annotated[float, Range(0.0)]
 Length = Annotated[float, Range(over=0.0)]
 """Seconds that something took, or plays."""
 Count = Annotated[int, Range(0)]
+TakeCount = Annotated[int, Range(2, MOST_TAKES)]
 
 
 class Phase(StrEnum):
@@ -147,9 +145,9 @@ class Iteration:
     live: Annotated[LiveTimes | None, OmitDefault()] = None
     """Of a live conversion; `chunks` are its chunks as they came with the whole source there."""
     take: Annotated[int, OmitDefault(), Range(0, MOST_TAKES)] = 0
-    """Which take of its request, of a cell that samples; the measured iterations are take 0."""
+    """Number of the take, of a cell that samples; the measured iterations are take 0."""
     seed: Annotated[Option | None, OmitDefault()] = None
-    """Of a cell that samples: the seed of this take; None where the engine has none."""
+    """Of that take; None where the engine has none, and where the cell does not sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,10 +354,8 @@ class RunSpec:
     """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
-    takes: Annotated[Mapping[str, Annotated[int, Range(2, MOST_TAKES)]], OmitDefault()] = field(
-        default_factory=dict
-    )
-    """Takes of each text, by the slugs of the cells that sample; they have no parity metrics."""
+    takes: Annotated[Mapping[str, TakeCount], OmitDefault()] = field(default_factory=dict)
+    """Takes of each text, by the slugs of the cells that sample."""
     workload: Annotated[
         str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
     ] = ""

@@ -40,8 +40,8 @@ class KeptTakes:
         self._slug = slug
         self.heard = dict(known)
 
-    def name(self, request: str, take: int = 0, *, marked: bool = False) -> str:
-        """Return the path of a take in the run folder."""
+    def name(self, request: str, take: int | None = None, *, marked: bool = False) -> str:
+        """Return the path of a further take in the run folder; without one, of the first."""
         return take_file(self._slug, request, take, marked=marked)
 
     def has(self, name: str) -> bool:
@@ -67,12 +67,12 @@ class KeptTakes:
             write_atomic(path, content)
 
 
-def take_file(slug: str, request: str, take: int = 0, *, marked: bool = False) -> str:
+def take_file(slug: str, request: str, take: int | None, *, marked: bool = False) -> str:
     """
     Return the path of a take in a run folder.
 
     >>> take_file("default", "u001", 2)
     'audio/default/takes/2/u001.wav'
     """
-    inside = f"{'marked/' if marked else ''}{f'takes/{take}/' if take else ''}"
+    inside = f"{'marked/' if marked else ''}{'' if take is None else f'takes/{take}/'}"
     return f"audio/{slug}/{inside}{request}.wav"

@@ -195,7 +195,7 @@ class Worker:
             self._kept.keep(file, audio, self._engine.sample_rate_hz)
         marked_file = None
         if file is not None and timing.unmarked is not None and (take or self._is_first(request)):
-            marked_file = self._kept.name(request.id, take, marked=True)
+            marked_file = self._kept.name(request.id, take or None, marked=True)
             self._kept.keep(marked_file, timing.audio, self._engine.sample_rate_hz)
         audio_s = len(timing.audio) / self._engine.sample_rate_hz
         iteration = Iteration(
