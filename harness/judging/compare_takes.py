@@ -58,10 +58,10 @@ def compare_takes(
     if words is not None and sum(words) <= 0.0:
         missing = Missing(f"no {WEIGHTS[now.metric]}; score the run again")
         return empty_comparison(cell, now, before.summary, missing, *counts)
-    sides = [_capped([side[name] for name in old], now.unit) for side in (old, new)]
-    found = statistics.takes_shift(*sides, words, bounded=bounded)
-    base, mean = (_mean(side, words) for side in sides)
-    empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(*sides))
+    then, current = (_capped([side[name] for name in old], now.unit) for side in (old, new))
+    found = statistics.takes_shift(then, current, words, bounded=bounded)
+    base, mean = _mean(then, words), _mean(current, words)
+    empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(then, current))
     return scaled(empty, found.shift, base, found.spread)
 
 

@@ -12,6 +12,7 @@ counts only if it answers both.
   freedom after Satterthwaite (1946), so that a few texts that vary wildly make it uncertain.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,19 +81,20 @@ def _spread(baseline: Sequence[Array], current: Sequence[Array], shares: Array) 
     Return how far the weighted mean of the differences lies from zero once in 1 / CHANCE, if both
     sides are takes of one engine.
     """
-    parts: list[tuple[float, float]] = []
+    parts: list[tuple[float, int]] = []
     for before, now, share in zip(baseline, current, shares, strict=True):
         freedom = before.size + now.size - 2
         if freedom > 0:
             squares = float(((before - before.mean()) ** 2).sum() + ((now - now.mean()) ** 2).sum())
-            parts.append((share**2 * squares / freedom * (1 / before.size + 1 / now.size), freedom))
+            part = float(share) ** 2 * squares / freedom * (1 / before.size + 1 / now.size)
+            parts.append((part, freedom))
     if not parts:
         return float("inf")
     variance = sum(part for part, _ in parts) * shares.size / len(parts)
     if variance <= 0.0:
         return 0.0
-    freedom = sum(p for p, _ in parts) ** 2 / sum(p**2 / f for p, f in parts)
-    return student_quantile(freedom, CHANCE / 2) * variance**0.5
+    degrees = sum(part for part, _ in parts) ** 2 / sum(part**2 / f for part, f in parts)
+    return student_quantile(degrees, CHANCE / 2) * math.sqrt(variance)
 
 
 def _drawn(
