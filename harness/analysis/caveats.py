@@ -7,6 +7,7 @@ They decide nothing.
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from statistics import median
 
 import numpy as np
@@ -237,13 +238,8 @@ def _sampled(run: Run, cell: Cell) -> str:
 
 def _spoken_takes(run: Run, slug: str) -> list[Iteration]:
     """Return the iterations of a cell that are takes, those that kept audio, by their numbers."""
-    spoken = [
-        iteration
-        for process in run.processes
-        if process.cell == slug
-        for iteration in process.iterations
-        if iteration.audio_file is not None
-    ]
+    mine = (process.iterations for process in run.processes if process.cell == slug)
+    spoken = [each for each in chain.from_iterable(mine) if each.audio_file is not None]
     return sorted(spoken, key=lambda iteration: iteration.take)
 
 

@@ -211,9 +211,9 @@ def _of_speed(
         return None
     rng, spread = np.random.default_rng(SEED), 0.0
     for _ in range(plan.comparisons):
-        drawn = rng.permutation(len(groups))
+        drawn = [groups[place] for place in rng.permutation(len(groups))]
         before, now = (
-            float(statistic(np.concatenate([groups[i] for i in part])))
+            float(statistic(np.concatenate(part)))
             for part in (drawn[:half], drawn[half : 2 * half])
         )
         spread = max(spread, abs(now / before - 1.0))
