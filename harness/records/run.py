@@ -32,6 +32,7 @@ from voxgate.harness.records.constraints import (
 from voxgate.harness.records.environment import RunEnvironment
 from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.own_model import ModelName, OwnModel
 
 SCHEMA_VERSION = 9
 
@@ -343,6 +344,8 @@ class RunSpec:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    models: Annotated[Mapping[ModelName, OwnModel], OmitDefault()] = field(default_factory=dict)
+    """The user's own networks that score the audio, by name."""
     budget_s: Annotated[Length | None, OmitDefault()] = None
     """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
