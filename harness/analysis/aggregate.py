@@ -71,10 +71,8 @@ def aggregate(
     """
     metrics = select_metrics(run.metrics, run.conditions, run.models) if panel is None else panel
     exact = [
-        replace(
-            each, version=(versions or {}).get(each.name) or full_version(each.name, run.models)
-        )
-        for each in metrics
+        replace(m, version=(versions or {}).get(m.name) or full_version(m.name, run.models))
+        for m in metrics
     ]
     cells = {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
     return with_drift_intervals(with_intervals(cells))
