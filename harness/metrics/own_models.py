@@ -8,6 +8,7 @@ embeddings, -1 to 1.
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -113,9 +114,9 @@ def _too_short(recording: Recording, model: ModelFile) -> Missing | None:
 
 
 _KINDS: Mapping[str, tuple[ModelKind, Callable[[MetricInput], Value], Need]] = {
-    VOICE: (ModelKind.EMBEDDING, voice_similarity, Need.VOICE),
-    SIMILARITY: (ModelKind.EMBEDDING, similarity, Need.REFERENCE),
     MOS: (ModelKind.MOS, mos, Need.NOTHING),
+    SIMILARITY: (ModelKind.EMBEDDING, similarity, Need.REFERENCE),
+    VOICE: (ModelKind.EMBEDDING, voice_similarity, Need.VOICE),
 }
 _NAME = re.compile(f"({'|'.join(_KINDS)})({MODEL_NAME.regex})")
 
@@ -150,18 +151,17 @@ def model_of(name: str) -> str:
 
 def own_names(models: Mapping[str, OwnModel]) -> list[str]:
     """Return the names of the metrics that these networks compute."""
-    return [
-        f"{prefix}{name}"
-        for name, model in models.items()
-        for prefix, (kind, _, _) in reversed(_KINDS.items())
-        if kind is model.kind
-    ]
+    names: list[str] = []
+    for name, model in models.items():
+        prefixes = [prefix for prefix, (kind, _, _) in _KINDS.items() if kind is model.kind]
+        names += [f"{prefix}{name}" for prefix in prefixes]
+    return names
 
 
 def specs_of(models: Mapping[str, OwnModel], conditions: Collection[str]) -> list[MetricSpec]:
     """Return the metrics that these networks compute, in every reading of a suite."""
     prefixes = ("", GOLDEN, *(CONDITIONS[each].prefix for each in conditions if each in CONDITIONS))
-    names = [prefix + name for prefix in prefixes for name in own_names(models)]
+    names = map("".join, itertools.product(prefixes, own_names(models)))
     return [spec for name in names if (spec := spec_by_own_model(name)) is not None]
 
 
