@@ -28,7 +28,7 @@ from types import MappingProxyType
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import (
-    GOLDEN,
+    GOLDEN as GOLDEN,
     GOLDEN_FAMILY,
     AudioMetric,
     Need,
