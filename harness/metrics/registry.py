@@ -29,6 +29,8 @@ from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import (
     GOLDEN as GOLDEN,
+)
+from voxgate.harness.metrics.metric import (
     GOLDEN_FAMILY,
     AudioMetric,
     Need,
