@@ -58,10 +58,15 @@ class Suite:
     adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
     shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
     apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
-    `judge` names who writes down what is said. `environment` is where a Python target runs, if that
-    is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
-    or the words that start an interpreter. Speeds are always measured. `name` and `question` come
-    from the file (`load_suite`).
+    `judge` names who writes down what is said; `models` are files of networks of your own that
+    score it. `environment` is where a Python target runs, if that is not voxgate's own: the folder
+    of a virtual environment, a conda environment or a uv project, or the words that start an
+    interpreter. `name` and `question` come from the file (`load_suite`).
+
+    `sampled` declares that the engine draws what it speaks, so that another seed is another take:
+    each text is then spoken `takes` times (5), with seeds that follow each other, and judged as two
+    sets of takes, without metrics that need the very same performance. None leaves it to the
+    target's own declaration; False holds one take against another all the same.
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
@@ -92,6 +97,7 @@ class Suite:
     metrics: Sequence[str] | None = None
     conditions: Sequence[str] = ()
     judge: str = OPENAI
+    models: Mapping[str, object] = field(default_factory=dict)
     name: str = ""
     question: str = ""
 
@@ -199,7 +205,7 @@ def known_suites(root: Path | None = None) -> tuple[str, ...]:
 
 def has_suite(name_or_path: str, root: Path) -> bool:
     """Whether there is such a suite below `root`."""
-    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
+    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a long name
 
 
 def _installed(root: Path) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import NAME, Option
 from voxgate.harness.records.command_line import CommandLine, command_line
+from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import MOST_ROUNDS, MOST_TAKES
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def check_suite(suite: "Suite") -> None:
     command_of(suite)
     _check_axes(suite)
     _check_option_values(suite)
+    model_entries(suite.models)
     _check_numbers(suite)
     _check_takes(suite)
     for what, names in (("metrics", suite.metrics), ("conditions", suite.conditions)):
