@@ -3,7 +3,7 @@ Score a corpus: choose the metrics that its folder allows, and hand its recordin
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxgate.harness.analysis.metric_rules import HELPERS, WEIGHTS
@@ -11,10 +11,10 @@ from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus, show
 from voxgate.harness.corpora.scores import CorpusScores, ScoredUtterance
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.own_models import own_names
 from voxgate.harness.metrics.registry import (
     SPEED,
     MetricSpec,
-    check_selection,
     entries,
     entry,
     full_version,
@@ -24,6 +24,7 @@ from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.files import files_sha256
 from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
 from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.own_models import RecordedModels, located
 from voxgate.harness.scoring.score_run import default_cache_dir, versions_of
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
@@ -44,6 +45,8 @@ class ScoreOptions:
     judge: RecognizerOptions
     metrics: tuple[str, ...] | None = None
     voice: Path | None = None
+    models: RecordedModels = field(default_factory=dict)
+    """Networks of the user's own, by name."""
     workers: int = 2
     language: str = "en"
     progress: ScoreProgress | None = None
@@ -79,20 +82,21 @@ def chosen_metrics(corpus: RecordedCorpus, options: ScoreOptions) -> tuple[str, 
     folder has the inputs of. Raises HarnessError for a named one that lacks its input.
     """
     has_text = any(each.text is not None for each in corpus.utterances)
+    known = [*entries(), *own_names(options.models)]
     if options.metrics is None:
         return tuple(
             name
-            for name, spec in entries().items()
-            if spec.condition is None and not _lacks(spec, options, corpus, has_text=has_text)
+            for name in known
+            if (spec := entry(name)).condition is None
+            and not _lacks(spec, options, corpus, has_text=has_text)
         )
     for name in options.metrics:
         spec = entry(name)
-        check_selection([name], [spec.condition.name] if spec.condition is not None else [])
         lacking = _lacks(spec, options, corpus, has_text=has_text)
         if lacking:
             raise HarnessError(f"metric {name!r} {lacking}")
     wanted = {*options.metrics, DURATION}
-    return tuple(name for name in entries() if name in wanted)
+    return tuple(name for name in known if name in wanted)
 
 
 def _lacks(
@@ -105,6 +109,8 @@ def _lacks(
         return f"compares with accepted audio; name {spec.base} and give --reference FOLDER"
     if _reads_text(spec.name) and not has_text:
         return "needs the texts of the recordings; give --texts FILE"
+    if spec.own_model and spec.own_model not in options.models:
+        return f"is of a network of your own; give --model {spec.own_model}=FILE"
     need = Need.NOTHING if spec.source is None else spec.source.need
     if need.value in REFERENCES and not corpus.references:
         return "compares with other recordings; give --reference FOLDER"
@@ -154,6 +160,7 @@ def _job(utterance: CorpusRecording, options: ScoreOptions) -> AudioJob:
         language=_language(utterance, options),
         reference=utterance.reference,
         voice=options.voice,
+        models=located(options.models),
     )
 
 
