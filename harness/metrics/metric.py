@@ -64,6 +64,8 @@ class MetricInput:
 
     audio: Recording
     text: str = ""
+    spoken: str = ""
+    """The words to be heard, where they are not those of the text."""
     language: str = "en"
     """ISO 639-1."""
     reference: Recording | None = None
@@ -81,6 +83,11 @@ class MetricInput:
     """Of a conversion: the recording that was converted."""
     voices: Mapping[str, Recording] = field(default_factory=dict)
     """Recordings of a reel's speakers, as far as the workload has them."""
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,41 +15,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper_weights import HEAD_WIDTH
 
 Tensors = dict[str, NDArray[np.float32]]
 
 # CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur
 # in a Whisper file.
 DTYPES: Mapping[int, str] = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-HEAD_WIDTH = 64  # every published Whisper size has heads of 64 channels
-# (width, vocabulary)
+# (width, vocabulary, layers of the decoder)
 SIZES = {
-    (384, 51864): "tiny.en",
-    (384, 51865): "tiny",
-    (512, 51864): "base.en",
-    (512, 51865): "base",
+    (384, 51864, 4): "tiny.en",
+    (384, 51865, 4): "tiny",
+    (512, 51864, 6): "base.en",
+    (512, 51865, 6): "base",
+    (768, 51864, 12): "small.en",
+    (768, 51865, 12): "small",
+    (1024, 51864, 24): "medium.en",
+    (1024, 51865, 24): "medium",
+    (1280, 51865, 32): "large",
+    (1280, 51866, 32): "large-v3",
+    (1280, 51866, 4): "large-v3-turbo",
 }
+VOCABULARIES = (51864, 51865, 51866)
+"""Of English, of all languages, and of all with Cantonese; more tokens would move Whisper's own."""
+BANDS = (80, 128)
+POSITIONS = 1500
 
 
 def read_tensors(path: Path, *more: Path) -> Tensors:
     """
-    Read the tensors of a .safetensors (openai-whisper names) or CTranslate2 file.
+    Read the tensors of a .safetensors (openai-whisper's or Hugging Face's names) or CTranslate2
+    file.
 
     Returns float32 arrays under openai-whisper's names. `more` are files that continue the
-    first one, for a CTranslate2 file that was cut into parts.
+    first one. Raises HarnessError for what is no such file.
     """
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
+    if path.suffix != ".safetensors":
+        return openai_names(read_ctranslate2(b"".join(part.read_bytes() for part in (path, *more))))
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
 
-        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
-    return openai_names(read_ctranslate2(b"".join(part.read_bytes() for part in (path, *more))))
+    tensors: Tensors = {}
+    for part in (path, *more):
+        try:
+            tensors |= {name: each.astype(np.float32) for name, each in load_file(part).items()}
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise HarnessError(
+                f"ASR weights {part} cannot be read ({error}); save them again, as float16 or "
+                "float32"
+            ) from error
+    return hugging_face_names(tensors)
+
+
+HUGGING_FACE = (
+    (r"^model\.", ""),
+    (r"^proj_out\..*", ""),
+    (r"\.embed_positions\.weight$", ".positional_embedding"),
+    (r"\.embed_tokens\.", ".token_embedding."),
+    (r"^encoder\.layer_norm\.", "encoder.ln_post."),
+    (r"^decoder\.layer_norm\.", "decoder.ln."),
+    (r"\.layers\.", ".blocks."),
+    (r"\.self_attn_layer_norm\.", ".attn_ln."),
+    (r"\.encoder_attn_layer_norm\.", ".cross_attn_ln."),
+    (r"\.final_layer_norm\.", ".mlp_ln."),
+    (r"\.self_attn\.", ".attn."),
+    (r"\.encoder_attn\.", ".cross_attn."),
+    (r"\.q_proj\.", ".query."),
+    (r"\.k_proj\.", ".key."),
+    (r"\.v_proj\.", ".value."),
+    (r"\.out_proj\.", ".out."),
+    (r"\.fc1\.", ".mlp.0."),
+    (r"\.fc2\.", ".mlp.2."),
+)
+"""Pattern in the names of the transformers package -> openai-whisper's; the output is tied."""
+
+
+def hugging_face_names(tensors: Tensors) -> Tensors:
+    """Rename the transformers package's tensors to openai-whisper's names; others keep theirs."""
+    if not any(re.match(r"(model\.)?encoder\.layers\.", name) for name in tensors):
+        return tensors
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        for pattern, replacement in HUGGING_FACE:
+            name = re.sub(pattern, replacement, name)
+        if name:
+            renamed[name] = tensor
+    return renamed
 
 
 def dimensions(tensors: Tensors) -> dict[str, int]:
     """
     Return openai-whisper's ModelDimensions, as keywords, from the shapes alone.
 
-    Raises HarnessError when a tensor is missing.
+    Raises HarnessError when a tensor is missing, and for sizes that no Whisper has.
     """
     try:
         conv, audio, text = (
@@ -66,6 +124,7 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
             f"these are not Whisper weights: tensor {error} is missing; use an openai-whisper "
             "state dict"
         ) from None
+    _check_shapes(conv, audio, text, vocabulary)
     layers = {
         side: sum(1 for n in tensors if re.fullmatch(rf"{side}\.blocks\.\d+\.attn_ln\.weight", n))
         for side in ("encoder", "decoder")
@@ -84,10 +143,33 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
     }
 
 
+def _check_shapes(*tensors: NDArray[np.float32]) -> None:
+    """Raise HarnessError for convolution, positions of both sides, or vocabulary of no Whisper."""
+    conv, audio, text, vocabulary = tensors
+    wrong = (
+        "dimensions"
+        if (conv.ndim, audio.ndim, text.ndim, vocabulary.ndim) != (3, 2, 2, 2)
+        else f"{conv.shape[1]} mel bands"
+        if conv.shape[1] not in BANDS
+        else f"{audio.shape[0]} positions"
+        if audio.shape[0] != POSITIONS
+        else f"{vocabulary.shape[0]} tokens"
+        if vocabulary.shape[0] not in VOCABULARIES
+        else f"width {audio.shape[1]}"
+        if not audio.shape[1] or audio.shape[1] % HEAD_WIDTH or text.shape[1] % HEAD_WIDTH
+        else ""
+    )
+    if wrong:
+        raise HarnessError(
+            f"these are no weights of a published kind of Whisper: {wrong}; use another model"
+        )
+
+
 def size_name(tensors: Tensors) -> str:
     """Return OpenAI's name for a model of these dimensions, such as "tiny.en"."""
     dims = dimensions(tensors)
-    return SIZES.get((dims["n_text_state"], dims["n_vocab"]), f"width {dims['n_text_state']}")
+    size = (dims["n_text_state"], dims["n_vocab"], dims["n_text_layer"])
+    return SIZES.get(size, f"width {size[0]}, {size[2]} decoder layers")
 
 
 def fingerprint(tensors: Tensors) -> str:
@@ -170,6 +252,8 @@ def openai_names(source: Tensors) -> Tensors:
 
     Fused projections are split in the order q, k, v.
     """
+    if any(name.endswith("/weight_scale") for name in source):
+        raise HarnessError("these Whisper weights are quantised; use an unquantised file")
     try:
         target = _outer_names(source)
         for side in ("encoder", "decoder"):

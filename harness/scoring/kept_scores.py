@@ -27,6 +27,7 @@ from voxgate.harness.metrics.registry import (
     package_of,
     select_metrics,
 )
+from voxgate.harness.models.whisper_weights import model_digest
 from voxgate.harness.records import documents
 from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.files import file_sha256
@@ -40,6 +41,8 @@ from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import score_run
 
 FILE = "scored.json"
+OWN_JUDGE = "the judge's weights"
+"""Name in a stamp beside the packages: what is not here counts as the same."""
 SAME = ("golden", "panel", "judge", "records", "power")
 """Facts of a stamp that must be equal."""
 
@@ -114,7 +117,10 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
             path.relative_to(folder).as_posix(): file_sha256(path)[: run_folder.DIGEST_DIGITS]
             for path in _audio(folder)
         },
-        "packages": {name: installed(name) for name in packages},
+        "packages": {
+            **{name: installed(name) for name in packages},
+            OWN_JUDGE: model_digest(run.judge),
+        },
     }
 
 

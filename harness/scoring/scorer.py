@@ -7,7 +7,7 @@ work; metrics, processes and the cache are their modules' business.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ of the slowest.
 """
 QUICK = ""
 """The kind of work that loads no model."""
+UNHEARD = Missing("nobody was asked to listen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,8 @@ class UtteranceScores:
     The scores of one audio file: the value of every applicable quality metric, and the version
     of each.
 
-    `words` and `chars` are the counts behind wer and cer, from which corpus rates are computed;
-    `transcript` is the recogniser's text.
+    `words`, `chars` and `verbatim` are the counts behind wer, cer and wer_verbatim, from which
+    corpus rates are computed; `transcript` is the recogniser's text.
     """
 
     key: str
@@ -52,6 +53,7 @@ class UtteranceScores:
     transcript: str | Missing
     recogniser: str = ""
     """The name of the recogniser."""
+    verbatim: ErrorCounts | Missing = UNHEARD
 
 
 def score_quality(
@@ -145,7 +147,7 @@ class _Work:
         """Store a transcript; files without one are not cached."""
         self.transcripts[key] = transcript
         if isinstance(transcript.text, str):
-            self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
+            self.cache.put(key, asdict(transcript))
         self._step()
 
     def _step(self) -> None:
@@ -232,11 +234,9 @@ def _scores(
         utterance=job.utterance,
         values=values,
         versions=versions,
-        words=UNHEARD if first is None else first.words,
-        chars=UNHEARD if first is None else first.chars,
+        words=UNHEARD if first is None else first.errors.words,
+        chars=UNHEARD if first is None else first.errors.chars,
+        verbatim=UNHEARD if first is None else first.errors.verbatim,
         transcript=UNHEARD if first is None else first.transcript.text,
         recogniser="" if first is None else first.transcript.judge,
     )
-
-
-UNHEARD = Missing("nobody was asked to listen")

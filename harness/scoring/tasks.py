@@ -65,12 +65,19 @@ class AudioJob:
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    spoken: str = ""
+    """The words to be heard, where they are not those of the text."""
     marked: Path | None = None
     """As delivered, where a watermark is asked for; `path` where nothing else was handed over."""
     segments: tuple[SpokenSegment, ...] | Missing | None = None
     source: Path | None = None
     """What the audio was converted from."""
     voices: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -132,7 +139,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     missing = next((content for content in contents if isinstance(content, Missing)), None)
     if missing is not None:
         return missing
-    text = [task.text, task.language] if task.text else []
+    text = [task.text, task.language, *filter(None, [task.spoken])] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
     reel = [repr([task.segments, [s for s, _ in task.voices]])] if task.segments else []
@@ -191,7 +198,7 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
         field = FIELDS[source.need]
         inputs[field] = getattr(job, field)
     if source.reads_text:
-        inputs |= {"text": job.text, "language": job.language}
+        inputs |= {"text": job.text, "spoken": job.spoken, "language": job.language}
     missing = next((value for value in inputs.values() if isinstance(value, Missing)), None)
     return missing or AudioTask(
         metric=line.base if line.golden else line.name, audio=job.path, **inputs

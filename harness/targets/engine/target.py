@@ -8,6 +8,7 @@ imported at `load`, not before. Which pipeline it is decides the engine's regist
 gets, `observers`.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import accumulate, chain, pairwise
@@ -17,13 +18,15 @@ import numpy as np
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request
-from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.records.run import SPOKEN, OptionCheck
 from voxgate.harness.targets.protocol import IsolatedStage, LiveInput, Options, StageWatch, Target
 
 if TYPE_CHECKING:
     from voxgate.engine.pipelines.pipeline import Pipeline
 
 
+PHONEMISED = ("flow", "token")
+"""Pipelines whose texts go through the package's own front-end."""
 SOURCE = "source"
 """The option of a request by which a pipeline gets the recording to convert."""
 
@@ -49,6 +52,9 @@ class EngineTarget(Target):
         self.captions_s: tuple[tuple[float, float], ...] | None = None
         """Of every segment of the last synthesis, if that was a reel."""
         self._graphs = 0
+        self._told: tuple[tuple[str, str], ...] = ()
+        self._text = ""
+        """Of the last synthesis, if that was of a text."""
 
     @classmethod
     def speaks_reels(cls, cell: Cell) -> bool:
@@ -115,7 +121,7 @@ class EngineTarget(Target):
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
         request = self._with_source(request)
-        self.unmarked, self.notices = None, ()
+        self.unmarked, self._told, self._text = None, (), ""
         if request.segments:
             yield self._reel(request, watch)
             return
@@ -131,6 +137,7 @@ class EngineTarget(Target):
             raise HarnessError(f"request {request.id}: {error}") from None
         self.unmarked = tap.audio()
         self._take_notices()
+        self._text = request.text
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
@@ -153,7 +160,7 @@ class EngineTarget(Target):
         """Convert a source that comes in packets."""
         from voxgate.engine.errors import EngineError
 
-        self.unmarked, self.captions_s, self.notices = None, None, ()
+        self.unmarked, self.captions_s, self._told, self._text = None, None, (), ""
         converting: Any = self.pipeline
         lengths = []
         try:
@@ -204,7 +211,16 @@ class EngineTarget(Target):
 
     def _take_notices(self) -> None:
         told = getattr(self.pipeline, "notices", ())  # an older revision's engine tells nothing
-        self.notices = tuple((str(notice.kind), notice.text) for notice in told)
+        self._told = tuple((str(notice.kind), notice.text) for notice in told)
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """What the pipeline tells, and the words that its front-end read; outside of any time."""
+        reads = self._text and self.pipeline.config.pipeline in PHONEMISED
+        return (
+            *self._told,
+            *((SPOKEN, part) for part in (reading_of(self._text) if reads else ())),
+        )
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""
@@ -247,6 +263,23 @@ class EngineTarget(Target):
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs
+
+
+@functools.cache
+def reading_of(text: str) -> tuple[str, ...]:
+    """Return the words that the front-end reads, by chunk; none where the text has the same."""
+    from voxgate.engine.errors import EngineError
+    from voxgate.engine.text.frontend import phonemise
+
+    try:
+        parts = tuple(str(getattr(chunk, "text", "")) for chunk in phonemise(text))
+    except EngineError:
+        return ()
+    return () if _letters(" ".join(parts)) in ("", _letters(text)) else parts
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text)).lower()
 
 
 def joins_of(captions_s: Sequence[tuple[float, float]]) -> Iterator[float]:
