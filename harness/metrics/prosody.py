@@ -40,6 +40,8 @@ MARK = re.compile(
     r"|(?<=\s)[-\u2013]+(?=\s)|\u2014|[()\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff1f]"
 )
 """Punctuation at which readers pause, and no point of "3.5"; the point of "Mr. X" is none."""
+POINTS = rf"{ABBREVIATIONS}|\b[A-Z]\.(?=\s+[A-Z])"
+"""What ends in a point that ends no sentence: abbreviations and initials."""
 NEAR_S = 0.4
 """
 Seconds of speech between a mark and its pause. Marks are placed by letters, and a word is.
@@ -171,7 +173,7 @@ def marked_shares(text: str) -> list[float]:
     [0.2, 0.4, 0.86...]
     """
     whole = _letters(text)
-    plain = re.sub(ABBREVIATIONS, lambda match: match.group().replace(".", " "), text)
+    plain = re.sub(POINTS, lambda match: match.group().replace(".", " "), text)
     shares = {_letters(text[: match.start()]) / whole for match in MARK.finditer(plain)}
     return sorted(share for share in shares if 0.0 < share < 1.0)
 

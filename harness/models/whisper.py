@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_tensors import (
     Tensors,
+    check_dimensions,
     dimensions,
     fingerprint,
     read_tensors,
@@ -182,6 +183,7 @@ def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:
     from whisper.model import ModelDimensions, Whisper
 
     tensors = _read_checkpoint(path) if path.suffix == ".pt" else read_tensors(path, *more)
+    check_dimensions(tensors)
     model = Whisper(ModelDimensions(**dimensions(tensors)))
     try:
         model.load_state_dict(

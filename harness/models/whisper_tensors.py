@@ -22,20 +22,21 @@ Tensors = dict[str, NDArray[np.float32]]
 # CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur
 # in a Whisper file.
 DTYPES: Mapping[int, str] = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-# (width, vocabulary, layers of the decoder)
+# (width, vocabulary)
 SIZES = {
-    (384, 51864, 4): "tiny.en",
-    (384, 51865, 4): "tiny",
-    (512, 51864, 6): "base.en",
-    (512, 51865, 6): "base",
-    (768, 51864, 12): "small.en",
-    (768, 51865, 12): "small",
-    (1024, 51864, 24): "medium.en",
-    (1024, 51865, 24): "medium",
-    (1280, 51865, 32): "large",
-    (1280, 51866, 32): "large-v3",
-    (1280, 51866, 4): "large-v3-turbo",
+    (384, 51864): "tiny.en",
+    (384, 51865): "tiny",
+    (512, 51864): "base.en",
+    (512, 51865): "base",
+    (768, 51864): "small.en",
+    (768, 51865): "small",
+    (1024, 51864): "medium.en",
+    (1024, 51865): "medium",
+    (1280, 51865): "large",
+    (1280, 51866): "large-v3",
 }
+TURBO_LAYERS = 4
+"""Of the decoder of large-v3-turbo, where large-v3 has 32."""
 VOCABULARIES = (51864, 51865, 51866)
 """Of English, of all languages, and of all with Cantonese; more tokens would move Whisper's own."""
 BANDS = (80, 128)
@@ -107,7 +108,7 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
     """
     Return openai-whisper's ModelDimensions, as keywords, from the shapes alone.
 
-    Raises HarnessError when a tensor is missing, and for sizes that no Whisper has.
+    Raises HarnessError when a tensor is missing.
     """
     try:
         conv, audio, text = (
@@ -124,7 +125,6 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
             f"these are not Whisper weights: tensor {error} is missing; use an openai-whisper "
             "state dict"
         ) from None
-    _check_shapes(conv, audio, text, vocabulary)
     layers = {
         side: sum(1 for n in tensors if re.fullmatch(rf"{side}\.blocks\.\d+\.attn_ln\.weight", n))
         for side in ("encoder", "decoder")
@@ -143,33 +143,37 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
     }
 
 
-def _check_shapes(*tensors: NDArray[np.float32]) -> None:
-    """Raise HarnessError for convolution, positions of both sides, or vocabulary of no Whisper."""
-    conv, audio, text, vocabulary = tensors
-    wrong = (
-        "dimensions"
-        if (conv.ndim, audio.ndim, text.ndim, vocabulary.ndim) != (3, 2, 2, 2)
-        else f"{conv.shape[1]} mel bands"
-        if conv.shape[1] not in BANDS
-        else f"{audio.shape[0]} positions"
-        if audio.shape[0] != POSITIONS
-        else f"{vocabulary.shape[0]} tokens"
-        if vocabulary.shape[0] not in VOCABULARIES
-        else f"width {audio.shape[1]}"
-        if not audio.shape[1] or audio.shape[1] % HEAD_WIDTH or text.shape[1] % HEAD_WIDTH
-        else ""
-    )
+def check_dimensions(tensors: Tensors) -> None:
+    """Raise HarnessError for weights of a size that no Whisper has."""
+    try:
+        dims = dimensions(tensors)
+    except IndexError:
+        raise HarnessError("these are not Whisper weights: a shape is wrong") from None
+    wrong = [
+        f"{dims[name]} {what}"
+        for name, what, known in (
+            ("n_mels", "mel bands", BANDS),
+            ("n_audio_ctx", "positions", (POSITIONS,)),
+            ("n_vocab", "tokens", VOCABULARIES),
+        )
+        if dims[name] not in known
+    ]
+    for side in ("n_audio_state", "n_text_state"):
+        if not dims[side] or dims[side] % HEAD_WIDTH:
+            wrong.append(f"a width of {dims[side]}")
     if wrong:
         raise HarnessError(
-            f"these are no weights of a published kind of Whisper: {wrong}; use another model"
+            f"these are no weights of a published kind of Whisper: {', '.join(wrong)}; use another "
+            "model"
         )
 
 
 def size_name(tensors: Tensors) -> str:
     """Return OpenAI's name for a model of these dimensions, such as "tiny.en"."""
     dims = dimensions(tensors)
-    size = (dims["n_text_state"], dims["n_vocab"], dims["n_text_layer"])
-    return SIZES.get(size, f"width {size[0]}, {size[2]} decoder layers")
+    width, layers = dims["n_text_state"], dims["n_text_layer"]
+    name = SIZES.get((width, dims["n_vocab"]), f"width {width}")
+    return f"{name}-turbo" if (name, layers) == ("large-v3", TURBO_LAYERS) else name
 
 
 def fingerprint(tensors: Tensors) -> str:

@@ -222,10 +222,10 @@ def check_model(path: Path) -> None:
 
     Raises HarnessError for what is no Whisper of a known layout.
     """
-    config = path / "config.json"
-    if path.is_dir() and (path / CTRANSLATE2) not in model_files(path) and config.is_file():
+    files, config = model_files(path), path / "config.json"
+    if files[0] != path and files[0].name != CTRANSLATE2 and config.is_file():
         _check_config(config)
-    for file in model_files(path):
+    for file in files:
         try:
             with file.open("rb") as stream:
                 fault = _BEGINNINGS[file.suffix](stream)

@@ -58,10 +58,10 @@ class Suite:
     adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
     shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
     apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
-    `judge` names who writes down what is said, or is the path of a Whisper model. `environment` is where a Python target runs, if that
-    is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
-    or the words that start an interpreter. Speeds are always measured. `name` and `question` come
-    from the file (`load_suite`).
+    `judge` names who writes down what is said, or is the path of a Whisper model. `environment` is
+    where a Python target runs, if that is not voxgate's own: the folder of a virtual environment, a
+    conda environment or a uv project, or the words that start an interpreter. Speeds are always
+    measured. `name` and `question` come from the file (`load_suite`).
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one

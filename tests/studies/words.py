@@ -183,9 +183,8 @@ def spanish(folder: Path) -> None:
     """Print the rates of Spanish speech by window, and the seconds of computing."""
     recogniser = judge("es")
     for name, say in (
-        ("espeak es", espeak("es")),
-        ("espeak es-419", espeak("es-419")),
         ("pico es", pico("es-ES")),
+        ("espeak es", espeak("es")),
     ):
         audio = spoken(folder, name, say, SPANISH)
         for what, encoded in (("whole", whisper.WINDOW_S), ("shortened", None)):

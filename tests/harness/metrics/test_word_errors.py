@@ -81,7 +81,7 @@ def test_words_in_brackets_are_words_in_spanish_too():
     ("said", "heard", "spelled", "folded", "verbatim"),
     [
         ("Call one four zero seven.", "Call 1407.", "Call one four zero seven", 0, 0),
-        ("Call one four zero seven.", "Call 1407.", "call fourteen oh seven", 0, 4),
+        ("Call one four zero seven.", "Call 1407.", "call fourteen oh seven", 0, 3),
         ("Call 1407.", "Call 1407.", "call fourteen oh seven", 0, 0),
         ("Um, I do not know.", "I don't know.", "", 0, 3),
         ("Mister O’Neil isn't IN!", "mister o'neil isn't in", "", 0, 0),
@@ -108,9 +108,9 @@ def test_verbatim_keeps_the_marks_of_letters_and_counts_letters_where_there_are_
 
 
 def test_the_parts_of_the_error_rate_add_up():
-    heard = "the library as a quiet room students and more"
+    heard = "oh the library as a quiet room students"
     found = error_kinds(TEXT, heard)
-    assert found == {"insertions": 2 / 8, "deletions": 1 / 8, "substitutions": 1 / 8}
+    assert found == {"insertions": 1 / 8, "deletions": 1 / 8, "substitutions": 1 / 8}
     assert sum(found.values()) == word_errors(TEXT, heard).rate
 
 
@@ -126,8 +126,8 @@ def test_characters_are_counted_with_spaces():
 
 def test_comparing_texts_does_not_import_torch():
     code = (
-        "import sys; from voxgate.harness.scoring.transcription import word_errors; "
-        "word_errors('a b', 'a'); sys.exit('torch' in sys.modules)"
+        "import sys; from voxgate.harness.scoring.transcription import ReadText, text_errors; "
+        "text_errors(ReadText(reference='a b', heard='a')); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
