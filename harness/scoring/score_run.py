@@ -285,14 +285,9 @@ def _segments(request: Request, iteration: Iteration) -> tuple[SpokenSegment, ..
 
 
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
-    counts = {
-        "wer_words": scores.words,
-        "cer_chars": scores.chars,
-        "verbatim_words": scores.verbatim,
-    }
     values: dict[str, Value] = {
         name: float(count.reference_words) if isinstance(count, ErrorCounts) else count
-        for name, count in counts.items()
+        for name, count in scores.counts.items()
     }
     values |= scores.values
     return (
