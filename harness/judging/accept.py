@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from voxgate.harness.analysis.caveats import not_sampled
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.errors import HarnessError
@@ -135,7 +136,7 @@ def change_line(change: BaselineChange) -> str:
 
 def _failures(run: Run, measurements: Measurements, policy: Policy) -> dict[str, str]:
     """Return why cells failed, by slug: a process did, or a value that no baseline excuses."""
-    causes = {cell.slug: failure_of(cell.slug, run) for cell in run.cells}
+    causes = {cell.slug: failure_of(cell.slug, run) or not_sampled(run, cell) for cell in run.cells}
     for slug, measured in measurements.items():
         for each in measured:
             limit = policy.get(each.metric)

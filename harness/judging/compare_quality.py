@@ -5,6 +5,7 @@ nothing, knows no limit.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import WEIGHTS
@@ -72,7 +73,7 @@ def compare_quality(
         else f"{len(names)} of {len(now.values)} utterances have a value on both sides"
     )
     values = _value(before, old), _value(now, {name: new[name] for name in names})
-    return _scaled(
+    return scaled(
         empty_comparison(cell, now, *values, *counts, detail=detail),
         difference,
         sum(old.values()) / len(old),
@@ -100,9 +101,7 @@ def _compare_rate(
     )
     base, rate = (_weighted_mean(side, weights) for side in (old, new))
     detail = f"{rate * total:.0f} errors in {total:.0f}, {base * total:.0f} in the baseline"
-    return _scaled(
-        empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base
-    )
+    return scaled(empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base)
 
 
 def _weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
@@ -110,10 +109,12 @@ def _weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) ->
     return weighted / sum(weights.values())
 
 
-def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -> Comparison:
+def scaled(
+    comparison: Comparison, difference: statistics.Shift, base: float, chance: float | None = None
+) -> Comparison:
     """
     Add a difference: in its own unit, or relative to the baseline's mean (a constant here) for
-    ratio metrics.
+    ratio metrics. `chance` is the spread of takes.
     """
     absolute = base <= 0.0 or base_name(comparison.metric) not in RATIOS
     scale = 1.0 if absolute else base
@@ -124,7 +125,8 @@ def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -
     shift = statistics.Shift(
         point=difference.point / scale, low=low, high=high, at_least=at_least, at_most=at_most
     )
-    return with_shift(comparison, shift, absolute=absolute)
+    own = None if chance is None or not math.isfinite(chance) else chance / scale
+    return replace(with_shift(comparison, shift, absolute=absolute), chance=own)
 
 
 def numeric_values(measurement: Measurement) -> dict[str, float]:

@@ -126,6 +126,11 @@ class Comparison:
     """
     freedom: float | None = None
     at_most: float | None = None
+    chance: Annotated[float | None, OmitDefault()] = None
+    """
+    Of a sampled cell: how far two sets of takes of one engine lie apart by chance, in the scale of
+    `shift`. A smaller shift proves nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,8 @@ class RemarkKind(StrEnum):
     """An option without any observed effect."""
     TAKES_DIFFER = "takes_differ"
     """The engine speaks otherwise each time."""
+    SAMPLED = "sampled"
+    """The cell is sampled: how many takes were spoken, and by which seeds."""
     SHORTER_IS_SLOWER = "shorter_is_slower"
     """A short text takes longer than a long one."""
     IN_PROCESS_DRIFT = "in_process_drift"
