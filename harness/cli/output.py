@@ -21,7 +21,8 @@ from voxgate.harness.report.contents import Report
 from voxgate.harness.report.terminal import print_report
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome
-from voxgate.harness.suite.suite import ENGINE, load_suite
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.suite.suite_checks import ENGINE
 from voxgate.harness.suite.workload import load_workload, reading_notices
 
 LOG_COLUMNS = 140

@@ -8,7 +8,6 @@ imported at `load`, not before. Which pipeline it is decides the engine's regist
 gets, `observers`.
 """
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import accumulate, chain, pairwise
@@ -227,6 +226,8 @@ class EngineTarget(Target):
     @property
     def notices(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
         """What the pipeline tells, and the words that its front-end read; outside of any time."""
+        from voxgate.harness.targets.engine.output_checks import reading_of
+
         reads = self._text and self.pipeline.config.pipeline in PHONEMISED
         return (
             *self._told,
@@ -274,23 +275,6 @@ class EngineTarget(Target):
 
         before, self._graphs = self._graphs, compiled_graphs() + recordings()
         return before == self._graphs
-
-
-@functools.cache
-def reading_of(text: str) -> tuple[str, ...]:
-    """Return the words that the front-end reads, by chunk; none where the text has the same."""
-    from voxgate.engine.errors import EngineError
-    from voxgate.engine.text.frontend import phonemise
-
-    try:
-        parts = tuple(str(getattr(chunk, "text", "")) for chunk in phonemise(text))
-    except EngineError:
-        return ()
-    return () if _letters(" ".join(parts)) in ("", _letters(text)) else parts
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalpha, text)).lower()
 
 
 def joins_of(captions_s: Sequence[tuple[float, float]]) -> Iterator[float]:

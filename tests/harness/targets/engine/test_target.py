@@ -11,7 +11,8 @@ import pytest
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Request, Workload
-from voxgate.harness.targets.engine.target import EngineTarget, reading_of
+from voxgate.harness.targets.engine.output_checks import reading_of
+from voxgate.harness.targets.engine.target import EngineTarget
 
 
 def _cell(**axes):
