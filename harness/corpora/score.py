@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxgate.harness.analysis.metric_rules import HELPERS, WEIGHTS
-from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus, shown_name
+from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus
 from voxgate.harness.corpora.scores import CorpusScores, ScoredUtterance
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
@@ -64,7 +64,7 @@ def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
     versions = _versions(scored, corpus, options)
     return CorpusScores(
         name=corpus.name,
-        texts=_origin(corpus),
+        texts=corpus.origin,
         utterances=tuple(_utterance(one, scored[one.name], options) for one in corpus.utterances),
         measurements=(
             *(_measurement(name, versions, scored) for name in names),
@@ -72,7 +72,7 @@ def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
         ),
         unspoken=corpus.unspoken,
         left_out=dict(corpus.left_out),
-        notes=_notes(corpus),
+        notes=corpus.notes,
     )
 
 
@@ -157,6 +157,7 @@ def _job(utterance: CorpusRecording, options: ScoreOptions) -> AudioJob:
         utterance=utterance.name,
         path=utterance.path,
         text="" if utterance.text is None else utterance.text.text,
+        spoken="" if utterance.text is None else utterance.text.spoken,
         language=_language(utterance, options),
         reference=utterance.reference,
         voice=options.voice,
@@ -220,10 +221,7 @@ def _helpers(
 
 
 def _counts(helper: str, scored: Mapping[str, UtteranceScores]) -> tuple[UtteranceValue, ...]:
-    counts = {
-        key: scores.words if helper == "wer_words" else scores.chars
-        for key, scores in scored.items()
-    }
+    counts = {key: scores.counts[helper] for key, scores in scored.items()}
     return tuple(
         UtteranceValue(
             id=key,
@@ -257,23 +255,3 @@ def _digest(files: Sequence[Path]) -> str:
         return files_sha256(*files)[:8]
     except OSError as error:
         raise HarnessError(f"cannot read {error.filename}: {error.strerror}") from error
-
-
-def _origin(corpus: RecordedCorpus) -> str:
-    source = corpus.source
-    return f"{source.form}, {shown_name(source.path)}" if source.path else source.form
-
-
-def _notes(corpus: RecordedCorpus) -> tuple[str, ...]:
-    """Return what a reader should know of the audio and the texts."""
-    headers = [each.header for each in corpus.utterances if each.header is not None]
-    many = sum(header.channels > 1 for header in headers)
-    rates = sorted({header.rate_hz for header in headers})
-    notes = list(corpus.source.notes)
-    if many:
-        notes.append(
-            f"{many} of {len(headers)} recordings have several channels; their mean is scored"
-        )
-    if len(rates) > 1:
-        notes.append(f"the recordings have {len(rates)} rates: {', '.join(map(str, rates))} Hz")
-    return tuple(notes)
