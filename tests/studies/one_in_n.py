@@ -2,13 +2,14 @@
 Whether one broken utterance in N is seen, and how often a clean one is called broken: the tables of
 docs/evidence/one-in-n.md.
 
-    python -m tests.studies.one_in_n FOLDER [PROMPTS] [--each 3] [--prompts 1000] [--table]
+    python -m tests.studies.one_in_n FOLDER [PROMPTS] [--each 3] [--prompts 1000]
 
-The embedded voice says the first POOL sentences of workload everyday-200. Every fault of FAULTS and
-of EXTRA is planted into `--each` of them, and each file is scored once. A suite of N utterances is
-then N of the clean ones, drawn again where N is more, one of which has the fault. PROMPTS holds
-recorded prompts, a folder per language, in any format of ffmpeg. FOLDER keeps sounds and scores:
-what is there is not made again. `--table` prints what FOLDER has, and measures nothing.
+The embedded voice says the first POOL sentences of workload everyday-200. Every fault of FAULTS is
+planted at its greatest strength into `--each` of them, and each file is scored once. A suite of N
+utterances is then N of the clean ones, drawn again where N is more, one of which has the fault.
+What is resynthesised is held against the same resynthesis. PROMPTS holds recorded prompts, a folder
+per language, in any format of ffmpeg; `texts.txt` beside them has lines `name: text`. FOLDER keeps
+sounds and scores: what is there is not made again.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import numpy as np
 
 from voxgate.engine.pipelines.registry import pipeline_class
 from voxgate.harness.analysis.metric_rules import WEIGHTS, is_speed
-from voxgate.harness.audio.files import Audio, read_audio, write_wav
+from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.judging.compare_quality import compare_quality, utterance_changes
 from voxgate.harness.judging.decide import decide
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
@@ -37,8 +38,9 @@ from voxgate.harness.records.measurement import Measurement, Missing, UtteranceV
 from voxgate.harness.records.verdict import Limit, Verdict
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
-from voxgate.harness.selftest.fault_effects import SpokenUtterance
+from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
 from voxgate.harness.selftest.faults import FAULTS, Fault
+from voxgate.harness.selftest.resynthesis import resynthesised
 from voxgate.harness.suite.workload import load_workload
 
 SIZES = (8, 24, 100, 200)
@@ -50,7 +52,6 @@ PLAIN = {"threads": 1, "nfe_steps": 8}
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "bf16": {**PLAIN, "precision": "bf16"},
     "int8 (weights)": {**PLAIN, "quantization": "int8-weight-only"},
-    "int8 (dynamic)": {**PLAIN, "quantization": "int8-dynamic"},
 }
 """Precisions whose audio nobody tells apart."""
 OTHER_TAKE = {**PLAIN, "seed": 7}
@@ -97,29 +98,14 @@ class Sound:
         )
 
 
-def white_noise(speech: SpokenUtterance) -> Audio:
-    """Replace the utterance by noise of its level."""
-    level = float(np.sqrt(np.mean(speech.audio.astype(np.float64) ** 2)))
-    noise = np.random.default_rng(SEED).normal(0.0, level, len(speech.audio))
-    return np.clip(noise, -1.0, 1.0).astype(np.float32)
-
-
-def another_sentence(request: Request, requests: Sequence[Request]) -> Request | None:
-    """Say the text of the next request in the same voice."""
-    place = [each.id for each in requests].index(request.id)
-    return replace(request, text=requests[(place + 2) % len(requests)].text)
-
-
-EXTRA: tuple[Fault, ...] = (
-    Fault(name="white noise", strength="whole", change=white_noise),
-    Fault(name="another sentence", strength="whole", respeak=another_sentence),
-)
-
-
-def every_fault() -> tuple[Fault, ...]:
-    """Return the faults of the selftest and those of this study."""
-    known = {fault.name for fault in FAULTS}
-    return (*FAULTS, *(fault for fault in EXTRA if fault.name not in known))
+def faults_of(*, harmless: bool) -> tuple[Fault, ...]:
+    """Return each fault of the selftest at its greatest strength, or what nobody hears."""
+    chosen = {
+        (fault.name, fault.strength if harmless else ""): fault
+        for fault in FAULTS
+        if fault.harmless is harmless
+    }
+    return tuple(chosen.values())
 
 
 @cache
@@ -172,9 +158,11 @@ def variant_sounds(folder: Path, clean: Sequence[Sound]) -> Iterator[Sound]:
             yield replace(each, kind=name, path=path)
 
 
-def planted_sounds(folder: Path, clean: Sequence[Sound], each: int) -> Iterator[Sound]:
+def planted_sounds(
+    folder: Path, clean: Sequence[Sound], faults: Sequence[Fault], each: int
+) -> Iterator[Sound]:
     """Plant every fault into the first utterances that can hold it, from another one on each."""
-    for number, fault in enumerate(every_fault()):
+    for number, fault in enumerate(faults):
         place = folder / "faults" / f"{fault.name}, {fault.strength}".replace(" ", "-")
         turned = [*clean[number % POOL :], *clean[: number % POOL]]
         made = (_planted(fault, sound, place / f"{sound.request.id}.wav") for sound in turned)
@@ -184,14 +172,21 @@ def planted_sounds(folder: Path, clean: Sequence[Sound], each: int) -> Iterator[
 
 def _planted(fault: Fault, clean: Sound, path: Path) -> Sound | None:
     found = replace(clean, kind=fault.name, strength=fault.strength, path=path)
-    if path.is_file():
-        return found
+    if fault.resynthesised:
+        base = path.parents[1] / "resynthesised" / path.name
+        found = replace(found, clean=_changed(clean, resynthesised, base) or clean.path)
     said = None if fault.respeak is None else fault.respeak(clean.request, pool())
     if said is not None:
         say(said, path)
         return found
-    if fault.change is None:
-        return None
+    made = None if fault.change is None else _changed(clean, fault.change, path)
+    return None if made is None else found
+
+
+def _changed(clean: Sound, change: Change, path: Path) -> Path | None:
+    """Write the changed audio, unless it is there; None for speech that cannot be changed so."""
+    if path.is_file():
+        return path
     audio, rate_hz = read_audio(clean.path)
     voice, _ = read_audio(clean.voice)
     speech = SpokenUtterance(
@@ -201,12 +196,11 @@ def _planted(fault: Fault, clean: Sound, path: Path) -> Sound | None:
         joins_s=(len(audio) / rate_hz / 2.0,),
         voice=voice,
     )
-    changed = fault.change(speech)
-    if changed is None:
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_wav(path, changed, rate_hz)
-    return found
+    changed = change(speech)
+    if changed is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(path, changed, rate_hz)
+    return None if changed is None else path
 
 
 def prompt_sounds(folder: Path, prompts: Path, most: int) -> Iterator[Sound]:
@@ -499,31 +493,42 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def main(options: argparse.Namespace) -> None:
     """Do all of it, and print."""
-    folder = options.folder.resolve()
+    folder, names = options.folder.resolve(), judged_metrics()
     clean = clean_sounds(folder)
-    variants = list(variant_sounds(folder, clean))
-    faulty = list(planted_sounds(folder, clean, options.each))
-    names = judged_metrics()
-    scores = scored([*clean, *variants, *faulty], names, folder)
-    prompts = (
-        []
-        if options.recordings is None
-        else list(prompt_sounds(folder, options.recordings, options.prompts))
-    )
-    heavy = [each for each in prompts if int(each.request.id[1:]) % HEAVY_EVERY == 0]
-    light_scores = scored(prompts, light_metrics(), folder)
-    all_scores = scored(heavy, names, folder)
+    faulty = list(planted_sounds(folder, clean, faults_of(harmless=False), options.each))
+    unheard = [
+        replace(each, kind=f"{each.kind}, {each.strength}")
+        for each in planted_sounds(folder, clean, faults_of(harmless=True), options.each)
+    ]
+    variants = [*variant_sounds(folder, clean[: options.variants]), *unheard]
+    bases = [replace(each, path=each.clean) for each in faulty]
+    scores = scored([*clean, *bases, *faulty, *variants], names, folder)
     moved = changes(variants, scores, names)
+    if options.recordings is not None:
+        moved += _moved_prompts(folder, options)
+    print(markdown(fault_table(sightings(clean, faulty, scores))), end="\n\n")
+    print(markdown(alarm_table(moved)), end="\n\n")
+    kinds = {
+        "repeats, precisions": ["repeat", *VARIANTS],
+        "nobody hears": list(dict.fromkeys(each.kind for each in unheard)),
+        "prompts": list(HARMLESS),
+        "another take": ["another take"],
+    }
+    print(markdown(margin_table(moved, kinds)))
+
+
+def _moved_prompts(folder: Path, options: argparse.Namespace) -> list[Change]:
+    """Compare the prompts: all by what needs no network, and one of HEAVY_EVERY by all."""
+    prompts = list(prompt_sounds(folder, options.recordings, options.prompts))
+    heavy = [each for each in prompts if int(each.request.id[1:]) % HEAVY_EVERY == 0]
     human = [each for each in prompts if each.kind != "prompt"]
-    heard = {str(each.path) for each in heavy}
-    moved += changes([e for e in human if str(e.path) in heard], all_scores, names)
-    moved += changes([e for e in human if str(e.path) not in heard], light_scores, light_metrics())
-    print(markdown(fault_table(sightings(clean, faulty, scores))))
-    print()
-    print(markdown(alarm_table(moved)))
-    print()
-    kinds = {"precisions": list(VARIANTS), "repeat": ["repeat"], "prompts": list(HARMLESS)}
-    print(markdown(margin_table(moved, {**kinds, "another take": ["another take"]})))
+    others = [name for name in judged_metrics() if name not in light_metrics()]
+    quick = scored(prompts, light_metrics(), folder)
+    slow = scored(heavy, others, folder)
+    return [
+        *changes(human, quick, light_metrics()),
+        *changes([each for each in human if str(each.path) in slow], slow, others),
+    ]
 
 
 def _options() -> argparse.Namespace:
@@ -531,6 +536,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("recordings", type=Path, nargs="?")
     parser.add_argument("--each", type=int, default=3)
+    parser.add_argument("--variants", type=int, default=POOL)
     parser.add_argument("--prompts", type=int, default=1000)
     return parser.parse_args()
 
