@@ -46,7 +46,7 @@ def broken_utterances(
 ) -> str:
     """
     Name the utterances that are worse by more than a limit: `pesq of u017 3.81 -> 1.2, of u3 4.1 ->
-    2.9 and of 2 more, limit -0.7 for one utterance`.
+    2.9 and of 2 more, limit -1 MOS for one utterance`.
     """
     named = [f"of {each.id} {each.before:.3g} -> {each.now:.3g}" for each in broken[:UTTERANCES]]
     more = len(broken) - UTTERANCES

@@ -8,6 +8,7 @@ comment on a pull request can be written without anything installed.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.format import escaped, plain, shown_value
@@ -75,7 +76,8 @@ def _change(metric: MetricVerdict, before: float, now: float) -> str:
 
 def heard_first(cells: Iterable[CellVerdict]) -> tuple[str, ...]:
     """Return the ids of the broken utterances of several cells, each once."""
-    return tuple(dict.fromkeys(each.id for cell in cells for each in broken_utterances(cell)))
+    broken = chain.from_iterable(map(broken_utterances, cells))
+    return tuple(dict.fromkeys(each.id for each in broken))
 
 
 def comment_lines(cells: Sequence[CellVerdict], page: str) -> list[str]:

@@ -16,6 +16,7 @@ import argparse
 import math
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,6 +28,8 @@ import numpy as np
 from voxgate.engine.pipelines.registry import pipeline_class
 from voxgate.harness.analysis.metric_rules import WEIGHTS, is_speed
 from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.judging.baseline import BASELINES
+from voxgate.harness.judging.baseline_file import parse
 from voxgate.harness.judging.compare_quality import compare_quality, utterance_changes
 from voxgate.harness.judging.decide import decide
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
@@ -452,6 +455,50 @@ def changes(sounds: Sequence[Sound], scores: Scores, names: Sequence[str]) -> li
     return found
 
 
+STORED: Mapping[str, tuple[str, str, Sequence[str]]] = {
+    "baselines: bf16": ("precision-fp32", "precision-bf16", ("precision",)),
+    "baselines: int8": (
+        "quantization-none",
+        "quantization-int8-(dynamic|weight-only)",
+        ("quantization",),
+    ),
+    "baselines: compiled": (
+        "compile-off.compile_vocoder-off",
+        "compile-.*compile_vocoder-.*",
+        ("compile",),
+    ),
+}
+"""What is compared: the words in the name of a cell, those of the other, and the suites."""
+
+
+def stored_changes() -> Iterator[Change]:
+    """Compare the cells of stored baselines that differ in precision or compilation alone."""
+    for kind, (plain, other, suites) in STORED.items():
+        for suite in suites:
+            cells = _stored(suite)
+            for slug, before in cells.items():
+                if plain in slug:
+                    pattern = re.compile(re.escape(slug).replace(re.escape(plain), other))
+                    twins = [now for name, now in cells.items() if pattern.fullmatch(name)]
+                    for now in twins:
+                        yield from _stored_changes(kind, now, before)
+
+
+def _stored(suite: str) -> Mapping[str, Mapping[str, Measurement]]:
+    path = BASELINES / suite / "quality.json"
+    return parse(path.read_text(), str(path)).measurements
+
+
+def _stored_changes(
+    kind: str, now: Mapping[str, Measurement], before: Mapping[str, Measurement]
+) -> Iterator[Change]:
+    for name in (each for each in judged_metrics() if each in now and each in before):
+        worst = limits()[name].worst
+        for each in utterance_changes(now[name], before[name]):
+            share = math.inf if worst is None else each.worse / worst
+            yield Change(kind=kind, name=name, id=each.id, worse=each.worse, share=share)
+
+
 def alarm_table(found: Sequence[Change]) -> list[list[str]]:
     """Return a line per material: utterances, and those that a metric without parity stops."""
     rows = [["without a fault", "utterances", "alarms", "nearest to its limit"]]
@@ -463,7 +510,7 @@ def alarm_table(found: Sequence[Change]) -> list[list[str]]:
         rows.append(
             [
                 kind,
-                str(len({each.id for each in own})),
+                str(Counter(each.name for each in own).most_common(1)[0][1]),
                 _bold(len(stopped), 0),
                 f"`{near.name}` {near.worse:.3g} of {limits()[near.name].worst:g} ({near.id})",
             ]
@@ -503,13 +550,13 @@ def main(options: argparse.Namespace) -> None:
     variants = [*variant_sounds(folder, clean[: options.variants]), *unheard]
     bases = [replace(each, path=each.clean) for each in faulty]
     scores = scored([*clean, *bases, *faulty, *variants], names, folder)
-    moved = changes(variants, scores, names)
+    moved = [*stored_changes(), *changes(variants, scores, names)]
     if options.recordings is not None:
         moved += _moved_prompts(folder, options)
     print(markdown(fault_table(sightings(clean, faulty, scores))), end="\n\n")
     print(markdown(alarm_table(moved)), end="\n\n")
     kinds = {
-        "repeats, precisions": ["repeat", *VARIANTS],
+        "repeats, precisions": ["repeat", *VARIANTS, *STORED],
         "nobody hears": list(dict.fromkeys(each.kind for each in unheard)),
         "prompts": list(HARMLESS),
         "another take": ["another take"],
