@@ -52,9 +52,7 @@ def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(
 
 def test_a_broken_utterance_is_named_with_the_spread_around_it(tmp_path: Path) -> None:
     found = text(one_broken(tmp_path), 200).splitlines()
-    assert found[4].startswith(
-        "   pesq of u06 3.6 -> 2.4, limit -1 MOS-LQO for one utterance; on"
-    )
+    assert found[4].startswith("   pesq of u06 3.6 -> 2.4, limit -1 MOS-LQO for one utterance; on")
     assert found[5] == "   pesq now: p5 2.84, p95 3.65, worst 2.40 (u06)"
 
 
