@@ -15,6 +15,7 @@ from typing import Any
 from voxgate.harness.audio.files import promised_duration_s
 from voxgate.harness.metrics.registry import entry, full_version, select_metrics, version_of
 from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from voxgate.harness.runner.progress import ScoreProgress
@@ -227,7 +228,8 @@ def _scores(
     values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
-    versions = {name: full_version(name) for name in values}
+    models = {name: file.model for name, file in job.models if isinstance(file, ModelFile)}
+    versions = {name: full_version(name, models) for name in values}
     errors_by_condition = {
         condition: plan.errors_of(job, work.transcripts, condition) for condition in plan.conditions
     }

@@ -23,7 +23,7 @@ from voxgate.harness.metrics import registry
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import MetricVerdict
 from voxgate.harness.runner.progress import Progress, ScoreProgress
-from voxgate.harness.scoring.score_run import RunScores, score_run
+from voxgate.harness.scoring.score_run import RunScores, models_of, score_run
 from voxgate.harness.selftest.quality_result import (
     Compares,
     FaultResult,
@@ -135,9 +135,10 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     Metrics against golden audio are left out: they would hold the reference cell's audio against
     itself and repeat the metrics against the reference.
     """
+    models = models_of(suite)
     entries = [
         registry.entry(metric.name)
-        for metric in registry.select_metrics(suite.metrics, suite.conditions)
+        for metric in registry.select_metrics(suite.metrics, suite.conditions, models)
     ]
     return [spec for spec in entries if not spec.golden and not is_speed(spec.name)]
 
