@@ -144,6 +144,9 @@ def floor(
 @click.option(
     "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
 )
+@click.option(
+    "--greatest", is_flag=True, help="With --quality: each fault at its greatest strength only."
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the result as Markdown.")
 @as_json
 def selftest(

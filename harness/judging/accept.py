@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-from voxgate.harness.analysis.caveats import lost_watermark
+from voxgate.harness.analysis.caveats import lost_watermark, not_sampled
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.errors import HarnessError
@@ -151,7 +151,10 @@ def _failures(
     judged = {cell.cell: cell for cell in judge(run, measurements, before, policy).cells}
     for cell in run.cells:
         failed = [each for each in judged[cell.slug].metrics if _is_failed(each)]
-        whole = failure_of(cell.slug, run) or lost_watermark(cell, measurements.get(cell.slug, ()))
+        measured = measurements.get(cell.slug, ())
+        whole = (
+            failure_of(cell.slug, run) or lost_watermark(cell, measured) or not_sampled(run, cell)
+        )
         cause = whole or (f"{failed[0].reason}{_advice(failed[0])}" if failed else None)
         if cause is not None:
             causes[cell.slug] = cause

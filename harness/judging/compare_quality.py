@@ -9,9 +9,16 @@ from dataclasses import replace
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import WEIGHTS
-from voxgate.harness.judging.shift import empty_comparison, takes_of, with_shift
+from voxgate.harness.judging.shift import empty_comparison, with_shift
 from voxgate.harness.metrics.registry import base_name
-from voxgate.harness.records.measurement import Better, Measurement, Missing, Value, kind_of
+from voxgate.harness.records.measurement import (
+    Better,
+    Measurement,
+    Missing,
+    Value,
+    kind_of,
+    values_by_id,
+)
 from voxgate.harness.records.verdict import Comparison, UtteranceChange
 
 INAUDIBLE_DB = 60.0
@@ -59,9 +66,10 @@ def compare_quality(
 def utterance_changes(now: Measurement, before: Measurement) -> tuple[UtteranceChange, ...]:
     """
     Return the change of each utterance that has a value on both sides, the worst first. Of several
-    takes of an utterance, the worst on each side counts.
+    takes of an utterance, the worst on each side counts, and what the takes of the baseline differ
+    by among themselves is no change.
     """
-    old, new = takes_of(before), takes_of(now)
+    old, new = values_by_id(before.values), values_by_id(now.values)
     cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
     changes = [
         _utterance_change(name, takes, new[name], now.better, cap)
@@ -77,8 +85,9 @@ def _utterance_change(
     """Compare the worst takes; where neither direction is better, both the least and the most."""
     rising = UtteranceChange(id=name, before=max(before), now=max(now), worse=0.0)
     falling = UtteranceChange(id=name, before=min(before), now=min(now), worse=0.0)
+    spread = min(max(before), cap) - min(min(before), cap)
     candidates = [
-        replace(each, worse=sign * (min(each.now, cap) - min(each.before, cap)))
+        replace(each, worse=sign * (min(each.now, cap) - min(each.before, cap)) - spread)
         for each, sign, skipped in ((rising, 1.0, "higher"), (falling, -1.0, "lower"))
         if better != skipped
     ]
@@ -108,7 +117,7 @@ def _compare_means(
         else f"{len(names)} of {len(now.values)} utterances have a value on both sides"
     )
     values = _value(before, old), _value(now, {name: new[name] for name in names})
-    return _scaled(
+    return scaled(
         empty_comparison(cell, now, *values, *counts, detail=detail),
         difference,
         sum(old.values()) / len(old),
@@ -136,9 +145,7 @@ def _compare_rate(
     )
     base, rate = (_weighted_mean(side, weights) for side in (old, new))
     detail = f"{rate * total:.0f} errors in {total:.0f}, {base * total:.0f} in the baseline"
-    return _scaled(
-        empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base
-    )
+    return scaled(empty_comparison(cell, now, base, rate, *counts, detail=detail), difference, base)
 
 
 def _weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
@@ -146,10 +153,12 @@ def _weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) ->
     return weighted / sum(weights.values())
 
 
-def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -> Comparison:
+def scaled(
+    comparison: Comparison, difference: statistics.Shift, base: float, chance: float | None = None
+) -> Comparison:
     """
     Add a difference: in its own unit, or relative to the baseline's mean (a constant here) for
-    ratio metrics.
+    ratio metrics. `chance` is the spread of takes.
     """
     absolute = base <= 0.0 or base_name(comparison.metric) not in RATIOS
     scale = 1.0 if absolute else base
@@ -160,7 +169,8 @@ def _scaled(comparison: Comparison, difference: statistics.Shift, base: float) -
     shift = statistics.Shift(
         point=difference.point / scale, low=low, high=high, at_least=at_least, at_most=at_most
     )
-    return with_shift(comparison, shift, absolute=absolute)
+    own = None if chance is None or not math.isfinite(chance) else chance / scale
+    return replace(with_shift(comparison, shift, absolute=absolute), chance=own)
 
 
 def numeric_values(measurement: Measurement) -> dict[str, float]:

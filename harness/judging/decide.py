@@ -195,9 +195,9 @@ def _decide_size(comparison: Comparison, limit: Limit) -> MetricVerdict:
         cause = f"nothing to compare{advice}"
         reason = f"{comparison.metric}: {cause}"
         return replace(_verdict(comparison, Verdict.UNRESOLVED, reason, blocking), cause=cause)
-    margin = _margin(comparison, limit)
+    margin = max(margin_of(comparison, limit), comparison.chance or 0.0)
     worse, at_least, at_most = _worse(comparison)
-    size = f"{explain.format_shift(comparison, margin)}{advice}"
+    size = f"{explain.format_shift(comparison, margin_of(comparison, limit))}{advice}"
     if limit.evidence == "processes":
         return _decide_speed(comparison, limit, (worse, at_least, at_most), size, blocking)
     if worse > margin:
@@ -227,7 +227,7 @@ def _decide_speed(
     Decide between noise and change: REGRESSED and IMPROVED need size and proof; PASS needs proof
     that a regression beyond the limit is excluded.
     """
-    margin = _margin(comparison, limit)
+    margin = margin_of(comparison, limit)
     line = LINE_SHARE * margin
     bound = line / EVIDENCE_SHARE
     size, at_least, at_most = worse
@@ -266,7 +266,7 @@ def _may_block(comparison: Comparison, limit: Limit) -> tuple[bool, str]:
     return False, f" (advisory: {count} samples, {needed - count} more needed to block)"
 
 
-def _margin(comparison: Comparison, limit: Limit) -> float:
+def margin_of(comparison: Comparison, limit: Limit) -> float:
     """
     Return the margin in the shift's own scale; the greater where relative and absolute are set.
     """

@@ -53,9 +53,12 @@ def format_shift(comparison: Comparison, margin: float) -> str:
     """Format a shift: `latency_p50 +9.8 % [+8.1 +11.6], limit +5 %`."""
     sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
     factor, unit = phrases.scale(comparison)
-    return (
+    size = (
         f"{comparison.metric} {phrases.size(comparison)}, limit {sign}{margin * factor:.3g} {unit}"
     ).rstrip()
+    chance = comparison.chance or 0.0
+    own = f"; by chance alone takes differ by {chance * factor:.3g} {unit}".rstrip()
+    return f"{size}{own}" if chance > margin else size
 
 
 def sight(comparison: Comparison, line: float, bound: float) -> str:

@@ -2,11 +2,13 @@
 The policy: the limit of each metric. Reads TOML; does not know how a change is measured, and
 decides nothing.
 
-The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it. Its table
-[imported] holds limits by which the history judges the metrics of other tools, which the registry
-does not know.
+The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it, and
+`baselines/<suite>/policy.toml` those of one suite: `voxgate calibrate` writes it for an engine that
+samples. The table [imported] of the former holds limits by which the history judges the metrics of
+other tools, which the registry does not know.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from voxgate.harness.analysis.metric_rules import is_helper, is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
+from voxgate.harness.records.files import inside, plain_name
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
@@ -40,17 +43,35 @@ WORST = "worst"
 FILE = "policy.toml"
 
 
-def load_policy(baselines_dir: Path, metric_names: Collection[str]) -> dict[str, Limit]:
+def load_policy(
+    baselines_dir: Path, metric_names: Collection[str], suite: str = ""
+) -> dict[str, Limit]:
     """
-    Load the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
-    that exist.
+    Load the default policy, `baselines_dir/policy.toml` over it, and that of a suite over both;
+    `known` are the metric names that exist.
 
     Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
     that are not positive.
     """
     policy = read_policy(DEFAULT, metric_names)
-    override = baselines_dir / FILE
-    return {**policy, **read_policy(override, metric_names)} if override.exists() else policy
+    for override in overrides(baselines_dir, suite):
+        policy |= read_policy(override, metric_names)
+    return policy
+
+
+def overrides(baselines_dir: Path, suite: str = "") -> list[Path]:
+    """Return the files that exist and replace lines of a default policy, the strongest last."""
+    names = [baselines_dir / FILE]
+    if suite:
+        names.append(suite_policy(baselines_dir, suite))
+    return [path for path in names if path.exists()]
+
+
+def suite_policy(baselines_dir: Path, suite: str) -> Path:
+    """
+    Return the path of a suite's own policy. Raises HarnessError for a name that leads elsewhere.
+    """
+    return inside(baselines_dir, plain_name(suite, "suite")) / FILE
 
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
@@ -67,14 +88,14 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     return {metric: _imported(path, metric, row) for metric, row in lines.items()}
 
 
-def limits_of(baselines: Path, file: Path | None = None) -> Policy:
+def limits_of(baselines: Path, file: Path | None = None, suite: str = "") -> Policy:
     """
-    Load the policy beside the baselines, or a file over the default one.
+    Load the policy beside the baselines, for a suite, or a file over the default one.
 
     Raises HarnessError for a file that cannot be read, or a metric that nobody knows.
     """
     if file is None:
-        return load_policy(baselines, shown_metrics())
+        return load_policy(baselines, shown_metrics(), suite)
     return {**read_policy(DEFAULT, shown_metrics()), **read_policy(file, shown_metrics())}
 
 
@@ -201,6 +222,19 @@ def _of_one_utterance(
             f"{path}: {place}.count is {count!r}; it must be a whole number of utterances"
         )
     return worst, count
+
+
+def limit_text(limit: Limit) -> str:
+    """Return a limit as a line of the policy holds it, on the right of the metric's name."""
+    usual = Limit(relative=None, absolute=None, blocking=True, against="", evidence="")
+    pairs = []
+    for key in KEYS:
+        field = {"floor": "min_acceptable"}.get(key, key)
+        value = getattr(limit, field)
+        value = WORST if key == "blocking" and limit.worst_blocks else value
+        if key == "blocking" or value != getattr(usual, field):
+            pairs.append(f"{key} = {json.dumps(value)}")
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _margin(path: Path, place: str, key: str, value: object) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import is_speed
-from voxgate.harness.records.measurement import Measurement, Missing, Value
+from voxgate.harness.records.measurement import Measurement, Missing, Value, values_by_id
 from voxgate.harness.records.verdict import Comparison, Spread
 
 
@@ -71,13 +71,4 @@ def spread_of(measurement: Measurement) -> Spread | None:
 def _worst_takes(measurement: Measurement) -> dict[str, float]:
     """Return one value per utterance: of several takes, the worst."""
     worst = min if measurement.better == "higher" else max
-    return {name: worst(takes) for name, takes in takes_of(measurement).items()}
-
-
-def takes_of(measurement: Measurement) -> dict[str, list[float]]:
-    """Return the values that are numbers, one per take, by utterance."""
-    takes: dict[str, list[float]] = {}
-    for each in measurement.values:
-        if isinstance(each.value, float):
-            takes.setdefault(each.id, []).append(each.value)
-    return takes
+    return {name: worst(takes) for name, takes in values_by_id(measurement.values).items()}

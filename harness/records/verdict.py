@@ -111,8 +111,9 @@ class UtteranceChange:
     now: float
     worse: float
     """
-    By how much it is worse, in the metric's own unit, + is worse. Where neither direction is
-    better, any change is worse; ratios beyond the inaudible count as inaudible.
+    By how much it is worse, in the metric's own unit, + is worse, beyond what the takes of the
+    baseline differ by. Where neither direction is better, any change is worse; ratios beyond the
+    inaudible count as inaudible.
     """
 
 
@@ -163,6 +164,11 @@ class Comparison:
     """
     freedom: float | None = None
     at_most: float | None = None
+    chance: Annotated[float | None, OmitDefault()] = None
+    """
+    Of a sampled cell: how far two sets of takes of one engine lie apart by chance, in the scale of
+    `shift`. A smaller shift proves nothing.
+    """
     spread: Annotated[Spread | None, OmitDefault()] = None
     """Of a quality over the utterances now; None where fewer than two have a value."""
     changes: Annotated[tuple[UtteranceChange, ...], Unwritten()] = field(default=(), compare=False)
@@ -215,6 +221,8 @@ class RemarkKind(StrEnum):
     """An option without any observed effect."""
     TAKES_DIFFER = "takes_differ"
     """The engine speaks otherwise each time."""
+    SAMPLED = "sampled"
+    """The cell is sampled: how many takes were spoken, and by which seeds."""
     SHORTER_IS_SLOWER = "shorter_is_slower"
     """A short text takes longer than a long one."""
     IN_PROCESS_DRIFT = "in_process_drift"

@@ -40,7 +40,7 @@ from voxgate.harness.records.measurement import (
 from voxgate.harness.records.run import HeardTexts, Run
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
-from voxgate.harness.scoring.score_run import score_run
+from voxgate.harness.scoring.score_run import RunScores, score_run
 
 FILE = "scored.json"
 SAME = ("golden", "panel", "judge", "records", "power", "models")
@@ -63,14 +63,19 @@ def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = No
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
-    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+    keep_scores(folder, measurements_of(run, scores), now, scores.heard)
+
+
+def measurements_of(run: Run, scores: RunScores) -> dict[str, tuple[Measurement, ...]]:
+    """Aggregate a run and the scores of its audio."""
+    return aggregate(run, scores.values, versions=scores.versions, takes=scores.takes)
 
 
 def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
     """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
     scores = score_run(run, golden, progress=progress)
     run_folder.save_transcripts(Path(run.folder), scores.heard)
-    return aggregate(run, scores.values, versions=scores.versions)
+    return measurements_of(run, scores)
 
 
 def load_scored(folder: Path) -> tuple[Run, Measurements]:
@@ -235,7 +240,7 @@ def check_measurements(run: Run, measurements: Measurements) -> None:
         raise HarnessError(
             f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
         )
-    rounds = max((process.repeat + 1 for process in run.processes), default=1)
+    rounds = max((1, *(each.repeat + 1 for each in run.processes), *run.takes.values()))
     for slug, cell_measurements in measurements.items():
         ids = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
         for measurement in cell_measurements:

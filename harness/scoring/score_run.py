@@ -44,12 +44,14 @@ class RunScores:
     """
     The scores of a run's audio: (slug, request id) -> metric -> value.
 
-    With the version of each metric, and the transcripts.
+    With the version of each metric, and the transcripts. `values` has the mean over several takes.
     """
 
     values: Mapping[tuple[str, str], Mapping[str, Value]]
     versions: Mapping[str, str]
     heard: HeardTexts = field(default_factory=dict)
+    takes: Mapping[tuple[str, str], tuple[Mapping[str, Value], ...]] = field(default_factory=dict)
+    """Of cells that sample: the scores of each take, in place of one value for all of them."""
 
 
 def score_run(
@@ -81,16 +83,28 @@ def score_run(
     values = {
         name: _values(scores[name], has_golden=jobs[name].golden is not None) for name in jobs
     }
+    apart: dict[tuple[str, str], tuple[Mapping[str, Value], ...]] = {}
     for name, jobs_of_takes in takes.items():
         further = [
             _values(scored[job.key], has_golden=job.golden is not None) for job in jobs_of_takes
         ]
+        if name[0] in run.takes:
+            apart[name] = (_without_golden(values[name]), *further)
         values[name] = _over_takes([values[name], *further])
     return RunScores(
         values=values,
         versions=_with_voices(versions_of(scores.values()), jobs.values()),
         heard=_heard(scores),
+        takes=apart,
     )
+
+
+def _without_golden(values: Mapping[str, Value]) -> dict[str, Value]:
+    """
+    Return the scores of the first take without those against golden audio: by the same seed, that
+    is the same take, and would be no spread of takes.
+    """
+    return {name: value for name, value in values.items() if not name.startswith(GOLDEN)}
 
 
 def _heard(scores: Mapping[tuple[str, str], UtteranceScores]) -> HeardTexts:
@@ -117,7 +131,10 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
 
 
 def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob]]:
-    """Return the jobs of the further takes of an engine without a seed, by (slug, request id)."""
+    """
+    Return the jobs of the further takes of cells that sample, and of an engine without a seed, by
+    (slug, request id).
+    """
     first, further = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
@@ -131,14 +148,14 @@ def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
-    """Return the iterations of a request that kept audio, each file once."""
+    """Return the iterations of a request that kept audio, each file once, by their takes."""
     kept: dict[str, Iteration] = {}
     for process in run.processes:
         if process.cell == slug:
             for iteration in process.iterations:
                 if iteration.request == request and iteration.audio_file is not None:
                     kept[iteration.audio_file] = iteration
-    return list(kept.values())
+    return sorted(kept.values(), key=lambda each: each.take)
 
 
 def _over_takes(takes: Sequence[Mapping[str, Value]]) -> dict[str, Value]:

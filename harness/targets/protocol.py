@@ -84,6 +84,16 @@ class Target(ABC):
     Of a reel: start and end of each segment in the audio of the last synthesis, in seconds.
     Default: unknown.
     """
+    sampled: bool | None = None
+    """
+    Whether what is spoken is drawn at random, so that another `seed` of a request, or another call
+    of an engine without one, is another take. Default: unknown, and the suite may say.
+    """
+
+    @classmethod
+    def samples(cls, cell: Cell) -> bool | None:
+        """Whether a cell is sampled; None where the suite decides. Default: `sampled`."""
+        return cls.sampled
 
     @classmethod
     def speaks_reels(cls, cell: Cell) -> bool:

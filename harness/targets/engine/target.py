@@ -65,6 +65,17 @@ class EngineTarget(Target):
         return cell.pipeline in converting_pipelines()
 
     @classmethod
+    def samples(cls, cell: Cell) -> bool | None:
+        """Whether the cell's pipeline draws speech tokens; the suite decides of any other."""
+        from voxgate.engine.config import config_class, config_names
+        from voxgate.engine.config.option_spec import options_of
+
+        if cell.pipeline not in config_names() or not config_class(cell.pipeline).sampled:
+            return None
+        usual = options_of(config_class(cell.pipeline))["temperature"].default
+        return cell.options.get("temperature", usual) != 0
+
+    @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
         """Check options by the configuration of their pipeline, without importing torch."""
         from voxgate.engine.config import config_class, config_names, parse

@@ -127,11 +127,11 @@ def test_worse_goes_by_the_metrics_own_direction(better: Better, now: float, wor
 
 def test_of_several_takes_the_worst_ones_are_compared() -> None:
     """A best take does not excuse the worst, and a baseline's worst take is known to happen."""
-    before, now = {"a": (0.0, 0.4)}, {"a": (0.0, 0.5)}
+    before, now = {"a": (0.3, 0.4)}, {"a": (0.0, 0.7)}
     (found,) = utterance_changes(measured(now), measured(before))
-    assert (found.before, found.now, found.worse) == (0.4, 0.5, pytest.approx(0.1))
-    either = [measured(v, "neither") for v in ({"a": (1.0, 1.6)}, {"a": (1.0, 1.5)})]
-    assert utterance_changes(*either)[0].worse == pytest.approx(0.1)
+    assert (found.before, found.now, found.worse) == (0.4, 0.7, pytest.approx(0.2))
+    either = [measured(v, "neither") for v in ({"a": (0.5, 1.2)}, {"a": (1.0, 1.1)})]
+    assert utterance_changes(*either)[0].worse == pytest.approx(0.4)
 
 
 def test_a_difference_that_nobody_hears_breaks_nothing() -> None:
