@@ -95,20 +95,21 @@ def _summary_row(summary: MetricSummary) -> SummaryRow:
     measured = summary.measurement
     name, unit = measured.metric, measured.unit
 
-    def text(value: float | None) -> str:
-        return NONE if value is None else shown_value(name, unit, value)
+    def text(value: float) -> str:
+        return shown_value(name, unit, value)
 
     missing, spread = measured.summary, summary.spread
     worst = None if summary.is_flat else spread
+    low, high = (NONE, NONE) if spread is None else (text(spread.p5), text(spread.p95))
     return SummaryRow(
         metric=name,
         family=family_of(name),
         unit=shown_unit(name, unit),
         mean=shown(measured),
         reason=missing.reason if isinstance(missing, Missing) else "",
-        p5=text(spread and spread.p5),
-        p95=text(spread and spread.p95),
-        worst_value=text(worst and worst.value),
+        p5=low,
+        p95=high,
+        worst_value=NONE if worst is None else text(worst.value),
         worst=worst.worst if worst is not None else "",
         count=f"{summary.n} / {summary.total}",
     )
