@@ -51,7 +51,7 @@ class SummaryRow:
     unit: str
     mean: str
     reason: str
-    """Why there is no mean; empty where there is one."""
+    """Why recordings have no value: how many, and the first reason; empty where all have one."""
     p5: str
     p95: str
     worst_value: str
@@ -98,7 +98,7 @@ def _summary_row(summary: MetricSummary) -> SummaryRow:
     def text(value: float) -> str:
         return shown_value(name, unit, value)
 
-    missing, spread = measured.summary, summary.spread
+    spread = summary.spread
     worst = None if summary.is_flat else spread
     low, high = (NONE, NONE) if spread is None else (text(spread.p5), text(spread.p95))
     return SummaryRow(
@@ -106,13 +106,21 @@ def _summary_row(summary: MetricSummary) -> SummaryRow:
         family=family_of(name),
         unit=shown_unit(name, unit),
         mean=shown(measured),
-        reason=missing.reason if isinstance(missing, Missing) else "",
+        reason=_gaps(summary),
         p5=low,
         p95=high,
         worst_value=NONE if worst is None else text(worst.value),
         worst=worst.worst if worst is not None else "",
         count=f"{summary.n} / {summary.total}",
     )
+
+
+def _gaps(summary: MetricSummary) -> str:
+    values = [each.value for each in summary.measurement.values]
+    reasons = [value.reason for value in values if isinstance(value, Missing)]
+    if not reasons:
+        return "" if values else "it applies to no recording"
+    return reasons[0] if len(reasons) == len(values) else f"{len(reasons)} without: {reasons[0]}"
 
 
 def compared_rows(comparison: SystemComparison) -> tuple[ComparedRow, ...]:
@@ -243,7 +251,7 @@ def corpus_lines(system: System) -> list[str]:
             row.p95,
             row.worst_value,
             row.count,
-            _short(row.worst or row.reason),
+            _short(phrases.joined(row.worst, row.reason)),
         )
         for row in summary_rows(system)
     ]
