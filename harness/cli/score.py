@@ -23,7 +23,7 @@ from voxgate.harness.report.corpora import csv_of, document_of, report_lines
 from voxgate.harness.report.corpora_page import write_score_page
 from voxgate.harness.runner.progress import score_progress
 from voxgate.harness.scoring.score_run import MOST_WORKERS
-from voxgate.harness.scoring.transcription import ENGINES, RecognizerOptions
+from voxgate.harness.scoring.transcription import ENGINES, recognizer_options
 from voxgate.harness.suite.workload import LANGUAGE
 
 PAGE, SCORES, TABLE = "index.html", "scores.json", "scores.csv"
@@ -49,10 +49,10 @@ PAGE, SCORES, TABLE = "index.html", "scores.json", "scores.csv"
 )
 @click.option(
     "--judge",
-    type=click.Choice(ENGINES),
     default=OPENAI,
     show_default=True,
-    help="Which recogniser listens.",
+    metavar="NAME",
+    help=f"Which recogniser listens, {' or '.join(ENGINES)}, or the path of a Whisper model.",
 )
 @click.option(
     "--votes", type=file, multiple=True, help="Votes that a blind test saved; may be repeated."
@@ -117,7 +117,7 @@ def _options(
     if voice is not None and not voice.is_file():
         raise HarnessError(f"--voice {voice} is no file; name a recording")
     return ScoreOptions(
-        judge=RecognizerOptions(engine=judge),
+        judge=recognizer_options(judge),
         metrics=names,
         voice=voice,
         workers=jobs or min(cpu_count(), MOST_WORKERS),

@@ -213,10 +213,7 @@ def _helpers(
 
 
 def _counts(helper: str, scored: Mapping[str, UtteranceScores]) -> tuple[UtteranceValue, ...]:
-    counts = {
-        key: scores.words if helper == "wer_words" else scores.chars
-        for key, scores in scored.items()
-    }
+    counts = {key: scores.counts[helper] for key, scores in scored.items()}
     return tuple(
         UtteranceValue(
             id=key,

@@ -30,6 +30,7 @@ RATIOS = (
     "cer",
     "wer_macro",
     "cer_macro",
+    "wer_verbatim",
     "duration",
     "chars_per_s",
     "speech_rate",
