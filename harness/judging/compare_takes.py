@@ -76,7 +76,8 @@ def _compare_sets(
     found = statistics.takes_shift(then, current, words, bounded=bounded)
     base, mean = _mean(then, words), _mean(current, words)
     empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(then, current))
-    return scaled(empty, found.shift, base, found.spread)
+    compared = scaled(empty, found.shift, base, found.spread)
+    return replace(compared, changes=utterance_changes(now, before))
 
 
 def _capped(takes: Sequence[Sequence[float]], unit: str) -> list[np.ndarray]:

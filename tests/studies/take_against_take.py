@@ -156,15 +156,15 @@ def measurements(scores: Mapping[str, UtteranceScores], spoken: Spoken) -> Pool:
     values: dict[str, list[UtteranceValue]] = {}
     for name, take in spoken:
         found = scores[f"{name} {take}"]
-        weights = {"wer_words": found.words, "cer_chars": found.chars}
         counts: dict[str, Value] = {
             key: float(each.reference_words)
-            for key, each in weights.items()
+            for key, each in found.counts.items()
             if isinstance(each, ErrorCounts)
         }
         audio_s = read_audio(spoken[name, take][1])
         counts["duration"] = len(audio_s[0]) / audio_s[1]
-        for key, value in {**found.values, **counts}.items():
+        counts |= found.values
+        for key, value in counts.items():
             values.setdefault(key, []).append(UtteranceValue(id=name, value=value, repeat=take))
     return {key: measurement(key, each) for key, each in values.items()}
 
