@@ -195,11 +195,11 @@ def judged(
     drawn: tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[int]]],
     limits: Policy,
 ) -> list[MetricVerdict]:
-    """Judge some takes of one pool against some of another."""
+    """Judge some takes of one pool against some of another; what is not installed is left out."""
     verdicts = []
     for name in sorted(before.keys() & now.keys() & limits.keys()):
         old, new = only(before[name], drawn[0]), only(now[name], drawn[1])
-        if not old.values or not new.values:
+        if not old.values or not new.values or isinstance(old.summary, Missing):
             continue
         weights = None
         if name in WEIGHTS:
