@@ -8,6 +8,7 @@ takes nested in each, and against the spread that the takes themselves show (`st
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from voxgate.harness.records.measurement import (
     kind_of,
     values_by_id,
 )
-from voxgate.harness.records.verdict import Comparison
+from voxgate.harness.records.verdict import Comparison, UtteranceChange
 
 
 def has_takes(*sides: Measurement) -> bool:
@@ -43,9 +44,22 @@ def compare_takes(
     bounded: bool = True,
 ) -> Comparison:
     """
-    Compare over the utterances that have values on both sides. If one lost its values, or some of
-    them, the current side is Missing. Without `bounded` the shift has no interval.
+    Compare over the utterances that have values on both sides, all together and each with itself.
+    If one lost its values, or some of them, the current side is Missing. Without `bounded` the
+    shift has no interval.
     """
+    compared = _compare_sets(cell, now, before, weights, bounded=bounded)
+    return replace(compared, changes=_gaps(now, before))
+
+
+def _compare_sets(
+    cell: str,
+    now: Measurement,
+    before: Measurement,
+    weights: Mapping[str, float] | None,
+    *,
+    bounded: bool,
+) -> Comparison:
     counts = len(now.values), len(before.values)
     old, new = values_by_id(before.values), values_by_id(now.values)
     gaps = [value for value in now.values if isinstance(value.value, Missing) and value.id in old]
@@ -63,6 +77,27 @@ def compare_takes(
     base, mean = _mean(then, words), _mean(current, words)
     empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(then, current))
     return scaled(empty, found.shift, base, found.spread)
+
+
+def _gaps(now: Measurement, before: Measurement) -> tuple[UtteranceChange, ...]:
+    """
+    Return the gap between the takes of each utterance then and now, the worst first: the best take
+    now against the worst take then. A single bad take is chance, and opens none.
+    """
+    cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
+    old, new = values_by_id(before.values), values_by_id(now.values)
+    changes: list[UtteranceChange] = []
+    for name in filter(new.__contains__, old):
+        rising, falling = (max(old[name]), min(new[name])), (min(old[name]), max(new[name]))
+        sides = {"lower": (rising,), "higher": (falling,), "neither": (rising, falling)}
+        gaps = {
+            (1.0 if pair is rising else -1.0) * (min(pair[1], cap) - min(pair[0], cap)): pair
+            for pair in sides[now.better]
+        }
+        worse = max(gaps)
+        then, current = gaps[worse]
+        changes.append(UtteranceChange(id=name, before=then, now=current, worse=worse))
+    return tuple(sorted(changes, key=lambda change: -change.worse))
 
 
 def _capped(takes: Sequence[Sequence[float]], unit: str) -> list[np.ndarray]:
