@@ -29,7 +29,6 @@ from voxgate.harness.models.distillmos import PACKAGE, RATE_HZ, mos_scores
 from voxgate.harness.records.measurement import Metric, Missing, Value, not_installed
 
 SHORTEST_S = 0.25  # as for DNSMOS
-KEPT_S = 0.1
 VISQOL = "visqol-python"
 
 
@@ -63,12 +62,11 @@ def predicted(recording: Recording) -> Value:
 
 
 def _without_silent_ends(recording: Recording) -> Samples | Missing:
-    """Return the samples at the network's rate, KEPT_S of silence on either side of the speech."""
+    """Return the speech at the network's rate, from its first sound to its last."""
     speech = recording.once(activity.segments)
     if isinstance(speech, Missing):
         return speech
-    start = max(round((speech.start_s - KEPT_S) * RATE_HZ), 0)
-    return recording.at(RATE_HZ)[start : round((speech.end_s + KEPT_S) * RATE_HZ)]
+    return recording.at(RATE_HZ)[round(speech.start_s * RATE_HZ) : round(speech.end_s * RATE_HZ)]
 
 
 def visqol(inputs: MetricInput) -> Value:

@@ -6,8 +6,8 @@ speech quality assessment": convolutions over the compressed spectrogram, 7 laye
 attention pooling. Only the package's weights are read; its code, which needs torchaudio, librosa
 and transformers, is not imported. Windows of 7.68 s, each divided by its peak; longer audio is cut
 at equal distances of at most 1 s, as the package does. Shorter audio is repeated, where the package
-fills it up with zeros: so 5 to 200 ms of silence before the same recording moved the score by up
-to 1.2. Repeated and without its silent ends it moves by at most 0.2 (four voices).
+fills it up with zeros: then 5 to 200 ms of silence before the same recording moved the score by up
+to 1.2. The spectrum is complex, and so polarity alone moves it by up to 0.3 (four voices).
 """
 
 import functools
