@@ -30,7 +30,7 @@ AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
 KEYS = (
     *("relative", "absolute", "blocking", "against", "evidence"),
-    *("floor", "floor_fails", "reject"),
+    *("floor", "floor_fails", "reject", "with"),
 )
 OF_IMPORTED = ("relative", "absolute", "blocking")
 FILE = "policy.toml"
@@ -165,7 +165,23 @@ def _limit(
         min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
         reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
         floor_fails=fails,
+        only_with=_companions(path, metric, f"{table}.{metric}", row.get("with"), metric_names),
     )
+
+
+def _companions(
+    path: Path, metric: str, place: str, value: object, metric_names: Collection[str]
+) -> tuple[str, ...]:
+    """Return the metrics without which this one does not count; empty where none are named."""
+    if value is None:
+        return ()
+    others = [name for name in metric_names if name != metric]
+    if not isinstance(value, list) or not value or any(name not in others for name in value):
+        raise HarnessError(
+            f"{path}: {place}.with is {value!r}; name other metrics in a list, such as "
+            '["pesq", "mel_distance"]'
+        )
+    return tuple(value)
 
 
 def _margin(path: Path, place: str, key: str, value: object) -> float | None:

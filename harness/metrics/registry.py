@@ -290,8 +290,17 @@ def _entries() -> Iterator[MetricSpec]:
             )
     for condition in CONDITIONS.values():
         for spec in plain:
-            conditioned = replace(spec.metric, name=condition.prefix + spec.name)
-            yield replace(spec, metric=conditioned, family=condition.name, condition=condition)
+            yield _under(condition, spec)
+
+
+def _under(condition: Condition, spec: MetricSpec) -> MetricSpec:
+    conditioned = replace(spec.metric, name=condition.prefix + spec.name)
+    source = spec.source
+    if source is not None and source.narrow_band is not None and condition.narrow_band:
+        source = replace(source, score=source.narrow_band)
+    return replace(
+        spec, metric=conditioned, family=condition.name, condition=condition, source=source
+    )
 
 
 def _ours() -> Iterator[MetricSpec]:

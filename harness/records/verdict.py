@@ -92,6 +92,11 @@ class Limit:
     """A value beyond is FAILED, whatever the baseline, and whether `blocking` or not."""
     floor_fails: bool = False
     """Whether a worse value than `min_acceptable` fails the cell, whatever the baseline says."""
+    only_with: tuple[str, ...] = ()
+    """
+    Metrics of which one must be worse too, before REGRESSED counts for the cell: `with` in the
+    policy file. Empty: the metric counts by itself.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
