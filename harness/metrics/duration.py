@@ -40,7 +40,7 @@ def chars_per_s(inputs: MetricInput) -> Value:
     The text counts as requested, not as it is read out: "2026" counts four. So a value is
     meaningful beside another of the same text, or as a mean over many.
     """
-    characters = sum(character.isalnum() for character in inputs.text)
+    characters = sum(character.isalnum() for character in inputs.words)
     if not characters:
         return Missing("the text has no letters")
     return check_valid(inputs.audio) or characters / inputs.audio.duration_s
@@ -62,9 +62,9 @@ def length_ratio(inputs: MetricInput) -> Value:
     """
     if primary_language(inputs.language) != ENGLISH:
         return Missing(f"expected lengths are known for English, not for {inputs.language}")
-    letters = sum(character.isalpha() for character in inputs.text)
-    digits = sum(character.isdigit() for character in inputs.text)
-    pauses = len(PAUSE.findall(inputs.text.rstrip().rstrip(STOPS)))
+    letters = sum(character.isalpha() for character in inputs.words)
+    digits = sum(character.isdigit() for character in inputs.words)
+    pauses = len(PAUSE.findall(inputs.words.rstrip().rstrip(STOPS)))
     if not letters + digits:
         return Missing("the text has no letters")
     speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
@@ -102,7 +102,7 @@ DEAD_DB = -100.0  # digital silence is no floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class SoundEnd:
     """The end of a recording's sound beside its own floor, in dB of the speech level."""
 
     tail_db: float
@@ -156,7 +156,7 @@ def cut_tail(inputs: MetricInput) -> Value:
     return max(end.tail_db - end.natural_db, 0.0)
 
 
-def ending(recording: Recording) -> Ending | Missing:
+def ending(recording: Recording) -> SoundEnd | Missing:
     """Measure how a recording ends; Missing for NaN and for silence."""
     fault = check_valid(recording)
     if fault is not None:
@@ -170,7 +170,7 @@ def ending(recording: Recording) -> Ending | Missing:
     sounding = np.flatnonzero(steps_db > max(ENDED_DB, floor_db + ABOVE_FLOOR_DB))
     end = int(sounding[-1]) + 1 if sounding.size else len(steps_db)
     near = float(np.mean(softest_db < floor_db + STEADY_DB)) if softest_db.size else 0.0
-    return Ending(
+    return SoundEnd(
         tail_db=float(steps_db[max(end - TAIL, 0) : end].max(initial=2.0 * ENDED_DB)),
         floor_db=floor_db,
         noisy=near > STEADY_SHARE,
@@ -205,17 +205,17 @@ METRICS = (
         metric=Metric(name="duration", unit="s", better="neither", version="1"), score=duration_s
     ),
     AudioMetric(
-        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="1"),
+        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="2"),
         score=chars_per_s,
         reads_text=True,
     ),
     AudioMetric(
-        metric=Metric(name="length_ratio", unit="1", better="neither", version="1"),
+        metric=Metric(name="length_ratio", unit="1", better="neither", version="2"),
         score=length_ratio,
         reads_text=True,
     ),
     AudioMetric(
-        metric=Metric(name="length_off", unit="1", better="lower", version="1"),
+        metric=Metric(name="length_off", unit="1", better="lower", version="2"),
         score=length_off,
         reads_text=True,
     ),

@@ -10,9 +10,17 @@ cannot score.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from voxgate.harness.audio.condition import Condition
 from voxgate.harness.audio.recording import Recording
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.measurement import Metric, Value
+
+# Each metric that needs a reference is read twice: against the reference cell of the same run, and
+# ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
+# decaying reference shows without the condition.
+GOLDEN = "golden_"
+GOLDEN_FAMILY = "against the golden audio"
 
 
 class Need(StrEnum):
@@ -64,6 +72,8 @@ class MetricInput:
 
     audio: Recording
     text: str = ""
+    spoken: str = ""
+    """The words to be heard, where they are not those of the text."""
     language: str = "en"
     """ISO 639-1."""
     reference: Recording | None = None
@@ -81,6 +91,13 @@ class MetricInput:
     """Of a conversion: the recording that was converted."""
     voices: Mapping[str, Recording] = field(default_factory=dict)
     """Recordings of a reel's speakers, as far as the workload has them."""
+    model: ModelFile | None = None
+    """The user's own network, of a metric that is computed by one."""
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +129,28 @@ class AudioMetric:
     Metrics receive only the inputs they declare, so that the cache key covers everything the
     value depends on.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """
+    One metric of the registry, in one reading: plain, against golden audio, or under a
+    condition.
+    """
+
+    metric: Metric
+    family: str
+    source: AudioMetric | None = None
+    """The computation from audio; None for speeds, and for metrics of a transcript."""
+    package: str = ""
+    golden: bool = False
+    condition: Condition | None = None
+    base: str
+    """The name without prefixes, whatever the reading."""
+    own_model: str = ""
+    """The name of the user's own network that computes it."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name, prefixes included."""
+        return self.metric.name

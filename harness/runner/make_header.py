@@ -11,11 +11,13 @@ from dataclasses import replace
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.machine.identity import environment
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.models.own_model import records_of
 from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import WORKLOAD
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
-from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.registry import check_cells, check_takes, takes_of
 from voxgate.harness.targets.sources import with_sources
 
 
@@ -52,7 +54,9 @@ def header_of_suite(
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
         judge=suite.judge,
+        models=records_of(model_entries(suite.models)),
         budget_s=float(suite.budget_s) or None,
+        takes=takes_of(cells, suite.sampled, suite.takes),
     )
 
 
@@ -71,6 +75,7 @@ def make_header(
     """
     engine_facts = check_cells(cells)
     expansion = suite.expand()
+    check_takes(expansion.cells, suite.sampled, suite.takes)
     header = header_of_suite(
         suite,
         cells,

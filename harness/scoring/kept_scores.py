@@ -24,10 +24,14 @@ from voxgate.harness.metrics.registry import (
     digest_of,
     entries,
     installed,
+    own_model,
     package_of,
     select_metrics,
 )
+from voxgate.harness.models.own_model import ModelFile, locate
+from voxgate.harness.models.whisper_weights import model_digest
 from voxgate.harness.records import documents
+from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import (
@@ -37,11 +41,13 @@ from voxgate.harness.records.measurement import (
 from voxgate.harness.records.run import HeardTexts, Run
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
-from voxgate.harness.scoring.score_run import score_run
+from voxgate.harness.scoring.score_run import RunScores, score_run
 
 FILE = "scored.json"
-SAME = ("golden", "panel", "judge", "records", "power")
-"""Facts of a stamp that must be equal."""
+OWN_JUDGE = "the judge's weights"
+"""Name in a stamp beside the packages: what is not here counts as the same."""
+SAME = ("golden", "panel", "judge", "records", "power", "models")
+"""Facts of a stamp that must be equal; `models` are there only where a suite names some."""
 
 Stamp = Mapping[str, Any]
 
@@ -60,14 +66,19 @@ def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = No
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
-    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+    keep_scores(folder, measurements_of(run, scores), now, scores.heard)
+
+
+def measurements_of(run: Run, scores: RunScores) -> dict[str, tuple[Measurement, ...]]:
+    """Aggregate a run and the scores of its audio."""
+    return aggregate(run, scores.values, versions=scores.versions, takes=scores.takes)
 
 
 def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
     """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
     scores = score_run(run, golden, progress=progress)
     run_folder.save_transcripts(Path(run.folder), scores.heard)
-    return aggregate(run, scores.values, versions=scores.versions)
+    return measurements_of(run, scores)
 
 
 def load_scored(folder: Path) -> tuple[Run, Measurements]:
@@ -102,7 +113,8 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     `records` is the digest of its files from before they were read, so that records that a
     process adds meanwhile never count as scored.
     """
-    metrics, folder = select_metrics(run.metrics, run.conditions), Path(run.folder)
+    metrics = select_metrics(run.metrics, run.conditions, run.models)
+    folder = Path(run.folder)
     packages = sorted({package for metric in metrics if (package := package_of(metric.name))})
     return {
         "golden": golden_digest(golden),
@@ -114,7 +126,11 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
             path.relative_to(folder).as_posix(): file_sha256(path)[: run_folder.DIGEST_DIGITS]
             for path in _audio(folder)
         },
-        "packages": {name: installed(name) for name in packages},
+        "packages": {
+            **{name: installed(name) for name in packages},
+            OWN_JUDGE: model_digest(run.judge),
+        },
+        **({"models": to_json(run.models)} if run.models else {}),
     }
 
 
@@ -150,7 +166,7 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
         return False
     kept = run_folder.load_measurements(folder)
     before = documents.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
-    if _same(before, now) and not _can_be_filled(kept):
+    if _same(before, now) and not _can_be_filled(kept, run):
         return True
     if any((Path(run.folder) / file).exists() for file in _named(run)):
         return False
@@ -176,7 +192,7 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
     Deleted audio and packages that are not installed here are ignored.
     """
-    if any(before.get(name) != now[name] for name in SAME):
+    if any(before.get(name) != now.get(name) for name in SAME):
         return False
     audio, packages = _mapping(before.get("audio")), _mapping(before.get("packages"))
     same_audio = all(audio.get(name) == digest for name, digest in now["audio"].items())
@@ -185,14 +201,20 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
     )
 
 
-def _can_be_filled(kept: Measurements) -> bool:
-    """Return whether values are missing for want of a package that is installed by now."""
-    packages = {
-        package_of(measurement.metric)
+def _can_be_filled(kept: Measurements, run: Run) -> bool:
+    """
+    Return whether values are missing for want of a package or model that is installed by now.
+    """
+    lacking = {
+        measurement.metric
         for measurement in chain.from_iterable(kept.values())
         if lacks_package(measurement.summary)
     }
-    return any(installed(package) for package in packages if package)
+    packages = {package_of(metric) for metric in lacking}
+    models = {model for metric in lacking if (model := run.models.get(own_model(metric)))}
+    return any(installed(package) for package in packages if package) or any(
+        isinstance(locate("", model), ModelFile) for model in models
+    )
 
 
 def _named(run: Run) -> list[str]:
@@ -224,7 +246,7 @@ def check_measurements(run: Run, measurements: Measurements) -> None:
         raise HarnessError(
             f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
         )
-    rounds = max((process.repeat + 1 for process in run.processes), default=1)
+    rounds = max((1, *(each.repeat + 1 for each in run.processes), *run.takes.values()))
     for slug, cell_measurements in measurements.items():
         ids = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
         for measurement in cell_measurements:

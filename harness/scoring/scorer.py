@@ -6,8 +6,8 @@ each remaining one exactly once, however many cells made the same audio. Knows t
 work; metrics, processes and the cache are their modules' business.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from voxgate.harness.audio.files import promised_duration_s
 from voxgate.harness.metrics.registry import entry, full_version, select_metrics, version_of
 from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from voxgate.harness.runner.progress import ScoreProgress
@@ -31,6 +32,7 @@ of the slowest.
 """
 QUICK = ""
 """The kind of work that loads no model."""
+UNHEARD = Missing("nobody was asked to listen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class UtteranceScores:
     The scores of one audio file: the value of every applicable quality metric, and the version
     of each.
 
-    `words` and `chars` are the counts behind wer and cer, from which corpus rates are computed;
-    `transcript` is the recogniser's text.
+    `words`, `chars` and `verbatim` are the counts behind wer, cer and wer_verbatim, from which
+    corpus rates are computed; `transcript` is the recogniser's text.
     """
 
     key: str
@@ -52,6 +54,16 @@ class UtteranceScores:
     transcript: str | Missing
     recogniser: str = ""
     """The name of the recogniser."""
+    verbatim: ErrorCounts | Missing = UNHEARD
+
+    @property
+    def counts(self) -> Mapping[str, ErrorCounts | Missing]:
+        """The counts by the name of the helper that holds their weights."""
+        return {
+            "wer_words": self.words,
+            "cer_chars": self.chars,
+            "verbatim_words": self.verbatim,
+        }
 
 
 def score_quality(
@@ -62,14 +74,15 @@ def score_quality(
     metrics: Collection[str] | None = None,
     workers: int = 2,
     progress: ScoreProgress | None = None,
+    on_plan: Callable[[int, int], None] | None = None,
 ) -> dict[str, UtteranceScores]:
     """
     Score every job; return the scores by the job's key.
 
     A value that cannot be computed is Missing with its reason. `metrics` are names of the
-    registry (by default all without condition); `workers` is the number of cores to use. Raises
-    HarnessError for an explicit weights file that is unusable and for a cache that cannot be
-    written.
+    registry (by default all without condition); `workers` is the number of cores to use; `on_plan`
+    is called once with (cached scores, scores to compute). Raises HarnessError for an explicit
+    weights file that is unusable and for a cache that cannot be written.
     """
     names = (
         [metric.name for metric in select_metrics(None, ())] if metrics is None else list(metrics)
@@ -79,6 +92,8 @@ def score_quality(
     transcription = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
     plan = _planned(jobs, names, digests)
     work = _Work(plan.tasks, transcription, ScoreCache(cache_dir), progress)
+    if on_plan is not None:
+        on_plan(*work.counts)
     try:
         work.do(workers)
     finally:
@@ -116,6 +131,14 @@ class _Work:
         self._untranscribed = [key for key in transcription.files if key not in cached]
         self._done = 0
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of known and of outstanding values and transcripts."""
+        return (
+            len(self.values) + len(self.transcripts),
+            len(self._keys) + len(self._untranscribed),
+        )
+
     def do(self, workers: int) -> None:
         """Compute the outstanding values, in at most `workers` child processes."""
         batches: list[PoolBatch[Any]] = [
@@ -145,7 +168,7 @@ class _Work:
         """Store a transcript; files without one are not cached."""
         self.transcripts[key] = transcript
         if isinstance(transcript.text, str):
-            self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
+            self.cache.put(key, asdict(transcript))
         self._step()
 
     def _step(self) -> None:
@@ -216,7 +239,8 @@ def _scores(
     values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
-    versions = {name: full_version(name) for name in values}
+    models = {name: file.model for name, file in job.models if isinstance(file, ModelFile)}
+    versions = {name: full_version(name, models) for name in values}
     errors_by_condition = {
         condition: plan.errors_of(job, work.transcripts, condition) for condition in plan.conditions
     }
@@ -232,11 +256,9 @@ def _scores(
         utterance=job.utterance,
         values=values,
         versions=versions,
-        words=UNHEARD if first is None else first.words,
-        chars=UNHEARD if first is None else first.chars,
+        words=UNHEARD if first is None else first.errors.words,
+        chars=UNHEARD if first is None else first.errors.chars,
+        verbatim=UNHEARD if first is None else first.errors.verbatim,
         transcript=UNHEARD if first is None else first.transcript.text,
         recogniser="" if first is None else first.transcript.judge,
     )
-
-
-UNHEARD = Missing("nobody was asked to listen")

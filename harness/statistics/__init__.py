@@ -21,6 +21,7 @@ from voxgate.harness.statistics.intervals import (
     prior_of,
     shift,
 )
+from voxgate.harness.statistics.preference import Strengths, bradley_terry, strengths
 from voxgate.harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
 from voxgate.harness.statistics.summary import (
     LEVEL,
@@ -34,6 +35,7 @@ from voxgate.harness.statistics.summary import (
     rate,
     samples_needed,
 )
+from voxgate.harness.statistics.takes import TakesShift, takes_shift
 
 __all__ = [
     "DRAWS",
@@ -46,8 +48,11 @@ __all__ = [
     "Prior",
     "Shift",
     "Statistic",
+    "Strengths",
+    "TakesShift",
     "at_percentile",
     "benjamini_hochberg",
+    "bradley_terry",
     "detectable",
     "interval",
     "inverse_rate",
@@ -64,4 +69,6 @@ __all__ = [
     "rate",
     "samples_needed",
     "shift",
+    "strengths",
+    "takes_shift",
 ]

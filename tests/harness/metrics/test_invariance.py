@@ -16,8 +16,8 @@ from scipy.signal import fftconvolve, firwin
 from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
-from voxgate.harness.metrics.metric import MetricInput
-from voxgate.harness.metrics.registry import MetricSpec, entries
+from voxgate.harness.metrics.metric import MetricInput, MetricSpec
+from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import Missing, Value, is_hidden, lacks_package
 
 PLAIN = {
