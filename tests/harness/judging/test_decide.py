@@ -372,7 +372,7 @@ def test_an_interrupted_run_is_unresolved(tmp_path: Path) -> None:
 def test_without_a_listener_the_rest_is_judged(tmp_path: Path) -> None:
     """WER is UNRESOLVED with its reason, which is exit 3, not 1: nothing is known to be worse."""
     baseline, run = accepted(tmp_path), good_run()
-    deaf = {"wer": Missing("no ASR weights"), "cer": Missing("no ASR weights")}
+    deaf = dict.fromkeys(("wer", "wer_verbatim", "cer"), Missing("no ASR weights"))
     scores = {name: {**values, **deaf} for name, values in make_scores(run).items()}
     judgement = judge(run, aggregate(run, scores), baseline, policy())
     assert judgement.exit_code == 3
