@@ -37,9 +37,9 @@ from voxgate.harness.suite.workload import load_workload
 
 SPOKEN = 60
 """Sentences that `prepare` lets each engine say."""
-MOST = 600
+MOST = 60
 """Recordings of a material that are looked at for false alarms."""
-PLANTED = 40
+PLANTED = 20
 SHORTEST_S, LONGEST_S = 0.6, 20.0
 DETECTORS = (
     *("cut_tail", "dropouts", "clicks", "join_clicks", "repeats", "held_sound"),
@@ -134,7 +134,6 @@ def alarms(folder: Path, names: Sequence[str]) -> None:
         "as it is": lambda recording: recording,
         "telephone": line,
     }
-    ways |= {f"noise {db:.0f} dB below": _noise(db) for db in NOISES_DB}
 
     def rows() -> Iterator[Sequence[str]]:
         for name, found in materials(folder, names, MOST):
@@ -261,7 +260,7 @@ def _moved(found: Sequence[Sample], below_db: float, margin: float) -> str:
 
 
 NETWORKS = ("speaker_similarity", "dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808")
-HEARD_AT_LEVEL = 8
+HEARD_AT_LEVEL = 4
 """Recordings of a material that the networks hear."""
 
 
@@ -296,7 +295,7 @@ def _level_shift(metric: str, found: Sequence[Sample]) -> float:
 
 
 PARITY = ("snr", "pesq", "stoi", "estoi", "mel_distance", "mcd")
-EDITED = 4
+EDITED = 2
 """Recordings of a material that are edited."""
 
 
