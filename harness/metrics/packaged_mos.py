@@ -91,7 +91,7 @@ def visqol(inputs: MetricInput) -> Value:
             warnings.simplefilter("ignore", RuntimeWarning)
             score = float(judge.measure_from_arrays(clean, heard, RATE_HZ).moslqo)
     except (ValueError, IndexError):
-        return Missing("too little speech for ViSQOL, which needs 0.4 s of it")
+        return Missing("too little speech for ViSQOL")
     return score if math.isfinite(score) else Missing("ViSQOL gave no finite number")
 
 

@@ -155,7 +155,7 @@ def seen(shifts: Sequence[float]) -> bool:
     """Whether the mean falls by more than the margin, with an interval that excludes zero."""
     if len(shifts) < 3:
         return False
-    found = statistics.paired_bootstrap([0.0] * len(shifts), list(shifts))
+    found = statistics.paired_bootstrap(shifts)
     return found.point < -MARGIN and found.high is not None and found.high < 0.0
 
 
