@@ -28,6 +28,11 @@ class Need(StrEnum):
     Another recording of the same performance: same noise, same durations. Scored against the
     reference cell's audio and, under a name that begins with `golden_`, against the accepted one.
     """
+    TAKE = "take"
+    """
+    Another recording of the same text by the same voice, which may be another take and of another
+    length: as REFERENCE, the reference cell's audio or, under `golden_`, the accepted one.
+    """
     VOICE = "voice"
     """A recording of the speaker that the audio should sound like."""
     STATEMENT = "statement"
@@ -67,6 +72,7 @@ class MetricInput:
     language: str = "en"
     """ISO 639-1."""
     reference: Recording | None = None
+    """Of the needs REFERENCE and TAKE."""
     voice: Recording | None = None
     statement: Recording | None = None
     joins_s: tuple[float, ...] | None = None

@@ -30,10 +30,12 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import AudioMetric, Need
 from voxgate.harness.records.measurement import Metric, MetricVersion
 
-# Each metric that needs a reference is read twice: against the reference cell of the same run, and
-# ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
-# decaying reference shows without the condition.
+# Each metric that needs a reference, or another take, is read twice: against the reference cell of
+# the same run, and ("golden_") against golden audio. Under a condition it is read against the
+# reference cell only: a decaying reference shows without the condition.
 GOLDEN = "golden_"
+COMPARED = (Need.REFERENCE, Need.TAKE)
+"""The needs of metrics that are read twice."""
 GOLDEN_FAMILY = "against the golden audio"
 
 SYNTHESIS_TIME: tuple[Metric, ...] = (
@@ -70,9 +72,12 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "alignment": "parity",
         "spectral_parity": "parity",
         "pitch_parity": "parity",
+        "take_parity": "between takes",
         "word_errors": "intelligibility",
         "predicted_mos": "naturalness",
         "speaker_similarity": "voice",
+        "voice_quality": "voice quality",
+        "spectral_balance": "voice quality",
         "prosody": "prosody",
         "duration": "faults",
         "repetition": "faults",
@@ -281,7 +286,7 @@ def _entries() -> Iterator[MetricSpec]:
     plain = [*_ours(), *_theirs()]
     yield from plain
     for spec in plain:
-        if spec.source is not None and spec.source.need is Need.REFERENCE:
+        if spec.source is not None and spec.source.need in COMPARED:
             yield replace(
                 spec,
                 metric=replace(spec.metric, name=GOLDEN + spec.name),
