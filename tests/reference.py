@@ -17,7 +17,8 @@ import voxgate
 from voxgate.engine.config.page import options_markdown
 from voxgate.harness.cli.main import cli
 from voxgate.harness.judging.policy import DEFAULT
-from voxgate.harness.metrics.registry import FAMILIES, MetricSpec, entries, needs_asr
+from voxgate.harness.metrics.metric import MetricSpec
+from voxgate.harness.metrics.registry import FAMILIES, entries, needs_asr
 from voxgate.harness.records.documents import parse_toml
 
 ROOT = Path(__file__).parents[1]

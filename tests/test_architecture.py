@@ -38,6 +38,7 @@ HARNESS_ORDER = (
     "scoring",
     "judging",
     "history",
+    "corpora",
     "report",
     "load",
     "scaffold",

@@ -19,8 +19,24 @@ from voxgate.engine.config.conversion import F0Method
 from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.mel import HOP
 
-LOWEST_HZ, HIGHEST_HZ = 60.0, 550.0
-"""Of speech, children included."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class F0Range:
+    """Lowest and highest F0 that is looked for, in Hz."""
+
+    lowest_hz: float
+    highest_hz: float
+
+    @property
+    def lags(self) -> tuple[int, int]:
+        """Shortest and longest period in samples, with the neighbours of a minimum."""
+        return int(SAMPLE_RATE_HZ / self.highest_hz) - 1, int(SAMPLE_RATE_HZ / self.lowest_hz) + 2
+
+
+SPEECH = F0Range(lowest_hz=60.0, highest_hz=550.0)
+"""Children included."""
+SINGING = F0Range(lowest_hz=50.0, highest_hz=1100.0)
+"""As RVC looks for it."""
 PACKAGES: Mapping[F0Method, tuple[str, str]] = MappingProxyType(
     {
         F0Method.SWIFT: ("swift_f0", "swift-f0"),
@@ -60,19 +76,22 @@ def check_f0_method(method: F0Method) -> None:
         _module(method)
 
 
-def estimate_f0(audio: np.ndarray, method: F0Method = F0Method.YIN) -> F0Track:
+def estimate_f0(
+    audio: np.ndarray, method: F0Method = F0Method.YIN, within: F0Range = SPEECH
+) -> F0Track:
     """
     Estimate F0.
 
     Args:
         audio: float32 (T,) at 16 kHz.
         method: the estimator.
+        within: the frequencies that are looked for.
 
     Returns: T // HOP + 1 frames.
     """
     frames = audio.size // HOP + 1
-    hz = np.nan_to_num(_METHODS[method](audio)[:frames])
-    in_range = (hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ)
+    hz = np.nan_to_num(_METHODS[method](audio, within)[:frames])
+    in_range = (hz >= within.lowest_hz) & (hz <= within.highest_hz)
     padded = np.zeros(frames, np.float32)
     padded[: hz.size] = np.where(in_range, hz, 0.0)
     return F0Track(hz=padded)
@@ -96,38 +115,38 @@ def _swift_detector() -> Any:
     return _module(F0Method.SWIFT).SwiftF0(threads=1, spin=False)
 
 
-def _swift(audio: np.ndarray) -> np.ndarray:
-    found = _swift_detector().detect(audio, SAMPLE_RATE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
+def _swift(audio: np.ndarray, within: F0Range) -> np.ndarray:
+    found = _swift_detector().detect(
+        audio, SAMPLE_RATE_HZ, fmin=within.lowest_hz, fmax=within.highest_hz
+    )
     return np.where(found.confidence >= SWIFT_VOICED, found.pitch_hz, 0.0)
 
 
-def _dio(audio: np.ndarray) -> np.ndarray:
+def _dio(audio: np.ndarray, within: F0Range) -> np.ndarray:
     world, samples = _module(F0Method.DIO), audio.astype(np.float64)
     rough, at_s = world.dio(
         samples,
         SAMPLE_RATE_HZ,
-        f0_floor=LOWEST_HZ,
-        f0_ceil=HIGHEST_HZ,
+        f0_floor=within.lowest_hz,
+        f0_ceil=within.highest_hz,
         frame_period=1000.0 * HOP / SAMPLE_RATE_HZ,
     )
     refined: np.ndarray = world.stonemask(samples, rough, at_s, SAMPLE_RATE_HZ)
     return refined
 
 
-def _harvest(audio: np.ndarray) -> np.ndarray:
+def _harvest(audio: np.ndarray, within: F0Range) -> np.ndarray:
     hz, _ = _module(F0Method.HARVEST).harvest(
         audio.astype(np.float64),
         SAMPLE_RATE_HZ,
-        f0_floor=LOWEST_HZ,
-        f0_ceil=HIGHEST_HZ,
+        f0_floor=within.lowest_hz,
+        f0_ceil=within.highest_hz,
         frame_period=1000.0 * HOP / SAMPLE_RATE_HZ,
     )
     found: np.ndarray = hz
     return found
 
 
-SHORTEST_LAG = int(SAMPLE_RATE_HZ / HIGHEST_HZ) - 1
-LONGEST_LAG = int(SAMPLE_RATE_HZ / LOWEST_HZ) + 2
 YIN_WINDOW = 512
 """Samples that are compared with those one lag later: 32 ms, two periods of the lowest F0."""
 CANDIDATES = 6
@@ -148,14 +167,14 @@ BLOCK_FRAMES = 512
 """Frames whose lags are computed at a time: 12 MB."""
 
 
-def _yin(audio: np.ndarray) -> np.ndarray:
+def _yin(audio: np.ndarray, within: F0Range) -> np.ndarray:
     """Track the candidates of YIN through time by the path of least cost."""
     frames = audio.size // HOP + 1
-    length = YIN_WINDOW + LONGEST_LAG
+    length = YIN_WINDOW + within.lags[1]
     padded = np.pad(audio, (length // 2, length + HOP))
     starts = np.lib.stride_tricks.sliding_window_view(padded, length)[: frames * HOP : HOP]
     parts = [
-        _candidates(starts[first : first + BLOCK_FRAMES])
+        _candidates(starts[first : first + BLOCK_FRAMES], within.lags)
         for first in range(0, frames, BLOCK_FRAMES)
     ]
     lags, costs, energy = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -163,39 +182,44 @@ def _yin(audio: np.ndarray) -> np.ndarray:
     return _path(lags, costs)
 
 
-def _candidates(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _candidates(
+    windows: np.ndarray, lags: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Return the lags (N, CANDIDATES) in samples and their costs, inf where there are fewer, and the
-    energy (N,), of windows (N, YIN_WINDOW + LONGEST_LAG).
+    energy (N,), of windows (N, YIN_WINDOW + longest lag).
     """
-    normalised, energy = _normalised_difference(windows.astype(np.float32))
-    inner = normalised[:, SHORTEST_LAG : LONGEST_LAG + 1]
+    shortest, longest = lags
+    normalised, energy = _normalised_difference(windows.astype(np.float32), longest)
+    inner = normalised[:, shortest : longest + 1]
     left, middle, right = inner[:, :-2], inner[:, 1:-1], inner[:, 2:]
     curve = np.maximum(left + right - 2.0 * middle, 1e-9)
     offset = np.clip(0.5 * (left - right) / curve, -0.5, 0.5)
     depth = middle - 0.25 * (left - right) * offset
     is_low = (middle <= left) & (middle < right)
-    lag = np.arange(SHORTEST_LAG + 1, LONGEST_LAG) + offset
-    cost = depth + LAG_COST * np.log(lag / SHORTEST_LAG) / np.log(LONGEST_LAG / SHORTEST_LAG)
+    lag = np.arange(shortest + 1, longest) + offset
+    cost = depth + LAG_COST * np.log(lag / shortest) / np.log(longest / shortest)
     cost = np.where(is_low, cost, np.inf)
     best = np.argpartition(cost, CANDIDATES, axis=1)[:, :CANDIDATES]
     return np.take_along_axis(lag, best, 1), np.take_along_axis(cost, best, 1), energy
 
 
-def _normalised_difference(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normalised_difference(
+    windows: np.ndarray, longest_lag: int
+) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return the cumulative mean normalised difference (N, LONGEST_LAG + 1) of YIN, and the energy
+    Return the cumulative mean normalised difference (N, longest_lag + 1) of YIN, and the energy
     (N,).
     """
     windows = windows - windows.mean(axis=1, keepdims=True)
     size = next_fast_len(windows.shape[1] + YIN_WINDOW, real=True)
     whole, head = rfft(windows, size), rfft(windows[:, :YIN_WINDOW], size)
-    product = irfft(whole * head.conj(), size)[:, : LONGEST_LAG + 1]
+    product = irfft(whole * head.conj(), size)[:, : longest_lag + 1]
     squares = np.square(windows, dtype=np.float64)
     sums = np.concatenate((np.zeros((len(squares), 1)), squares.cumsum(axis=1)), axis=1)
     energies = sums[:, YIN_WINDOW:] - sums[:, :-YIN_WINDOW]  # of the window at every lag
     difference = np.maximum(energies[:, :1] + energies - 2.0 * product, 0.0)
-    count = np.arange(1, LONGEST_LAG + 1)
+    count = np.arange(1, longest_lag + 1)
     mean = difference[:, 1:].cumsum(axis=1) / count
     normalised = np.ones_like(difference)
     normalised[:, 1:] = difference[:, 1:] / np.maximum(mean, 1e-12)
@@ -226,7 +250,7 @@ def _path(lags: np.ndarray, costs: np.ndarray) -> np.ndarray:
     return hz
 
 
-_METHODS: Mapping[F0Method, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+_METHODS: Mapping[F0Method, Callable[[np.ndarray, F0Range], np.ndarray]] = MappingProxyType(
     {
         F0Method.YIN: _yin,
         F0Method.SWIFT: _swift,

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from voxgate.engine.config import MAX_BATCH, RvcConfig, parse
 from voxgate.engine.conversion.chunks import FrameWindow, in_groups, windows
-from voxgate.engine.conversion.f0 import F0Track, estimate_f0
+from voxgate.engine.conversion.f0 import SINGING, F0Track, estimate_f0
 from voxgate.engine.conversion.features import FeatureCache
 from voxgate.engine.conversion.source import Source, load_source
 from voxgate.engine.errors import EngineError
@@ -97,7 +97,7 @@ class RvcPipeline(ConvertingPipeline[RvcConfig, RvcFeatures]):
         self.content: Callable[..., Any] = called["content"]
         self.model: Callable[..., Any] = called["model"]
         self.vocoder: Callable[..., Any] = called["vocoder"]
-        self.f0: Callable[..., F0Track] = estimate_f0
+        self.f0: Callable[..., F0Track] = partial(estimate_f0, within=SINGING)
         self.cache: FeatureCache[RvcFeatures] = FeatureCache(enabled=config.feature_cache)
         self._check_voice(self.config)
 

@@ -65,15 +65,14 @@ def aggregate(
     """
     Compute all measurements of all cells of a run, by slug.
 
-    A value that cannot be computed is Missing with its reason. A metric that is applicable to
-    no request of a cell is left out. `panel` holds the metrics; by default those that the run's
-    suite selected. `versions` are those that the scorer used where they are more exact than the
-    registry's: they name the recogniser.
+    A value that cannot be computed is Missing with its reason. A metric that is applicable to no
+    request of a cell is left out. `panel` holds the metrics, by default those of the run's suite;
+    `versions` are those of the scorer where more exact: they name the recogniser.
     """
-    metrics = select_metrics(run.metrics, run.conditions) if panel is None else panel
+    metrics = select_metrics(run.metrics, run.conditions, run.models) if panel is None else panel
     exact = [
-        replace(metric, version=(versions or {}).get(metric.name) or full_version(metric.name))
-        for metric in metrics
+        replace(m, version=(versions or {}).get(m.name) or full_version(m.name, run.models))
+        for m in metrics
     ]
     cells = {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
     return with_drift_intervals(with_intervals(cells))

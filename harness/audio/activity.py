@@ -34,6 +34,10 @@ QUIETEST_DB = 40.0
 WINDOW_S = 0.020
 GATE_DB = 30.0
 """Windows further below the loudest one than this are a pause, or the tail of a word."""
+NETWORK_LEVEL_DB = -26.0
+"""
+Of full scale: the active level at which networks and lines receive speech, ITU-T P.56's usual one.
+"""
 SHORTEST_S = 0.03
 """A sound this short with a pause on either side of it is a tick, not speech."""
 
@@ -112,6 +116,22 @@ def levels(recording: Recording) -> NDArray[np.float64] | Missing:
     if not deviation.any():
         return Missing("the audio is silent")
     return np.asarray(20.0 * np.log10(np.maximum(deviation, np.finfo(np.float64).tiny)))
+
+
+def network_gain(recording: Recording) -> Value:
+    """
+    Return the factor that brings the active speech to NETWORK_LEVEL_DB; for `recording.once`.
+
+    Networks judge the same speech otherwise when it is softer, and loudness has its own metric. An
+    offset plays no part, and neither does silence. Missing for silence.
+    """
+    level_db = recording.once(levels)
+    if isinstance(level_db, Missing):
+        return level_db
+    loudest_db = float(level_db.max())
+    below = _active_power(10.0 ** ((level_db - loudest_db) / 10.0), GATE_DB)
+    active_db = loudest_db + 10.0 * math.log10(below)
+    return float(10.0 ** ((NETWORK_LEVEL_DB - active_db) / 20.0))
 
 
 def speech_level(recording: Recording) -> float:

@@ -8,6 +8,7 @@ block, never for the length that a header claims.
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,18 +84,38 @@ def same_audio(first: Audio, second: Audio) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioHeader:
+    """The promises of an audio file's header."""
+
+    frames: int
+    rate_hz: int
+    channels: int
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio."""
+        return self.frames / self.rate_hz
+
+
+def header_of(path: Path) -> AudioHeader | None:
+    """Return the header of an audio file; None where reading the file reports an error."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_head(file)
+            return AudioHeader(frames=file.frames, rate_hz=file.samplerate, channels=file.channels)
+    except (OSError, soundfile.SoundFileError, HarnessError):
+        return None
+
+
 def promised_duration_s(path: Path) -> float:
     """
     Return the seconds of audio that the file promises; 0.0 where it cannot be read.
 
     Reading the file then reports the error.
     """
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_head(file)
-            return float(file.frames / file.samplerate)
-    except (OSError, soundfile.SoundFileError, HarnessError):
-        return 0.0
+    header = header_of(path)
+    return 0.0 if header is None else header.duration_s
 
 
 def _check_head(file: Any) -> None:

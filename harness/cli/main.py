@@ -29,6 +29,7 @@ VERBS = {
     "run": ("suite_verbs", "Measure a suite, and judge nothing: the first half of check."),
     "gate": ("suite_verbs", "Judge a run that was measured before: the second half of check."),
     "report": ("suite_verbs", "Write the HTML page of a run, or the site of all runs."),
+    "score": ("score", "Score a folder of recordings with their texts, or compare several."),
     "history": ("history", "List, import and export all runs; is anything getting worse?"),
     "load": ("load", "Measure a server under many requests at once."),
     "doctor": (

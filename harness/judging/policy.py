@@ -13,7 +13,7 @@ from typing import Any
 
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.registry import known_metrics
+from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
 from voxgate.harness.records.verdict import Limit
 
@@ -123,7 +123,7 @@ def _imported(path: Path, metric: str, row: object) -> Limit:
 def _limit(
     path: Path, metric: str, row: object, metric_names: Collection[str], table: str = "metrics"
 ) -> Limit:
-    if metric not in metric_names:
+    if metric not in metric_names and not own_model(metric):
         raise HarnessError(
             f"{path}: {table}.{metric}: there is no such metric; known are "
             f"{', '.join(sorted(metric_names))}"

@@ -10,9 +10,17 @@ cannot score.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from voxgate.harness.audio.condition import Condition
 from voxgate.harness.audio.recording import Recording
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.measurement import Metric, Value
+
+# Each metric that needs a reference, or another take, is read twice: against the reference cell of
+# the same run, and ("golden_") against golden audio. Under a condition it is read against the
+# reference cell only: a decaying reference shows without the condition.
+GOLDEN = "golden_"
+GOLDEN_FAMILY = "against the golden audio"
 
 
 class Need(StrEnum):
@@ -53,6 +61,10 @@ class Need(StrEnum):
     """That recording, and one of the voice that it was converted into."""
 
 
+COMPARED = (Need.REFERENCE, Need.TAKE)
+"""The needs of metrics that are read twice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenSegment:
     """One segment of a reel as it should be heard, and its caption, in seconds."""
@@ -87,6 +99,8 @@ class MetricInput:
     """Of a conversion: the recording that was converted."""
     voices: Mapping[str, Recording] = field(default_factory=dict)
     """Recordings of a reel's speakers, as far as the workload has them."""
+    model: ModelFile | None = None
+    """The user's own network, of a metric that is computed by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +130,28 @@ class AudioMetric:
     Metrics receive only the inputs they declare, so that the cache key covers everything the
     value depends on.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """
+    One metric of the registry, in one reading: plain, against golden audio, or under a
+    condition.
+    """
+
+    metric: Metric
+    family: str
+    source: AudioMetric | None = None
+    """The computation from audio; None for speeds, and for metrics of a transcript."""
+    package: str = ""
+    golden: bool = False
+    condition: Condition | None = None
+    base: str
+    """The name without prefixes, whatever the reading."""
+    own_model: str = ""
+    """The name of the user's own network that computes it."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name, prefixes included."""
+        return self.metric.name

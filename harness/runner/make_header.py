@@ -11,7 +11,9 @@ from dataclasses import replace
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.machine.identity import environment
 from voxgate.harness.machine.profiles import Profile
+from voxgate.harness.models.own_model import records_of
 from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import WORKLOAD
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
@@ -52,6 +54,7 @@ def header_of_suite(
         metrics=None if suite.metrics is None else tuple(suite.metrics),
         conditions=tuple(suite.conditions),
         judge=suite.judge,
+        models=records_of(model_entries(suite.models)),
         budget_s=float(suite.budget_s) or None,
     )
 

@@ -132,7 +132,7 @@ def takes(recordings: Recordings, request: str) -> tuple[Take, ...]:
         )
         product = recordings.current.marked.get((cell.slug, request))
         if product is not None:
-            sound = _read(product) if product.is_file() else Missing(NOT_KEPT)
+            sound = read_take(product) if product.is_file() else Missing(NOT_KEPT)
             recordings_.append(Take(when="marked", cell=cell.slug, sound=sound))
     return (*recordings_, *_source(recordings.current.run, request))
 
@@ -147,7 +147,7 @@ def _source(run: Run, name: str) -> tuple[Take, ...]:
     except HarnessError as error:
         return (Take(when="source", cell=run.reference, sound=Missing(str(error))),)
     gone = Missing("the source is no longer in the run folder")
-    sound = _read(path) if path.is_file() else gone
+    sound = read_take(path) if path.is_file() else gone
     return (Take(when="source", cell=run.reference, sound=sound),)
 
 
@@ -165,7 +165,9 @@ def _golden(recordings: Recordings, request: str) -> Take:
     except HarnessError as error:
         return Take(when="golden", cell=recordings.current.run.reference, sound=Missing(str(error)))
     sound = (
-        _read(path) if path.is_file() else Missing("no golden audio of this utterance is accepted")
+        read_take(path)
+        if path.is_file()
+        else Missing("no golden audio of this utterance is accepted")
     )
     return Take(when="golden", cell=recordings.current.run.reference, sound=sound)
 
@@ -183,12 +185,13 @@ def _before(run_audio: Kept, cell: Cell, request: str) -> KeptAudio | Missing:
 def _sound(run_audio: Kept, slug: str, request: str) -> KeptAudio | Missing:
     path = run_audio.files.get((slug, request))
     if path is not None and path.is_file():
-        return _read(path)
+        return read_take(path)
     failure = failure_of(slug, run_audio.run)
     return Missing(f"FAILED {failure}" if failure else NOT_KEPT)
 
 
-def _read(path: Path) -> KeptAudio | Missing:
+def read_take(path: Path) -> KeptAudio | Missing:
+    """Read a recording that can be heard; Missing where it cannot."""
     try:
         frames, rate_hz = read_audio(path)
     except HarnessError as error:

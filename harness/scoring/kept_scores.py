@@ -24,10 +24,13 @@ from voxgate.harness.metrics.registry import (
     digest_of,
     entries,
     installed,
+    own_model,
     package_of,
     select_metrics,
 )
+from voxgate.harness.models.own_model import ModelFile, locate
 from voxgate.harness.records import documents
+from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.documents import LARGEST
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import (
@@ -40,8 +43,8 @@ from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import score_run
 
 FILE = "scored.json"
-SAME = ("golden", "panel", "judge", "records", "power")
-"""Facts of a stamp that must be equal."""
+SAME = ("golden", "panel", "judge", "records", "power", "models")
+"""Facts of a stamp that must be equal; `models` are there only where a suite names some."""
 
 Stamp = Mapping[str, Any]
 
@@ -102,7 +105,8 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
     `records` is the digest of its files from before they were read, so that records that a
     process adds meanwhile never count as scored.
     """
-    metrics, folder = select_metrics(run.metrics, run.conditions), Path(run.folder)
+    metrics = select_metrics(run.metrics, run.conditions, run.models)
+    folder = Path(run.folder)
     packages = sorted({package for metric in metrics if (package := package_of(metric.name))})
     return {
         "golden": golden_digest(golden),
@@ -115,6 +119,7 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
             for path in _audio(folder)
         },
         "packages": {name: installed(name) for name in packages},
+        **({"models": to_json(run.models)} if run.models else {}),
     }
 
 
@@ -150,7 +155,7 @@ def is_scored(folder: Path, run: Run, now: Stamp) -> bool:
         return False
     kept = run_folder.load_measurements(folder)
     before = documents.read_json(folder / FILE, "") if (folder / FILE).exists() else {}
-    if _same(before, now) and not _can_be_filled(kept):
+    if _same(before, now) and not _can_be_filled(kept, run):
         return True
     if any((Path(run.folder) / file).exists() for file in _named(run)):
         return False
@@ -176,7 +181,7 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
 
     Deleted audio and packages that are not installed here are ignored.
     """
-    if any(before.get(name) != now[name] for name in SAME):
+    if any(before.get(name) != now.get(name) for name in SAME):
         return False
     audio, packages = _mapping(before.get("audio")), _mapping(before.get("packages"))
     same_audio = all(audio.get(name) == digest for name, digest in now["audio"].items())
@@ -185,14 +190,20 @@ def _same(before: Mapping[str, Any], now: Stamp) -> bool:
     )
 
 
-def _can_be_filled(kept: Measurements) -> bool:
-    """Return whether values are missing for want of a package that is installed by now."""
-    packages = {
-        package_of(measurement.metric)
+def _can_be_filled(kept: Measurements, run: Run) -> bool:
+    """
+    Return whether values are missing for want of a package or model that is installed by now.
+    """
+    lacking = {
+        measurement.metric
         for measurement in chain.from_iterable(kept.values())
         if lacks_package(measurement.summary)
     }
-    return any(installed(package) for package in packages if package)
+    packages = {package_of(metric) for metric in lacking}
+    models = {model for metric in lacking if (model := run.models.get(own_model(metric)))}
+    return any(installed(package) for package in packages if package) or any(
+        isinstance(locate("", model), ModelFile) for model in models
+    )
 
 
 def _named(run: Run) -> list[str]:

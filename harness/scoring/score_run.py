@@ -5,7 +5,6 @@ Runs after measuring, never inside it. Knows where a run keeps its audio; `scori
 how to score.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -17,10 +16,11 @@ from voxgate.harness.metrics.metric import Need, SpokenSegment
 from voxgate.harness.metrics.registry import GOLDEN, check_selection, entry, select_metrics
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Cell, Request
-from voxgate.harness.records.files import files_sha256, inside
+from voxgate.harness.records.files import cache_folder, files_sha256, inside
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
 from voxgate.harness.records.run import HeardText, HeardTexts, Iteration, Run
 from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.own_models import RecordedModels, check_models, located, recorded
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import RecognizerOptions, check_engine
@@ -73,7 +73,7 @@ def score_run(
         [*jobs.values(), *chain.from_iterable(takes.values())],
         cache_dir=cache_dir or default_cache_dir(),
         judge=RecognizerOptions(engine=run.judge),
-        metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions)],
+        metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions, run.models)],
         workers=workers or min(cpu_count(), MOST_WORKERS),
         progress=progress,
     )
@@ -156,9 +156,15 @@ def _mean(values: Sequence[Value]) -> Value:
 
 
 def check_scoring(suite: Suite) -> None:
-    """Raise HarnessError for metrics, conditions or a recogniser that cannot score a suite."""
-    check_selection(suite.metrics, suite.conditions)
+    """Raise HarnessError for metrics, conditions, networks or a recogniser that cannot score it."""
+    models = check_models(suite.models)
+    check_selection(suite.metrics, suite.conditions, models)
     check_engine(suite.judge)
+
+
+def models_of(suite: Suite) -> RecordedModels:
+    """Return what a run records of a suite's networks. Raises HarnessError for an absent file."""
+    return recorded(suite.models)
 
 
 def score_files(
@@ -184,8 +190,7 @@ def score_files(
 
 def default_cache_dir() -> Path:
     """Return the folder of the score cache: `voxgate` below XDG_CACHE_HOME, or below ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "voxgate"
+    return cache_folder()
 
 
 def _first_audio(run: Run) -> FirstIterations:
@@ -235,6 +240,7 @@ def _job(
         marked=marked if cell.asks_for_watermark(request) else None,
         segments=_segments(request, iterations[cell.slug, request.id]),
         source=None if request.source is None else Path(run.folder) / request.source.path,
+        models=located(run.models),
         voices=_voices(run, cell, request),
     )
 

@@ -6,7 +6,7 @@ each remaining one exactly once, however many cells made the same audio. Knows t
 work; metrics, processes and the cache are their modules' business.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from voxgate.harness.audio.files import promised_duration_s
 from voxgate.harness.metrics.registry import entry, full_version, select_metrics, version_of
 from voxgate.harness.metrics.word_errors import ErrorCounts
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.files import file_sha256
 from voxgate.harness.records.measurement import Missing, Value, value_from_json, value_to_json
 from voxgate.harness.runner.progress import ScoreProgress
@@ -62,14 +63,15 @@ def score_quality(
     metrics: Collection[str] | None = None,
     workers: int = 2,
     progress: ScoreProgress | None = None,
+    on_plan: Callable[[int, int], None] | None = None,
 ) -> dict[str, UtteranceScores]:
     """
     Score every job; return the scores by the job's key.
 
     A value that cannot be computed is Missing with its reason. `metrics` are names of the
-    registry (by default all without condition); `workers` is the number of cores to use. Raises
-    HarnessError for an explicit weights file that is unusable and for a cache that cannot be
-    written.
+    registry (by default all without condition); `workers` is the number of cores to use; `on_plan`
+    is called once with (cached scores, scores to compute). Raises HarnessError for an explicit
+    weights file that is unusable and for a cache that cannot be written.
     """
     names = (
         [metric.name for metric in select_metrics(None, ())] if metrics is None else list(metrics)
@@ -79,6 +81,8 @@ def score_quality(
     transcription = TranscriptionPlan(jobs, names, judge or RecognizerOptions(), digests)
     plan = _planned(jobs, names, digests)
     work = _Work(plan.tasks, transcription, ScoreCache(cache_dir), progress)
+    if on_plan is not None:
+        on_plan(*work.counts)
     try:
         work.do(workers)
     finally:
@@ -115,6 +119,14 @@ class _Work:
         self._keys = {task: key for key, task in tasks.items() if key not in cached}
         self._untranscribed = [key for key in transcription.files if key not in cached]
         self._done = 0
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of known and of outstanding values and transcripts."""
+        return (
+            len(self.values) + len(self.transcripts),
+            len(self._keys) + len(self._untranscribed),
+        )
 
     def do(self, workers: int) -> None:
         """Compute the outstanding values, in at most `workers` child processes."""
@@ -216,7 +228,8 @@ def _scores(
     values = {
         name: key if isinstance(key, Missing) else work.values[key] for name, key in keys.items()
     }
-    versions = {name: full_version(name) for name in values}
+    models = {name: file.model for name, file in job.models if isinstance(file, ModelFile)}
+    versions = {name: full_version(name, models) for name in values}
     errors_by_condition = {
         condition: plan.errors_of(job, work.transcripts, condition) for condition in plan.conditions
     }

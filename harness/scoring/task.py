@@ -18,6 +18,7 @@ from voxgate.harness.audio.recording import Recording, read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import MetricInput, SpokenSegment
 from voxgate.harness.metrics.registry import entry
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.measurement import Missing, MissingKind, Value, lacks_package
 
 MOST_FRAMES = 30_000_000
@@ -42,6 +43,7 @@ class AudioTask:
     source: Path | None = None
     voices: tuple[tuple[str, Path], ...] = ()
     """(speaker, recording) of a reel."""
+    model: ModelFile | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -134,6 +136,7 @@ def _subject(task: AudioTask) -> MetricInput:
         marked=recording_of(task.marked),
         segments=task.segments,
         source=recording_of(task.source),
+        model=task.model,
         voices={
             speaker: recording
             for speaker, path in task.voices

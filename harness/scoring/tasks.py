@@ -15,8 +15,9 @@ import numpy as np
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import Need, SpokenSegment
-from voxgate.harness.metrics.registry import MetricSpec, entry, full_version, installed
+from voxgate.harness.metrics.metric import MetricSpec, Need, SpokenSegment
+from voxgate.harness.metrics.registry import entry, full_version, installed
+from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.scoring.cache import cache_key
 from voxgate.harness.scoring.task import AudioTask
@@ -41,6 +42,7 @@ FIELDS = {
 }
 """The field of a job that meets a need."""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
+NO_MODEL = Missing("no file was named for the network")
 NO_GOLDEN = Missing("there is no golden audio for this utterance")
 
 
@@ -77,6 +79,8 @@ class AudioJob:
     source: Path | None = None
     """What the audio was converted from."""
     voices: tuple[tuple[str, Path], ...] = ()
+    models: tuple[tuple[str, ModelFile | Missing], ...] = ()
+    """The user's own networks, by name."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -142,6 +146,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     text = [task.text, task.language] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
+    model = [] if task.model is None else [task.model.model.dependency]
     reel = [repr([task.segments, [s for s, _ in task.voices]])] if task.segments else []
     kinds = [KINDS_SINCE] if task.reference is not None else []
     return cache_key(
@@ -153,6 +158,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
         *stressed,
         *reel,
         *kinds,
+        *model,
     )
 
 
@@ -203,6 +209,8 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     elif source.need is not Need.NOTHING:
         field = FIELDS[source.need]
         inputs[field] = getattr(job, field)
+    if line.own_model:
+        inputs["model"] = dict(job.models).get(line.own_model, NO_MODEL)
     if source.reads_text:
         inputs |= {"text": job.text, "language": job.language}
     missing = next((value for value in inputs.values() if isinstance(value, Missing)), None)

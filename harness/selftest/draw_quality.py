@@ -47,7 +47,7 @@ WORDS = {
 }
 CELL_IN = 0.21
 """Edge of a square: the smallest in which a mark and, beside it, a name of 7 points can be read."""
-SUMMARY = ("any that blocks", "the same, in one utterance")
+SUMMARY = ("any metric", "without parity", "in one utterance", "in one, without parity")
 GAP = 0.6
 """Of a square, between families and between kinds of rows."""
 DPI = 110
@@ -142,11 +142,13 @@ def _spots(
 def _sights(
     matrix: Matrix, row: FaultResult, columns: Sequence[MetricColumn]
 ) -> list[Sight | None]:
-    """Return the squares of a row: the two summaries, then one per metric."""
+    """Return the squares of a row: the summaries, then one per metric."""
     alone = matrix.alone(row)
     return [
         row.summed,
+        row.free(columns).summed,
         None if alone is None else alone.summed,
+        None if alone is None else alone.free(columns).summed,
         *(row.sights.get(c.metric, Sight.ABSENT) for c in columns),
     ]
 

@@ -28,6 +28,8 @@ class SpokenUtterance:
     joins_s: tuple[float, ...] | None = None
     voice: Audio | None = None
     """A recording of that voice, at the same rate."""
+    other: Audio | None = None
+    """Another utterance of the same voice, at the same rate."""
 
 
 Change = Callable[[SpokenUtterance], Audio | None]
@@ -109,6 +111,17 @@ def cut_tail(duration_s: float) -> Change:
     ].copy()
 
 
+def cut_head(duration_s: float) -> Change:
+    """Begin `duration_s` seconds after the first speech begins."""
+
+    def change(speech: SpokenUtterance) -> Audio:
+        start = beginning_of(speech.audio) + round(duration_s * speech.rate_hz)
+        rest: Audio = speech.audio[min(start, len(speech.audio) - 1) :].copy()
+        return rest
+
+    return change
+
+
 def mute_tail(duration_s: float) -> Change:
     """Swallow the last `duration_s` seconds of the speech; the audio stays as long as it was."""
 
@@ -129,6 +142,18 @@ def repeat(duration_s: float) -> Change:
         middle = middle_of(speech.audio)
         again = speech.audio[max(0, middle - round(duration_s * speech.rate_hz)) : middle]
         return joined([speech.audio[:middle], again, speech.audio[middle:]], speech.rate_hz)
+
+    return change
+
+
+def skip(duration_s: float) -> Change:
+    """Leave out the `duration_s` seconds before the middle of the speech."""
+
+    def change(speech: SpokenUtterance) -> Audio | None:
+        middle, length = middle_of(speech.audio), round(duration_s * speech.rate_hz)
+        if middle <= length:
+            return None
+        return joined([speech.audio[: middle - length], speech.audio[middle:]], speech.rate_hz)
 
     return change
 
@@ -218,6 +243,11 @@ def end_of(audio: Audio) -> int:
     return int(np.flatnonzero(np.abs(audio) > SPEECH * np.abs(audio).max())[-1]) + 1
 
 
+def beginning_of(audio: Audio) -> int:
+    """Find the first frame that is speech."""
+    return int(np.flatnonzero(np.abs(audio) > SPEECH * np.abs(audio).max())[0])
+
+
 def _lull(speech: SpokenUtterance) -> int:
     """
     Find the middle of the quietest LULL_S between the first and the last quarter of the energy.
@@ -300,7 +330,7 @@ def round_trip(rate_hz: int) -> Change:
         there = soxr.resample(
             speech.audio.astype(np.float64), speech.rate_hz, rate_hz, quality="HQ"
         )
-        return _fitted(
+        return fitted(
             soxr.resample(there, rate_hz, speech.rate_hz, quality="HQ"), len(speech.audio)
         )
 
@@ -313,12 +343,13 @@ def poor_round_trip(rate_hz: int) -> Change:
     def change(speech: SpokenUtterance) -> Audio:
         at_s = np.arange(len(speech.audio)) / speech.rate_hz
         between_s = np.arange(int(at_s[-1] * rate_hz) + 2) / rate_hz
-        return _fitted(
+        return fitted(
             np.interp(at_s, between_s, np.interp(between_s, at_s, speech.audio)), len(speech.audio)
         )
 
     return change
 
 
-def _fitted(audio: np.ndarray, length: int) -> Audio:
+def fitted(audio: np.ndarray, length: int) -> Audio:
+    """Cut or pad to a length."""
     return clipped(np.pad(audio, (0, max(0, length - len(audio))))[:length])

@@ -12,13 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from voxgate.harness.records.cell import Request
-from voxgate.harness.selftest import fault_effects, resynthesis, token_faults
+from voxgate.harness.selftest import channel_faults, fault_effects, resynthesis, token_faults
 from voxgate.harness.selftest.fault_effects import Change
+from voxgate.harness.selftest.token_faults import Respeak
 
 OTHER_WORDS = ("window", "orange", "seven", "mother")
-
-Respeak = Callable[[Request, Sequence[Request]], Request | None]
-"""(request, all requests) -> what to say instead; None where that cannot be."""
 
 
 def wrong_word(request: Request, requests: Sequence[Request]) -> Request | None:
@@ -67,13 +65,14 @@ def at_speed(speed: float) -> Respeak:
 
 
 PEAK, BELOW, FULL = "{:g} of the peak", "{:g} dB below", "{:g} of full scale"
+SEMITONES, OF_100 = "{:g} semitones", "{:.0%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """
     One fault at one strength: a changed request, or changed audio. `harmless` ones must not be
-    found.
+    found. What is `resynthesised` throughout is held against the same resynthesis without it.
     """
 
     name: str
@@ -81,14 +80,32 @@ class Fault:
     respeak: Respeak | None = None
     change: Change | None = None
     harmless: bool = False
+    resynthesised: bool = False
 
 
 def _several(
-    name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]
+    name: str,
+    strength: str,
+    make: Callable[[float], Change],
+    values: Sequence[float],
+    *,
+    resynthesised: bool = False,
 ) -> tuple[Fault, ...]:
     return tuple(
-        Fault(name=name, strength=strength.format(value), change=make(value)) for value in values
+        Fault(
+            name=name,
+            strength=strength.format(value),
+            change=make(value),
+            resynthesised=resynthesised,
+        )
+        for value in values
     )
+
+
+def _voices(
+    name: str, strength: str, make: Callable[[float], Change], values: Sequence[float]
+) -> tuple[Fault, ...]:
+    return _several(name, strength, make, values, resynthesised=True)
 
 
 def _milliseconds(
@@ -148,15 +165,87 @@ FAULTS: tuple[Fault, ...] = (
         strength="whole",
         respeak=other_speaker,
         change=resynthesis.other_mouth(0.6, 0.85),
+        resynthesised=True,
     ),
     Fault(
         name="flat question",
         strength="7 semitones",
         respeak=as_statement,
         change=resynthesis.fall(7.0),
+        resynthesised=True,
     ),
-    Fault(name="faster", strength="10 %", respeak=at_speed(1.1), change=resynthesis.paced(1.1)),
-    Fault(name="slower", strength="10 %", respeak=at_speed(0.9), change=resynthesis.paced(0.9)),
+    Fault(
+        name="faster",
+        strength="10 %",
+        respeak=at_speed(1.1),
+        change=resynthesis.paced(1.1),
+        resynthesised=True,
+    ),
+    Fault(
+        name="slower",
+        strength="10 %",
+        respeak=at_speed(0.9),
+        change=resynthesis.paced(0.9),
+        resynthesised=True,
+    ),
+    *_milliseconds("cut head", fault_effects.cut_head, (40, 120)),
+    Fault(
+        name="word left out",
+        strength="one",
+        respeak=token_faults.without_middle_word,
+        change=fault_effects.skip(0.3),
+    ),
+    Fault(
+        name="first word missing",
+        strength="one",
+        respeak=token_faults.without_first_word,
+        change=token_faults.begun_late,
+    ),
+    Fault(
+        name="half missing",
+        strength="the second",
+        respeak=token_faults.without_second_half,
+        change=token_faults.ended_early(0.5),
+    ),
+    Fault(
+        name="another sentence",
+        strength="whole",
+        respeak=token_faults.other_text,
+        change=token_faults.another_sentence,
+    ),
+    Fault(
+        name="hallucinated speech",
+        strength="2 s behind the end",
+        respeak=token_faults.more_text,
+        change=token_faults.hallucinated(2.0),
+    ),
+    Fault(name="noise for speech", strength="whole", change=channel_faults.noise_instead),
+    Fault(
+        name="other speaker midway",
+        strength="the second half",
+        change=resynthesis.other_mouth_midway(0.6, 0.85),
+    ),
+    *_milliseconds("devoiced", resynthesis.devoiced, (100, 300)),
+    *_several("wrong vowel", "formants by {:.0%}", resynthesis.other_vowel, (0.2, 0.4)),
+    *_several("wrong stress", SEMITONES, resynthesis.other_stress, (2, 4)),
+    *_milliseconds("octave drop", resynthesis.octave_drop, (150, 400)),
+    *_voices("vibrato", SEMITONES, resynthesis.vibrato, (0.5, 1)),
+    *_voices("jitter", OF_100, resynthesis.jitter, (0.03, 0.08)),
+    *_voices("shimmer", "{:g} dB", resynthesis.shimmer, (1.5, 3)),
+    *_voices("pitch drift", SEMITONES, resynthesis.drifting, (2, 5)),
+    *_voices("raised pitch", SEMITONES, resynthesis.raised, (1, 2)),
+    *_voices("flat pitch", OF_100, resynthesis.flattened, (0.5, 1.0)),
+    *_voices("breath", "{:.0%} of the voice", resynthesis.breathy, (0.3, 0.7)),
+    Fault(name="buzz", strength="no breath", change=resynthesis.buzz, resynthesised=True),
+    *_several("low-pass", "{:g} Hz", channel_faults.low_pass, (7000, 4000)),
+    *_several("whine", BELOW, channel_faults.whine, (45, 30)),
+    *_several("hum", BELOW, channel_faults.hum, (30, 15)),
+    *_several("wow", OF_100, channel_faults.wow, (0.01, 0.03)),
+    *_several("lost packets", OF_100, channel_faults.lost_packets, (0.02, 0.05)),
+    Fault(name="mu-law", strength="8 bits", change=channel_faults.mu_law),
+    *_several("wrong rate", "{:.3g} of it", channel_faults.played_at, (1.01, 48 / 44.1)),
+    *_several("reverberation", "{:g} s", channel_faults.reverberant, (0.2, 0.5)),
+    *_several("fading", "{:g} dB", channel_faults.fading, (6, 12)),
     *_several("noise", BELOW, fault_effects.noise, (40, 30, 20)),
     Fault(name="quieter", strength="6 dB", change=fault_effects.louder(-6.0)),
     Fault(name="polarity", strength="inverted", change=fault_effects.inverted),
@@ -172,5 +261,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(name="not a number", strength="one frame", change=fault_effects.not_a_number),
     Fault(name="rounding", strength="16 bits", change=fault_effects.rounded(16), harmless=True),
+    Fault(name="dither", strength="16 bits", change=channel_faults.dithered(16), harmless=True),
+    Fault(
+        name="a little louder",
+        strength="0.3 dB",
+        change=channel_faults.slightly_louder(0.3),
+        harmless=True,
+    ),
+    Fault(name="all-pass", strength="1 ms", change=channel_faults.all_pass, harmless=True),
+    Fault(
+        name="there and back",
+        strength="twice the rate by soxr VHQ",
+        change=channel_faults.up_and_back,
+        harmless=True,
+    ),
+    Fault(name="Opus", strength="96 kbit/s", change=channel_faults.opus(96), harmless=True),
+    Fault(name="MP3", strength="96 kbit/s", change=channel_faults.mp3(96), harmless=True),
 )
 """The strengths of a fault follow each other, the weakest first."""

@@ -23,19 +23,22 @@ from voxgate.harness.metrics import registry
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import MetricVerdict
 from voxgate.harness.runner.progress import Progress, ScoreProgress
-from voxgate.harness.scoring.score_run import RunScores, score_run
+from voxgate.harness.scoring.score_run import RunScores, models_of, score_run
 from voxgate.harness.selftest.quality_result import (
+    Compares,
     FaultResult,
     Matrix,
     MetricColumn,
     QualityTrust,
     columns_with_sight,
+    compares,
     sight_of,
 )
 from voxgate.harness.selftest.specimens import (
     Kind,
     Specimen,
     slugs_of,
+    with_other_takes,
     with_specimens,
 )
 from voxgate.harness.selftest.speech_sources import (
@@ -50,6 +53,8 @@ from voxgate.harness.selftest.speech_sources import (
 from voxgate.harness.selftest.speed_plan import SelftestPlan, folder_of
 from voxgate.harness.suite.suite import Suite, load_suite
 
+AT_A_TIME = 16
+"""Specimens that are judged together: the rules look at every pair of cells."""
 Scorer = Callable[[Run], RunScores]
 
 
@@ -105,10 +110,16 @@ def quality_selftest(
 
 def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
     """Return the quality metrics that the policy judges, in the order of the registry."""
-    judged = [spec for spec in _quality_of(suite) if spec.name in policy]
-    return tuple(
-        MetricColumn(metric=spec.name, family=spec.family, blocks=policy[spec.name].blocking)
-        for spec in judged
+    return tuple(column_of(spec, policy) for spec in _quality_of(suite) if spec.name in policy)
+
+
+def column_of(spec: registry.MetricSpec, policy: Policy) -> MetricColumn:
+    """Describe a metric that the policy judges."""
+    return MetricColumn(
+        metric=spec.name,
+        family=spec.family,
+        blocks=policy[spec.name].blocking,
+        compares=compares(spec.source, spec.family),
     )
 
 
@@ -124,9 +135,10 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
     Metrics against golden audio are left out: they would hold the reference cell's audio against
     itself and repeat the metrics against the reference.
     """
+    models = models_of(suite)
     entries = [
         registry.entry(metric.name)
-        for metric in registry.select_metrics(suite.metrics, suite.conditions)
+        for metric in registry.select_metrics(suite.metrics, suite.conditions, models)
     ]
     return [spec for spec in entries if not spec.golden and not is_speed(spec.name)]
 
@@ -139,13 +151,37 @@ def matrix_of(
     specimens = sorted(
         [*planted, *settings(ground), *clean(ground)], key=lambda item: list(Kind).index(item.kind)
     )
-    verdicts = judged(ground.run, specimens, policy, columns, scorer)
+    verdicts = verdicts_of(ground, specimens, policy, columns, scorer)
     return Matrix(
         audio=ground.audio,
         utterances=len(ground.cell.workload.requests),
         findings=tuple(_finding(*item, columns) for item in zip(specimens, verdicts, strict=True)),
         left_out=left_out,
     )
+
+
+def verdicts_of(
+    ground: FaultlessRun,
+    specimens: Sequence[Specimen],
+    policy: Policy,
+    columns: Sequence[MetricColumn],
+    scorer: Scorer,
+) -> list[Sequence[MetricVerdict]]:
+    """
+    Judge all specimens; metrics between takes once more, on a run whose references are other takes,
+    since the suite's own reference is nearly the same performance.
+    """
+    verdicts = judged(ground.run, specimens, policy, columns, scorer)
+    takes = [column for column in columns if column.compares is Compares.TAKES]
+    if not takes:
+        return verdicts
+    other = with_other_takes(ground.run, ground.reference.slug, ground.folder / "other-takes")
+    others = judged(other, specimens, policy, takes, scorer)
+    names = {column.metric for column in takes}
+    return [
+        [*(verdict for verdict in one if verdict.metric not in names), *other]
+        for one, other in zip(verdicts, others, strict=True)
+    ]
 
 
 def judged(
@@ -155,17 +191,35 @@ def judged(
     columns: Sequence[MetricColumn],
     scorer: Scorer,
 ) -> list[Sequence[MetricVerdict]]:
-    """Score all specimens at one go, and judge each against the cell it was made from."""
+    """
+    Score all specimens at one go, and judge each against the cell it was made from, or against its
+    own original.
+    """
     names = tuple(column.metric for column in columns)
-    many, slugs = replace(with_specimens(run, specimens), metrics=names), slugs_of(run, specimens)
+    originals = [replace(each, sounds=each.original) for each in specimens if each.original]
+    every = [*specimens, *originals]
+    many, slugs = replace(with_specimens(run, every), metrics=names), slugs_of(run, every)
     scores = scorer(many)
     now = aggregate(many, scores.values, [registry.metric(name) for name in names], scores.versions)
-    before = now | {
-        slug: now[specimen.base] for slug, specimen in zip(slugs, specimens, strict=True)
-    }
-    judgement = judge(many, now, of_run(many, before), policy, paired=True)
-    verdicts = {cell.cell: cell.metrics for cell in judgement.cells}
-    return [verdicts[slug] for slug in slugs]
+    of_originals = iter(slugs[len(specimens) :])
+    bases = [next(of_originals) if each.original else each.base for each in specimens]
+    before = now | {slug: now[base] for slug, base in zip(slugs, bases, strict=False)}
+    verdicts: dict[str, Sequence[MetricVerdict]] = {}
+    for first in range(0, len(specimens), AT_A_TIME):
+        part = _with_cells(many, run, slugs[first : first + AT_A_TIME])
+        judgement = judge(part, now, of_run(part, before), policy, paired=True)
+        verdicts |= {cell.cell: cell.metrics for cell in judgement.cells}
+    return [verdicts[slug] for slug in slugs[: len(specimens)]]
+
+
+def _with_cells(many: Run, run: Run, slugs: Sequence[str]) -> Run:
+    """Return the run with the cells that were measured and these specimens alone."""
+    kept = {*slugs, *(cell.slug for cell in run.cells)}
+    return replace(
+        many,
+        cells=tuple(cell for cell in many.cells if cell.slug in kept),
+        processes=tuple(process for process in many.processes if process.cell in kept),
+    )
 
 
 def _finding(

@@ -11,21 +11,24 @@ from typing import Any
 from voxgate.harness.records import codec
 from voxgate.harness.report.format import escaped, plain_columns
 from voxgate.harness.selftest.quality_result import (
+    Compares,
     FaultResult,
     Matrix,
     MetricColumn,
     QualityTrust,
     Sight,
+    failing,
     false_alarms,
+    hidden,
     is_trustworthy,
     overlooked,
 )
 from voxgate.harness.selftest.specimens import Kind
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """
 Of the JSON. History: 1, 2026-11, first. 2, 2026-11, what each metric saw, on several kinds of
-audio.
+audio. 3, 2026-11, without parity too.
 """
 LETTERS = {
     Sight.SEEN: "#",
@@ -33,6 +36,12 @@ LETTERS = {
     Sight.UNPROVEN: "?",
     Sight.UNSEEN: ".",
     Sight.ABSENT: " ",
+}
+WORDS = {
+    Sight.SEEN: "**seen**",
+    Sight.ADVISED: "advised",
+    Sight.UNPROVEN: "not proven",
+    Sight.UNSEEN: "not seen",
 }
 LEGEND = (
     "# seen, blocks   + seen, advises   ? beyond its margin, not proven   . not seen   (blank) no "
@@ -43,8 +52,16 @@ NOTE = (
     "The first cell of the suite that is not the reference holds the faults, so metrics against "
     "the reference begin at what that cell costs; its further cells are settings, which stand in "
     "place of the reference, as if the engine had not done what it was asked for. A fault counts "
-    "as seen if a metric that blocks saw it at its greatest strength in every utterance. Metrics "
-    "against golden audio are left out: here they would read as those against the reference do."
+    "as seen if a metric that blocks saw it at its greatest strength in every utterance. Without "
+    "parity: by one that needs no recording of the very same performance, which an engine that "
+    "samples never has; metrics between takes get another take of the reference, made by "
+    "resynthesis with another pace and melody. What is resynthesised throughout is held against "
+    "the same resynthesis without the fault. Metrics against golden audio are left out: here they "
+    "would read as those against the reference do."
+)
+SUMMARY_LEGEND = (
+    "any: any metric; free: any that needs no parity; one: the same two, the fault in one "
+    "utterance only"
 )
 
 
@@ -53,10 +70,10 @@ def text(trust: QualityTrust) -> str:
     parts = [
         heading(trust),
         *(_letters(matrix, trust.columns) for matrix in trust.matrices),
-        LEGEND,
+        f"{LEGEND}\n{SUMMARY_LEGEND}",
         *_families(trust.columns),
     ]
-    return "\n\n".join([*parts, *remarks(trust), line(trust)])
+    return "\n\n".join([*parts, *remarks(trust), *unseeable(trust), line(trust)])
 
 
 def markdown(trust: QualityTrust, command: str, picture: str = "") -> str:
@@ -76,15 +93,25 @@ def markdown(trust: QualityTrust, command: str, picture: str = "") -> str:
     ]
     for matrix in trust.matrices:
         parts += [f"## Faults: {escaped(_title(matrix))}", _named(matrix, trust.columns)]
-    parts += ["## Metrics: what each sees, and from which strength on", _by_metric(trust)]
+    parts += [
+        "## Faults that cannot be seen without parity",
+        "\n".join(f"- {escaped(each)}" for each in unseeable(trust)) or "None.",
+        "## Metrics: what each sees, and from which strength on",
+        _by_metric(trust),
+    ]
     return "\n\n".join([*parts, *(f"- {escaped(remark)}" for remark in remarks(trust))]) + "\n"
 
 
 def to_json(trust: QualityTrust) -> dict[str, Any]:
     """Return the results as plain JSON values."""
+    document = codec.to_json(trust)
+    for matrix, shown in zip(trust.matrices, document["matrices"], strict=True):
+        for row, finding in zip(matrix.findings, shown["findings"], strict=True):
+            finding["seen_by"] = list(row.by)
+            finding["seen_without_parity_by"] = list(row.free(trust.columns).by)
     return {
         "schema_version": SCHEMA_VERSION,
-        **codec.to_json(trust),
+        **document,
         "line": line(trust),
         "exit_code": exit_code(trust),
     }
@@ -121,31 +148,53 @@ def remarks(trust: QualityTrust) -> list[str]:
         ]
         notes += [f"overlooked: {matrix.audio}: {fault}" for fault in overlooked(matrix)]
         notes += [
+            f"seen by parity alone: {matrix.audio}: {fault}"
+            for fault in hidden(matrix, trust.columns)
+            if fault not in overlooked(matrix)
+        ]
+        notes += [
             f"not planted: {matrix.audio}: {fault}: {why}" for fault, why in matrix.left_out.items()
         ]
     return notes
 
 
+def unseeable(trust: QualityTrust) -> list[str]:
+    """Return each fault that cannot be seen without parity and was planted, with the reason."""
+    planted = {row.fault for row in _rows(trust)}
+    missed = set(chain.from_iterable(hidden(each, trust.columns) for each in trust.matrices))
+    return [
+        f"{fault}: {why}" + ("" if fault in missed else " (here it was seen all the same)")
+        for fault, why in trust.unseeable.items()
+        if fault in planted
+    ]
+
+
 def line(trust: QualityTrust) -> str:
     """Return the verdict in one line."""
     word = "TRUSTWORTHY" if exit_code(trust) == 0 else "NOT TRUSTWORTHY"
-    seen = [
-        f"{len(m.greatest) - len(overlooked(m))} of {len(m.greatest)} faults seen by a metric that "
-        f"blocks ({m.audio})"
-        for m in trust.matrices
-    ]
+    seen = [_counts(matrix, trust.columns) for matrix in trust.matrices]
     clean = [row for row in _rows(trust) if row.kind is Kind.HARMLESS]
     false = list(chain.from_iterable(map(false_alarms, trust.matrices)))
-    missed = dict.fromkeys(chain.from_iterable(map(overlooked, trust.matrices)))
+    missed = failing(trust)
     parts = [*seen, f"{len(false)} false alarms in {len(clean)} harmless changes"]
     parts += [f"overlooked even at its greatest: {', '.join(missed)}"] if missed else []
     return f"{word} for quality: {'; '.join(parts)}"
 
 
+def _counts(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
+    faults = [row for row in matrix.greatest if row.kind is Kind.FAULT]
+    free = len(faults) - len(hidden(matrix, columns))
+    every = len(matrix.greatest)
+    return (
+        f"{every - len(overlooked(matrix))} of {every} faults seen by a metric that blocks, {free} "
+        f"of {len(faults)} without parity ({matrix.audio})"
+    )
+
+
 def exit_code(trust: QualityTrust) -> int:
     """
-    Return 0 if no harmless change was found and no fault overlooked at its greatest; 3 if not, or
-    if none was planted.
+    Return 0 if no harmless change was found and each fault was at its greatest, without parity
+    where it can be; 3 if not, or if none was planted.
     """
     return 0 if is_trustworthy(trust) else 3
 
@@ -177,23 +226,19 @@ def _families(columns: Sequence[MetricColumn]) -> list[str]:
 
 def _letters(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     """
-    Write a matrix with a letter per metric, grouped by family; `one`: any metric, the fault in one
-    utterance only.
+    Write a matrix with a letter per metric, grouped by family, behind those that sum them up:
+    SUMMARY_LEGEND.
     """
     families = _by_family(columns)
-    rows = [("fault", "strength", "any", "one", *families)]
+    rows = [("fault", "strength", "any", "free", "one", *families)]
     for row in matrix.rows:
         alone = matrix.alone(row)
+        free, in_one = row.free(columns), ""
+        if alone is not None:
+            in_one = LETTERS[alone.summed] + LETTERS[alone.free(columns).summed]
+        summed = (LETTERS[row.summed], LETTERS[free.summed], in_one)
         letters = [_letters_of(row, family) for family in families.values()]
-        rows.append(
-            (
-                row.fault,
-                row.strength,
-                LETTERS[row.summed],
-                LETTERS[alone.summed] if alone else "",
-                *letters,
-            )
-        )
+        rows.append((row.fault, row.strength, *summed, *letters))
     return "\n".join([_title(matrix), *plain_columns(rows, left=range(len(rows[0])))])
 
 
@@ -214,19 +259,26 @@ def _named(matrix: Matrix, columns: Sequence[MetricColumn]) -> str:
     Write a matrix as a Markdown table with the names of the metrics, those that block in bold.
     """
     families = _by_family(columns)
-    head = ["fault", "strength", *families, "in one utterance"]
+    head = ["fault", "strength", "without parity", *families, "in one utterance"]
     rows = [head, ["---"] * len(head)]
     for row in matrix.rows:
-        alone = matrix.alone(row)
         cells = [_names(row, _metrics(family)) for family in families.values()]
-        in_one = (
-            ""
-            if alone is None
-            else _names(alone, _metrics(column for column in columns if column.blocks))
-            or "not seen"
-        )
-        rows.append([escaped(row.fault), escaped(row.strength), *cells, in_one])
+        free = WORDS[row.free(columns).summed]
+        in_one = _in_one(matrix.alone(row), columns)
+        rows.append([escaped(row.fault), escaped(row.strength), free, *cells, in_one])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _in_one(alone: FaultResult | None, columns: Sequence[MetricColumn]) -> str:
+    """Name the blocking metrics that saw it in one utterance: without parity, then with it."""
+    if alone is None:
+        return ""
+    blocking = [column for column in columns if column.blocks]
+    parity = [column for column in blocking if column.compares is Compares.PERFORMANCES]
+    free = [column for column in blocking if column not in parity]
+    by_parity = _names(alone, _metrics(parity))
+    found = [_names(alone, _metrics(free)), f"parity: {by_parity}" if by_parity else ""]
+    return "; ".join(each for each in found if each) or "not seen"
 
 
 def _names(finding: FaultResult, metrics: Sequence[str]) -> str:

@@ -7,11 +7,11 @@ from. Recorded audio is never changed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.audio.files import Audio, read_audio, write_wav
 from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.profiles import Profile
@@ -22,7 +22,8 @@ from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
-from voxgate.harness.selftest.faults import Respeak
+from voxgate.harness.selftest.resynthesis import another_take
+from voxgate.harness.selftest.token_faults import Respeak, same_words
 from voxgate.harness.suite.suite import Suite
 from voxgate.harness.targets.registry import check_cells
 
@@ -73,11 +74,28 @@ def speeches_of(run: Run, slug: str) -> dict[str, SpokenUtterance]:
     """Read the audio that a cell left, by request. Raises HarnessError if a file cannot be read."""
     (cell,) = (candidate for candidate in run.cells if candidate.slug == slug)
     sounds = sounds_of(run, slug)
-    return {
+    spoken = {
         request.id: _read(run, cell, request, sounds[request.id])
         for request in cell.workload.requests
         if request.id in sounds
     }
+    return _with_others(cell, spoken)
+
+
+def _with_others(cell: Cell, spoken: Mapping[str, SpokenUtterance]) -> dict[str, SpokenUtterance]:
+    """Add to each utterance the next one of its speaker that says another text, if any."""
+    speakers = {each.id: each.options.get("speaker") for each in cell.workload.requests}
+    names = list(spoken)
+
+    def other(at: int) -> Audio | None:
+        name, own = names[at], spoken[names[at]]
+        later = [
+            each for each in (*names[at + 1 :], *names[:at]) if speakers[each] == speakers[name]
+        ]
+        found = [spoken[each] for each in later if spoken[each].rate_hz == own.rate_hz]
+        return next((each.audio for each in found if not same_words(each.text, own.text)), None)
+
+    return {name: replace(spoken[name], other=other(at)) for at, name in enumerate(names)}
 
 
 def changed_sounds(
@@ -201,14 +219,24 @@ class Specimen:
     extent: str
     base: str
     sounds: Mapping[str, SpecimenAudio]
+    original: Mapping[str, SpecimenAudio] = field(default_factory=dict)
+    """The audio without the fault, where it is not what the base made."""
 
 
 def in_every_and_in_one(specimen: Specimen) -> list[Specimen]:
     """
     Return the specimen, and another with the fault in its first utterance only, if it has more.
     """
-    first = dict(list(specimen.sounds.items())[:1])
-    alone = [replace(specimen, extent=ONE, sounds=first)] if len(specimen.sounds) > 1 else []
+    first = list(specimen.sounds)[:1]
+    sounds, original = (
+        {name: each[name] for name in first if name in each}
+        for each in (specimen.sounds, specimen.original)
+    )
+    alone = (
+        [replace(specimen, extent=ONE, sounds=sounds, original=original)]
+        if len(specimen.sounds) > 1
+        else []
+    )
     return [replace(specimen, extent=EVERY), *alone]
 
 
@@ -229,7 +257,7 @@ def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     ]
     processes: list[ProcessRecord] = []
     for cell, specimen in added:
-        processes += _processes(run, cell.slug, specimen)
+        processes += _processes(run, specimen.base, cell.slug, specimen.sounds)
     return replace(
         run,
         cells=(*run.cells, *(cell for cell, _ in added)),
@@ -237,13 +265,28 @@ def with_specimens(run: Run, specimens: Sequence[Specimen]) -> Run:
     )
 
 
+def with_sounds(run: Run, slug: str, sounds: Sounds) -> Run:
+    """Return the run in which that cell has made these sounds."""
+    changed = _processes(run, slug, slug, sounds)
+    others = (process for process in run.processes if process.cell != slug)
+    return replace(run, processes=(*others, *changed))
+
+
+def with_other_takes(run: Run, slug: str, folder: Path) -> Run:
+    """
+    Return the run in which that cell has spoken another time, by resynthesis. Raises HarnessError
+    without pyworld.
+    """
+    return with_sounds(run, slug, changed_sounds(speeches_of(run, slug), another_take, folder))
+
+
 def _cell(base: Cell, number: int) -> Cell:
     return replace(base, axes={**base.axes, AXIS: number})
 
 
-def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
+def _processes(run: Run, base: str, slug: str, sounds: Sounds) -> list[ProcessRecord]:
     def planted(iteration: Iteration) -> Iteration:
-        sound = specimen.sounds.get(iteration.request)
+        sound = sounds.get(iteration.request)
         if sound is None:
             return replace(iteration, cell=slug)
         kept = None if iteration.audio_file is None else str(sound.file)
@@ -256,8 +299,8 @@ def _processes(run: Run, slug: str, specimen: Specimen) -> list[ProcessRecord]:
             audio_sha256="planted",
         )
 
-    bases = [process for process in run.processes if process.cell == specimen.base]
     return [
         replace(process, cell=slug, iterations=tuple(map(planted, process.iterations)))
-        for process in bases
+        for process in run.processes
+        if process.cell == base
     ]

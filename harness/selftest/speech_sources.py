@@ -12,6 +12,7 @@ beside them. So unless the texts name such pairs, the first recordings are made 
 well, by raising their end as in a yes/no question.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.scoring.asr_floor import find_recordings
 from voxgate.harness.selftest.fault_effects import SpokenUtterance
 from voxgate.harness.selftest.faults import FAULTS, Fault
-from voxgate.harness.selftest.resynthesis import bent
+from voxgate.harness.selftest.resynthesis import bent, resynthesised
 from voxgate.harness.selftest.specimens import (
     EVERY,
     Engine,
@@ -294,22 +295,24 @@ def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
     specimens: list[Specimen] = []
     left_out = {}
     for fault in FAULTS:
+        said = respoken.get(_label(fault))
         try:
-            sounds = respoken.get(fault.name) or _changed(ground, speeches, fault)
+            made = (said, {}) if said else _changed(ground, speeches, fault)
         except HarnessError as error:
             left_out[fault.name] = str(error)
             continue
-        if not sounds:
-            left_out[fault.name] = CANNOT
-        elif fault.harmless:
-            specimens.append(
-                _specimen(ground.cell, fault.name, fault.strength, Kind.HARMLESS, sounds)
-            )
+        if made[0]:
+            specimens += _specimens(ground.cell, fault, *made)
         else:
-            specimens += in_every_and_in_one(
-                _specimen(ground.cell, fault.name, fault.strength, Kind.FAULT, sounds)
-            )
-    return specimens, left_out
+            left_out.setdefault(fault.name, CANNOT)
+    planted = {specimen.fault for specimen in specimens}
+    return specimens, {name: why for name, why in left_out.items() if name not in planted}
+
+
+def _specimens(base: Cell, fault: Fault, sounds: Sounds, original: Sounds) -> list[Specimen]:
+    kind = Kind.HARMLESS if fault.harmless else Kind.FAULT
+    specimen = _specimen(base, (fault.name, fault.strength), kind, sounds, original)
+    return [specimen] if fault.harmless else in_every_and_in_one(specimen)
 
 
 def settings(ground: FaultlessRun) -> list[Specimen]:
@@ -317,23 +320,19 @@ def settings(ground: FaultlessRun) -> list[Specimen]:
     Return the audio of every further cell in place of the reference's, as if an option had been
     ignored.
     """
-    reference, asked = ground.reference, f"asked for {ground.reference.label}"
+    run, reference = ground.run, ground.reference
+    asked, original = f"asked for {reference.label}", sounds_of(run, reference.slug)
+    made = {_difference(cell, reference): sounds_of(run, cell.slug) for cell in ground.settings}
     return [
-        _specimen(
-            reference,
-            _difference(cell, reference),
-            asked,
-            Kind.SETTING,
-            sounds_of(ground.run, cell.slug),
-        )
-        for cell in ground.settings
+        _specimen(reference, (name, asked), Kind.SETTING, sounds, original)
+        for name, sounds in made.items()
     ]
 
 
 def clean(ground: FaultlessRun) -> list[Specimen]:
     """Return the repeats without fault: each alarm on them is a false one."""
     return [
-        _specimen(ground.cell, "no fault", how, Kind.HARMLESS, sounds)
+        _specimen(ground.cell, ("no fault", how), Kind.HARMLESS, sounds, {})
         for how, sounds in ground.clean.items()
     ]
 
@@ -343,7 +342,7 @@ def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
     if ground.engine is None:
         return {}
     asked = {
-        fault.name: sayable(ground.engine.cell, fault.respeak)
+        _label(fault): sayable(ground.engine.cell, fault.respeak)
         for fault in FAULTS
         if fault.respeak is not None
     }
@@ -352,17 +351,36 @@ def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
 
 def _changed(
     ground: FaultlessRun, speeches: Mapping[str, SpokenUtterance], fault: Fault
-) -> dict[str, SpecimenAudio]:
-    """Make the fault out of the audio that there is."""
+) -> tuple[Sounds, Sounds]:
+    """
+    Make the fault out of the audio that there is; return it, and the same without, where that is
+    resynthesised.
+    """
     assert fault.change is not None, "every fault can be made of audio"
-    return changed_sounds(
-        speeches, fault.change, ground.folder / f"{fault.name} {fault.strength}".replace(" ", "-")
-    )
+    name = re.sub(r"[^\w.]+", "-", _label(fault))
+    sounds = changed_sounds(speeches, fault.change, ground.folder / name)
+    if not fault.resynthesised:
+        return sounds, {}
+    held = {each: speech for each, speech in speeches.items() if each in sounds}
+    return sounds, changed_sounds(held, resynthesised, ground.folder / "resynthesised")
 
 
-def _specimen(base: Cell, fault: str, strength: str, kind: Kind, sounds: Sounds) -> Specimen:
+def _label(fault: Fault) -> str:
+    return f"{fault.name} {fault.strength}"
+
+
+def _specimen(
+    base: Cell, name: tuple[str, str], kind: Kind, sounds: Sounds, original: Sounds
+) -> Specimen:
+    fault, strength = name
     return Specimen(
-        fault=fault, strength=strength, kind=kind, extent=EVERY, base=base.slug, sounds=sounds
+        fault=fault,
+        strength=strength,
+        kind=kind,
+        extent=EVERY,
+        base=base.slug,
+        sounds=sounds,
+        original=original,
     )
 
 

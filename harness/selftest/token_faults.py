@@ -1,6 +1,7 @@
 """
-Faults that autoregressive token models make: speaking on behind the text, holding a sound, saying
-words twice, ending early, and beginning with a snippet of the prompt.
+Faults of content, most of them known of token models: speaking on behind the text, holding a sound,
+saying words twice, leaving words out, saying another text, and beginning with a snippet of the
+prompt.
 
 Pure functions of one utterance, or of a request where an engine can be asked for the fault.
 """
@@ -28,6 +29,11 @@ COMPARED_S = 0.03
 """Of sound that is held against what was before it, to find its period."""
 HIGHEST_HZ, LOWEST_HZ = 400, 60
 ENDING_S = 0.15
+BREATH_S = 0.2
+HALLUCINATED_WORDS = 5
+
+Respeak = Callable[[Request, Sequence[Request]], Request | None]
+"""(request, all requests) -> what to say instead; None where that cannot be."""
 
 
 def babble(duration_s: float) -> Change:
@@ -85,6 +91,39 @@ def ended_early(share: float) -> Change:
     return change
 
 
+def begun_late(speech: SpokenUtterance) -> Audio:
+    """Leave out what is before the quietest place of the first third, about a word."""
+    first, last = (middle_of(speech.audio, share) for share in (0.08, 0.3))
+    width = max(1, round(0.02 * speech.rate_hz))
+    energy = np.convolve(speech.audio.astype(np.float64) ** 2, np.ones(width), "same")
+    start = first + int(np.argmin(energy[first : last + 1]))
+    late: Audio = speech.audio[start:].copy()
+    rise = np.linspace(0.0, 1.0, min(width, len(late)), dtype=np.float32)
+    late[: len(rise)] *= rise
+    return late
+
+
+def another_sentence(speech: SpokenUtterance) -> Audio | None:
+    """Return another utterance instead; None where there is none."""
+    return None if speech.other is None else speech.other.copy()
+
+
+def hallucinated(duration_s: float) -> Change:
+    """Go on after a breath with `duration_s` seconds of another utterance."""
+
+    def change(speech: SpokenUtterance) -> Audio | None:
+        if speech.other is None:
+            return None
+        more = speech.other[: round(duration_s * speech.rate_hz)]
+        if len(more) < duration_s * speech.rate_hz / 2.0:
+            return None
+        still = np.zeros(round(BREATH_S * speech.rate_hz), dtype=np.float32)
+        whole = [speech.audio[: end_of(speech.audio)], still, more]
+        return _faded(joined(whole, speech.rate_hz), speech.rate_hz)
+
+    return change
+
+
 def snippet(duration_s: float) -> Change:
     """Put `duration_s` seconds from the middle of the voice's recording before the speech."""
 
@@ -98,7 +137,56 @@ def snippet(duration_s: float) -> Change:
     return change
 
 
-def said_twice(count: int) -> Callable[[Request, Sequence[Request]], Request | None]:
+def other_text(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Request the text of the next request that has another one."""
+    text = _next_text(request, requests)
+    return None if text is None else replace(request, text=text)
+
+
+def more_text(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Request the first words of the next text behind the request's own."""
+    text = _next_text(request, requests)
+    if text is None:
+        return None
+    more = " ".join(text.split()[:HALLUCINATED_WORDS]).rstrip(",;:.!?")
+    return replace(request, text=f"{request.text.rstrip()} {more}.")
+
+
+def _next_text(request: Request, requests: Sequence[Request]) -> str | None:
+    names = [each.id for each in requests]
+    at = names.index(request.id) if request.id in names else -1
+    later = (*requests[at + 1 :], *requests[: max(at, 0)])
+    return next((each.text for each in later if not same_words(each.text, request.text)), None)
+
+
+def same_words(text: str, other: str) -> bool:
+    """Return whether two texts say the same, asked or told."""
+    first, second = (re.findall(r"\w+", each.lower()) for each in (text, other))
+    return first == second
+
+
+def without_first_word(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Leave the first word out; None for a text of fewer than three."""
+    words = request.text.split()
+    return replace(request, text=" ".join(words[1:])) if len(words) > 2 else None
+
+
+def without_middle_word(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Leave the longest word out that is neither first nor last; None for fewer than four."""
+    words = request.text.split()
+    if len(words) < 4:
+        return None
+    at = max(range(1, len(words) - 1), key=lambda place: len(words[place]))
+    return replace(request, text=" ".join([*words[:at], *words[at + 1 :]]))
+
+
+def without_second_half(request: Request, requests: Sequence[Request]) -> Request | None:
+    """Leave the second half of the words out; None for a text of fewer than four."""
+    count = len(request.text.split()) // 2
+    return without_end(count)(request, requests) if count >= 2 else None
+
+
+def said_twice(count: int) -> Respeak:
     """Repeat `count` words in the middle of the text; None for a text of fewer than two more."""
 
     def respeak(request: Request, requests: Sequence[Request]) -> Request | None:
@@ -113,7 +201,7 @@ def said_twice(count: int) -> Callable[[Request, Sequence[Request]], Request | N
     return respeak
 
 
-def without_end(count: int) -> Callable[[Request, Sequence[Request]], Request | None]:
+def without_end(count: int) -> Respeak:
     """Leave the last `count` words out; None for a text of fewer than two more."""
 
     def respeak(request: Request, requests: Sequence[Request]) -> Request | None:

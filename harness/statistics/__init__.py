@@ -21,6 +21,7 @@ from voxgate.harness.statistics.intervals import (
     prior_of,
     shift,
 )
+from voxgate.harness.statistics.preference import Strengths, bradley_terry, strengths
 from voxgate.harness.statistics.significance import benjamini_hochberg, detectable, p_beyond
 from voxgate.harness.statistics.summary import (
     LEVEL,
@@ -46,8 +47,10 @@ __all__ = [
     "Prior",
     "Shift",
     "Statistic",
+    "Strengths",
     "at_percentile",
     "benjamini_hochberg",
+    "bradley_terry",
     "detectable",
     "interval",
     "inverse_rate",
@@ -64,4 +67,5 @@ __all__ = [
     "rate",
     "samples_needed",
     "shift",
+    "strengths",
 ]

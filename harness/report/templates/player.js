@@ -66,8 +66,12 @@
     return at.match.checked ? 10 ** (voice.gain.gain_db / 20) : 1;
   }
 
+  function word(when) {
+    return data.words?.[when] ?? when;
+  }
+
   function name(voice) {
-    return `${voice.when}, ${data.cells.find((cell) => cell.slug === voice.cell)?.label ?? voice.cell}`;
+    return `${word(voice.when)}, ${data.cells.find((cell) => cell.slug === voice.cell)?.label ?? voice.cell}`;
   }
 
   function move(step) {
@@ -114,7 +118,7 @@
   }
 
   function takeMissing(voice) {
-    return create("span", `no ${voice.when}: ${voice.missing}`, `gap ${voice.when}`);
+    return create("span", `no ${word(voice.when)}: ${voice.missing}`, `gap ${voice.when}`);
   }
 
   function takeButton(index) {
@@ -129,7 +133,7 @@
     }
     const same = voice.same_as === null ? "" : `= ${sameName(voice, utterance.voices[voice.same_as].voice)}`;
     const faults = marks.found.length ? `${marks.found.length} fault${marks.found.length > 1 ? "s" : ""}` : "";
-    button.append(create("b", voice.when), " ", create("span", decibel(voice.gain.gain_db), "gain"));
+    button.append(create("b", word(voice.when)), " ", create("span", decibel(voice.gain.gain_db), "gain"));
     for (const [text, kind] of [[same, "same"], [faults, "fault"]]) if (text) button.append(" ", create("span", text, kind));
     button.addEventListener("click", () => choose(index));
     return button;

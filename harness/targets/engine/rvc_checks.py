@@ -20,7 +20,7 @@ from torch import Tensor
 
 from voxgate.engine.config import F0Method
 from voxgate.engine.config.conversion import MODELS
-from voxgate.engine.conversion.f0 import estimate_f0
+from voxgate.engine.conversion.f0 import SINGING, estimate_f0
 from voxgate.engine.conversion.source import load_source
 from voxgate.engine.rvc.checkpoint import MODEL_FILES
 from voxgate.engine.rvc.synthesizer import HIGHEST_HZ, LOWEST_HZ
@@ -172,7 +172,7 @@ def _speaker(options: Options, seen: ConversionSeen) -> Observation:
 def _pitch_shift(options: Options, seen: ConversionSeen) -> Observation:
     numbers = torch.cat([call[1].flatten() for call in seen.run.rows["model"]]).numpy()
     method = F0Method(str(options["f0_method"]))
-    own = estimate_f0(load_source(str(options["source"])).audio, method).median_hz()
+    own = estimate_f0(load_source(str(options["source"])).audio, method, SINGING).median_hz()
     voiced = numbers[numbers > 1]
     if not voiced.size or not own:
         return _unseen("no frame has a pitch")

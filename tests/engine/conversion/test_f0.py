@@ -5,7 +5,7 @@ import pytest
 
 from tests.engine.conversion.sounds import glide, hum
 from voxgate.engine.config.conversion import F0Method
-from voxgate.engine.conversion.f0 import F0Track, check_f0_method, estimate_f0
+from voxgate.engine.conversion.f0 import SINGING, F0Track, check_f0_method, estimate_f0
 from voxgate.engine.errors import EngineError
 from voxgate.engine.layers.mel import HOP
 
@@ -57,6 +57,16 @@ def test_yin_keeps_to_a_pitch_through_noise():
     inner = estimate_f0(hum(150.0) + noise).hz[6:-6]
 
     assert (np.abs(1200 * np.log2(np.maximum(inner, 1.0) / 150.0)) < 50.0).mean() > 0.95
+
+
+@pytest.mark.parametrize("method", list(F0Method))
+@pytest.mark.parametrize("hz", [55.0, 150.0, 800.0])
+def test_singing_is_found_where_it_is_looked_for(method, hz):
+    _needed(method)
+
+    inner = estimate_f0(hum(hz), method, SINGING).hz[8:-8]
+
+    assert np.median(1200 * np.abs(np.log2(np.maximum(inner, 1.0) / hz))) < 20.0
 
 
 def test_a_method_without_its_package_is_refused(monkeypatch):

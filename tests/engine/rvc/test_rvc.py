@@ -276,6 +276,24 @@ def test_the_phase_of_the_source_stays_exact_and_unvoiced_frames_are_noise():
     assert float(noise[-1]) == pytest.approx(0.1 / 3)
 
 
+@torch.inference_mode()
+def test_levels_filtered_piece_by_piece_are_those_filtered_at_once(monkeypatch):
+    shape = NsfShape(latent=8, width=32, speaker_width=4)
+    decoder = NsfDecoder(shape)
+    inputs = torch.randn(2, 30, 8), torch.randn(2, 30 * shape.hop), torch.randn(2, 4)
+    whole, taken = decoder(*inputs), []
+    filter_piece = NsfDecoder._filter_piece
+    monkeypatch.setattr("voxgate.engine.rvc.nsf_decoder.BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr(
+        NsfDecoder,
+        "_filter_piece",
+        lambda self, level, x: taken.append(x.shape[1]) or filter_piece(self, level, x),
+    )
+
+    assert torch.allclose(decoder(*inputs), whole, atol=1e-6)
+    assert len(taken) > 100
+
+
 def test_pitch_numbers_cover_50_to_1100_hz():
     numbers = pitch_numbers(torch.tensor([[0.0, 10.0, 50.0, 200.0, 1100.0, 5000.0]]))
 

@@ -397,7 +397,7 @@ BROKEN = {
     "run": (
         "runs/0001/run.json",
         '{"schema_version": 99}',
-        "schema 99, this voxgate reads up to 9; upgrade voxgate",
+        "schema 99, this voxgate reads up to 10; upgrade voxgate",
     ),
     "measurements": ("runs/0001/measurements.json", "[", "measurements.json is not valid JSON"),
 }

@@ -15,8 +15,8 @@ import soxr
 
 from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording, Samples, read_recording
-from voxgate.harness.metrics.metric import MetricInput
-from voxgate.harness.metrics.registry import MetricSpec, entries
+from voxgate.harness.metrics.metric import MetricInput, MetricSpec
+from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import Missing, Value, lacks_package
 
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)

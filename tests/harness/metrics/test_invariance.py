@@ -13,8 +13,8 @@ import soxr
 
 from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
 from voxgate.harness.audio.recording import Recording
-from voxgate.harness.metrics.metric import MetricInput
-from voxgate.harness.metrics.registry import MetricSpec, entries
+from voxgate.harness.metrics.metric import MetricInput, MetricSpec
+from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import Missing, Value, lacks_package
 
 PLAIN = {

@@ -196,7 +196,7 @@ def test_a_newer_run_folder_is_refused(folder: Path) -> None:
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     with pytest.raises(
-        HarnessError, match="has schema 99, this voxgate reads up to 9; upgrade voxgate"
+        HarnessError, match="has schema 99, this voxgate reads up to 10; upgrade voxgate"
     ):
         run_folder.load_run(folder)
 

@@ -1,5 +1,6 @@
 """Which audio is held against which."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def test_the_suite_says_what_is_scored_and_by_whom_and_the_machine_by_how_many(
         return {job.key: nothing(job) for job in jobs}
 
     monkeypatch.setattr(scoring, "score_quality", note)
-    monkeypatch.setattr(scoring.os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     wanted = replace(
         run_with_audio(tmp_path),
         metrics=("clicks",),

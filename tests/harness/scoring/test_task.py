@@ -11,8 +11,7 @@ from tests.harness.metrics.speech import PATH, RATE_HZ
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics.metric import AudioMetric, MetricInput
-from voxgate.harness.metrics.registry import MetricSpec
+from voxgate.harness.metrics.metric import AudioMetric, MetricInput, MetricSpec
 from voxgate.harness.records.measurement import Metric, Missing, MissingKind, not_installed
 from voxgate.harness.scoring import task
 from voxgate.harness.scoring.task import AudioTask, RecordingCache, Uncacheable, compute

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from voxgate.harness.selftest.quality_result import (
+    Compares,
     FaultResult,
     Matrix,
     MetricColumn,
@@ -12,8 +13,8 @@ from voxgate.harness.selftest.quality_result import (
 from voxgate.harness.selftest.specimens import EVERY, Kind
 
 COLUMNS = (
-    MetricColumn(metric="snr", family="parity", blocks=True),
-    MetricColumn(metric="pesq", family="parity", blocks=False),
+    MetricColumn(metric="snr", family="parity", blocks=True, compares=Compares.PERFORMANCES),
+    MetricColumn(metric="pesq", family="parity", blocks=False, compares=Compares.PERFORMANCES),
     MetricColumn(metric="clicks", family="faults", blocks=True),
 )
 SEEN, ADVISED, UNSEEN, UNPROVEN = (
@@ -22,6 +23,8 @@ SEEN, ADVISED, UNSEEN, UNPROVEN = (
     {},
     {"clicks": Sight.UNPROVEN},
 )
+HEARD = {"snr": Sight.SEEN, "clicks": Sight.SEEN}
+"""Seen without parity too."""
 
 
 def finding(
@@ -45,7 +48,7 @@ def matrix(
     return Matrix(audio=audio, utterances=8, findings=findings, left_out=left_out or {})
 
 
-def trust(*matrices: Matrix) -> QualityTrust:
+def trust(*matrices: Matrix, unseeable: Mapping[str, str] | None = None) -> QualityTrust:
     facts = {
         "suite": "s",
         "profile": "p",
@@ -54,5 +57,10 @@ def trust(*matrices: Matrix) -> QualityTrust:
         "created": "2026-11-21T10:00:00Z",
     }
     return QualityTrust(
-        **facts, columns=COLUMNS, valueless=("wer",), unjudged=("peak",), matrices=matrices
+        **facts,
+        columns=COLUMNS,
+        valueless=("wer",),
+        unjudged=("peak",),
+        matrices=matrices,
+        unseeable=unseeable or {},
     )

@@ -3,7 +3,7 @@ The selftest of quality on the scripted engine: real processes and files, and a 
 knows SNR and duration.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +15,24 @@ from voxgate import Suite
 from voxgate.harness.audio.files import read_audio, write_wav
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Request
 from voxgate.harness.records.measurement import Missing, Value
 from voxgate.harness.records.run import Run
 from voxgate.harness.runner.progress import Silent
 from voxgate.harness.scoring.score_run import RunScores, audio_jobs
-from voxgate.harness.selftest import quality
+from voxgate.harness.selftest import quality, speech_sources
 from voxgate.harness.selftest.command import report_speed
+from voxgate.harness.selftest.faults import FAULTS
 from voxgate.harness.selftest.quality import columns_of, quality_selftest
 from voxgate.harness.selftest.quality_result import FaultResult, QualityTrust, Sight
-from voxgate.harness.selftest.specimens import EVERY, ONE, Kind
+from voxgate.harness.selftest.specimens import (
+    EVERY,
+    ONE,
+    Engine,
+    Kind,
+    SpecimenAudio,
+    respoken_sounds,
+)
 from voxgate.harness.selftest.speech_sources import cells_of
 from voxgate.harness.selftest.speed_plan import SelftestPlan
 
@@ -48,6 +57,17 @@ RECORDED = f"""
 id = "slt"
 text = "{TEXT[:-1]}"
 """
+
+
+ASKED: dict[str, Mapping[str, Request]] = {}
+"""What the engine was asked for in the selftest `found`, by fault and strength."""
+
+
+def respoken(
+    engine: Engine, asked: Mapping[str, Mapping[str, Request]]
+) -> dict[str, dict[str, SpecimenAudio]]:
+    ASKED.update(asked)
+    return respoken_sounds(engine, asked)
 
 
 def snr(reference: Path, candidate: Path) -> Value:
@@ -78,6 +98,7 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> QualityTrust:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(quality, "score_run", score)
+        patch.setattr(speech_sources, "respoken_sounds", respoken)
         for folder, name, text in (
             ("suites", "two.py", SUITE),
             (".", "two.toml", WORKLOAD),
@@ -118,8 +139,10 @@ def test_clean_repeats_and_what_nobody_hears_are_never_flagged(found: QualityTru
     assert [each.strength for each in rows(found, "no fault", audio=1)] == ["judged again"]
     for matrix in found.matrices:
         harmless = [each for each in matrix.findings if each.kind is Kind.HARMLESS]
-        assert {each.fault for each in harmless} == {"no fault", "rounding"}
-        assert not any(each.by for each in harmless)
+        known = {fault.name for fault in FAULTS if fault.harmless}
+        assert {each.fault for each in harmless} == {"no fault", *known}
+        still = {"no fault", "rounding", "dither"}  # SNR alone sees the others
+        assert not any(each.by for each in harmless if each.fault in still)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +183,12 @@ def test_every_fault_is_tried_in_one_utterance_where_there_are_two(found: Qualit
     assert rows(found, "dropout", ONE) and rows(found, "wrong word", ONE)
     assert not rows(found, "flat question", ONE)  # only one asks
     assert not rows(found, "dropout", ONE, audio=1)
+
+
+def test_each_strength_is_respoken_for_itself(found: QualityTrust) -> None:
+    assert ASKED["said twice a word"]["r1"].text == "One wonderful wonderful thing?"
+    assert "said twice three words" not in ASKED, "no text is so long, so audio is changed"
+    assert [each.strength for each in rows(found, "said twice")] == ["a word", "three words"]
 
 
 def test_what_cannot_be_planted_is_named(found: QualityTrust) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.harness.selftest.finding import (
     ADVISED,
     COLUMNS,
+    HEARD,
     SEEN,
     UNPROVEN,
     UNSEEN,
@@ -16,7 +17,9 @@ from voxgate.harness.records.verdict import Comparison, MetricVerdict, Verdict
 from voxgate.harness.selftest.quality_result import (
     Sight,
     columns_with_sight,
+    failing,
     false_alarms,
+    hidden,
     is_trustworthy,
     overlooked,
     sight_of,
@@ -94,11 +97,12 @@ def test_advice_does_not_count_as_seen_and_a_setting_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("matrices", "trustworthy"),
     [
-        ([matrix(finding("click", SEEN), finding("rounding", ADVISED, kind=Kind.HARMLESS))], True),
+        ([matrix(finding("click", HEARD), finding("rounding", ADVISED, kind=Kind.HARMLESS))], True),
+        ([matrix(finding("click", SEEN))], False),
         ([matrix(finding("click", UNSEEN))], False),
-        ([matrix(finding("click", SEEN), finding("rounding", SEEN, kind=Kind.HARMLESS))], False),
+        ([matrix(finding("click", HEARD), finding("rounding", SEEN, kind=Kind.HARMLESS))], False),
         (
-            [matrix(finding("click", SEEN)), matrix(finding("click", UNSEEN), audio="recordings")],
+            [matrix(finding("click", HEARD)), matrix(finding("click", UNSEEN), audio="recordings")],
             False,
         ),
         ([matrix(finding("rounding", UNSEEN, kind=Kind.HARMLESS))], False),
@@ -109,6 +113,17 @@ def test_verdicts_are_trusted_where_all_faults_and_nothing_harmless_was_seen_on_
     matrices, trustworthy
 ) -> None:
     assert is_trustworthy(trust(*matrices)) is trustworthy
+
+
+def test_parity_alone_is_not_enough_but_for_settings_and_what_cannot_be_seen() -> None:
+    late, setting = finding("late", SEEN), finding("nfe_steps=2", SEEN, kind=Kind.SETTING)
+    found = matrix(finding("click", HEARD), late, setting)
+    assert (late.by, late.free(COLUMNS).by) == (("snr",), ())
+    assert (overlooked(found), hidden(found, COLUMNS)) == ([], ["late"])
+    assert failing(trust(found)) == ["late"] and not is_trustworthy(trust(found))
+    assert is_trustworthy(trust(found, unseeable={"late": "nobody hears it"}))
+    unseen = matrix(finding("click", HEARD), finding("late", UNSEEN))
+    assert is_trustworthy(trust(unseen, unseeable={"late": "nobody hears it"}))
 
 
 def test_a_false_alarm_is_one_of_a_metric_that_blocks() -> None:

@@ -10,9 +10,13 @@ from tests.harness.fake_runs import CELLS, make_run, steady
 from tests.harness.metrics.speech import RATE_HZ, TEXT, speech
 from voxgate.harness.audio.files import read_audio, write_flac, write_wav
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.policy import load_policy, shown_metrics
 from voxgate.harness.records.run import Run
-from voxgate.harness.selftest.specimens import sounds_of
-from voxgate.harness.selftest.speech_sources import recordings_run
+from voxgate.harness.scoring.score_run import RunScores
+from voxgate.harness.selftest.quality import verdicts_of
+from voxgate.harness.selftest.quality_result import Compares, MetricColumn
+from voxgate.harness.selftest.specimens import EVERY, Kind, Specimen, sounds_of, speeches_of
+from voxgate.harness.selftest.speech_sources import FaultlessRun, recordings_run
 
 TEXTS = f"""
 [[request]]
@@ -86,3 +90,48 @@ def test_a_folder_without_texts_or_without_a_recording_is_refused(
         recordings_run(folder, like, tmp_path / "questions")
     with pytest.raises(HarnessError, match="unknown workload"):
         recordings_run(tmp_path, like, tmp_path / "questions")
+
+
+def test_every_utterance_knows_another_one_of_its_speaker(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
+    run = recordings_run(folder, like, tmp_path / "questions")
+    slt, half = (speeches_of(run, run.reference)[name] for name in ("slt", "half"))
+    assert np.array_equal(slt.other, half.audio), "and not the same words, asked"
+    assert half.other is not None and len(half.other) > len(half.audio)
+
+
+def test_metrics_between_takes_are_held_against_another_take(
+    folder: Path, like: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyworld")
+    run = recordings_run(folder, like, tmp_path / "questions")
+    ground = FaultlessRun(
+        audio="recordings", run=run, cell=run.cells[1], folder=tmp_path / "faults", clean={}
+    )
+    heard: list[tuple[tuple[str, ...], Path]] = []
+
+    def score(many: Run) -> RunScores:
+        heard.append((many.metrics, sounds_of(many, many.reference)["slt"].file))
+        return RunScores(values={}, versions={})
+
+    specimen = Specimen(
+        fault="no fault",
+        strength="judged again",
+        kind=Kind.HARMLESS,
+        extent=EVERY,
+        base=run.cells[1].slug,
+        sounds=sounds_of(run, run.cells[1].slug),
+    )
+    columns = [
+        MetricColumn(metric=name, family="f", blocks=True, compares=compares)
+        for name, compares in (("snr", Compares.PERFORMANCES), ("mcd", Compares.TAKES))
+    ]
+    policy = load_policy(Path("none"), shown_metrics())
+    (verdicts,) = verdicts_of(ground, [specimen], policy, columns, score)
+    assert {"snr", "mcd"} <= {each.metric for each in verdicts}
+    (both, same), (takes, other) = heard
+    assert (both, takes) == (("snr", "mcd"), ("mcd",))
+    assert same == folder / "slt.wav" and other != same
+    lengths = [len(read_audio(file)[0]) for file in (same, other)]
+    assert 0.005 < abs(lengths[1] / lengths[0] - 1.0) < 0.15

@@ -1,5 +1,6 @@
 """Specimens are cells like any other: what their base left, with some sounds replaced."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.harness.fake_runs import CELLS, make_run, steady
@@ -12,6 +13,7 @@ from voxgate.harness.selftest.specimens import (
     in_every_and_in_one,
     slugs_of,
     sounds_of,
+    with_sounds,
     with_specimens,
 )
 
@@ -65,3 +67,17 @@ def test_one_utterance_alone_is_tried_where_there_are_more() -> None:
     assert (every.extent, set(every.sounds)) == (EVERY, {"u02", "u05"})
     assert (alone.extent, set(alone.sounds)) == (ONE, {"u02"})
     assert len(in_every_and_in_one(specimen(sounds={"u02": SOUNDS["u02"]}))) == 1
+
+
+def test_the_original_of_one_utterance_is_that_of_the_same() -> None:
+    original = {name: replace(SOUNDS[name], audio_s=2.5) for name in SOUNDS}
+    _, alone = in_every_and_in_one(specimen(original=original))
+    assert alone.original == {"u02": original["u02"]}
+
+
+def test_a_cell_can_be_given_other_sounds() -> None:
+    run = with_sounds(RUN, BASE, SOUNDS)
+    assert run.cells == RUN.cells and len(run.processes) == len(RUN.processes)
+    after = sounds_of(run, BASE)
+    assert {name: after[name] for name in SOUNDS} == SOUNDS
+    assert sounds_of(run, CELLS[0].slug) == sounds_of(RUN, CELLS[0].slug)

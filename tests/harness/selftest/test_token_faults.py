@@ -3,6 +3,8 @@ Each fault of a token model, planted into real speech, is seen by the metric tha
 and by no neighbour; requests are changed as the fault says.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,43 @@ def test_what_is_too_short_to_be_spoilt_is_left_out() -> None:
     for change in (token_faults.babble(2.0), token_faults.held(2.0), token_faults.stuck(0.6)):
         assert change(tiny) is None
     assert token_faults.snippet(0.6)(tiny) is None
+
+
+REQUESTS = (
+    Request(id="u1", text="The library has a quiet, cool room for students."),
+    Request(id="u2", text="Is it cold?"),
+)
+
+
+def _told(index: int, respeak: token_faults.Respeak) -> str | None:
+    changed = respeak(REQUESTS[index], REQUESTS)
+    return None if changed is None else changed.text
+
+
+def test_another_text_is_said_or_the_beginning_of_one_behind_it() -> None:
+    assert _told(0, token_faults.other_text) == "Is it cold?"
+    assert _told(1, token_faults.other_text) == REQUESTS[0].text
+    assert _told(1, token_faults.more_text) == "Is it cold? The library has a quiet."
+    assert token_faults.other_text(REQUESTS[0], REQUESTS[:1]) is None
+    assert token_faults.more_text(REQUESTS[0], REQUESTS[:1]) is None
+
+
+def test_words_are_left_out_anywhere() -> None:
+    assert _told(0, token_faults.without_first_word) == REQUESTS[0].text[4:]
+    assert _told(0, token_faults.without_middle_word) == (
+        "The has a quiet, cool room for students."
+    )
+    assert _told(0, token_faults.without_second_half) == "The library has a quiet."
+    for respeak in (token_faults.without_middle_word, token_faults.without_second_half):
+        assert _told(1, respeak) is None
+
+
+def test_another_utterance_is_heard_instead_or_behind() -> None:
+    spoken = replace(SPOKEN, other=SPOKEN.audio[::-1].copy())
+    assert np.array_equal(token_faults.another_sentence(spoken), spoken.other)
+    longer = token_faults.hallucinated(2.0)(spoken)
+    assert len(longer) == pytest.approx(len(SPOKEN.audio) + 2.2 * RATE_HZ, abs=0.3 * RATE_HZ)
+    for change in (token_faults.another_sentence, token_faults.hallucinated(2.0)):
+        assert change(SPOKEN) is None
+    late = token_faults.begun_late(SPOKEN)
+    assert 0.1 * RATE_HZ < len(SPOKEN.audio) - len(late) < 0.5 * len(SPOKEN.audio)
