@@ -1,11 +1,11 @@
 """
-The periods of a voice: how long each is, and how much it is like the next; and the cepstral peak.
+The periods of a voice: how long each is, and how much it is like the next.
 
-Features of several metrics, no metric themselves. Marks are set one period apart along the pitch
-track; at each the period is the lag at which one period of the waveform correlates best with what
-follows (Boersma 1993 and Praat's "cross-correlation" points do the same), looked for within REACH
-of the track's and interpolated between lags. Stretches are read at POINTS a period whatever the
-pitch, so that all are one array.
+A feature of several metrics, no metric itself. Marks are set half a period apart along the pitch
+track, so that it matters little where the first one falls; at each the period is the lag at which
+one period of the waveform correlates best with what follows (as Praat's "cross-correlation"
+points), looked for within REACH of the track's and interpolated between lags. Stretches are read at
+POINTS a period whatever the pitch, so that all are one array.
 """
 
 from dataclasses import dataclass
@@ -33,15 +33,12 @@ SHORTEST_S = 0.25
 @dataclass(frozen=True, slots=True, eq=False)
 class Periods:
     """
-    Each period of the voice, in order, all of shape [n]: when, how long in seconds, its correlation
-    with the next one (below 1.0), its level (RMS), and the number of the voiced stretch that it is
-    in.
+    The period of the voice every half period, in order, all of shape [n]: seconds, its correlation
+    with the next one (below 1.0), and the number of the voiced stretch that it is in.
     """
 
-    times_s: Series
     lengths_s: Series
     correlations: Series
-    levels: Series
     stretches: NDArray[np.intp]
 
 
@@ -57,29 +54,32 @@ def periods(recording: Recording) -> Periods | Missing:
         )
     times_s, usual_s, stretches = _marks(track)
     samples = spline_filter1d(recording.at(RATE_HZ) - recording.samples.mean(), order=3)
-    lengths, correlations, levels = _matched(samples, times_s, usual_s)
+    lengths, correlations = _matched(samples, times_s, usual_s)
     whole = np.isfinite(lengths)
     if not whole.any():
         return Missing("no period of it is whole")
-    found = (times_s, lengths * usual_s, correlations, levels)
-    return Periods(*(each[whole] for each in found), stretches[whole])
+    return Periods(
+        lengths_s=(lengths * usual_s)[whole],
+        correlations=correlations[whole],
+        stretches=stretches[whole],
+    )
 
 
 def _marks(track: pitch.PitchTrack) -> tuple[Series, Series, NDArray[np.intp]]:
-    """Return marks one period apart: times and usual periods in seconds, and their stretch."""
+    """Return marks half a period apart: times and usual periods in seconds, and their stretch."""
     voiced = track.f0_hz > 0.0
     turns = np.concatenate([[0.0], np.cumsum(track.f0_hz[:-1] * pitch.HOP_S)])
-    times_s = np.interp(np.arange(1.0, turns[-1]), turns, track.times_s)
+    times_s = np.interp(np.arange(1.0, turns[-1], 0.5), turns, track.times_s)
     frames = np.minimum(np.rint(times_s / pitch.HOP_S).astype(np.intp), len(voiced) - 1)
     begins = np.cumsum(np.diff(voiced, prepend=False) & voiced)
     inside = voiced[frames]
     return times_s[inside], 1.0 / track.f0_hz[frames[inside]], begins[frames[inside]]
 
 
-def _matched(samples: Series, times_s: Series, usual_s: Series) -> tuple[Series, Series, Series]:
+def _matched(samples: Series, times_s: Series, usual_s: Series) -> tuple[Series, Series]:
     """
-    Return of each mark the period as a share of the usual one, its correlation and its level; NaN
-    where the waveform ends before.
+    Return of each mark the period as a share of the usual one, and its correlation; NaN where the
+    waveform ends before.
     """
     grid = (np.arange(2 * POINTS + REACH + 1) - POINTS // 2) / POINTS
     places = (times_s[:, None] + usual_s[:, None] * grid) * RATE_HZ
@@ -93,8 +93,7 @@ def _matched(samples: Series, times_s: Series, usual_s: Series) -> tuple[Series,
     likeness = products / np.sqrt(np.maximum(power, 1e-30))
     lag, height = _peak(likeness)
     inside = (places[:, 0] >= 0.0) & (places[:, -1] <= len(samples) - 1)
-    lengths = np.where(inside, 1.0 + (lag - REACH) / POINTS, np.nan)
-    return lengths, height, np.sqrt(np.mean(first**2, axis=1))
+    return np.where(inside, 1.0 + (lag - REACH) / POINTS, np.nan), height
 
 
 def _peak(rows: Series) -> tuple[Series, Series]:

@@ -28,12 +28,12 @@ from types import MappingProxyType
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import (
-    GOLDEN as GOLDEN,
-)
-from voxgate.harness.metrics.metric import (
     COMPARED,
     GOLDEN_FAMILY,
     AudioMetric,
+)
+from voxgate.harness.metrics.metric import (
+    GOLDEN as GOLDEN,
 )
 from voxgate.harness.metrics.metric import (
     MetricSpec as MetricSpec,

@@ -47,41 +47,54 @@ def band_7k(inputs: MetricInput) -> Value:
 def steady_tone(inputs: MetricInput) -> Value:
     """
     Return by how many dB the strongest steady tone stands out of the spectrum around it: of the
-    level that a frequency keeps in all audible frames but the softest of ten.
+    level that a frequency keeps in all frames but the softest of ten, pauses included.
     """
-    power = inputs.audio.once(audible_power)
+    power = inputs.audio.once(spectra)
     if isinstance(power, Missing):
         return power
-    kept_db = _db(np.percentile(power, STEADY_PERCENTILE, axis=0))
+    kept_db = _db(np.percentile(_within_db(power, INAUDIBLE_DB), STEADY_PERCENTILE, axis=0))
     around_db = median_filter(kept_db, AROUND, mode="nearest")
-    heard = kept_db > _db(power.sum(axis=1)).max() - INAUDIBLE_DB
+    heard = kept_db > _level_db(power).max() - INAUDIBLE_DB
     return float(np.where(heard, kept_db - around_db, 0.0)[EDGE:-EDGE].max(initial=0.0))
 
 
 def _band_db(recording: Recording, band_hz: tuple[float, float]) -> Value:
     if recording.rate_hz < RATE_HZ:
         return Missing(f"{recording.rate_hz} Hz hold no such band; {RATE_HZ} Hz do")
-    power = recording.once(audible_power)
+    power = recording.once(spectra)
     if isinstance(power, Missing):
         return power
-    beside_db = _db(_within(power, band_hz)) - _db(_within(power, MIDDLE_HZ))
+    audible = _within_db(power, activity.BELOW_DB)
+    beside_db = _db(_band(audible, band_hz)) - _db(_band(audible, MIDDLE_HZ))
     return float(np.mean(np.maximum(beside_db, LOWEST_DB)))
 
 
-def _within(power: Series, band_hz: tuple[float, float]) -> Series:
+def _band(power: Series, band_hz: tuple[float, float]) -> Series:
     low, high = (round(hz * WIDTH / RATE_HZ) for hz in band_hz)
     return np.asarray(power[:, low:high].mean(axis=1))
+
+
+def _within_db(power: Series, below_db: float) -> Series:
+    """Return the frames that are at most so far below the loud part."""
+    level_db = _level_db(power)
+    loud = level_db[level_db > level_db.max() - activity.AUDIBLE_DB]
+    return power[level_db > np.percentile(loud, activity.LOUD_PERCENTILE) - below_db]
+
+
+def _level_db(power: Series) -> Series:
+    """Return the level of each frame without its offset, which silence may have."""
+    return _db(power[:, EDGE:].sum(axis=1))
 
 
 def _db(power: Series) -> Series:
     return np.asarray(10.0 * np.log10(np.maximum(power, TINY)))
 
 
-def audible_power(recording: Recording) -> Series | Missing:
+def spectra(recording: Recording) -> Series | Missing:
     """
-    Compute the power spectra of the audible frames, shape [frames, bins].
+    Compute the power spectra of a recording, shape [frames, bins]; for `recording.once`.
 
-    For `recording.once`. Missing for what is too short, silent or not finite.
+    Missing for what is too short, silent or not finite.
     """
     loud_db = recording.once(activity.loud_level)
     if isinstance(loud_db, Missing):
@@ -90,13 +103,8 @@ def audible_power(recording: Recording) -> Series | Missing:
     if len(samples) < WIDTH:
         return Missing(f"{recording.duration_s:.3f} s is too short for a spectrum")
     windows = sliding_window_view(samples - samples.mean(), WIDTH)[::HOP]
-    spectra = rfft(windows * np.hanning(WIDTH), axis=1)
-    power = np.asarray(spectra.real**2 + spectra.imag**2)
-    level_db = _db(power.sum(axis=1))
-    loud_db = np.percentile(
-        level_db[level_db > level_db.max() - activity.AUDIBLE_DB], activity.LOUD_PERCENTILE
-    )
-    return power[level_db > loud_db - activity.BELOW_DB]
+    values = rfft(windows * np.hanning(WIDTH), axis=1)
+    return np.asarray(values.real**2 + values.imag**2)
 
 
 def packet_repeats(inputs: MetricInput) -> Value:

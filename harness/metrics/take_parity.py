@@ -298,25 +298,33 @@ def speech_of(recording: Recording) -> Speech | Missing:
     if isinstance(track, Missing):
         return track
     rate_hz = min(RATE_HZ, recording.rate_hz)
-    centred = Recording(recording.at(rate_hz) - recording.samples.mean(), rate_hz)
-    cepstra, levels = mel_cepstra(centred), recording.once(activity.levels)
+    cepstra, levels = _cepstra(recording, rate_hz, spoken), recording.once(activity.levels)
     if isinstance(cepstra, Missing):
         return cepstra
+    if len(cepstra) < SHORTEST:
+        return Missing(f"{spoken.speech_s:.2f} s of speech are too short to compare")
     loud_db = recording.once(activity.loud_level)
     assert isinstance(levels, np.ndarray) and isinstance(loud_db, float), "there are segments"
-    times_s = (np.arange(len(cepstra)) + WIDTH / HOP / 2.0) * hop_s(rate_hz)
-    inside = (times_s >= spoken.start_s) & (times_s <= spoken.end_s)
-    if inside.sum() < SHORTEST:
-        return Missing(f"{spoken.speech_s:.2f} s of speech are too short to compare")
+    times_s = spoken.start_s + np.arange(len(cepstra)) * hop_s(rate_hz)
     at = np.minimum(np.rint(times_s / pitch.HOP_S).astype(np.intp), len(track.f0_hz) - 1)
     frames = np.minimum((times_s / activity.FRAME_S).astype(np.intp), len(levels) - 1)
     return Speech(
-        cepstra=cepstra[inside],
-        level_db=np.maximum(levels[frames] - loud_db, -activity.AUDIBLE_DB)[inside],
-        f0_hz=track.f0_hz[at][inside],
-        smoothed_hz=track.smoothed[at][inside],
-        times_s=times_s[inside],
+        cepstra=cepstra,
+        level_db=np.maximum(levels[frames] - loud_db, -activity.AUDIBLE_DB),
+        f0_hz=track.f0_hz[at],
+        smoothed_hz=track.smoothed[at],
+        times_s=times_s,
     )
+
+
+def _cepstra(recording: Recording, rate_hz: int, spoken: activity.Activity) -> Series | Missing:
+    """
+    Return mel-cepstra of windows whose middles stand every hop from the first sound on, so that
+    silence before it does not move them against the voice: 4 ms alone are worth 2 dB.
+    """
+    samples = np.pad(recording.at(rate_hz) - recording.samples.mean(), WIDTH // 2)
+    start, end = (round(second * rate_hz) for second in (spoken.start_s, spoken.end_s))
+    return mel_cepstra(Recording(samples[start : end + WIDTH], rate_hz))
 
 
 def _of_takes(compute: Callable[[WarpedTakes], Value]) -> Callable[[MetricInput], Value]:

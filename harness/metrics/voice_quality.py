@@ -24,6 +24,8 @@ GREATEST_RATIO = 1.3
 LEAST_CORRELATION = 0.5
 """Of a period with the next, below which its length is a guess."""
 LEAST_PERIODS = 20
+THREE = 5
+"""Half periods, in which three whole ones begin."""
 MODULATION_HZ = (4.0, 9.0)
 """Vibrato; syllables move the melody at 2 to 5 Hz."""
 LEAST_VOICED_S = 0.25
@@ -97,14 +99,13 @@ def f0_drift(inputs: MetricInput) -> Value:
 
 def _triples(found: Periods) -> tuple[Series, Series, Series]:
     """Return three successive periods of one stretch, none of them a guess or a mistake."""
-    lengths, stretches = found.lengths_s, found.stretches
-    three = sliding_window_view(lengths, 3) if len(lengths) >= 3 else np.empty((0, 3))
-    if not len(three):
-        return three[:, 0], three[:, 1], three[:, 2]
-    sure = sliding_window_view(found.correlations, 3).min(axis=1) >= LEAST_CORRELATION
+    if len(found.lengths_s) < THREE:
+        return (np.empty(0),) * 3
+    # every other one: they are half a period apart
+    three = sliding_window_view(found.lengths_s, THREE)[:, ::2]
     kept = (
-        sure
-        & (stretches[:-2] == stretches[2:])
+        (sliding_window_view(found.correlations, THREE).min(axis=1) >= LEAST_CORRELATION)
+        & (found.stretches[: 1 - THREE] == found.stretches[THREE - 1 :])
         & (three.max(axis=1) <= GREATEST_RATIO * three.min(axis=1))
     )
     before, middle, after = three[kept].T
