@@ -138,7 +138,7 @@ METRICS: tuple[AudioMetric, ...] = tuple(
     for name, unit, better, score in (
         ("jitter", "1", "lower", jitter),
         ("hnr", "dB", "higher", hnr),
-        ("f0_modulation", "cents", "neither", f0_modulation),
+        ("f0_modulation", "cents", "lower", f0_modulation),
         ("f0_drift", "semitones", "neither", f0_drift),
     )
 )

@@ -46,13 +46,23 @@ What moves a little with level, and by how much at most: models hear their train
 """
 
 RATE_DEPENDS = {
-    "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it"
+    "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it",
+    **dict.fromkeys(
+        ("band_7k", "mcd_dtw", "mcd_peak", "rate_error", "wow"),
+        "the resampler takes the noise above 7.3 kHz away, as a low-pass does",
+    ),
 }
 TOLERANCE = {
     "pesq": 0.02,
     "pesq_c2": 0.02,
     "cut_tail": 0.3,  # the noise goes to the last frame, where the resampler rings
     "question_rise": 0.05,  # semitones
+    # a frame on the verge of voice; a fifth of the margins at most
+    "f0_peak": 0.5,
+    "hnr": 0.8,
+    "f0_modulation": 2.0,
+    "f0_drift": 0.3,
+    "steady_tone": 1.2,
     "f0_rmse_hz": 0.2,  # a frame on the verge of voice may fall on either side of it
     "f0_rmse_cents": 2.0,
     # the resampler takes the noise between 7.5 and 8 kHz away, which the models hear
