@@ -15,7 +15,13 @@ from voxgate.harness.history.entry import entry_of_run
 from voxgate.harness.judging.accept import BaselineChange, accept
 from voxgate.harness.judging.amend import suspects
 from voxgate.harness.judging.baseline import BASELINES
-from voxgate.harness.judging.judge_run import CheckInputs, SpeedDecision, judge_folder, scored_run
+from voxgate.harness.judging.judge_run import (
+    CheckInputs,
+    SpeedDecision,
+    judge_folder,
+    scored_run,
+    suite_of,
+)
 from voxgate.harness.judging.policy import limits_of
 from voxgate.harness.records.files import short
 from voxgate.harness.report.contents import Report, build_report
@@ -62,7 +68,7 @@ def check_suite(
     HarnessError as `measure_suite` does.
     """
     inputs = inputs or CheckInputs(plan.suite, baselines, policy)
-    _ = inputs.limits  # a policy that cannot be read is told before any work
+    _ = inputs.limits(inputs.suite.name)  # a policy that cannot be read is told before any work
     decision = SpeedDecision(plan.budget_s, inputs)
     outcome = measure_suite(plan, progress, "check", decision.undecided, inputs)
     if outcome.interrupted:
@@ -121,7 +127,7 @@ def accept_run(
 
     `policy` is a file of limits in place of the one in the baselines.
     """
-    limits = limits_of(baselines, policy)
+    limits = limits_of(baselines, policy, suite_of(folder))
     run, measurements = scored_run(folder, baselines, progress)
     check_audio(run)
     return accept(

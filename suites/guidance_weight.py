@@ -7,5 +7,6 @@ suite = Suite(
     workload="everyday-short",
     axes={"cfg_weight": [0.0, 0.3, 0.5, 1.0]},
     reference={"cfg_weight": 0.5},
+    takes=3,
     repeats=2,
 )

@@ -15,5 +15,6 @@ suite = Suite(
         {"early_stop": False, "max_tokens": 200},
     ],
     reference={},
+    takes=3,
     repeats=2,
 )

@@ -14,5 +14,6 @@ suite = Suite(
         ),
     ],
     reference={},
+    takes=3,
     repeats=2,
 )

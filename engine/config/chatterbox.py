@@ -49,6 +49,7 @@ class ChatterboxConfig(PipelineConfig):
     """The options of the `chatterbox` pipeline."""
 
     pipeline: ClassVar[str] = "chatterbox"
+    sampled: ClassVar[bool] = True
     rules: ClassVar[tuple[Callable[[Any], None], ...]] = (_check_quantization,)
 
     weights: str = option(

@@ -4,9 +4,9 @@ Aggregate iterations and scores into measurements: every metric of every cell, w
 A speed metric keeps one value per measured iteration (its process is `repeat`), a quality metric
 one per request. An iteration with interference (`machine/interference.py`) keeps its index without
 a value, so that no speed rests on it. Besides the run's metrics there are helpers that are stored
-and never judged: the weights of corpus rates (`wer_words`, `cer_chars`), `disturbed_share`, and the
-median seconds of each stage (`stage.vocoder` ...), which locate a change of latency. A pure
-function of records: it knows no baseline and no limit.
+and never judged: the weights of corpus rates (`wer_words`, `cer_chars`, `verbatim_words`),
+`disturbed_share`, and the median seconds of each stage (`stage.vocoder` ...), which locate a change
+of latency. A pure function of records: it knows no baseline and no limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,9 @@ from itertools import chain
 from voxgate.harness import statistics
 from voxgate.harness.analysis import speed
 from voxgate.harness.analysis.available_inputs import (
-    AvailableInputs,
     absent_metrics,
     available_inputs,
-    is_applicable,
 )
-from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.analysis.grouping import with_intervals
 from voxgate.harness.analysis.in_process_drift import drift_measurement, with_drift_intervals
 from voxgate.harness.analysis.metric_rules import (
@@ -36,6 +33,14 @@ from voxgate.harness.analysis.metric_rules import (
     STATISTICS,
     WEIGHTS,
 )
+from voxgate.harness.analysis.quality import (
+    NO_TAKES,
+    Scores,
+    Takes,
+    duration,
+    quality,
+    record,
+)
 from voxgate.harness.analysis.speed import BUDGET, STALLS, STREAMING_METRICS, summarise_stalls
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from voxgate.harness.machine.interference import interference_causes
@@ -48,12 +53,8 @@ from voxgate.harness.records.measurement import (
     Missing,
     UtteranceValue,
     Value,
-    kind_of,
 )
 from voxgate.harness.records.run import Energy, Iteration, Phase, ProcessRecord, Run
-
-Scores = Mapping[tuple[str, str], Mapping[str, Value]]
-"""(slug, request id) -> metric name -> value."""
 
 
 def aggregate(
@@ -61,31 +62,33 @@ def aggregate(
     scores: Scores,
     panel: Sequence[Metric] | None = None,
     versions: Mapping[str, str] | None = None,
+    takes: Takes = NO_TAKES,
 ) -> dict[str, tuple[Measurement, ...]]:
     """
     Compute all measurements of all cells of a run, by slug.
 
     A value that cannot be computed is Missing with its reason. A metric that is applicable to no
     request of a cell is left out. `panel` holds the metrics, by default those of the run's suite;
-    `versions` are those of the scorer where more exact: they name the recogniser.
+    `versions` are those of the scorer where more exact: they name the recogniser. `takes` are the
+    scores of each take of the cells that sample.
     """
     metrics = select_metrics(run.metrics, run.conditions, run.models) if panel is None else panel
     exact = [
         replace(m, version=(versions or {}).get(m.name) or full_version(m.name, run.models))
         for m in metrics
     ]
-    cells = {cell.slug: _measure_cell(run, cell, scores, exact) for cell in run.cells}
+    cells = {cell.slug: _measure_cell(run, cell, scores, takes, exact) for cell in run.cells}
     return with_drift_intervals(with_intervals(cells))
 
 
 def _measure_cell(
-    run: Run, cell: Cell, scores: Scores, panel: Sequence[Metric]
+    run: Run, cell: Cell, scores: Scores, takes: Takes, panel: Sequence[Metric]
 ) -> tuple[Measurement, ...]:
     processes = [process for process in run.processes if process.cell == cell.slug]
     no_iteration = Missing(_why_nothing(processes))
     names = {metric.name for metric in panel}
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
-    measured = {"duration": _duration(cell, processes, no_iteration, takes_differ(run, cell.slug))}
+    measured = {"duration": duration(run, cell, processes, no_iteration)}
     offer = available_inputs(run, cell)
     metrics = tuple(each for each in metrics if each.name not in absent_metrics(run))
     for metric in metrics:
@@ -100,7 +103,7 @@ def _measure_cell(
         elif metric.name == DRIFT:
             measured[DRIFT] = drift_measurement(metric, processes)
         elif metric.name != "duration":
-            measured[metric.name] = _quality(metric, cell, offer, scores, no_iteration)
+            measured[metric.name] = quality(metric, cell, offer, scores, takes, no_iteration)
     there = [
         measured[metric.name]
         for metric in metrics
@@ -141,9 +144,9 @@ def _speed(
     iterations = _all_measured(processes)
     values = tuple(chain.from_iterable(_values_of(metric.name, process) for process in processes))
     if not iterations or not values:
-        return _record(metric, values, no_iteration if not iterations else why_none)
+        return record(metric, values, no_iteration if not iterations else why_none)
     summary = _summary(metric.name, _undisturbed(iterations), values)
-    return _record(metric, values, summary)
+    return record(metric, values, summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}
@@ -273,7 +276,7 @@ def _seconds(
         values += [UtteranceValue(id=PROCESS, value=value, repeat=repeat) for value in seconds]
     medians = [float(statistics.percentile(list(seconds), 50.0)) for seconds in by_repeat.values()]
     metric = Metric(name=name, unit="s", better="lower", version=version)
-    return _record(metric, tuple(values), float(statistics.percentile(medians, 50.0)))
+    return record(metric, tuple(values), float(statistics.percentile(medians, 50.0)))
 
 
 def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
@@ -291,109 +294,4 @@ def _disturbed(processes: Sequence[ProcessRecord]) -> list[Measurement]:
             share = affected / len(observed)
             values.append(UtteranceValue(id=PROCESS, value=share, repeat=process.repeat))
             count, disturbed = count + len(observed), disturbed + affected
-    return [_record(DISTURBED, tuple(values), disturbed / count)] if values else []
-
-
-def _duration(
-    cell: Cell, processes: Sequence[ProcessRecord], no_iteration: Missing, is_varying: bool
-) -> Measurement:
-    """
-    Return the audio seconds of each request, summarised by their mean over requests.
-
-    A request counts by its first measured iteration, or by the mean over all where an engine
-    without a seed varies its takes.
-    """
-    made_s: dict[str, list[float]] = {}
-    for process in processes:
-        for iteration in _measured(process):
-            made_s.setdefault(iteration.request, []).append(iteration.audio_s)
-    duration_s = {name: sum(s) / len(s) if is_varying else s[0] for name, s in made_s.items()}
-    values = tuple(
-        UtteranceValue(id=r.id, value=duration_s.get(r.id, no_iteration))
-        for r in cell.workload.requests
-    )
-    metric = Metric(name="duration", unit="s", better="neither", version=full_version("duration"))
-    return _summarise(metric, values, None)
-
-
-def _quality(
-    metric: Metric, cell: Cell, offer: AvailableInputs, scores: Scores, no_iteration: Missing
-) -> Measurement:
-    def score(request: str) -> Value:
-        return scores.get((cell.slug, request), {}).get(
-            metric.name, no_iteration if (cell.slug, request) not in scores else NOT_SCORED
-        )
-
-    requests = [
-        request.id
-        for request in cell.workload.requests
-        if is_applicable(metric.name, request.id, offer)
-    ]
-    values = tuple(UtteranceValue(id=request, value=score(request)) for request in requests)
-    if metric.name not in WEIGHTS:
-        return _summarise(metric, values, None)
-    words = {
-        request: scores.get((cell.slug, request), {}).get(WEIGHTS[metric.name], NOT_SCORED)
-        for request in requests
-    }
-    return _summarise(metric, values, words)
-
-
-NOT_SCORED = Missing("not scored")
-
-
-def _summarise(
-    metric: Metric, values: tuple[UtteranceValue, ...], words: Mapping[str, Value] | None
-) -> Measurement:
-    """
-    Summarise one value per utterance: the mean, or the corpus rate.
-
-    A single missing value leaves no summary, since leaving it out would flatter the mean.
-    """
-    numbers = [value.value for value in values if isinstance(value.value, float)]
-    gaps = [value.value for value in values if isinstance(value.value, Missing)]
-    weights = (
-        None
-        if words is None
-        else [weight for weight in words.values() if isinstance(weight, float)]
-    )
-    if (
-        gaps
-        or not numbers
-        or (weights is not None and (len(weights) < len(numbers) or sum(weights) <= 0.0))
-    ):
-        reason = gaps[0].reason if gaps else "no words to count"
-        return _record(
-            metric, values, Missing(_partly(len(gaps), len(values), reason), kind_of(gaps))
-        )
-    if weights is None:
-        estimate = statistics.paired_bootstrap(numbers)
-    else:
-        estimate = statistics.paired_rate_difference([0.0] * len(numbers), numbers, weights)
-    low = estimate.low
-    if low is not None and metric.better == "lower" and metric.unit in ("1", "1/s"):
-        low = max(low, 0.0)  # shares and rates of faults cannot be negative
-    return _record(metric, values, estimate.point, low, estimate.high)
-
-
-def _partly(gaps: int, count: int, reason: str) -> str:
-    return reason if gaps in (0, count) else f"{gaps} of {count} utterances have no value: {reason}"
-
-
-def _record(
-    metric: Metric,
-    values: tuple[UtteranceValue, ...],
-    summary: Value,
-    low: float | None = None,
-    high: float | None = None,
-) -> Measurement:
-    return Measurement(
-        metric=metric.name,
-        unit=metric.unit,
-        better=metric.better,
-        version=metric.version,
-        values=values,
-        summary=summary,
-        low=low,
-        high=high,
-    )
+    return [record(DISTURBED, tuple(values), disturbed / count)] if values else []

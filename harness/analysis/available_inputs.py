@@ -1,10 +1,10 @@
 """
 The inputs that a run provides to metrics beside the audio itself, by request.
 
-These are a recording of the voice, a statement of the same words, chunk boundaries that the engine
-reported, a marked word, audio that should hold a watermark, a source recording. A metric is
-computed only for requests that provide its required inputs. For the others it is not applicable,
-which is different from `Missing`.
+These are the same performance once more, which a cell that samples has not, a recording of the
+voice, a statement of the same words, chunk boundaries that the engine reported, a marked word,
+audio that should hold a watermark, a source recording. A metric is computed only for requests that
+provide its required inputs. For the others it is not applicable, which is different from `Missing`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,9 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
     requests = cell.workload.requests
     processes = [process for process in run.processes if process.cell == cell.slug]
     iterations = list(chain.from_iterable(process.iterations for process in processes))
+    sampled = cell.slug in run.takes or run.reference in run.takes
     return {
+        **({Need.REFERENCE: frozenset[str]()} if sampled else {}),
         Need.VOICE: frozenset(
             request.id for request in requests if cell.voice_of(request) is not None
         ),

@@ -7,6 +7,7 @@ They decide nothing.
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from statistics import median
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement
-from voxgate.harness.records.run import UNSEEN, Phase, Run
+from voxgate.harness.records.run import UNSEEN, Iteration, Phase, Run
 from voxgate.harness.records.verdict import Remark, RemarkKind
 
 TWICE = 2.0
@@ -38,8 +39,8 @@ def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:
 
 def takes_differ(run: Run, slug: str) -> bool:
     """
-    Return whether the cell's engine, without a seed, produced several different takes of a
-    request.
+    Return whether a cell has several takes of a request: it is declared to be sampled, or its
+    engine, without a seed, spoke otherwise each time.
 
     The worker then kept each of them.
     """
@@ -211,10 +212,54 @@ def _told_by_the_engine(run: Run, cell: Cell) -> list[Remark]:
 
 
 def _takes(run: Run, cell: Cell) -> list[Remark]:
+    if cell.slug in run.takes:
+        return [Remark(kind=RemarkKind.SAMPLED, facts=(_sampled(run, cell),))]
     if not takes_differ(run, cell.slug):
         return []
     text = (
         "the engine speaks otherwise each time, and nobody asked for a seed: nothing is held "
-        "against another recording, and what needs none is judged over several takes"
+        "against another recording, and what needs none is judged over several takes; add "
+        "sampled=True to the suite to have takes judged as takes"
     )
     return [Remark(kind=RemarkKind.TAKES_DIFFER, facts=(text,))]
+
+
+def _sampled(run: Run, cell: Cell) -> str:
+    """Return how a sampled cell was spoken, and what is not judged of it."""
+    first = cell.workload.requests[0].id
+    takes = [each for each in _spoken_takes(run, cell.slug) if each.request == first]
+    seeds = dict.fromkeys(str(each.seed) for each in takes if each.seed is not None)
+    by = f"by seeds {', '.join(seeds)}" if seeds else "without a seed, so none was heard twice"
+    return (
+        f"sampled: each text is spoken {run.takes[cell.slug]} times, {by}; metrics that need the "
+        "same performance do not apply"
+    )
+
+
+def _spoken_takes(run: Run, slug: str) -> list[Iteration]:
+    """Return the iterations of a cell that are takes, those that kept audio, by their numbers."""
+    mine = (process.iterations for process in run.processes if process.cell == slug)
+    spoken = [each for each in chain.from_iterable(mine) if each.audio_file is not None]
+    return sorted(spoken, key=lambda iteration: iteration.take)
+
+
+def not_sampled(run: Run, cell: Cell) -> str | None:
+    """
+    Return why a cell that is declared to be sampled is not: every take of every text is the same
+    audio. None where it is, and where too little was spoken to tell.
+
+    That is a failure and no notice: the declaration takes the metrics away that see most, so one
+    that is wrong must not weaken a gate.
+    """
+    if cell.slug not in run.takes:
+        return None
+    heard: dict[str, list[str]] = {}
+    for iteration in _spoken_takes(run, cell.slug):
+        heard.setdefault(iteration.request, []).append(iteration.audio_sha256)
+    several = [hashes for hashes in heard.values() if len(hashes) > 1]
+    if not several or any(len(set(hashes)) > 1 for hashes in several):
+        return None
+    return (
+        f"not in effect: sampled is declared, and all {run.takes[cell.slug]} takes of each text "
+        "are the same audio; remove sampled, or have the engine read the seed of each request"
+    )

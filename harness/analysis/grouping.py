@@ -13,9 +13,7 @@ import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import RELATIVE, STATISTICS, WEIGHTS
-from voxgate.harness.records.measurement import (
-    Measurement,
-)
+from voxgate.harness.records.measurement import Measurement, values_by_id
 
 Measurements = Mapping[str, Sequence[Measurement]]
 """Slug -> its measurements."""
@@ -75,13 +73,13 @@ def relative_to_typical(measurement: Measurement, usual: Mapping[str, float]) ->
 
 
 def weights_of(metric: str, cell: Mapping[str, Measurement]) -> dict[str, float]:
-    """Return each utterance's weight in a sum-over-sum metric: its audio seconds, its words."""
+    """
+    Return each utterance's weight in a sum-over-sum metric: its audio seconds, on average over its
+    takes, or its words.
+    """
     weights = cell.get(WEIGHTS[metric])
-    return (
-        {weight.id: weight.value for weight in weights.values if isinstance(weight.value, float)}
-        if weights
-        else {}
-    )
+    known = {} if weights is None else values_by_id(weights.values)
+    return {name: sum(values) / len(values) for name, values in known.items()}
 
 
 def with_intervals(cells: Measurements) -> dict[str, tuple[Measurement, ...]]:

@@ -59,10 +59,11 @@ def doctor(profile: str, as_json: bool) -> int:
 )
 @click.option(
     "--judge",
-    type=click.Choice(ENGINES),
     default=OPENAI,
     show_default=True,
-    help="Which recogniser listens; take the one that your suite names.",
+    metavar="NAME",
+    help=f"Which recogniser listens, {' or '.join(ENGINES)}, or the path of a Whisper model; take "
+    "the one that your suite names.",
 )
 @as_json
 def floor(
@@ -143,6 +144,9 @@ def floor(
 )
 @click.option(
     "--picture", type=file, help="With --quality: draw which metric sees which fault, as PNG."
+)
+@click.option(
+    "--greatest", is_flag=True, help="With --quality: each fault at its greatest strength only."
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the result as Markdown.")
 @as_json

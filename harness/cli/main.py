@@ -37,6 +37,7 @@ VERBS = {
         "Check whether this machine is quiet and steady enough to measure.",
     ),
     "floor": ("machine_verbs", "Measure the recogniser's error rate on known-good speech."),
+    "calibrate": ("calibrate", "Measure how far an engine's own takes differ; propose margins."),
     "selftest": ("machine_verbs", "Measure how far this machine's verdicts can be trusted."),
 }
 """Verb -> the module in this folder that holds it under that name, and its line in the overview."""

@@ -22,10 +22,12 @@ from voxgate.harness.judging.compare_speed import (
     pairings_of,
     priors_of,
 )
+from voxgate.harness.judging.compare_takes import compare_takes, has_takes
 from voxgate.harness.judging.shift import empty_comparison
 from voxgate.harness.machine.checks.limits import NONE as NO_LIMIT
 from voxgate.harness.machine.identity import comparable, unrecorded
 from voxgate.harness.machine.profiles import name_of_changed
+from voxgate.harness.metrics.registry import needs_parity
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement, Missing, MissingKind
 from voxgate.harness.records.run import Run
@@ -42,6 +44,11 @@ GONE = Missing(
     "the run does not measure it any more; accept a run if that is meant", MissingKind.NOT_MEASURED
 )
 """Stands where the baseline has an entry, and the run has no such metric."""
+SAMPLED = Missing(
+    "the cell is sampled, and has no second recording of the same performance",
+    MissingKind.TAKES_DIFFER,
+)
+"""Stands there in place of GONE for a metric that needs one."""
 
 
 Comparisons = Mapping[str, tuple[Comparison, ...]]
@@ -137,7 +144,7 @@ def _gone(
             cell.slug,
             measurement,
             measurement.summary,
-            GONE,
+            SAMPLED if cell.slug in run.takes and needs_parity(measurement.metric) else GONE,
             0,
             len(measurement.values),
             incomparable=reasons,
@@ -260,6 +267,7 @@ def _compare_metric(
         )
     if is_speed(metric):
         return compare_speed(cell, now, before, speed)
-    return compare_quality(
-        cell, now, before, weights_of(metric, current) if metric in WEIGHTS else None
-    )
+    weights = weights_of(metric, current) if metric in WEIGHTS else None
+    if has_takes(now, before):
+        return compare_takes(cell, now, before, weights)
+    return compare_quality(cell, now, before, weights)

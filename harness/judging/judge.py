@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from voxgate.harness.analysis.caveats import caveats, lost_watermark, takes_differ
+from voxgate.harness.analysis.caveats import caveats, lost_watermark, not_sampled, takes_differ
 from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.analysis.stages import moved_stage, pair_stages
@@ -211,7 +211,7 @@ def incomplete(judgement: RunVerdict) -> RunVerdict:
 def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
     run, measured = evidence.run, evidence.measurements.get(cell.slug, ())
     metrics = _judge_metrics(cell, evidence)
-    failure = failure_of(cell.slug, run) or lost_watermark(cell, measured)
+    failure = failure_of(cell.slug, run) or lost_watermark(cell, measured) or not_sampled(run, cell)
     if failure is not None:
         return _cell(cell, Verdict.FAILED, failure, metrics)
     gap = _unfinished(cell, run)
@@ -226,7 +226,7 @@ def _judge_cell(cell: Cell, evidence: _Evidence) -> CellVerdict:
 
 def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
     run, policy = evidence.run, evidence.policy
-    limits = _with_evidence(policy) if takes_differ(run, cell.slug) else policy
+    limits = with_evidence(policy) if takes_differ(run, cell.slug) else policy
     decided = {each.comparison: each for each in evidence.speeds.get(cell.slug, ())}
     judged = [
         decided.get(comparison) or decide(comparison, limits[comparison.metric], evidence.listener)
@@ -256,6 +256,7 @@ def _explanations(
     """Return what explains a cell's verdict: words heard, stage that moved, changed settings."""
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
+    broken = {each.id for each in chain.from_iterable(metric.utterances for metric in metrics)}
     slower = any(
         metric.verdict is Verdict.REGRESSED and is_synthesis_time(metric.metric)
         for metric in blocking
@@ -264,7 +265,7 @@ def _explanations(
         metric.verdict in HEARD_MATTERS and not is_speed(metric.metric) for metric in blocking
     )
     return (
-        *(explain.heard(cell.slug, run.heard, baseline) if doubtful else ()),
+        *(explain.heard(cell.slug, run.heard, baseline, broken) if doubtful else ()),
         *(explain.stage_remark(_moved_stage(cell, evidence)) if slower else ()),
         *explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     )
@@ -276,7 +277,7 @@ def _moved_stage(cell: Cell, evidence: _Evidence) -> str:
     return explain.attribution(cell.slug, evidence.measurements[cell.slug], evidence.baseline)
 
 
-def _with_evidence(policy: Policy) -> Policy:
+def with_evidence(policy: Policy) -> Policy:
     """
     Demand proof over utterances of every quality: where each take differs, size alone may be
     chance.

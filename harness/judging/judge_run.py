@@ -41,6 +41,7 @@ class CheckInputs:
         self._suite_name = suite
         self.baselines = baselines
         self._policy_file = policy
+        self._limits: dict[str, Policy] = {}
         self._stored: dict[tuple[str, str, str], Baseline] = {}
         self._speeds: dict[str, JudgedSpeeds] = {}
 
@@ -49,10 +50,11 @@ class CheckInputs:
         """Load the suite. Raises HarnessError as `load_suite` does."""
         return load_suite(self._suite_name)
 
-    @cached_property
-    def limits(self) -> Policy:
-        """Load the policy. Raises HarnessError if a file of it cannot be read."""
-        return limits_of(self.baselines, self._policy_file)
+    def limits(self, suite: str) -> Policy:
+        """Return the policy for a suite. Raises HarnessError if a file of it cannot be read."""
+        if suite not in self._limits:
+            self._limits[suite] = limits_of(self.baselines, self._policy_file, suite)
+        return self._limits[suite]
 
     def baseline(self, run: Run) -> Baseline:
         """Return the baseline of a run's suite, profile and machine."""
@@ -71,7 +73,7 @@ class CheckInputs:
         if records not in self._speeds:
             run = run_folder.load_run(folder)
             self._speeds[records] = judge_speeds(
-                run, aggregate(run, {}), self.baseline(run), self.limits
+                run, aggregate(run, {}), self.baseline(run), self.limits(run.suite)
             )
         return self._speeds[records]
 
@@ -117,7 +119,8 @@ def judge_folder(
 
     Raises HarnessError as `score_folder` does, and for a confirmation of something else.
     """
-    limits, baseline = inputs.limits, inputs.baseline(load_whole(folder))
+    whole = load_whole(folder)
+    limits, baseline = inputs.limits(whole.suite), inputs.baseline(whole)
     run, measurements = scored_run(folder, inputs.baselines, progress)
     judgement = judge(run, measurements, baseline, limits, speeds=inputs.known_speeds(folder))
     if was_confirmed(folder):
@@ -127,6 +130,11 @@ def judge_folder(
     if not run.complete:
         judgement = incomplete(judgement)
     return JudgedRun(run=run, measurements=measurements, judgement=judgement)
+
+
+def suite_of(folder: Path) -> str:
+    """Return the name of the suite of a run folder. Raises HarnessError as `load_header` does."""
+    return run_folder.load_header(folder).suite
 
 
 def scored_run(

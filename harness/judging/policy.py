@@ -2,19 +2,22 @@
 The policy: the limit of each metric. Reads TOML; does not know how a change is measured, and
 decides nothing.
 
-The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it. Its table
-[imported] holds limits by which the history judges the metrics of other tools, which the registry
-does not know.
+The default is `harness/policy.toml`. `baselines/policy.toml` replaces single lines of it, and
+`baselines/<suite>/policy.toml` those of one suite: `voxgate calibrate` writes it for an engine that
+samples. The table [imported] of the former holds limits by which the history judges the metrics of
+other tools, which the registry does not know.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.analysis.metric_rules import is_helper, is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
+from voxgate.harness.records.files import inside, plain_name
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
@@ -26,27 +29,49 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
+MOST = 1_000_000
+"""Utterances that may be worse."""
 AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
 KEYS = (
     *("relative", "absolute", "blocking", "against", "evidence"),
-    *("floor", "floor_fails", "reject"),
+    *("floor", "floor_fails", "reject", "worst", "count"),
 )
 OF_IMPORTED = ("relative", "absolute", "blocking")
+WORST = "worst"
+"""Of `blocking`: the mean informs, and a broken utterance blocks."""
 FILE = "policy.toml"
 
 
-def load_policy(baselines_dir: Path, metric_names: Collection[str]) -> dict[str, Limit]:
+def load_policy(
+    baselines_dir: Path, metric_names: Collection[str], suite: str = ""
+) -> dict[str, Limit]:
     """
-    Load the default policy and `baselines_dir/policy.toml` over it; `known` are the metric names
-    that exist.
+    Load the default policy, `baselines_dir/policy.toml` over it, and that of a suite over both;
+    `known` are the metric names that exist.
 
     Raises HarnessError naming file and key for broken TOML, unknown metrics or keys, and margins
     that are not positive.
     """
     policy = read_policy(DEFAULT, metric_names)
-    override = baselines_dir / FILE
-    return {**policy, **read_policy(override, metric_names)} if override.exists() else policy
+    for override in overrides(baselines_dir, suite):
+        policy |= read_policy(override, metric_names)
+    return policy
+
+
+def overrides(baselines_dir: Path, suite: str = "") -> list[Path]:
+    """Return the files that exist and replace lines of a default policy, the strongest last."""
+    names = [baselines_dir / FILE]
+    if suite:
+        names.append(suite_policy(baselines_dir, suite))
+    return [path for path in names if path.exists()]
+
+
+def suite_policy(baselines_dir: Path, suite: str) -> Path:
+    """
+    Return the path of a suite's own policy. Raises HarnessError for a name that leads elsewhere.
+    """
+    return inside(baselines_dir, plain_name(suite, "suite")) / FILE
 
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
@@ -63,14 +88,14 @@ def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     return {metric: _imported(path, metric, row) for metric, row in lines.items()}
 
 
-def limits_of(baselines: Path, file: Path | None = None) -> Policy:
+def limits_of(baselines: Path, file: Path | None = None, suite: str = "") -> Policy:
     """
-    Load the policy beside the baselines, or a file over the default one.
+    Load the policy beside the baselines, for a suite, or a file over the default one.
 
     Raises HarnessError for a file that cannot be read, or a metric that nobody knows.
     """
     if file is None:
-        return load_policy(baselines, shown_metrics())
+        return load_policy(baselines, shown_metrics(), suite)
     return {**read_policy(DEFAULT, shown_metrics()), **read_policy(file, shown_metrics())}
 
 
@@ -146,26 +171,70 @@ def _limit(
         raise HarnessError(
             f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
         )
-    if not isinstance(row.get("blocking"), bool):
+    place, blocking = f"{table}.{metric}", row.get("blocking")
+    if not isinstance(blocking, bool) and (blocking != WORST or "worst" not in row):
         raise HarnessError(
-            f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
+            f"{path}: {place}.blocking is {blocking!r}; write true or false, or {WORST!r} beside a "
+            "worst"
         )
-    fails = row.get("floor_fails", False)
-    if not isinstance(fails, bool) or (fails and "floor" not in row):
-        raise HarnessError(
-            f"{path}: {table}.{metric}.floor_fails is {fails!r}; write true or false, and true "
-            "only beside a floor"
-        )
+    worst, count = _of_one_utterance(path, place, metric, row)
     return Limit(
         relative=relative,
         absolute=absolute,
-        blocking=row["blocking"],
-        against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
-        evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
-        min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
-        reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
-        floor_fails=fails,
+        blocking=blocking is True,
+        against=_choice(path, place, "against", row.get("against"), AGAINST),
+        evidence=_choice(path, place, "evidence", row.get("evidence"), EVIDENCE),
+        min_acceptable=_margin(path, place, "floor", row.get("floor")),
+        reject=_margin(path, place, "reject", row.get("reject")),
+        floor_fails=_floor_fails(path, place, row),
+        worst=worst,
+        count=count,
+        worst_blocks=blocking == WORST,
     )
+
+
+def _floor_fails(path: Path, place: str, row: Mapping[str, object]) -> bool:
+    fails = row.get("floor_fails", False)
+    if not isinstance(fails, bool) or (fails and "floor" not in row):
+        raise HarnessError(
+            f"{path}: {place}.floor_fails is {fails!r}; write true or false, and true only beside "
+            "a floor"
+        )
+    return fails
+
+
+def _of_one_utterance(
+    path: Path, place: str, metric: str, row: Mapping[str, object]
+) -> tuple[float | None, int]:
+    """Return the limit of one utterance's own change, and how many may exceed it."""
+    worst, count = _margin(path, place, "worst", row.get("worst")), row.get("count", 0)
+    if worst is not None and (is_speed(metric) or row.get("against") == "limit"):
+        raise HarnessError(
+            f"{path}: {place}.worst: utterances are only held against a baseline, and only in "
+            "metrics of quality; leave it out"
+        )
+    if "count" in row and worst is None:
+        raise HarnessError(
+            f"{path}: {place}.count stands without worst; give worst, or leave it out"
+        )
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < MOST:
+        raise HarnessError(
+            f"{path}: {place}.count is {count!r}; it must be a whole number of utterances"
+        )
+    return worst, count
+
+
+def limit_text(limit: Limit) -> str:
+    """Return a limit as a line of the policy holds it, on the right of the metric's name."""
+    usual = Limit(relative=None, absolute=None, blocking=True, against="", evidence="")
+    pairs = []
+    for key in KEYS:
+        field = {"floor": "min_acceptable"}.get(key, key)
+        value = getattr(limit, field)
+        value = WORST if key == "blocking" and limit.worst_blocks else value
+        if key == "blocking" or value != getattr(usual, field):
+            pairs.append(f"{key} = {json.dumps(value)}")
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _margin(path: Path, place: str, key: str, value: object) -> float | None:

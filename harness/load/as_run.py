@@ -85,7 +85,7 @@ def write_run(folder: Path, plan: LoadPlan, after: Mapping[str, object]) -> None
 def judge_pair(base: Path, head: Path, baselines: Path, policy: Path | None) -> Report:
     """Judge the load in one folder against that in another, which was measured in turns with it."""
     (before, old), (now, new) = (scored_run(folder, baselines) for folder in (base, head))
-    limits = CheckInputs(baselines=baselines, policy=policy).limits
+    limits = CheckInputs(baselines=baselines, policy=policy).limits(now.suite)
     verdict = judge(now, new, of_run(before, old), limits, paired=True, base=before)
     return build_report(now, new, verdict)
 

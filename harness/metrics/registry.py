@@ -196,6 +196,12 @@ def needs_asr(name: str) -> bool:
     return spec is not None and spec.source is None and spec.metric not in SPEED
 
 
+def needs_parity(name: str) -> bool:
+    """Return whether the metric needs another recording of the very same performance."""
+    spec = entries().get(name)
+    return spec is not None and spec.source is not None and spec.source.need is Need.REFERENCE
+
+
 def select_metrics(
     names: Collection[str] | None,
     conditions: Collection[str],

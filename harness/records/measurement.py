@@ -190,7 +190,7 @@ class Metric:
 class UtteranceValue:
     """
     One metric of one utterance (`id` as the workload names it); `repeat` counts the fresh processes
-    of a cell.
+    of a cell, or, in a quality of a cell that samples, its takes.
     """
 
     id: Annotated[str, NON_EMPTY]
@@ -216,6 +216,18 @@ class Measurement:
     summary: Value
     low: float | None = None
     high: float | None = None
+
+
+def values_by_id(values: Iterable[UtteranceValue]) -> dict[str, list[float]]:
+    """
+    Group the values that are numbers by utterance: one each, or of a cell that samples one for each
+    take.
+    """
+    grouped: dict[str, list[float]] = {}
+    for value in values:
+        if isinstance(value.value, float):
+            grouped.setdefault(value.id, []).append(value.value)
+    return grouped
 
 
 def lacks_package(value: Value) -> bool:

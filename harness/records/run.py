@@ -2,14 +2,14 @@
 The records of measuring: what one iteration, one process and one whole run left behind. They
 compute nothing.
 
-SCHEMA_VERSION is the version of the run folder. History: 1, 2026-11, first. 2, 2026-11, samples
-carry `disturbance`. 3, 2026-11, processes may carry `energy`. 4, 2026-11, samples may carry
-`joins_s`, requests `language`, `statement` and `emphasis`, workloads `voices`, the run `metrics`
-and `conditions`. 5, 2026-11, samples carry `chunks`, processes may carry `stages`, the run `judge`.
-6, 2026-11, the `stages` of a process may carry `work`. 7, 2026-11, cells may carry `command`. 8,
-2026-11, samples may carry `marked_file`, `marked_sha256`, `captions` and `notices`, requests
-`segments`, the run `budget_s`. 9, 2026-11, requests may carry `source`, samples `live`. 10,
-2026-11, the run may carry `models`. Older folders are read as ones that do not tell.
+SCHEMA_VERSION is the version of the run folder. History, all of it of 2026-11: 1, first. 2, samples
+carry `disturbance`. 3, processes may carry `energy`. 4, samples may carry `joins_s`, requests
+`language`, `statement` and `emphasis`, workloads `voices`, the run `metrics` and `conditions`. 5,
+samples carry `chunks`, processes may carry `stages`, the run `judge`. 6, the `stages` of a process
+may carry `work`. 7, cells may carry `command`. 8, samples may carry `marked_file`, `marked_sha256`,
+`captions` and `notices`, requests `segments`, the run `budget_s`. 9, requests may carry `source`,
+samples `live`. 10, the run may carry `models` and `takes`, samples `take` and `seed`. Older folders
+are read as ones that do not tell.
 """
 
 from collections.abc import Mapping
@@ -35,18 +35,17 @@ from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.own_model import ModelName, OwnModel
 
 SCHEMA_VERSION = 10
-
 OPENAI = "openai-whisper"
 """The judge of words unless a suite chooses another; runs that do not tell had no other."""
-
-
 MOST_ROUNDS = 10_000
 """Fresh processes of a cell in one run; a larger number in a file was not made by measuring."""
+MOST_TAKES = 1_000
 Time = Annotated[float, Range(0.0)]
 """Seconds that may be none."""
 Length = Annotated[float, Range(over=0.0)]
 """Seconds that something took, or plays."""
 Count = Annotated[int, Range(0)]
+TakeCount = Annotated[int, Range(2, MOST_TAKES)]
 
 
 class Phase(StrEnum):
@@ -63,6 +62,8 @@ class Phase(StrEnum):
     OBSERVED = "observed"
     """Run with observers attached to see what is in effect; never timed."""
     MEASURED = "measured"
+    TAKE = "take"
+    """A further take of a cell that samples; never timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +83,15 @@ class CaptionTimes(Row):
 
 
 KIND_OF_NOTICE = r"[a-z][a-z_]{0,39}"
-MOST_NOTICES, MOST_CHARACTERS = 100, 500
-"""Kept of one synthesis, and of the text of a notice."""
+SPOKEN, MOST_NOTICES, MOST_CHARACTERS = "spoken", 100, 500
+"""Kind of a reading; kept of one synthesis, and of the text of a notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisNotice:
     """
     What an engine tells of a synthesis that did not fail: its kind (`cut` is a text that was not
-    said to its end), and the part of the text that it is about.
+    said to its end, SPOKEN its words as the engine read them), and the part that it is about.
     """
 
     kind: Annotated[str, TextPattern(KIND_OF_NOTICE, "a word")]
@@ -142,6 +143,9 @@ class Iteration:
     """What the engine tells of this synthesis."""
     live: Annotated[LiveTimes | None, OmitDefault()] = None
     """Of a live conversion; `chunks` are its chunks as they came with the whole source there."""
+    take: Annotated[int, OmitDefault(), Range(0, MOST_TAKES)] = 0
+    seed: Annotated[Option | None, OmitDefault()] = None
+    """Of a cell that samples: number and seed of the take; the measured iterations are take 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +354,8 @@ class RunSpec:
     """Wall time that a request may take, as the suite promises it; None where it does not."""
     unmeasured: Annotated[Mapping[str, str], OmitDefault()] = field(default_factory=dict)
     """Cells of the suite that this run was not asked for: slug -> label."""
+    takes: Annotated[Mapping[str, TakeCount], OmitDefault()] = field(default_factory=dict)
+    """Takes of each text, by the slugs of cells that sample."""
     workload: Annotated[
         str, OmitDefault(), TextPattern(f"({WORKLOAD})?", "a relative path of a workload")
     ] = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.policy import DEFAULT as DEFAULT_POLICY
-from voxgate.harness.judging.policy import Policy, read_policy, shown_metrics
+from voxgate.harness.judging.policy import Policy, overrides, read_policy, shown_metrics
 from voxgate.harness.machine.git import NOW, Revision
 from voxgate.harness.machine.identity import changed_tools
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
@@ -107,7 +107,7 @@ def prepare(shop: WorktreeManager, base: Revision, head: Revision, plan: ABPlan)
         base=sides[0],
         head=sides[1],
         suite_diff=shared,
-        policy=policy_of(trees[0]),
+        policy=policy_of(trees[0], shared.suite.name),
         profile=profile,
         programs=programs_of(shared.cells, *sides),
     )
@@ -134,13 +134,16 @@ def _checkout_side(
         raise HarnessError(f"{name} cannot be measured: {error}") from error
 
 
-def policy_of(tree: Path) -> Policy:
+def policy_of(tree: Path, suite: str = "") -> Policy:
     """
-    Read the policy of a tree: its harness's own, if it has one, and baselines/policy.toml over it.
+    Read the policy of a tree: its harness's own, if it has one, and over it those of its baselines
+    and of the suite there.
     """
-    own, override = tree / "harness" / DEFAULT_POLICY.name, tree / "baselines" / "policy.toml"
+    own = tree / "harness" / DEFAULT_POLICY.name
     policy = read_policy(own if own.is_file() else DEFAULT_POLICY, shown_metrics())
-    return {**policy, **read_policy(override, shown_metrics())} if override.exists() else policy
+    for override in overrides(tree / "baselines", suite):
+        policy |= read_policy(override, shown_metrics())
+    return policy
 
 
 def match_notes(match: Match) -> tuple[str, ...]:

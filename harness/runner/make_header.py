@@ -17,7 +17,7 @@ from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import WORKLOAD
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
-from voxgate.harness.targets.registry import check_cells
+from voxgate.harness.targets.registry import check_cells, check_takes, takes_of
 from voxgate.harness.targets.sources import with_sources
 
 
@@ -56,6 +56,7 @@ def header_of_suite(
         judge=suite.judge,
         models=records_of(model_entries(suite.models)),
         budget_s=float(suite.budget_s) or None,
+        takes=takes_of(cells, suite.sampled, suite.takes),
     )
 
 
@@ -74,6 +75,7 @@ def make_header(
     """
     engine_facts = check_cells(cells)
     expansion = suite.expand()
+    check_takes(expansion.cells, suite.sampled, suite.takes)
     header = header_of_suite(
         suite,
         cells,

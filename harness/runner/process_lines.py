@@ -174,11 +174,17 @@ def _check_times(iteration: Iteration, where: str) -> None:
         raise HarnessError(
             f"{where}: its first audio came after the {iteration.wall_s:g} s of the whole"
         )
-    first, take, marked = (
+    _check_files(iteration, where)
+
+
+def _check_files(iteration: Iteration, where: str) -> None:
+    """Raise HarnessError for audio that is kept under another name than its own."""
+    number = iteration.take or iteration.repeat
+    first, take, marked, marked_take = (
         f"audio/{iteration.cell}/{part}{iteration.request}.wav"
-        for part in ("", f"takes/{iteration.repeat}/", "marked/")
+        for part in ("", f"takes/{number}/", "marked/", f"marked/takes/{number}/")
     )
     if iteration.audio_file not in (None, first, take):
         raise HarnessError(f"{where}: audio_file is {iteration.audio_file!r}, not {first}")
-    if iteration.marked_file not in (None, marked):
+    if iteration.marked_file not in (None, marked, marked_take):
         raise HarnessError(f"{where}: marked_file is {iteration.marked_file!r}, not {marked}")

@@ -31,6 +31,11 @@ class Remainder:
 
     missing: tuple[tuple[str, int], ...]
     """Measured iterations as (request, lap)."""
+    takes: tuple[tuple[str, int], ...] = ()
+    """
+    Further takes as (request, number) of a cell that samples; number 0 is the first request once
+    more, by its own seed.
+    """
     iterations: int
     """How many iterations of any phase an interrupted process left."""
 
@@ -77,7 +82,7 @@ def remainder(folder: Path, cell: Cell, repeat: int, header: RunHeader) -> Remai
     if record is not None and record.finished:
         return None
     process_files.keep_interrupted(folder, cell.slug, repeat)
-    return _remainder(header.spoken(cell, repeat), header.iterations, record)
+    return _remainder(header, cell, repeat, record)
 
 
 def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
@@ -89,10 +94,9 @@ def put_torn_rounds_away(folders: Sequence[Path], header: RunHeader) -> None:
     for repeat in range(max(map(process_files.rounds, folders))):
         for cell in header.cells:
             records = [process_files.load_process(folder, cell.slug, repeat) for folder in folders]
-            spoken = header.spoken(cell, repeat)
             if not (
                 any(map(_final, records))
-                or all(_is_whole(spoken, header.iterations, record) for record in records)
+                or all(_is_whole(header, cell, repeat, record) for record in records)
             ):
                 for folder in folders:
                     process_files.archive_process(folder, cell.slug, repeat)
@@ -104,17 +108,29 @@ def _final(record: ProcessRecord | None) -> Failure | None:
     return failure if failure is not None and failure.kind.final else None
 
 
-def _is_whole(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> bool:
+def _is_whole(header: RunHeader, cell: Cell, repeat: int, record: ProcessRecord | None) -> bool:
     """
     Whether a process ended by itself and did all that was planned; one whose counterpart died
     ended, too, and did not.
     """
-    return record is not None and record.finished and not _remainder(requests, laps, record).missing
+    if record is None or not record.finished:
+        return False
+    rest = _remainder(header, cell, repeat, record)
+    return not (rest.missing or rest.takes)
 
 
 def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
     """Raise HarnessError, naming the differences, unless the new run would continue the old one."""
-    names = ("suite", "profile", "repeats", "iterations", "min_time_s", "parts", "reference")
+    names = (
+        "suite",
+        "profile",
+        "repeats",
+        "iterations",
+        "min_time_s",
+        "parts",
+        "reference",
+        "takes",
+    )
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
     reasons = [f"{name} {before} against {now}" for name, before, now in pairs if before != now]
     if {cell.slug: cell.digest() for cell in old.cells} != {
@@ -134,14 +150,21 @@ def check_same(folder: Path, old: RunHeader, new: RunHeader) -> None:
         )
 
 
-def _remainder(requests: Sequence[str], laps: int, record: ProcessRecord | None) -> Remainder:
+def _remainder(
+    header: RunHeader, cell: Cell, repeat: int, record: ProcessRecord | None
+) -> Remainder:
     iterations = record.iterations if record is not None else ()
     done = Counter(
         iteration.request for iteration in iterations if iteration.phase is Phase.MEASURED
     )
-    every = ((request, lap) for lap, request in product(range(laps), requests))
-    missing = tuple((request, lap) for request, lap in every if done[request] <= lap)
-    return Remainder(missing=missing, iterations=len(iterations))
+    requests = header.spoken(cell, repeat)
+    every = ((request, lap) for lap, request in product(range(header.iterations), requests))
+    spoken = {(each.request, each.take) for each in iterations if each.phase is Phase.TAKE}
+    return Remainder(
+        missing=tuple((request, lap) for request, lap in every if done[request] <= lap),
+        takes=tuple(take for take in header.further_takes(cell, repeat) if take not in spoken),
+        iterations=len(iterations),
+    )
 
 
 FILE = "job.json"

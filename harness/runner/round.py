@@ -106,6 +106,7 @@ class Round:
             folder=side.folder,
             launch=side.launch,
             iterations_before=before,
+            sampled=slot.slug in self._plan.takes,
         )
         child = self._crew.start(post)
         if child is None:
@@ -193,6 +194,7 @@ class Round:
 
     def _finish(self, slot: CellKey, repeat: int, child: WorkerProcess) -> None:
         try:
+            self._speak_takes(slot, repeat, child)
             if repeat < self._stage_rounds and not self._ledger.lost(slot.slug):
                 self._crew.profile_stages(child, self._ledger.cells[slot])
             if self._ledger.is_weighed(slot, repeat) and not self._ledger.lost(slot.slug):
@@ -200,6 +202,15 @@ class Round:
             self._crew.finish(child)
         except WorkerError as error:
             self._fail(slot, repeat, child, error)
+
+    def _speak_takes(self, slot: CellKey, repeat: int, child: WorkerProcess) -> None:
+        """Speak the further takes, when nothing is timed any more. Raises WorkerError."""
+        for request, take in self._ledger.todo[slot, repeat].takes:
+            if self._ledger.lost(slot.slug):
+                return
+            start_s = self._clock.seconds()
+            self._crew.speak_take(child, request, take)
+            self._ledger.step("take", slot, slot.slug, self._clock.seconds() - start_s)
 
     def _weigh(self, slot: CellKey, child: WorkerProcess) -> None:
         start_s = self._clock.seconds()

@@ -5,6 +5,7 @@ The header of a run: everything that is known before its first process.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any
 
 from voxgate.harness.errors import HarnessError
@@ -41,6 +42,21 @@ class RunHeader(RunSpec):
         return tuple(request.id for request in cell.workload.requests)[
             repeat % self.parts :: self.parts
         ]
+
+    def further_takes(self, cell: Cell, repeat: int) -> tuple[tuple[str, int], ...]:
+        """
+        Return the takes beyond the measured ones that a process of this round adds, as (request,
+        number). The planned rounds share them; the first one also repeats a request by its own
+        seed, number 0, so that the same seed is heard twice.
+        """
+        count = self.takes.get(cell.slug, 1)
+        spoken = self.spoken(cell, repeat)
+        sharing = range(repeat % self.parts, self.repeats, self.parts)
+        if count < 2 or repeat not in sharing:
+            return ()
+        numbers = range(1 + sharing.index(repeat), count, len(sharing))
+        again = ((spoken[0], 0),) if repeat == 0 else ()
+        return (*again, *product(spoken, numbers))
 
 
 def header_from_json(data: Mapping[str, Any]) -> RunHeader:

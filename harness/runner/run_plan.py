@@ -14,7 +14,7 @@ Decides nothing: which cells are suspects, and what follows from the fresh proce
 
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxgate.harness.errors import RUNS, HarnessError
@@ -126,7 +126,7 @@ def measure_again(
         run_folder.put_folder_away(again)
     mark_confirming(folder, again, slugs)
     return run_suite(
-        suite,
+        replace(suite, sampled=False, takes=None),  # its audio is not judged
         [cell for cell in suite.expand().cells if cell.slug in slugs],
         get_profile(plan.profile),
         again,

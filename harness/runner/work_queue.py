@@ -55,8 +55,9 @@ class WorkQueue:
         for (slot, repeat), pending in todo.items():
             longer = {"longer": 1} if self.plan.min_time_s > 0.0 else {}
             power = {"power": 1} if self.is_weighed(slot, repeat) else {}
+            takes = {"take": len(pending.takes)} if pending.takes else {}
             self._left[slot].update(
-                {"prepare": 1, "measure": len(pending.missing), **longer, **power}
+                {"prepare": 1, "measure": len(pending.missing), **longer, **takes, **power}
             )
 
     def start(self, label: str) -> None:

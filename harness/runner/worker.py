@@ -6,13 +6,13 @@ The parent writes one JSON command per line to standard input. The worker execut
 records to the log of the process, and answers one JSON line: {"done": ...}, or {"failed": {"kind",
 "reason"}}, after which it exits. Between commands it waits and uses no CPU. It decides nothing and
 computes no statistics. It does record which options were in effect, and whether the same seed gave
-the same audio. Of an engine without a seed that speaks differently each time, it keeps several
-takes. Of one that marks its audio, it keeps what was delivered and the audio before the watermark,
-on which quality is judged.
+the same audio. Of a cell that is sampled it keeps each take, and of another engine without a seed
+that speaks differently each time, several. Of one that marks its audio, it keeps what was delivered
+and the audio before the watermark, on which quality is judged.
 
     {"do": "load", "alone": true}                        import and load; `alone`: no other process
                                                          was running, so this is a true cold start
-    {"do": "iterate", "phase": "first|warmup|measured", "request": "u001"}
+    {"do": "iterate", "phase": "first|warmup|measured|take", "request": "u001", "take": 0}
     {"do": "observe", "request": "u001"}                 record effective options; fails if one is
                                                          not as requested
     {"do": "pin"}                                        move to the CPU reserved for measuring
@@ -39,14 +39,12 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.harness.audio.files import wav_bytes
 from voxgate.harness.machine.checks.check import SystemRoot, here
 from voxgate.harness.machine.clock import WallClock
 from voxgate.harness.machine.interference import FIXED_WORK, DisturbanceWatch, fixed_work_s
 from voxgate.harness.machine.power_meter import device_of, find_meter, measure_energy
 from voxgate.harness.records.cell import Option, Request
 from voxgate.harness.records.codec import to_json
-from voxgate.harness.records.files import write_atomic
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import (
     Energy,
@@ -59,6 +57,7 @@ from voxgate.harness.records.run import (
 )
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
+from voxgate.harness.runner.kept_takes import KeptTakes, seed_of
 from voxgate.harness.runner.process_files import WorkerLog
 from voxgate.harness.runner.timing import (
     Timing,
@@ -72,7 +71,6 @@ from voxgate.harness.targets.witness import (
     changed_audio,
     check_rates,
     check_seed,
-    is_same,
     unchecked,
 )
 
@@ -93,7 +91,7 @@ class Worker:
         self._requests: Mapping[str, Request] = {
             request.id: request.in_folder(job.folder) for request in job.cell.workload.requests
         }
-        self._heard = dict(job.known)
+        self._kept = KeptTakes(job.folder, job.cell.slug, job.known)
         self._latency: tuple[OptionCheck, ...] = ()  # of the last live conversion
         self._engine = engine_side(
             job.cell,
@@ -154,17 +152,25 @@ class Worker:
         return {}
 
     def _iterate(self, command: Mapping[str, Any]) -> Record:
-        request = self._requests[command["request"]]
+        take = int(command.get("take", 0))
+        request = self._of_take(self._requests[command["request"]], take)
         with no_garbage_collection():
             timing = self._time(request)
         settled = self._engine.settled()
         phase = Phase(command["phase"])
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
-        self._record(phase, request, timing)
+        self._record(phase, request, timing, take)
         if phase is Phase.FIRST:
             self._prove()
         return {"wall_s": timing.wall_s, "settled": settled}
+
+    def _of_take(self, request: Request, take: int) -> Request:
+        """Return the request with the seed of a take; as it is where the engine has no seed."""
+        seed = self._seed(request)
+        if not take or not isinstance(seed, int) or isinstance(seed, bool):
+            return request
+        return replace(request, options={**request.options, "seed": seed_of(seed, take)})
 
     def _time(self, request: Request) -> Timing:
         """
@@ -179,18 +185,18 @@ class Worker:
         pace = {FIXED_WORK: fixed_work_s()} if growths else {}
         return replace(timing, disturbance={**growths, **pace})
 
-    def _record(self, phase: Phase, request: Request, timing: Timing) -> None:
+    def _record(self, phase: Phase, request: Request, timing: Timing, take: int = 0) -> None:
         audio = timing.audio if timing.unmarked is None else timing.unmarked
         digest = _digest(audio)
-        differs = phase is Phase.MEASURED and self._differs(request, audio, digest)
-        audio_file = (
-            self._kept(request, audio, differs=differs) if phase is Phase.MEASURED else None
-        )
-        marked_file = (
-            self._keep(self._name(request, "marked/"), timing.audio)
-            if timing.unmarked is not None and audio_file == self._name(request)
-            else None
-        )
+        again = phase is Phase.MEASURED or (phase is Phase.TAKE and take == 0)
+        differs = again and self._kept.differs(request.id, audio, digest)
+        file = self._name(phase, request, take, differs=differs)
+        if file is not None:
+            self._kept.keep(file, audio, self._engine.sample_rate_hz)
+        marked_file = None
+        if file is not None and timing.unmarked is not None and (take or self._is_first(request)):
+            marked_file = self._kept.name(request.id, take or None, marked=True)
+            self._kept.keep(marked_file, timing.audio, self._engine.sample_rate_hz)
         audio_s = len(timing.audio) / self._engine.sample_rate_hz
         iteration = Iteration(
             cell=self._job.cell.slug,
@@ -203,7 +209,7 @@ class Worker:
             first_audio_s=timing.first_audio_s,
             stages_s=timing.stages_s,
             audio_sha256=digest,
-            audio_file=audio_file,
+            audio_file=file,
             disturbance=timing.disturbance,
             joins_s=self._engine.chunk_boundaries_s,
             chunks=timing.chunks,
@@ -212,11 +218,13 @@ class Worker:
             captions=check_captions(request, self._engine.captions, audio_s),
             notices=timing.notices,
             live=timing.live,
+            take=take,
+            seed=self._seed(request) if self._job.sampled else None,
         )
         self._note({"kind": "sample", "sample": to_json(iteration)})
         self._iteration += 1
         if phase is Phase.MEASURED:
-            self._heard.setdefault(request.id, digest)
+            self._kept.heard.setdefault(request.id, digest)
         self._check_live(timing)
         seed = self._seed(request)
         if differs and seed is not None:
@@ -228,30 +236,23 @@ class Worker:
         if any(check.in_effect is False for check in self._latency):
             self._require_in_effect(self._latency)
 
-    def _differs(self, request: Request, audio: np.ndarray, digest: str) -> bool:
-        """
-        Whether the audio is another than the one that was kept of this request, by more than
-        rounding.
-        """
-        before = self._heard.get(request.id)
-        return before not in (None, digest) and not is_same(
-            audio, self._job.folder / self._name(request)
-        )
+    def _is_first(self, request: Request) -> bool:
+        return request.id not in self._kept.heard
 
-    def _kept(self, request: Request, audio: np.ndarray, *, differs: bool) -> str | None:
+    def _name(self, phase: Phase, request: Request, take: int, *, differs: bool) -> str | None:
         """
-        Keep the first audio of a request; of an engine without a seed, one more of every process
-        that differs from it.
+        Return where the audio is to be kept: the first of a request, and each further take; of an
+        engine without a seed that nobody called sampled, one more of every process that differs.
         """
-        if request.id not in self._heard:
-            return self._keep(self._name(request), audio)
-        name = f"audio/{self._job.cell.slug}/takes/{self._job.repeat}/{request.id}.wav"
-        if not differs or self._seed(request) is not None or (self._job.folder / name).exists():
+        if phase is Phase.TAKE:
+            return self._kept.name(request.id, take) if take else None
+        if phase is not Phase.MEASURED:
             return None
-        return self._keep(name, audio)
-
-    def _name(self, request: Request, inside: str = "") -> str:
-        return f"audio/{self._job.cell.slug}/{inside}{request.id}.wav"
+        if self._is_first(request):
+            return self._kept.name(request.id)
+        name = self._kept.name(request.id, self._job.repeat)
+        seeded = self._seed(request) is not None or self._job.sampled
+        return None if not differs or seeded or self._kept.has(name) else name
 
     def _seed(self, request: Request) -> Option | None:
         """
@@ -259,15 +260,6 @@ class Worker:
         keep a promise about.
         """
         return {**self._engine.effective(), **self._job.cell.options, **request.options}.get("seed")
-
-    def _keep(self, name: str, audio: np.ndarray) -> str:
-        """Write the audio; give its path inside the run folder. Whole or not at all."""
-        path = self._job.folder / name
-        content = wav_bytes(audio, self._engine.sample_rate_hz, name)
-        with writing():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, content)
-        return name
 
     def _observe(self, command: Mapping[str, Any]) -> Record:
         request = self._requests[command["request"]]

@@ -38,6 +38,8 @@ class WorkerRequest:
     """Hash of the audio that earlier processes of this cell gave, by request."""
     iterations_before: int
     """How many iterations an interrupted process left for this repeat."""
+    sampled: bool = False
+    """Whether the cell is spoken in several takes."""
     territory: Territory | None = None
     """Files that the worker must use; None where they are not checked."""
     engine: EngineLaunch | None = None

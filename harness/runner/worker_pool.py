@@ -48,6 +48,8 @@ class WorkerSpec:
     launch: PythonEnv
     iterations_before: int
     """How many iterations an interrupted process left for this repeat."""
+    sampled: bool = False
+    """Whether the cell is spoken in several takes."""
 
 
 class WorkerPool:
@@ -81,6 +83,7 @@ class WorkerPool:
             cpu=self._cpu,
             known=known_audio(post.folder, post.cell.slug),
             iterations_before=post.iterations_before,
+            sampled=post.sampled,
             territory=post.launch.territory,
             engine=post.launch.engine,
         )
@@ -120,6 +123,11 @@ class WorkerPool:
             if answer["settled"]:
                 return float(answer["wall_s"])
         raise _unsettled(f"request {request}", MAX_COMPILES)
+
+    def speak_take(self, child: WorkerProcess, request: str, take: int) -> None:
+        """Speak a further take, which is not timed. Raises WorkerError."""
+        command = {"do": "iterate", "phase": Phase.TAKE.value, "request": request, "take": take}
+        child.do(command, self._timeout_s)
 
     def measure_energy(self, child: WorkerProcess, cell: Cell) -> None:
         """Measure a worker's energy: the whole workload once more. Raises WorkerError."""

@@ -29,6 +29,7 @@ from voxgate.harness.metrics.registry import (
     select_metrics,
 )
 from voxgate.harness.models.own_model import ModelFile, locate
+from voxgate.harness.models.whisper_weights import model_digest
 from voxgate.harness.records import documents
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.documents import LARGEST
@@ -40,9 +41,11 @@ from voxgate.harness.records.measurement import (
 from voxgate.harness.records.run import HeardTexts, Run
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import ScoreProgress
-from voxgate.harness.scoring.score_run import score_run
+from voxgate.harness.scoring.score_run import RunScores, score_run
 
 FILE = "scored.json"
+OWN_JUDGE = "the judge's weights"
+"""Name in a stamp beside the packages: what is not here counts as the same."""
 SAME = ("golden", "panel", "judge", "records", "power", "models")
 """Facts of a stamp that must be equal; `models` are there only where a suite names some."""
 
@@ -63,14 +66,19 @@ def score_folder(folder: Path, golden: Path, progress: ScoreProgress | None = No
         return
     check_audio(run)
     scores = score_run(run, golden, progress=progress)
-    keep_scores(folder, aggregate(run, scores.values, versions=scores.versions), now, scores.heard)
+    keep_scores(folder, measurements_of(run, scores), now, scores.heard)
+
+
+def measurements_of(run: Run, scores: RunScores) -> dict[str, tuple[Measurement, ...]]:
+    """Aggregate a run and the scores of its audio."""
+    return aggregate(run, scores.values, versions=scores.versions, takes=scores.takes)
 
 
 def score_side(run: Run, golden: Path, progress: ScoreProgress | None) -> Measurements:
     """Score the audio of a run, keep the transcripts in its folder, return its measurements."""
     scores = score_run(run, golden, progress=progress)
     run_folder.save_transcripts(Path(run.folder), scores.heard)
-    return aggregate(run, scores.values, versions=scores.versions)
+    return measurements_of(run, scores)
 
 
 def load_scored(folder: Path) -> tuple[Run, Measurements]:
@@ -118,7 +126,10 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
             path.relative_to(folder).as_posix(): file_sha256(path)[: run_folder.DIGEST_DIGITS]
             for path in _audio(folder)
         },
-        "packages": {name: installed(name) for name in packages},
+        "packages": {
+            **{name: installed(name) for name in packages},
+            OWN_JUDGE: model_digest(run.judge),
+        },
         **({"models": to_json(run.models)} if run.models else {}),
     }
 
@@ -235,7 +246,7 @@ def check_measurements(run: Run, measurements: Measurements) -> None:
         raise HarnessError(
             f"measurements {'lack cell' if slug in cells else 'name'} {slug}, {AGAIN}"
         )
-    rounds = max((process.repeat + 1 for process in run.processes), default=1)
+    rounds = max((1, *(each.repeat + 1 for each in run.processes), *run.takes.values()))
     for slug, cell_measurements in measurements.items():
         ids = {PROCESS, *(request.id for request in cells[slug].workload.requests)}
         for measurement in cell_measurements:

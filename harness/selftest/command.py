@@ -41,8 +41,8 @@ def report_speed(question: SelftestPlan, progress: Progress) -> SelftestReport |
 
     Raises HarnessError as `speed_selftest` does, and for options that only faults have.
     """
-    if question.recordings is not None or question.picture is not None:
-        raise HarnessError("--recordings and --picture are for faults; add --quality")
+    if question.recordings is not None or question.picture is not None or question.greatest:
+        raise HarnessError("--recordings, --picture and --greatest are for faults; add --quality")
     placed = replace(question, out=folder_of(question))
     trust = speed_selftest(placed, progress)
     if trust is None:
@@ -89,4 +89,5 @@ def _command(question: SelftestPlan) -> str:
         words += ["--only", pattern]
     for option, path in (("--recordings", question.recordings), ("--picture", question.picture)):
         words += [] if path is None else [option, str(path)]
+    words += ["--greatest"] if question.greatest else []
     return shlex.join([*words, "--markdown"])

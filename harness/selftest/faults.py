@@ -279,3 +279,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="MP3", strength="96 kbit/s", change=channel_faults.mp3(96), harmless=True),
 )
 """The strengths of a fault follow each other, the weakest first."""
+
+
+def planted_faults(*, greatest: bool) -> tuple[Fault, ...]:
+    """Return all faults, or each at its greatest strength."""
+    return tuple({fault.name: fault for fault in FAULTS}.values()) if greatest else FAULTS

@@ -88,9 +88,13 @@ def quality_selftest(
         ]
         matrices = [
             matrix_of(
-                g, policy, columns, lambda run: score_run(run, nothing_golden, progress=scoring)
+                ground,
+                policy,
+                columns,
+                lambda run: score_run(run, nothing_golden, progress=scoring),
+                greatest=question.greatest,
             )
-            for g in grounds
+            for ground in grounds
         ]
     except KeyboardInterrupt:
         return None
@@ -144,10 +148,15 @@ def _quality_of(suite: Suite) -> list[registry.MetricSpec]:
 
 
 def matrix_of(
-    ground: FaultlessRun, policy: Policy, columns: Sequence[MetricColumn], scorer: Scorer
+    ground: FaultlessRun,
+    policy: Policy,
+    columns: Sequence[MetricColumn],
+    scorer: Scorer,
+    *,
+    greatest: bool = False,
 ) -> Matrix:
-    """Plant every fault into the audio, score it, and return the result of each metric."""
-    planted, left_out = plant(ground)
+    """Plant the faults into the audio, score it, and return the result of each metric."""
+    planted, left_out = plant(ground, greatest=greatest)
     specimens = sorted(
         [*planted, *settings(ground), *clean(ground)], key=lambda item: list(Kind).index(item.kind)
     )

@@ -27,7 +27,7 @@ from voxgate.harness.runner.progress import Progress
 from voxgate.harness.runner.runner import run_suite
 from voxgate.harness.scoring.asr_floor import find_recordings
 from voxgate.harness.selftest.fault_effects import SpokenUtterance
-from voxgate.harness.selftest.faults import FAULTS, Fault
+from voxgate.harness.selftest.faults import Fault, planted_faults
 from voxgate.harness.selftest.resynthesis import bent, resynthesised
 from voxgate.harness.selftest.specimens import (
     EVERY,
@@ -286,15 +286,13 @@ def _sample(slug: str, number: int, request: str, sound: SpecimenAudio) -> Itera
 CANNOT = "no utterance can hold it"
 
 
-def plant(ground: FaultlessRun) -> tuple[list[Specimen], dict[str, str]]:
-    """
-    Return every fault at every strength, in every utterance and in one, and why some cannot be
-    planted.
-    """
-    respoken, speeches = _respoken(ground), speeches_of(ground.run, ground.cell.slug)
+def plant(ground: FaultlessRun, *, greatest: bool = False) -> tuple[list[Specimen], dict[str, str]]:
+    """Return every fault, in every utterance and in one, and why some cannot be planted."""
+    faults = planted_faults(greatest=greatest)
+    respoken, speeches = _respoken(ground, faults), speeches_of(ground.run, ground.cell.slug)
     specimens: list[Specimen] = []
     left_out = {}
-    for fault in FAULTS:
+    for fault in faults:
         said = respoken.get(_label(fault))
         try:
             made = (said, {}) if said else _changed(ground, speeches, fault)
@@ -337,13 +335,13 @@ def clean(ground: FaultlessRun) -> list[Specimen]:
     ]
 
 
-def _respoken(ground: FaultlessRun) -> dict[str, dict[str, SpecimenAudio]]:
+def _respoken(ground: FaultlessRun, faults: Sequence[Fault]) -> dict[str, dict[str, SpecimenAudio]]:
     """Synthesise every fault that the engine can be asked for."""
     if ground.engine is None:
         return {}
     asked = {
         _label(fault): sayable(ground.engine.cell, fault.respeak)
-        for fault in FAULTS
+        for fault in faults
         if fault.respeak is not None
     }
     return respoken_sounds(ground.engine, {name: said for name, said in asked.items() if said})

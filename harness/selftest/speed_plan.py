@@ -76,6 +76,8 @@ class SelftestPlan:
     """
     picture: Path | None = None
     """The file to draw what was found."""
+    greatest: bool = False
+    """Whether to plant each fault at its greatest strength only."""
     resume: bool = False
     out: Path | None = None
 

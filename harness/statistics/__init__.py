@@ -35,6 +35,7 @@ from voxgate.harness.statistics.summary import (
     rate,
     samples_needed,
 )
+from voxgate.harness.statistics.takes import TakesShift, takes_shift
 
 __all__ = [
     "DRAWS",
@@ -48,6 +49,7 @@ __all__ = [
     "Shift",
     "Statistic",
     "Strengths",
+    "TakesShift",
     "at_percentile",
     "benjamini_hochberg",
     "bradley_terry",
@@ -68,4 +70,5 @@ __all__ = [
     "samples_needed",
     "shift",
     "strengths",
+    "takes_shift",
 ]

@@ -191,7 +191,7 @@ def shift(
     logs = (log_statistics(before, statistic), log_statistics(now, statistic))
     error, freedom = _welch(logs, priors)
     return _ratio(
-        point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom
+        point, bounds_of(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom
     )
 
 
@@ -222,7 +222,7 @@ def paired_shift(
     error, freedom = _welch([ratios], [prior])
     drawn = ratios[_picks(ratios.size, seed)].mean(axis=-1)
     return _ratio(
-        point, _bounds(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom
+        point, bounds_of(point, drawn, lambda tail: _reach(error, freedom, tail)), error, freedom
     )
 
 
@@ -280,7 +280,7 @@ def paired_bootstrap(differences: Sequence[float], *, seed: int = SEED) -> Shift
         return Shift(point=float(values[0]))
     drawn = values[_picks(values.size, seed)].mean(axis=-1)
     point, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
-    bounds = _bounds(point, drawn, lambda tail: student_quantile(values.size - 1, tail) * error)
+    bounds = bounds_of(point, drawn, lambda tail: student_quantile(values.size - 1, tail) * error)
     return Shift(point=point, **bounds)
 
 
@@ -311,10 +311,10 @@ def paired_rate_difference(
     picks = _picks(counts.size, seed)
     totals = counts[picks].sum(axis=-1)
     drawn = extra[picks].sum(axis=-1)[totals > 0.0] / totals[totals > 0.0]
-    return Shift(point=point, **_bounds(point, drawn, lambda tail: 0.0))
+    return Shift(point=point, **bounds_of(point, drawn, lambda tail: 0.0))
 
 
-def _bounds(point: float, drawn: Array, spread: Callable[[float], float]) -> dict[str, float]:
+def bounds_of(point: float, drawn: Array, spread: Callable[[float], float]) -> dict[str, float]:
     """
     Return the four bounds of a Shift.
 

@@ -3,33 +3,32 @@ A suite: a question about an engine, as axes x workload, and its expansion into 
 
 Knows no engine, no metric and no machine: whether an option exists is the target's business
 (`targets.registry.check_cells`), whether a metric or a judge does the panel's
-(`metrics.registry.check_selection`, `scoring.transcription.check_engine`).
+(`metrics.registry.check_selection`, `scoring.transcription.recognizer_options`).
 """
 
 import itertools
-import math
 import os
 import runpy
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import NAME, Cell, Option, Workload
-from voxgate.harness.records.command_line import CommandLine, command_line
-from voxgate.harness.records.own_model import model_entries
-from voxgate.harness.records.run import MOST_ROUNDS, OPENAI
+from voxgate.harness.records.run import OPENAI
+from voxgate.harness.suite.suite_checks import (
+    COMMAND,
+    ENGINE,
+    check_suite,
+    command_of,
+    exclusions,
+)
 from voxgate.harness.suite.workload import load_workload
 
 FOLDER = "suites"
-ENGINE, COMMAND = "engine", "command"
-"""The target that is this package's own engine, and the target that is a program."""
 PIPELINES = {"http": "speech", "flite": "flite"}
 """Built-in target -> its only pipeline; without a name, that of another's target is `any`."""
-TEXTS = tuple("pipeline workload target protocol judge name because question".split())
-"""Fields that hold a text."""
 INSTALLED = Path(__file__).parents[2]
 """Holds the suites of the embedded voice: voxgate's folder, or where it is developed."""
 
@@ -59,10 +58,15 @@ class Suite:
     adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
     shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
     apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
-    `judge` names who writes down what is said; `models` are files of networks of your own that
-    score it. `environment` is where a Python target runs, if that is not voxgate's own: the folder
-    of a virtual environment, a conda environment or a uv project, or the words that start an
-    interpreter. `name` and `question` come from the file (`load_suite`).
+    `judge` names who writes down what is said, or is the path of a Whisper; `models` are files of
+    networks of your own that score it. `environment` is where a Python target runs, if that is not
+    voxgate's own: the folder of a virtual environment, a conda environment or a uv project, or the
+    words that start an interpreter. `name` and `question` come from the file (`load_suite`).
+
+    `sampled` declares that the engine draws what it speaks, so that another seed is another take:
+    each text is then spoken `takes` times (5), with seeds that follow each other, and judged as two
+    sets of takes, without metrics that need the very same performance. None leaves it to the
+    target's own declaration; False holds one take against another all the same.
 
     With `target="command"` the engine is a program: `command` holds its words, `arguments` those of
     options that may be unset, and `protocol` is "once" (a process for each text) or "lines" (one
@@ -84,6 +88,8 @@ class Suite:
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     protocol: str = "once"
     environment: str | Sequence[str] = ()
+    sampled: bool | None = None
+    takes: int | None = None
     repeats: int = 3
     iterations: int = 1
     min_time_s: float = 0.0
@@ -96,22 +102,7 @@ class Suite:
     question: str = ""
 
     def __post_init__(self) -> None:
-        _check_shapes(self)
-        _command_of(self)
-        _check_axes(self)
-        _check_option_values(self)
-        model_entries(self.models)
-        for what, number in (("repeats", self.repeats), ("iterations", self.iterations)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise HarnessError(f"{what} must be a whole number of at least 1, not {number!r}")
-        if self.repeats > MOST_ROUNDS:
-            raise HarnessError(f"repeats must be at most {MOST_ROUNDS}, not {self.repeats}")
-        for what, time_s in (("min_time_s", self.min_time_s), ("budget_s", self.budget_s)):
-            if not isinstance(time_s, int | float) or not 0.0 <= time_s < math.inf:
-                raise HarnessError(f"{what} must be seconds, 0 or more, not {time_s!r}")
-        for what, names in (("metrics", self.metrics), ("conditions", self.conditions)):
-            if names is not None and not _is_list(names, str):
-                raise HarnessError(f"{what} must be a list of names, not {names!r}")
+        check_suite(self)
 
     def expand(self, root: Path | None = None) -> Expansion:
         """
@@ -121,7 +112,7 @@ class Suite:
         Raises HarnessError if the workload is unknown or the reference is no cell.
         """
         workload = load_workload(self.workload, root)
-        rules = _exclusions(self)
+        rules = exclusions(self)
         combinations: list[dict[str, Option]] = []
         excluded: dict[str, str] = {}
         used: set[int] = set()
@@ -141,7 +132,7 @@ class Suite:
             self._cell(values, workload)
             for values in [*combinations, *_in_order(self.cells, self.axes)]
         )
-        command = _command_of(self)
+        command = command_of(self)
         if command is not None:
             requests = [request.options for request in workload.requests]
             command.check_cells([cell.options for cell in cells], requests)
@@ -157,7 +148,7 @@ class Suite:
             workload=workload,
             axes=dict(values),
             fixed=dict(self.fixed),
-            command=_command_of(self),
+            command=command_of(self),
             environment=_words(self.environment),
         )
 
@@ -284,117 +275,3 @@ def _distinct(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     if twice:
         raise HarnessError(f"the suite asks for these cells more than once: {', '.join(twice)}")
     return cells
-
-
-def _exclusions(suite: Suite) -> list[tuple[dict[str, Option], str]]:
-    entries = [suite.without] if isinstance(suite.without, Mapping) else list(suite.without)
-    rules = []
-    for entry in entries:
-        match = {name: value for name, value in entry.items() if name != "because"}
-        reason = str(entry.get("because", suite.because))
-        if not match or not reason.strip():
-            raise HarnessError(
-                f"without={dict(entry)!r} needs axis values and a reason; add because='...'"
-            )
-        rules.append((match, reason))
-    if suite.because and not rules:
-        raise HarnessError(
-            "because= gives a reason, but without= leaves nothing out; remove one or add the other"
-        )
-    return rules
-
-
-def _check_shapes(suite: Suite) -> None:
-    """Raise HarnessError for a field that is not even of its kind, whatever it holds."""
-    for what in TEXTS:
-        if not isinstance(getattr(suite, what), str):
-            kind = "text" if what in ("because", "question") else "a name"
-            raise HarnessError(f"{what} must be {kind}, not {getattr(suite, what)!r}")
-    for what in ("axes", "fixed", "reference"):
-        if not _is_table(getattr(suite, what)) and (what, suite.reference) != ("reference", None):
-            raise HarnessError(
-                f"{what} must be a dictionary of options by name, not {getattr(suite, what)!r}"
-            )
-    if not isinstance(suite.environment, str) and not (
-        _is_list(suite.environment, str) and all(suite.environment)
-    ):
-        raise HarnessError(
-            "environment must be a folder, a name, or a list of words that starts Python, not "
-            f"{suite.environment!r}"
-        )
-    without = [suite.without] if isinstance(suite.without, Mapping) else suite.without
-    for what, tables in (("cells", suite.cells), ("without", without)):
-        if not _is_list(tables, Mapping) or not all(map(_is_table, tables)):
-            raise HarnessError(
-                f"{what} must be a list of dictionaries of options by name, not {tables!r}"
-            )
-
-
-def _command_of(suite: Suite) -> CommandLine | None:
-    """Return the command line of a suite. Raises HarnessError for one that cannot be meant."""
-    if suite.target != COMMAND and (suite.command or suite.arguments or suite.protocol != "once"):
-        raise HarnessError(
-            f"command=, arguments= and protocol= belong to target={COMMAND!r}, not to "
-            f"target={suite.target!r}"
-        )
-    if suite.target == ENGINE and not suite.pipeline:
-        raise HarnessError("a suite of target 'engine' needs pipeline=, such as 'flow'")
-    is_command = suite.target == COMMAND
-    return command_line(suite.command, suite.arguments, suite.protocol) if is_command else None
-
-
-def _is_list(value: object, kind: type) -> bool:
-    return (
-        isinstance(value, Collection)
-        and not isinstance(value, str)
-        and all(isinstance(element, kind) for element in value)
-    )
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-
-
-def _check_axes(suite: Suite) -> None:
-    if not suite.axes and not suite.cells:
-        raise HarnessError(
-            "a suite needs axes={...} or cells=[...]; cells=[{}] is the engine as it comes"
-        )
-    for name, values in suite.axes.items():
-        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise HarnessError(
-                f"axis {name!r} must be a list of one or more values, not {values!r}"
-            )
-    both = sorted(set(suite.fixed) & _varied(suite))
-    if both:
-        raise HarnessError(f"these options are both fixed and varied: {', '.join(both)}; keep one")
-    for match, _ in _exclusions(suite):
-        unknown = sorted(set(match) - set(suite.axes))
-        if unknown:
-            raise HarnessError(
-                f"without= names {', '.join(unknown)}, which is no axis; the axes are "
-                f"{', '.join(suite.axes)}"
-            )
-    unknown = sorted(set(suite.reference or {}) - _varied(suite))
-    if unknown:
-        raise HarnessError(
-            f"reference= names {', '.join(unknown)}, which is no axis; the axes are "
-            f"{', '.join(sorted(_varied(suite)))}"
-        )
-
-
-def _check_option_values(suite: Suite) -> None:
-    values = [(name, value) for name, choices in suite.axes.items() for value in choices]
-    for mapping in (*suite.cells, suite.fixed, suite.reference or {}):
-        values.extend(mapping.items())
-    for name, value in values:
-        if not isinstance(name, str) or not isinstance(value, get_args(Option)):
-            raise HarnessError(
-                f"option {name!r} has the value {value!r}; a value is text, a number, True or False"
-            )
-        if (fault := NAME.fault(name)) is not None:
-            raise HarnessError(f"the option {name!r} {fault}; it becomes part of a file's name")
-
-
-def _varied(suite: Suite) -> set[str]:
-    return {*suite.axes, *itertools.chain.from_iterable(suite.cells)}

@@ -84,6 +84,16 @@ class Target(ABC):
     Of a reel: start and end of each segment in the audio of the last synthesis, in seconds.
     Default: unknown.
     """
+    sampled: bool | None = None
+    """
+    Whether what is spoken is drawn at random, so that another `seed` of a request, or another call
+    of an engine without one, is another take. Default: unknown, and the suite may say.
+    """
+
+    @classmethod
+    def samples(cls, cell: Cell) -> bool | None:
+        """Whether a cell is sampled; None where the suite decides. Default: `sampled`."""
+        return cls.sampled
 
     @classmethod
     def speaks_reels(cls, cell: Cell) -> bool:
@@ -104,7 +114,8 @@ class Target(ABC):
     notices: Sequence[tuple[str, str]] = ()
     """
     What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
-    text that was not said to its end. Default: nothing is known.
+    text that was not said to its end; `spoken` are the words that the engine read in the text, part
+    by part, with which what is heard is compared. Default: nothing is known.
     """
     unmarked: np.ndarray | None = None
     """

@@ -18,6 +18,8 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import SPEAKER, Cell, Option
+from voxgate.harness.suite.suite import Suite
+from voxgate.harness.suite.suite_checks import TAKES
 from voxgate.harness.targets.adapter import adapted, option_check_of
 from voxgate.harness.targets.command.files import find_program
 from voxgate.harness.targets.other_python.probe import check_there, environment_facts, options_of
@@ -167,6 +169,47 @@ def _takes_sources(cell: Cell) -> bool | None:
     factory = _factory(cell.target)
     ours = isinstance(factory, type) and issubclass(factory, Target)
     return factory.takes_sources(cell) if ours else False
+
+
+def takes_of(cells: Sequence[Cell], sampled: bool | None, takes: int | None) -> dict[str, int]:
+    """
+    Return the number of takes of each cell that samples, by slug: by its target's declaration, else
+    by that of the suite, `sampled`. `takes` are those that the suite asks for, None for the usual.
+    """
+    told = {cell.slug: _samples(cell) for cell in cells if sampled is not False}
+    chosen = [slug for slug, says in told.items() if (bool(sampled) if says is None else says)]
+    return dict.fromkeys(chosen, takes or TAKES)
+
+
+def check_takes(cells: Sequence[Cell], sampled: bool | None, takes: int | None) -> None:
+    """Raise HarnessError where a suite asks for takes, and none of its cells samples."""
+    if takes_of(cells, sampled, takes) or not (sampled or takes is not None):
+        return
+    if sampled:
+        raise HarnessError(
+            f"sampled=True, but target {cells[0].target!r} says that none of the cells samples, as "
+            "with temperature=0; remove sampled=True, or add a cell that does"
+        )
+    raise HarnessError(
+        f"takes={takes}, but neither the suite nor its target declares a sampled engine; add "
+        "sampled=True, or remove takes"
+    )
+
+
+def has_takes(suite: Suite) -> bool:
+    """Whether any cell of a suite samples."""
+    return bool(takes_of(suite.expand().cells, suite.sampled, suite.takes))
+
+
+def _samples(cell: Cell) -> bool | None:
+    """Return what a cell's target declares of itself; None where it does not, or runs elsewhere."""
+    if cell.environment:
+        return None
+    factory = _factory(cell.target)
+    if isinstance(factory, type) and issubclass(factory, Target):
+        return factory.samples(cell)
+    told = getattr(factory, "sampled", None)
+    return told if isinstance(told, bool) else None
 
 
 def _check_elsewhere(target: str) -> None:

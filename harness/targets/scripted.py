@@ -9,10 +9,11 @@ changes the "engine" without changing the suite: {"<slug> or *": {"slower": 1.1,
 ["steps"], "seedless": true, "alone": {"vocoder": 0.5}, "options": {...}}}. `slower` multiplies the
 whole latency, all of it added to `stage`; `alone` multiplies what a stage takes when it runs by
 itself, and nothing else; `unstaged_s` passes outside of all stages; `seedless` engines have no
-seed, and their audio differs each time where no cell asks for one; `captions_beyond_s` is added to
-the end of each caption of a reel. Of a live conversion, `late` = [block, s] makes a block late,
-`declared_s` replaces the latency that is declared, and `held_s` is silence before the audio, whose
-end is cut off.
+seed, and their audio differs each time where no cell asks for one; `deaf` ones read the seed of the
+cell alone, and not that of a request; `gain_db` makes the audio louder; `captions_beyond_s` is
+added to the end of each caption of a reel. Of a live conversion, `late` = [block, s] makes a block
+late, `declared_s` replaces the latency that is declared, and `held_s` is silence before the audio,
+whose end is cut off.
 """
 
 import errno
@@ -55,6 +56,7 @@ DEFAULTS: Mapping[str, Option] = MappingProxyType(
         "load_ms": 500.0,
         "compile": 0,  # how many of a process's first syntheses compile, at ten times the latency
         "noise": 0.0,  # amplitude of noise in the audio: a worse voice
+        "vary": 0.0,  # relative spread of the length and the level that the seed draws
         "stream_block_ms": 0,  # of a live conversion: `latency_ms` is then that of each block
         "stream_lookahead_ms": 0,  # what is heard behind a block before it is converted
         "steps": 32,  # promised in effect, like every option that is asked for
@@ -84,6 +86,8 @@ FAULTS = (
 
 WITHOUT_REELS = ("mute",)
 """Names of pipelines that speak no reels."""
+SAMPLING = {"sampled": True, "greedy": False}
+"""Names of pipelines -> whether they say that they sample; the others do not say."""
 CONVERTING = ("convert",)
 """Names of pipelines that give back the source of a request, resampled: they convert nothing."""
 
@@ -113,6 +117,11 @@ class ScriptedTarget(Target):
     def takes_sources(cls, cell: Cell) -> bool | None:
         """Those in CONVERTING must have a source, and any other none."""
         return cell.pipeline in CONVERTING
+
+    @classmethod
+    def samples(cls, cell: Cell) -> bool | None:
+        """As SAMPLING says."""
+        return SAMPLING.get(cell.pipeline)
 
     @classmethod
     def check_options(cls, pipeline: str, options: Options) -> None:
@@ -152,6 +161,8 @@ class ScriptedTarget(Target):
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield the hum in two chunks."""
         options = {**self._options, **request.options}
+        if self._script.get("deaf"):
+            options["seed"] = self._options["seed"]
         self._strike(options)
         sleep(options["real_ms"] / 1000)
         for stage, duration_s in self._stages_s(options, request).items():
@@ -160,7 +171,12 @@ class ScriptedTarget(Target):
         if self._is_seedless():
             options["seed"] = int.from_bytes(os.urandom(4), "big")
             options["audio_s"] *= 1.0 + 0.004 * (options["seed"] % 5 - 2)
-        audio = _spoken(options, request, self._script.get("click", 0.0))
+        gain = 10.0 ** (self._script.get("gain_db", 0.0) / 20.0)
+        if options["vary"]:
+            rng = random.Random(f"{request.id} {options['seed']}")
+            options["audio_s"] *= 1.0 + options["vary"] * rng.uniform(-1.0, 1.0)
+            gain *= 1.0 + options["vary"] * rng.uniform(-1.0, 1.0)
+        audio = gain * _spoken(options, request, self._script.get("click", 0.0))
         self.captions_s = self._captions_s(request, len(audio) / RATE_HZ)
         if options["fault"] == "nondeterministic" and self._count > options["fault_at"]:
             audio[0] += 1e-3 * self._count

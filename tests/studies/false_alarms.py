@@ -6,12 +6,14 @@ How often the metrics cry wolf, by material: the tables of docs/evidence/false-a
     python -m tests.studies.false_alarms FOLDER compare     what nobody hears, judged by the policy
 
 FOLDER holds a folder per material: wav or flac files of one voice or many, and, where the words are
-known, `texts.csv` with lines `id|text`. A name that ends in `-es` is Spanish. `speak` adds the
-engines that are installed; the recordings of people are the reader's (the page names them). Values
-are kept in FOLDER/values.jsonl by file, metric and version, so an interrupted run goes on.
+known, `texts.csv` with lines `id|text`. A name with `-es` or `-fr` in it is of that language.
+`speak` adds the engines that are installed; the recordings of people are the reader's (the page
+names them). Values are kept in FOLDER/values.jsonl by file, metric and version, so an interrupted
+run goes on.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -162,7 +164,8 @@ class Material:
     @property
     def language(self) -> str:
         """ISO 639-1."""
-        return "es" if self.name.endswith("-es") else "en"
+        told = re.search(r"-(es|fr)(?=[-_]|$)", self.name)
+        return told[1] if told else "en"
 
 
 def materials(folder: Path) -> list[Material]:

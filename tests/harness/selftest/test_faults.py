@@ -5,7 +5,7 @@ resynthesis, respeech).
 
 import itertools
 
-from voxgate.harness.selftest.faults import FAULTS
+from voxgate.harness.selftest.faults import FAULTS, planted_faults
 
 
 def test_every_fault_can_be_made_and_has_a_name_of_its_own() -> None:
@@ -27,6 +27,13 @@ def test_the_strengths_of_a_fault_follow_each_other_and_rise() -> None:
         "20 ms",
         "60 ms",
     ]
+
+
+def test_of_each_fault_the_greatest_can_be_planted_alone() -> None:
+    assert planted_faults(greatest=False) == FAULTS
+    greatest = planted_faults(greatest=True)
+    assert [fault.name for fault in greatest] == list(dict.fromkeys(f.name for f in FAULTS))
+    assert [fault.strength for fault in greatest if fault.name == "noise"] == ["20 dB below"]
 
 
 def test_only_what_nobody_hears_is_harmless() -> None:

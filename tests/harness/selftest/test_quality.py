@@ -259,6 +259,7 @@ def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
     for asked in (
         replace(question, recordings=tmp_path),
         replace(question, picture=tmp_path / "a.png"),
+        replace(question, greatest=True),
     ):
         with pytest.raises(HarnessError, match="add --quality"):
             report_speed(asked, Silent())

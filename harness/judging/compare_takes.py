@@ -1,0 +1,100 @@
+"""
+Compare a quality of a cell that samples with its baseline: the takes of each text then, and the
+takes now. Decides nothing, knows no limit.
+
+Two takes are two performances, and differ. What is compared are two sets of them: over texts, with
+takes nested in each, and against the spread that the takes themselves show (`statistics/takes.py`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from voxgate.harness import statistics
+from voxgate.harness.analysis.metric_rules import WEIGHTS
+from voxgate.harness.judging.compare_quality import INAUDIBLE_DB, scaled, utterance_changes
+from voxgate.harness.judging.shift import empty_comparison
+from voxgate.harness.records.measurement import (
+    Measurement,
+    Missing,
+    UtteranceValue,
+    kind_of,
+    values_by_id,
+)
+from voxgate.harness.records.verdict import Comparison
+
+
+def has_takes(*sides: Measurement) -> bool:
+    """Whether a side has several values of one utterance."""
+    return any(len(values_by_id(side.values)) < _count(side) for side in sides)
+
+
+def _count(side: Measurement) -> int:
+    return sum(isinstance(value.value, float) for value in side.values)
+
+
+def compare_takes(
+    cell: str,
+    now: Measurement,
+    before: Measurement,
+    weights: Mapping[str, float] | None,
+    *,
+    bounded: bool = True,
+) -> Comparison:
+    """
+    Compare over the utterances that have values on both sides, all together and each with itself.
+    If one lost its values, or some of them, the current side is Missing. Without `bounded` the
+    shift has no interval.
+    """
+    compared = _compare_sets(cell, now, before, weights, bounded=bounded)
+    return replace(compared, changes=utterance_changes(now, before))
+
+
+def _compare_sets(
+    cell: str,
+    now: Measurement,
+    before: Measurement,
+    weights: Mapping[str, float] | None,
+    *,
+    bounded: bool,
+) -> Comparison:
+    counts = len(now.values), len(before.values)
+    old, new = values_by_id(before.values), values_by_id(now.values)
+    gaps = [value for value in now.values if isinstance(value.value, Missing) and value.id in old]
+    lost = [name for name in old if name not in new]
+    if gaps or lost:
+        return empty_comparison(cell, now, before.summary, _why_lost(gaps, lost), *counts)
+    if not old:
+        return empty_comparison(cell, now, before.summary, now.summary, *counts)
+    words = None if weights is None else [weights.get(name, 0.0) for name in old]
+    if words is not None and sum(words) <= 0.0:
+        missing = Missing(f"no {WEIGHTS[now.metric]}; score the run again")
+        return empty_comparison(cell, now, before.summary, missing, *counts)
+    then, current = (_capped([side[name] for name in old], now.unit) for side in (old, new))
+    found = statistics.takes_shift(then, current, words, bounded=bounded)
+    base, mean = _mean(then, words), _mean(current, words)
+    empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(then, current))
+    return scaled(empty, found.shift, base, found.spread)
+
+
+def _capped(takes: Sequence[Sequence[float]], unit: str) -> list[np.ndarray]:
+    cap = INAUDIBLE_DB if unit == "dB" else math.inf
+    return [np.minimum(np.asarray(each, dtype=np.float64), cap) for each in takes]
+
+
+def _mean(takes: Sequence[np.ndarray], words: Sequence[float] | None) -> float:
+    return float(np.average([each.mean() for each in takes], weights=words))
+
+
+def _detail(before: Sequence[np.ndarray], now: Sequence[np.ndarray]) -> str:
+    old, new = (round(sum(map(len, side)) / len(side)) for side in (before, now))
+    return f"{new} takes of each of {len(now)} texts, {old} in the baseline"
+
+
+def _why_lost(gaps: Sequence[UtteranceValue], lost: Sequence[str]) -> Missing:
+    causes = [value.value for value in gaps if isinstance(value.value, Missing)]
+    if not causes:
+        return Missing(f"{len(lost)} utterances, {lost[0]}: not measured")
+    return Missing(f"{len(gaps)} takes, one of {gaps[0].id}: {causes[0].reason}", kind_of(causes))
