@@ -227,14 +227,13 @@ def _of_one_utterance(
 def limit_text(limit: Limit) -> str:
     """Return a limit as a line of the policy holds it, on the right of the metric's name."""
     usual = Limit(relative=None, absolute=None, blocking=True, against="", evidence="")
-    pairs = []
+    pairs = {"blocking": WORST if limit.worst_blocks else limit.blocking}
     for key in KEYS:
         field = {"floor": "min_acceptable"}.get(key, key)
-        value = getattr(limit, field)
-        value = WORST if key == "blocking" and limit.worst_blocks else value
-        if key == "blocking" or value != getattr(usual, field):
-            pairs.append(f"{key} = {json.dumps(value)}")
-    return f"{{ {', '.join(pairs)} }}"
+        if getattr(limit, field) != getattr(usual, field):
+            pairs.setdefault(key, getattr(limit, field))
+    told = (f"{key} = {json.dumps(pairs[key])}" for key in KEYS if key in pairs)
+    return f"{{ {', '.join(told)} }}"
 
 
 def _margin(path: Path, place: str, key: str, value: object) -> float | None:
