@@ -71,7 +71,7 @@ def _marks(track: pitch.PitchTrack) -> tuple[Series, Series, NDArray[np.intp]]:
     turns = np.concatenate([[0.0], np.cumsum(track.f0_hz[:-1] * pitch.HOP_S)])
     times_s = np.interp(np.arange(1.0, turns[-1], 0.5), turns, track.times_s)
     frames = np.minimum(np.rint(times_s / pitch.HOP_S).astype(np.intp), len(voiced) - 1)
-    begins = np.cumsum(np.diff(voiced, prepend=False) & voiced)
+    begins = np.cumsum(np.diff(voiced, prepend=False) & voiced, dtype=np.intp)
     inside = voiced[frames]
     return times_s[inside], 1.0 / track.f0_hz[frames[inside]], begins[frames[inside]]
 

@@ -31,6 +31,7 @@ from voxgate.harness.metrics.metric import (
     COMPARED,
     GOLDEN_FAMILY,
     AudioMetric,
+    Need,
 )
 from voxgate.harness.metrics.metric import (
     GOLDEN as GOLDEN,

@@ -78,7 +78,7 @@ def _within_db(power: Series, below_db: float) -> Series:
     """Return the frames that are at most so far below the loud part."""
     level_db = _level_db(power)
     loud = level_db[level_db > level_db.max() - activity.AUDIBLE_DB]
-    return power[level_db > np.percentile(loud, activity.LOUD_PERCENTILE) - below_db]
+    return np.asarray(power[level_db > np.percentile(loud, activity.LOUD_PERCENTILE) - below_db])
 
 
 def _level_db(power: Series) -> Series:

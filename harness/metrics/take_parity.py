@@ -43,9 +43,10 @@ LEAST_COVERED = 0.75
 """Of a local window, by frames that have a value."""
 GROSS = 0.2
 OCTAVE = 12.0
-SHIFTED_HZ = (300.0, 6_500.0)
-"""Where envelopes are compared for a shift, on a logarithmic axis in steps of SHIFT."""
-SHIFT, FARTHEST = 0.01, 10
+LOWEST_HZ, SHIFT, STEPS = 300.0, 0.01, 308
+"""Where envelopes are compared for a shift: STEPS on a logarithmic axis, up to 6.5 kHz."""
+FARTHEST = 10
+"""Steps of a shift that is looked for, either way."""
 WAVER_S = 0.4
 AGREEING = 2.0
 """Of two shifts: the greater is at most so many times the smaller."""
@@ -217,7 +218,7 @@ def _shift_errors(takes: WarpedTakes) -> Series:
     -FARTHEST to FARTHEST steps; shape [shifts, k].
     """
     rate_hz = HOP / takes.hop_s
-    angle = 2.0 * np.pi * np.exp(np.arange(*np.log(SHIFTED_HZ), SHIFT)) / rate_hz
+    angle = 2.0 * np.pi * LOWEST_HZ * np.exp(SHIFT * np.arange(STEPS)) / rate_hz
     angle = angle[angle < np.pi]
     alpha = PARAMETERS[round(rate_hz)][1]
     mel = angle + 2.0 * np.arctan(alpha * np.sin(angle) / (1.0 - alpha * np.cos(angle)))
@@ -264,8 +265,8 @@ class _WarpedTo:
 
 def _along_the_path(first: Speech, second: Speech, step_s: float) -> WarpedTakes | Missing:
     longest = max(len(first.times_s), len(second.times_s))
-    slack = np.clip(SLACK * longest, *(seconds / step_s for seconds in SLACK_S))
-    rows, columns = warp(_path_features(first), _path_features(second), round(float(slack)))
+    slack_s = min(max(SLACK * longest * step_s, SLACK_S[0]), SLACK_S[1])
+    rows, columns = warp(_path_features(first), _path_features(second), round(slack_s / step_s))
     quiet = -activity.AUDIBLE_DB
     audible = (first.level_db[rows] > quiet) & (second.level_db[columns] > quiet)
     if not audible.any():
@@ -305,7 +306,7 @@ def speech_of(recording: Recording) -> Speech | Missing:
         return Missing(f"{spoken.speech_s:.2f} s of speech are too short to compare")
     loud_db = recording.once(activity.loud_level)
     assert isinstance(levels, np.ndarray) and isinstance(loud_db, float), "there are segments"
-    times_s = spoken.start_s + np.arange(len(cepstra)) * hop_s(rate_hz)
+    times_s: Series = spoken.start_s + np.arange(len(cepstra), dtype=np.float64) * hop_s(rate_hz)
     at = np.minimum(np.rint(times_s / pitch.HOP_S).astype(np.intp), len(track.f0_hz) - 1)
     frames = np.minimum((times_s / activity.FRAME_S).astype(np.intp), len(levels) - 1)
     return Speech(

@@ -6,6 +6,8 @@ them, whatever the take. Cycle-to-cycle measures are of `audio/periodicity.py`, 
 pitch track's. Level, polarity and silence play no part.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -55,23 +57,6 @@ def hnr(inputs: MetricInput) -> Value:
         return found
     r = np.clip(found.correlations, 1e-3, 1.0 - 1e-6)
     return float(np.mean(10.0 * np.log10(r / (1.0 - r))))
-
-
-def shimmer(inputs: MetricInput) -> Value:
-    """
-    Return the mean difference of the levels of successive periods in dB (local shimmer; of a
-    period's RMS, where Praat takes its peak).
-    """
-    found = inputs.audio.once(periods)
-    if isinstance(found, Missing):
-        return found
-    together = (found.stretches[1:] == found.stretches[:-1]) & (
-        np.minimum(found.correlations[1:], found.correlations[:-1]) >= LEAST_CORRELATION
-    )
-    if together.sum() < LEAST_PERIODS:
-        return Missing(f"only {together.sum()} pairs of periods; {LEAST_PERIODS} are needed")
-    levels_db = 20.0 * np.log10(np.maximum(found.levels, 1e-12))
-    return float(np.mean(np.abs(np.diff(levels_db)[together])))
 
 
 def f0_modulation(inputs: MetricInput) -> Value:
@@ -129,16 +114,19 @@ def _melody(recording: Recording) -> tuple[Series, NDArray[np.bool_]] | Missing:
     return cents, smoothed[every] > 0.0
 
 
-def _metric(name: str, unit: str, better: Better) -> Metric:
-    return Metric(name=name, unit=unit, better=better, version="1")
-
-
-METRICS: tuple[AudioMetric, ...] = tuple(
-    AudioMetric(metric=_metric(name, unit, better), score=score, package=pitch.PACKAGE)
-    for name, unit, better, score in (
-        ("jitter", "1", "lower", jitter),
-        ("hnr", "dB", "higher", hnr),
-        ("f0_modulation", "cents", "lower", f0_modulation),
-        ("f0_drift", "semitones", "neither", f0_drift),
+def _metric(
+    name: str, unit: str, better: Better, score: Callable[[MetricInput], Value]
+) -> AudioMetric:
+    return AudioMetric(
+        metric=Metric(name=name, unit=unit, better=better, version="1"),
+        score=score,
+        package=pitch.PACKAGE,
     )
+
+
+METRICS: tuple[AudioMetric, ...] = (
+    _metric("jitter", "1", "lower", jitter),
+    _metric("hnr", "dB", "higher", hnr),
+    _metric("f0_modulation", "cents", "lower", f0_modulation),
+    _metric("f0_drift", "semitones", "neither", f0_drift),
 )
