@@ -226,7 +226,14 @@ def _scores(system: object) -> object:
 
 
 def _check_values(scores: CorpusScores, where: str) -> None:
-    """Raise HarnessError for a metric that stands there twice, and a value of no recording."""
+    """
+    Raise HarnessError for a metric that stands there twice, a value of no recording, and names that
+    would steer a terminal.
+    """
+    words = [scores.name, *(f"{each.metric}{each.unit}" for each in scores.measurements)]
+    odd = next((word for word in words if not word.isprintable()), None)
+    if odd is not None:
+        raise HarnessError(f"{where}: {odd!r:.60} is no name of a system or metric")
     names = {each.name for each in scores.utterances}
     metrics = [each.metric for each in scores.measurements]
     for measurement in scores.measurements:

@@ -19,7 +19,7 @@ from voxgate.harness.records.measurement import Better, Metric, Missing, Value
 Series = NDArray[np.float64]
 
 RATE_HZ, WIDTH, HOP = 16_000, 1024, 256
-MIDDLE_HZ = (1_000.0, 4_000.0)
+MIDDLE_HZ, HIGH_HZ, TOP_HZ = (1_000.0, 4_000.0), (4_000.0, 7_000.0), (7_000.0, 8_000.0)
 LOWEST_DB = -70.0
 """Of a band beside the middle one: what is softer is not there."""
 STEADY_PERCENTILE = 10.0
@@ -36,12 +36,12 @@ BLOCK = 2048
 
 def band_4k(inputs: MetricInput) -> Value:
     """Return the level of 4 to 7 kHz beside 1 to 4 kHz in dB, mean over audible frames."""
-    return _band_db(inputs.audio, (4_000.0, 7_000.0))
+    return _band_db(inputs.audio, HIGH_HZ)
 
 
 def band_7k(inputs: MetricInput) -> Value:
     """Return the level of 7 to 8 kHz beside 1 to 4 kHz in dB, mean over audible frames."""
-    return _band_db(inputs.audio, (7_000.0, 8_000.0))
+    return _band_db(inputs.audio, TOP_HZ)
 
 
 def steady_tone(inputs: MetricInput) -> Value:

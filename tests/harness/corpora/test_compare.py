@@ -161,6 +161,7 @@ def test_scores_are_read_as_they_were_written() -> None:
         (lambda data: data.update(schema="voxgate-score/0"), "no scores of schema"),
         (lambda data: data["systems"][0].pop("scores"), "systems"),
         (lambda data: data["systems"][0]["scores"].update(name=""), "name"),
+        (lambda data: data["systems"][0]["scores"].update(name="\x1b[2J"), "no name of a system"),
         (lambda data: data["systems"][0]["scores"]["utterances"].pop(), "of no recording"),
         (
             lambda data: data["systems"][0]["scores"]["measurements"].append(
