@@ -64,8 +64,10 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
 """Precisions whose audio nobody tells apart."""
 OTHER_TAKE = {**PLAIN, "seed": 7}
 ALARMS = (Verdict.REGRESSED, Verdict.FAILED)
-HEAVY_EVERY = 8
-"""Of the prompts, one of so many is also heard by the networks."""
+HEAVY_EVERY = 7
+"""Of the prompts, one of so many is also heard by the networks; no multiple of the ways."""
+PROMPTS = "prompts: "
+"""Before the name of what is done to them."""
 LONG_BYTES = 40_000
 """Of the file of a prompt that tells whose voice it is: 5 s of G.722."""
 NO_SPEECH = re.compile(r"^silence/|tone|beep|tt-monkeys|confbridge-(join|leave)$")
@@ -229,7 +231,7 @@ def prompt_sounds(folder: Path, prompts: Path, most: int) -> Iterator[Sound]:
             voice=voices.get(request.language, clean),
         )
         yield whose
-        yield replace(whose, kind=way, path=changed)
+        yield replace(whose, kind=f"{PROMPTS}{way}", path=changed)
 
 
 def _prompts(prompts: Path, most: int) -> list[tuple[Request, Path]]:
@@ -547,7 +549,8 @@ def main(options: argparse.Namespace) -> None:
     if options.each:
         moved += _planted_and_spoken(folder, options)
         kinds["nobody hears"] = list(dict.fromkeys(each.kind for each in moved if "," in each.kind))
-    kinds |= {"prompts": list(HARMLESS), "another take": ["another take"]}
+    prompts = [f"{PROMPTS}{way}" for way in HARMLESS]
+    kinds |= {"prompts": prompts, "another take": ["another take"]}
     print(markdown(alarm_table(moved)), end="\n\n")
     print(markdown(margin_table(moved, kinds)))
 
