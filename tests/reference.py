@@ -49,7 +49,8 @@ def metrics_page() -> str:
         "Limits: [policy](policy.md).\n\n"
         "*needs*: what the run must provide beside the audio.\n"
         "*version*: raised when the same input would give another number.\n"
-        "*blocks*: a change beyond the limit makes the cell REGRESSED.\n"
+        "*blocks*: a change beyond the limit makes the cell REGRESSED; `worst`: only that of one "
+        "utterance does.\n"
     )
     for family, specs in _families().items():
         text += f"\n## {family[0].upper()}{family[1:]}\n\n"
@@ -76,7 +77,7 @@ def _families() -> dict[str, list[MetricSpec]]:
 def _metric_row(spec: MetricSpec, policy: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
     need = "a recogniser" if needs_asr(spec.name) else ""
     need = need if spec.source is None else spec.source.need.value
-    blocks = "yes" if policy.get(spec.name, {}).get("blocking") else ""
+    blocks = _word(policy.get(spec.name, {}).get("blocking", ""))
     metric = spec.metric
     return (
         f"`{spec.name}`",
@@ -107,7 +108,7 @@ def policy_page() -> str:
         "The head of that file explains the keys:\n\n```text\n"
     )
     text += "\n".join(line.removeprefix(" ") for line in head) + "\n```\n\n"
-    columns = ("relative", "absolute", "blocking", "against", "evidence", "floor")
+    columns = ("relative", "absolute", "blocking", "against", "evidence", "floor", "worst")
     rows = [
         (f"`{name}`", *(_word(line.get(column, "")) for column in columns))
         for name, line in _policy().items()

@@ -4,9 +4,9 @@ Aggregate iterations and scores into measurements: every metric of every cell, w
 A speed metric keeps one value per measured iteration (its process is `repeat`), a quality metric
 one per request. An iteration with interference (`machine/interference.py`) keeps its index without
 a value, so that no speed rests on it. Besides the run's metrics there are helpers that are stored
-and never judged: the weights of corpus rates (`wer_words`, `cer_chars`), `disturbed_share`, and the
-median seconds of each stage (`stage.vocoder` ...), which locate a change of latency. A pure
-function of records: it knows no baseline and no limit.
+and never judged: the weights of corpus rates (`wer_words`, `cer_chars`, `verbatim_words`),
+`disturbed_share`, and the median seconds of each stage (`stage.vocoder` ...), which locate a change
+of latency. A pure function of records: it knows no baseline and no limit.
 """
 
 from collections.abc import Mapping, Sequence

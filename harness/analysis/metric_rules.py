@@ -12,6 +12,7 @@ from voxgate.harness.analysis.speed import BUDGET, LIVE_METRICS, STALLS
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
+from voxgate.harness.metrics.word_errors import KINDS
 from voxgate.harness.records.measurement import (
     Metric,
 )
@@ -62,7 +63,9 @@ PREFIXES = ("", *(condition.prefix for condition in CONDITIONS.values()))
 WEIGHTS = {
     "rtf": "duration",
     **{f"{prefix}wer": "wer_words" for prefix in PREFIXES},
+    **{f"{prefix}{kind}": "wer_words" for prefix in PREFIXES for kind in KINDS},
     **{f"{prefix}cer": "cer_chars" for prefix in PREFIXES},
+    **{f"{prefix}wer_verbatim": "verbatim_words" for prefix in PREFIXES},
 }
 """Sum-over-sum metrics, and the measurement that holds each utterance's weight."""
 STAGE = "stage."
@@ -77,6 +80,7 @@ HELPERS = (
     DISTURBED,
     Metric(name="wer_words", unit="words", better="neither", version="1"),
     Metric(name="cer_chars", unit="characters", better="neither", version="1"),
+    Metric(name="verbatim_words", unit="words", better="neither", version="1"),
 )
 PROCESS = "process"
 """The id of values that belong to a process and not to a request."""

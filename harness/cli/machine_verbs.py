@@ -59,10 +59,11 @@ def doctor(profile: str, as_json: bool) -> int:
 )
 @click.option(
     "--judge",
-    type=click.Choice(ENGINES),
     default=OPENAI,
     show_default=True,
-    help="Which recogniser listens; take the one that your suite names.",
+    metavar="NAME",
+    help=f"Which recogniser listens, {' or '.join(ENGINES)}, or the path of a Whisper model; take "
+    "the one that your suite names.",
 )
 @as_json
 def floor(

@@ -21,6 +21,9 @@ from voxgate.harness.report.contents import Report
 from voxgate.harness.report.terminal import print_report
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.suite.suite import load_suite
+from voxgate.harness.suite.suite_checks import ENGINE
+from voxgate.harness.suite.workload import load_workload, reading_notices
 
 LOG_COLUMNS = 140
 """Width of the table where there is no terminal to ask, as in the logs of CI."""
@@ -45,6 +48,14 @@ def say_if_git_refuses() -> None:
     why = trouble(Path.cwd())
     if why:
         say(f"voxgate: {why}; the run will name no commit")
+
+
+def say_unread_texts(name: str) -> None:
+    """Print what the texts of a suite leave open to be read in different ways."""
+    suite = load_suite(name)
+    told = suite.target == ENGINE and not suite.environment  # it tells how it reads them
+    for notice in () if told else reading_notices(load_workload(suite.workload)):
+        say(f"voxgate: {notice}")
 
 
 def say_result(as_json: bool, document: object, last_line: str) -> None:

@@ -18,12 +18,12 @@ from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.judging.policy import limits_of
 from voxgate.harness.machine.profiles import cpu_count
 from voxgate.harness.records.files import write_file
-from voxgate.harness.records.run import OPENAI
 from voxgate.harness.report.corpora import csv_of, document_of, report_lines
 from voxgate.harness.report.corpora_page import write_score_page
 from voxgate.harness.runner.progress import score_progress
+from voxgate.harness.scoring.own_models import check_models
 from voxgate.harness.scoring.score_run import MOST_WORKERS
-from voxgate.harness.scoring.transcription import ENGINES, RecognizerOptions
+from voxgate.harness.scoring.transcription import ENGINES, recognizer_options
 from voxgate.harness.suite.workload import LANGUAGE
 
 PAGE, SCORES, TABLE = "index.html", "scores.json", "scores.csv"
@@ -49,10 +49,18 @@ PAGE, SCORES, TABLE = "index.html", "scores.json", "scores.csv"
 )
 @click.option(
     "--judge",
-    type=click.Choice(ENGINES),
-    default=OPENAI,
+    default=ENGINES[0],
     show_default=True,
-    help="Which recogniser listens.",
+    metavar="NAME",
+    help=f"Which recogniser listens, {' or '.join(ENGINES)}, or the path of a Whisper model.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A network of your own that scores audio (ONNX or TorchScript), e.g. utmos=utmos.onnx; "
+    "behind a comma kind=embedding, rate_hz=..., index=...; may be repeated.",
 )
 @click.option(
     "--votes", type=file, multiple=True, help="Votes that a blind test saved; may be repeated."
@@ -106,7 +114,13 @@ def score(
 
 
 def _options(
-    *, judge: str, metrics: str | None, voice: Path | None, language: str, jobs: int | None
+    *,
+    judge: str,
+    metrics: str | None,
+    voice: Path | None,
+    language: str,
+    jobs: int | None,
+    models: tuple[str, ...],
 ) -> ScoreOptions:
     """Return the options. Raises HarnessError for a language or a list of metrics that is none."""
     if not re.fullmatch(LANGUAGE, language):
@@ -117,13 +131,25 @@ def _options(
     if voice is not None and not voice.is_file():
         raise HarnessError(f"--voice {voice} is no file; name a recording")
     return ScoreOptions(
-        judge=RecognizerOptions(engine=judge),
+        judge=recognizer_options(judge),
         metrics=names,
         voice=voice,
+        models=check_models(dict(map(_model, models))) if models else {},
         workers=jobs or min(cpu_count(), MOST_WORKERS),
         language=language,
         progress=score_progress(),
     )
+
+
+def _model(words: str) -> tuple[str, dict[str, object]]:
+    """Return name and entry of a model. Raises HarnessError for anything but NAME=FILE,..."""
+    name, mark, rest = words.partition("=")
+    path, *further = rest.split(",")
+    pairs = [each.partition("=") for each in further]
+    if not (name and mark and path) or not all(key and value for key, _, value in pairs):
+        raise HarnessError(f"--model {words!r:.80} is no NAME=FILE; write utmos=utmos.onnx")
+    keys = {key: int(value) if value.isdecimal() else value for key, _, value in pairs}
+    return name, {"path": path, **keys}
 
 
 def _text(document: object) -> str:

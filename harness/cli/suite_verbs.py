@@ -27,6 +27,7 @@ from voxgate.harness.cli.output import (
     say_interrupted,
     say_judgement,
     say_result,
+    say_unread_texts,
     write_json,
 )
 from voxgate.harness.errors import HarnessError
@@ -59,6 +60,7 @@ def run(as_json: bool, **options: Any) -> int:
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
+    say_unread_texts(plan.suite)
     outcome = workflow.measure_suite(plan, measuring_progress())
     if outcome.interrupted:
         return say_interrupted(plan, "run", outcome)
@@ -146,6 +148,7 @@ def check(
     """
     plan = RunPlan(**options)
     say_if_git_refuses()
+    say_unread_texts(plan.suite)
     inputs = CheckInputs(plan.suite, baselines, policy)
     progress = measuring_progress()
     outcome = workflow.check_suite(plan, progress=progress, inputs=inputs)

@@ -24,8 +24,10 @@ from voxgate.harness.corpora.texts import (
     read_list,
 )
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.records.cell import Request, Workload
 from voxgate.harness.records.files import reason
 from voxgate.harness.records.measurement import Missing
+from voxgate.harness.suite.workload import reading_notices
 
 MOST_RECORDINGS = 20_000
 """Of one folder: with more, the bootstrap of every metric would need gigabytes."""
@@ -68,6 +70,37 @@ class RecordedCorpus:
     """The name of a file that is not read -> why."""
     references: tuple[Path, ...] = ()
     """All recordings of the folder of references."""
+
+    @property
+    def origin(self) -> str:
+        """The form of the texts, and where they stand."""
+        source = self.source
+        return f"{source.form}, {shown_name(source.path)}" if source.path else source.form
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the audio and the texts."""
+        headers = [each.header for each in self.utterances if each.header is not None]
+        many = sum(header.channels > 1 for header in headers)
+        rates = sorted({header.rate_hz for header in headers})
+        notes = [*self.source.notes, *reading_notices(self._workload)]
+        if many:
+            notes.append(
+                f"{many} of {len(headers)} recordings have several channels; their mean is scored"
+            )
+        if len(rates) > 1:
+            notes.append(f"the recordings have {len(rates)} rates: {', '.join(map(str, rates))} Hz")
+        return tuple(notes)
+
+    @property
+    def _workload(self) -> Workload:
+        """The texts as a workload."""
+        requests = [
+            Request(id=each.name, text=each.text.text, spoken=each.text.spoken)
+            for each in self.utterances
+            if each.text is not None
+        ]
+        return Workload(name=self.name, requests=tuple(requests))
 
 
 @dataclass(slots=True)

@@ -3,18 +3,18 @@ Score a corpus: choose the metrics that its folder allows, and hand its recordin
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxgate.harness.analysis.metric_rules import HELPERS, WEIGHTS
-from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus, shown_name
+from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus
 from voxgate.harness.corpora.scores import CorpusScores, ScoredUtterance
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
+from voxgate.harness.metrics.own_models import own_names
 from voxgate.harness.metrics.registry import (
     SPEED,
     MetricSpec,
-    check_selection,
     entries,
     entry,
     full_version,
@@ -24,6 +24,7 @@ from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.files import files_sha256
 from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
 from voxgate.harness.runner.progress import ScoreProgress
+from voxgate.harness.scoring.own_models import RecordedModels, located
 from voxgate.harness.scoring.score_run import default_cache_dir, versions_of
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
@@ -44,6 +45,8 @@ class ScoreOptions:
     judge: RecognizerOptions
     metrics: tuple[str, ...] | None = None
     voice: Path | None = None
+    models: RecordedModels = field(default_factory=dict)
+    """Networks of the user's own, by name."""
     workers: int = 2
     language: str = "en"
     progress: ScoreProgress | None = None
@@ -61,7 +64,7 @@ def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
     versions = _versions(scored, corpus, options)
     return CorpusScores(
         name=corpus.name,
-        texts=_origin(corpus),
+        texts=corpus.origin,
         utterances=tuple(_utterance(one, scored[one.name], options) for one in corpus.utterances),
         measurements=(
             *(_measurement(name, versions, scored) for name in names),
@@ -69,7 +72,7 @@ def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
         ),
         unspoken=corpus.unspoken,
         left_out=dict(corpus.left_out),
-        notes=_notes(corpus),
+        notes=corpus.notes,
     )
 
 
@@ -79,20 +82,21 @@ def chosen_metrics(corpus: RecordedCorpus, options: ScoreOptions) -> tuple[str, 
     folder has the inputs of. Raises HarnessError for a named one that lacks its input.
     """
     has_text = any(each.text is not None for each in corpus.utterances)
+    known = [*entries(), *own_names(options.models)]
     if options.metrics is None:
         return tuple(
             name
-            for name, spec in entries().items()
-            if spec.condition is None and not _lacks(spec, options, corpus, has_text=has_text)
+            for name in known
+            if (spec := entry(name)).condition is None
+            and not _lacks(spec, options, corpus, has_text=has_text)
         )
     for name in options.metrics:
         spec = entry(name)
-        check_selection([name], [spec.condition.name] if spec.condition is not None else [])
         lacking = _lacks(spec, options, corpus, has_text=has_text)
         if lacking:
             raise HarnessError(f"metric {name!r} {lacking}")
     wanted = {*options.metrics, DURATION}
-    return tuple(name for name in entries() if name in wanted)
+    return tuple(name for name in known if name in wanted)
 
 
 def _lacks(
@@ -105,6 +109,8 @@ def _lacks(
         return f"compares with accepted audio; name {spec.base} and give --reference FOLDER"
     if _reads_text(spec.name) and not has_text:
         return "needs the texts of the recordings; give --texts FILE"
+    if spec.own_model and spec.own_model not in options.models:
+        return f"is of a network of your own; give --model {spec.own_model}=FILE"
     need = Need.NOTHING if spec.source is None else spec.source.need
     if need.value in REFERENCES and not corpus.references:
         return "compares with other recordings; give --reference FOLDER"
@@ -151,9 +157,11 @@ def _job(utterance: CorpusRecording, options: ScoreOptions) -> AudioJob:
         utterance=utterance.name,
         path=utterance.path,
         text="" if utterance.text is None else utterance.text.text,
+        spoken="" if utterance.text is None else utterance.text.spoken,
         language=_language(utterance, options),
         reference=utterance.reference,
         voice=options.voice,
+        models=located(options.models),
     )
 
 
@@ -213,10 +221,7 @@ def _helpers(
 
 
 def _counts(helper: str, scored: Mapping[str, UtteranceScores]) -> tuple[UtteranceValue, ...]:
-    counts = {
-        key: scores.words if helper == "wer_words" else scores.chars
-        for key, scores in scored.items()
-    }
+    counts = {key: scores.counts[helper] for key, scores in scored.items()}
     return tuple(
         UtteranceValue(
             id=key,
@@ -250,23 +255,3 @@ def _digest(files: Sequence[Path]) -> str:
         return files_sha256(*files)[:8]
     except OSError as error:
         raise HarnessError(f"cannot read {error.filename}: {error.strerror}") from error
-
-
-def _origin(corpus: RecordedCorpus) -> str:
-    source = corpus.source
-    return f"{source.form}, {shown_name(source.path)}" if source.path else source.form
-
-
-def _notes(corpus: RecordedCorpus) -> tuple[str, ...]:
-    """Return what a reader should know of the audio and the texts."""
-    headers = [each.header for each in corpus.utterances if each.header is not None]
-    many = sum(header.channels > 1 for header in headers)
-    rates = sorted({header.rate_hz for header in headers})
-    notes = list(corpus.source.notes)
-    if many:
-        notes.append(
-            f"{many} of {len(headers)} recordings have several channels; their mean is scored"
-        )
-    if len(rates) > 1:
-        notes.append(f"the recordings have {len(rates)} rates: {', '.join(map(str, rates))} Hz")
-    return tuple(notes)

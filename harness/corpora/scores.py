@@ -26,8 +26,6 @@ from voxgate.harness.records.measurement import Measurement, Missing, UtteranceV
 SCHEMA = "voxgate-score/1"
 """Of the JSON. History: 1, 2026-11, first."""
 SYSTEMS = "systems"
-SHARES = ("1", "1/s")
-"""Units of which a metric that is better lower cannot be negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +148,8 @@ def _summary(
         rates, words = zip(*rows, strict=True)
         mean = statistics.paired_rate_difference([0.0] * len(rows), rates, words)
     low = mean.low
-    if low is not None and measurement.better == "lower" and measurement.unit in SHARES:
-        low = max(low, 0.0)
+    if low is not None and min(value for value, _ in rows) >= 0.0:
+        low = max(low, 0.0)  # the mean of what is never negative is not either
     summary = replace(measurement, summary=mean.point, low=low, high=mean.high)
     return _row(summary, worst_of(measurement), held)
 

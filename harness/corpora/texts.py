@@ -208,7 +208,7 @@ def _workload(path: Path) -> TextSource:
     """Read a workload, whose requests are named like the recordings."""
     workload = load_workload(str(path.absolute()))
     texts = {
-        request.id: CorpusText(text=request.text, language=request.language)
+        request.id: CorpusText(text=request.text, spoken=request.spoken, language=request.language)
         for request in workload.requests
     }
     return TextSource(form="a workload", path=str(path), texts=texts)

@@ -7,15 +7,17 @@ nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-from voxgate.harness.analysis.caveats import not_sampled
+from voxgate.harness.analysis.caveats import lost_watermark, not_sampled
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.baseline import (
     KINDS,
+    Baseline,
     as_golden,
     baseline_file_of,
     copy_golden,
@@ -27,14 +29,15 @@ from voxgate.harness.judging.baseline import (
 )
 from voxgate.harness.judging.baseline_check import fault_of_kind
 from voxgate.harness.judging.baseline_file import BaselineFile, Kind, parse, render
-from voxgate.harness.judging.decide import inexcusable
+from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.replace_folder import replacement
 from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.files import reason, write_atomic
-from voxgate.harness.records.measurement import Measurement, Missing, Value
+from voxgate.harness.records.measurement import Measurement, Missing, MissingKind, Value
 from voxgate.harness.records.run import Run, failure_of
+from voxgate.harness.records.verdict import MetricVerdict, Verdict
 
 NO_LIMITS: Policy = MappingProxyType({})
 
@@ -67,24 +70,27 @@ def accept(
 
     `only` is one of KINDS and leaves the other kind as it is; the golden audio belongs to quality.
     `partial` accepts an incomplete run or one with failed cells, without those cells. `loaded`
-    accepts speeds of a machine that was not quiet. A cell with a value that `policy` calls FAILED
-    whatever the baseline is has failed. Accepts whole suites only. Returns the changes.
+    accepts speeds of a machine that was not quiet. A cell has failed that `judge` calls FAILED by
+    `policy` and the baseline until now: a process failed, a watermark is lost, no baseline excuses
+    a value, or a blocking metric lost the value that the baseline has. Accepts whole suites only.
+    Returns the changes.
 
     Raises HarnessError for an empty reason, for such runs without the option, and for files that
     cannot be read or written.
     """
-    cells = _acceptable(run, why, partial, _failures(run, measurements, policy))
-    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
+    _check_reason(run, why, partial)
     machine, folder = machine_id(run), suite_dir(baselines_dir, run.suite)
     before = load_baseline(baselines_dir, run.suite, machine)
+    cells = _acceptable(run, partial, _failures(run, measurements, before, policy))
+    replaced = [file for file in before.files if only in (None, file.kind)]
+    _check_nothing_lost(run, cells, () if partial else replaced)
+    trouble = "" if only == "quality" else _quiet_enough(run, cells, loaded)
     after = {cell.slug: by_name(as_golden(measurements[cell.slug])) for cell in cells}
-    kinds = [kind for kind in KINDS if only in (None, kind)]
     reasons: dict[Kind, str] = {"quality": why.strip(), "speed": f"{why.strip()}{trouble}"}
     files = {
-        file_name(kind, machine): baseline_file_of(
-            run, cells, after, reasons[kind], kind, str(folder)
-        )
-        for kind in kinds
+        file_name(kind, machine): baseline_file_of(run, cells, after, told, kind, str(folder))
+        for kind, told in reasons.items()
+        if only in (None, kind)
     }
     if folder.is_symlink():
         raise HarnessError(f"{folder} is a link; a baseline is a folder of its own, put it there")
@@ -96,9 +102,7 @@ def accept(
             f"cannot write the baseline in {folder}: {reason(error)}; the old one is whole; make "
             "room, or make it writable"
         ) from error
-    return _changes(
-        [file for file in before.files if only in (None, file.kind)], _of_kind(after, only)
-    )
+    return _changes(replaced, _of_kind(after, only))
 
 
 def _write(run: Run, files: Mapping[str, BaselineFile], draft: Path) -> None:
@@ -134,19 +138,46 @@ def change_line(change: BaselineChange) -> str:
     return f"{change.cell} {change.metric}: {_shown(change.old)} -> {_shown(change.new)}{unit}"
 
 
-def _failures(run: Run, measurements: Measurements, policy: Policy) -> dict[str, str]:
-    """Return why cells failed, by slug: a process did, or a value that no baseline excuses."""
-    causes = {cell.slug: failure_of(cell.slug, run) or not_sampled(run, cell) for cell in run.cells}
-    for slug, measured in measurements.items():
-        for each in measured:
-            limit = policy.get(each.metric)
-            cause = "" if limit is None else inexcusable(each.summary, each.better, limit)
-            causes[slug] = causes.get(slug) or (f"{each.metric}: {cause}" if cause else None)
-    return {slug: cause for slug, cause in causes.items() if cause is not None}
+def _failures(
+    run: Run, measurements: Measurements, before: Baseline, policy: Policy
+) -> dict[str, str]:
+    """
+    Return why cells failed, by slug, as `judge` says: as a whole, or in a blocking metric.
+
+    A metric that the run does not measure any more is no failure here: to accept such a run is how
+    a metric is given up.
+    """
+    causes: dict[str, str] = {}
+    judged = {cell.cell: cell for cell in judge(run, measurements, before, policy).cells}
+    for cell in run.cells:
+        failed = [each for each in judged[cell.slug].metrics if _is_failed(each)]
+        measured = measurements.get(cell.slug, ())
+        whole = (
+            failure_of(cell.slug, run) or lost_watermark(cell, measured) or not_sampled(run, cell)
+        )
+        cause = whole or (f"{failed[0].reason}{_advice(failed[0])}" if failed else None)
+        if cause is not None:
+            causes[cell.slug] = cause
+    return causes
 
 
-def _acceptable(run: Run, why: str, partial: bool, failed: Mapping[str, str]) -> list[Cell]:
-    """Return the cells that may be accepted. Raises HarnessError if the run may not."""
+def _is_failed(metric: MetricVerdict) -> bool:
+    now = None if metric.comparison is None else metric.comparison.current
+    given_up = isinstance(now, Missing) and now.kind is MissingKind.NOT_MEASURED
+    return metric.blocking and metric.verdict is Verdict.FAILED and not given_up
+
+
+def _advice(metric: MetricVerdict) -> str:
+    lost = metric.comparison is not None and isinstance(metric.comparison.current, Missing)
+    return (
+        f"; if that is meant, write blocking = false for {metric.metric} in the policy"
+        if lost
+        else ""
+    )
+
+
+def _check_reason(run: Run, why: str, partial: bool) -> None:
+    """Raise HarnessError without a reason, and for an incomplete run unless `partial`."""
     if not why.strip():
         raise HarnessError('a baseline needs a reason that a reviewer can read; give --why "..."')
     if not run.complete and not partial:
@@ -154,6 +185,21 @@ def _acceptable(run: Run, why: str, partial: bool, failed: Mapping[str, str]) ->
             f"{run.folder} is not complete, so it cannot become the baseline; finish it with "
             "--resume"
         )
+
+
+def _check_nothing_lost(run: Run, cells: Sequence[Cell], replaced: Sequence[BaselineFile]) -> None:
+    """Raise HarnessError if the suite has cells with a baseline that the run did not measure."""
+    known = {*run.unmeasured, *(cell.slug for cell in run.cells)} - {cell.slug for cell in cells}
+    lost = sorted(known & set(chain.from_iterable(file.cells for file in replaced)))
+    if lost:
+        raise HarnessError(
+            f"{run.folder} did not measure {', '.join(lost)}, whose baseline would be lost; run "
+            "the whole suite, or add --partial to give it up"
+        )
+
+
+def _acceptable(run: Run, partial: bool, failed: Mapping[str, str]) -> list[Cell]:
+    """Return the cells that may be accepted. Raises HarnessError if the run may not."""
     if failed and not partial:
         slug, reason = next(iter(failed.items()))
         raise HarnessError(

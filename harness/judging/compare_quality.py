@@ -11,8 +11,15 @@ from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import WEIGHTS
 from voxgate.harness.judging.shift import empty_comparison, with_shift
 from voxgate.harness.metrics.registry import base_name
-from voxgate.harness.records.measurement import Measurement, Missing, Value, kind_of
-from voxgate.harness.records.verdict import Comparison
+from voxgate.harness.records.measurement import (
+    Better,
+    Measurement,
+    Missing,
+    Value,
+    kind_of,
+    values_by_id,
+)
+from voxgate.harness.records.verdict import Comparison, UtteranceChange
 
 INAUDIBLE_DB = 60.0
 """
@@ -30,6 +37,7 @@ RATIOS = (
     "cer",
     "wer_macro",
     "cer_macro",
+    "wer_verbatim",
     "duration",
     "chars_per_s",
     "speech_rate",
@@ -49,9 +57,47 @@ def compare_quality(
     cell: str, now: Measurement, before: Measurement, weights: Mapping[str, float] | None
 ) -> Comparison:
     """
-    Compare over the utterances that have a value on both sides. If one lost its value, the current
-    side is Missing.
+    Compare over the utterances that have a value on both sides: their mean, and each with itself.
+    If one lost its value, the current side is Missing.
     """
+    compared = _compare_means(cell, now, before, weights)
+    return replace(compared, changes=utterance_changes(now, before))
+
+
+def utterance_changes(now: Measurement, before: Measurement) -> tuple[UtteranceChange, ...]:
+    """
+    Return the change of each utterance that has a value on both sides, the worst first. Of several
+    takes of an utterance, the worst on each side counts, and what the takes of the baseline differ
+    by among themselves is no change.
+    """
+    old, new = values_by_id(before.values), values_by_id(now.values)
+    cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
+    changes = [
+        _utterance_change(name, takes, new[name], now.better, cap)
+        for name, takes in old.items()
+        if name in new
+    ]
+    return tuple(sorted(changes, key=lambda change: -change.worse))
+
+
+def _utterance_change(
+    name: str, before: Sequence[float], now: Sequence[float], better: Better, cap: float
+) -> UtteranceChange:
+    """Compare the worst takes; where neither direction is better, both the least and the most."""
+    rising = UtteranceChange(id=name, before=max(before), now=max(now), worse=0.0)
+    falling = UtteranceChange(id=name, before=min(before), now=min(now), worse=0.0)
+    spread = min(max(before), cap) - min(min(before), cap)
+    candidates = [
+        replace(each, worse=sign * (min(each.now, cap) - min(each.before, cap)) - spread)
+        for each, sign, skipped in ((rising, 1.0, "higher"), (falling, -1.0, "lower"))
+        if better != skipped
+    ]
+    return max(candidates, key=lambda each: each.worse)
+
+
+def _compare_means(
+    cell: str, now: Measurement, before: Measurement, weights: Mapping[str, float] | None
+) -> Comparison:
     counts = len(now.values), len(before.values)
     old, new = numeric_values(before), numeric_values(now)
     missing = [value.id for value in before.values if value.id in old and value.id not in new]

@@ -8,12 +8,13 @@ takes nested in each, and against the spread that the takes themselves show (`st
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import WEIGHTS
-from voxgate.harness.judging.compare_quality import INAUDIBLE_DB, scaled
+from voxgate.harness.judging.compare_quality import INAUDIBLE_DB, scaled, utterance_changes
 from voxgate.harness.judging.shift import empty_comparison
 from voxgate.harness.records.measurement import (
     Measurement,
@@ -43,9 +44,22 @@ def compare_takes(
     bounded: bool = True,
 ) -> Comparison:
     """
-    Compare over the utterances that have values on both sides. If one lost its values, or some of
-    them, the current side is Missing. Without `bounded` the shift has no interval.
+    Compare over the utterances that have values on both sides, all together and each with itself.
+    If one lost its values, or some of them, the current side is Missing. Without `bounded` the
+    shift has no interval.
     """
+    compared = _compare_sets(cell, now, before, weights, bounded=bounded)
+    return replace(compared, changes=utterance_changes(now, before))
+
+
+def _compare_sets(
+    cell: str,
+    now: Measurement,
+    before: Measurement,
+    weights: Mapping[str, float] | None,
+    *,
+    bounded: bool,
+) -> Comparison:
     counts = len(now.values), len(before.values)
     old, new = values_by_id(before.values), values_by_id(now.values)
     gaps = [value for value in now.values if isinstance(value.value, Missing) and value.id in old]

@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from voxgate.harness.analysis.metric_rules import PERCENTILES
-from voxgate.harness.judging import explain
+from voxgate.harness.judging import explain, phrases
 from voxgate.harness.metrics.registry import needs_asr
 from voxgate.harness.records.measurement import (
     Better,
@@ -36,6 +36,8 @@ would report every drift of the machine.
 """
 LIMIT = "limit"
 """Of `Limit.against`: no baseline, the limit alone."""
+LOST = (Verdict.FAILED, Verdict.REGRESSED)
+"""Verdicts on a value that is gone, which are bad enough without a broken utterance."""
 TAIL_SAMPLES = 200
 """
 With fewer values on either side, a tail percentile informs and does not block: p95 calls the same
@@ -50,17 +52,36 @@ def decide(comparison: Comparison, limit: Limit, listener: str | None = None) ->
     run, if so.
 
     A metric with no value on either side is UNRESOLVED without blocking: the reviewer accepted the
-    gap.
+    gap. An utterance that is broken by itself is REGRESSED, whatever the mean says.
     """
     now, better = comparison.current, comparison.better
-    decided = replace(
-        _decide(comparison, limit, listener), good_enough=_good_enough(now, better, limit)
-    )
+    judged = _with_utterances(_decide(comparison, limit, listener), comparison, limit)
+    decided = replace(judged, good_enough=_good_enough(now, better, limit))
     cause = inexcusable(now, better, limit)
     if not cause:
         return decided
     reason = f"{comparison.metric}: {cause}"
     return replace(decided, verdict=Verdict.FAILED, reason=reason, cause=cause, blocking=True)
+
+
+def _with_utterances(judged: MetricVerdict, comparison: Comparison, limit: Limit) -> MetricVerdict:
+    """
+    Make a verdict REGRESSED if more utterances than the policy allows are worse by more than
+    `worst`; neither the mean nor the other utterances count against that. A verdict that others
+    lost their value keeps its reason.
+    """
+    worst = limit.worst
+    broken = [each for each in comparison.changes if worst is not None and each.worse > worst]
+    if worst is None or len(broken) <= limit.count:
+        return judged
+    blocking = limit.blocking or limit.worst_blocks
+    found = replace(judged, utterances=tuple(broken), worst=worst, blocking=blocking)
+    if isinstance(comparison.current, Missing) and judged.verdict in LOST:
+        return found
+    named = phrases.broken_utterances(comparison, broken, worst, limit.count)
+    also = judged.verdict is Verdict.REGRESSED
+    told = (judged.reason, named) if also else (named, f"on average {judged.reason}")
+    return replace(found, verdict=Verdict.REGRESSED, reason=phrases.joined(*told), cause="")
 
 
 def inexcusable(value: Value, better: Better, limit: Limit) -> str:

@@ -6,7 +6,7 @@ Decides nothing.
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -168,20 +168,24 @@ def _prominence(metric: MetricVerdict) -> float:
     Return the shift as a multiple of its limit, which compares percent, decibels and semitones.
     """
     comparison = metric.comparison
+    alone = metric.utterances[0].worse / metric.worst if metric.worst else 0.0
     if comparison is None or comparison.shift is None or not metric.limit:
         return math.inf
-    return abs(comparison.shift) / metric.limit
+    return max(alone, abs(comparison.shift) / metric.limit)
 
 
-def heard(slug: str, texts: HeardTexts, baseline: Baseline) -> list[Remark]:
-    """Name the requests whose transcript differs from the baseline's, by the same recogniser."""
+def heard(slug: str, texts: HeardTexts, baseline: Baseline, first: Collection[str]) -> list[Remark]:
+    """
+    Name the requests whose transcript differs from the baseline's, by the same recogniser; those in
+    `first` before the others.
+    """
     stored = (
         baseline.quality.cells.get(slug, {}).get(HEARD) if baseline.quality is not None else None
     )
     if not isinstance(stored, Mapping):
         return []
     changed = []
-    for request, now in texts.get(slug, {}).items():
+    for request, now in sorted(texts.get(slug, {}).items(), key=lambda pair: pair[0] not in first):
         words_heard = stored.get(now.recogniser)
         before = words_heard.get(request) if isinstance(words_heard, Mapping) else None
         if isinstance(before, str) and _words(before) != _words(now.text):

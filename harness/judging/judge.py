@@ -256,6 +256,7 @@ def _explanations(
     """Return what explains a cell's verdict: words heard, stage that moved, changed settings."""
     run, baseline = evidence.run, evidence.baseline
     blocking = [metric for metric in metrics if metric.blocking]
+    broken = {each.id for each in chain.from_iterable(metric.utterances for metric in metrics)}
     slower = any(
         metric.verdict is Verdict.REGRESSED and is_synthesis_time(metric.metric)
         for metric in blocking
@@ -264,7 +265,7 @@ def _explanations(
         metric.verdict in HEARD_MATTERS and not is_speed(metric.metric) for metric in blocking
     )
     return (
-        *(explain.heard(cell.slug, run.heard, baseline) if doubtful else ()),
+        *(explain.heard(cell.slug, run.heard, baseline, broken) if doubtful else ()),
         *(explain.stage_remark(_moved_stage(cell, evidence)) if slower else ()),
         *explain.settings(cell.slug, identity(cell, run)["effective"], baseline),
     )

@@ -16,11 +16,14 @@ from voxgate.harness.records.verdict import (
     Remark,
     RemarkKind,
     RunVerdict,
+    UtteranceChange,
     Verdict,
 )
 
 SHARES = {"1/100 calls": (100.0, "% per 100 calls")}
 """Unit of a share -> the factor and the unit in which it is shown."""
+UTTERANCES = 3
+"""That a reason names."""
 NAMES = 12
 """Of cells that share a line."""
 
@@ -36,6 +39,22 @@ def size(comparison: Comparison) -> str:
         else f" [{_signed(low * factor, fine)} {_signed(high * factor, fine)}]"
     )
     return f"{_signed((comparison.shift or 0.0) * factor, fine)}{unit and f' {unit}'}{bounds}"
+
+
+def broken_utterances(
+    comparison: Comparison, broken: Sequence[UtteranceChange], worst: float, allowed: int
+) -> str:
+    """
+    Name the utterances that are worse by more than a limit: `pesq of u017 3.81 -> 1.2, of u3 4.1 ->
+    2.9 and of 2 more, limit -1 MOS for one utterance`.
+    """
+    named = [f"of {each.id} {each.before:.3g} -> {each.now:.3g}" for each in broken[:UTTERANCES]]
+    more = len(broken) - UTTERANCES
+    told = f"{', '.join(named)}{f' and of {more} more' if more > 0 else ''}"
+    unit = "" if comparison.unit == "1" else f" {comparison.unit}"
+    sign = {"lower": "+", "higher": "-", "neither": "+-"}[comparison.better]
+    many = f", which {allowed} may exceed" if allowed else ""
+    return f"{comparison.metric} {told}, limit {sign}{worst:.3g}{unit} for one utterance{many}"
 
 
 def scale(comparison: Comparison) -> tuple[float, str]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.analysis.metric_rules import is_helper, is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
@@ -29,13 +29,17 @@ Policy = Mapping[str, Limit]
 DEFAULT = Path(__file__).parents[1] / "policy.toml"
 LARGEST = 1e300
 """Of a margin: beyond, whole numbers no longer fit into a float."""
+MOST = 1_000_000
+"""Utterances that may be worse."""
 AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
 KEYS = (
     *("relative", "absolute", "blocking", "against", "evidence"),
-    *("floor", "floor_fails", "reject"),
+    *("floor", "floor_fails", "reject", "worst", "count"),
 )
 OF_IMPORTED = ("relative", "absolute", "blocking")
+WORST = "worst"
+"""Of `blocking`: the mean informs, and a broken utterance blocks."""
 FILE = "policy.toml"
 
 
@@ -167,26 +171,57 @@ def _limit(
         raise HarnessError(
             f"{path}: {table}.{metric} has no margin; give relative, absolute or both"
         )
-    if not isinstance(row.get("blocking"), bool):
+    place, blocking = f"{table}.{metric}", row.get("blocking")
+    if not isinstance(blocking, bool) and (blocking != WORST or "worst" not in row):
         raise HarnessError(
-            f"{path}: {table}.{metric}.blocking is {row.get('blocking')!r}; write true or false"
+            f"{path}: {place}.blocking is {blocking!r}; write true or false, or {WORST!r} beside a "
+            "worst"
         )
-    fails = row.get("floor_fails", False)
-    if not isinstance(fails, bool) or (fails and "floor" not in row):
-        raise HarnessError(
-            f"{path}: {table}.{metric}.floor_fails is {fails!r}; write true or false, and true "
-            "only beside a floor"
-        )
+    worst, count = _of_one_utterance(path, place, metric, row)
     return Limit(
         relative=relative,
         absolute=absolute,
-        blocking=row["blocking"],
-        against=_choice(path, f"{table}.{metric}", "against", row.get("against"), AGAINST),
-        evidence=_choice(path, f"{table}.{metric}", "evidence", row.get("evidence"), EVIDENCE),
-        min_acceptable=_margin(path, f"{table}.{metric}", "floor", row.get("floor")),
-        reject=_margin(path, f"{table}.{metric}", "reject", row.get("reject")),
-        floor_fails=fails,
+        blocking=blocking is True,
+        against=_choice(path, place, "against", row.get("against"), AGAINST),
+        evidence=_choice(path, place, "evidence", row.get("evidence"), EVIDENCE),
+        min_acceptable=_margin(path, place, "floor", row.get("floor")),
+        reject=_margin(path, place, "reject", row.get("reject")),
+        floor_fails=_floor_fails(path, place, row),
+        worst=worst,
+        count=count,
+        worst_blocks=blocking == WORST,
     )
+
+
+def _floor_fails(path: Path, place: str, row: Mapping[str, object]) -> bool:
+    fails = row.get("floor_fails", False)
+    if not isinstance(fails, bool) or (fails and "floor" not in row):
+        raise HarnessError(
+            f"{path}: {place}.floor_fails is {fails!r}; write true or false, and true only beside "
+            "a floor"
+        )
+    return fails
+
+
+def _of_one_utterance(
+    path: Path, place: str, metric: str, row: Mapping[str, object]
+) -> tuple[float | None, int]:
+    """Return the limit of one utterance's own change, and how many may exceed it."""
+    worst, count = _margin(path, place, "worst", row.get("worst")), row.get("count", 0)
+    if worst is not None and (is_speed(metric) or row.get("against") == "limit"):
+        raise HarnessError(
+            f"{path}: {place}.worst: utterances are only held against a baseline, and only in "
+            "metrics of quality; leave it out"
+        )
+    if "count" in row and worst is None:
+        raise HarnessError(
+            f"{path}: {place}.count stands without worst; give worst, or leave it out"
+        )
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < MOST:
+        raise HarnessError(
+            f"{path}: {place}.count is {count!r}; it must be a whole number of utterances"
+        )
+    return worst, count
 
 
 def limit_text(limit: Limit) -> str:
@@ -196,6 +231,7 @@ def limit_text(limit: Limit) -> str:
     for key in KEYS:
         field = {"floor": "min_acceptable"}.get(key, key)
         value = getattr(limit, field)
+        value = WORST if key == "blocking" and limit.worst_blocks else value
         if key == "blocking" or value != getattr(usual, field):
             pairs.append(f"{key} = {json.dumps(value)}")
     return f"{{ {', '.join(pairs)} }}"

@@ -37,7 +37,7 @@ def chars_per_s(inputs: MetricInput) -> Value:
     The text counts as requested, not as it is read out: "2026" counts four. So a value is
     meaningful beside another of the same text, or as a mean over many.
     """
-    characters = sum(character.isalnum() for character in inputs.text)
+    characters = sum(character.isalnum() for character in inputs.words)
     if not characters:
         return Missing("the text has no letters")
     return check_valid(inputs.audio) or characters / inputs.audio.duration_s
@@ -59,9 +59,9 @@ def length_ratio(inputs: MetricInput) -> Value:
     """
     if primary_language(inputs.language) != ENGLISH:
         return Missing(f"expected lengths are known for English, not for {inputs.language}")
-    letters = sum(character.isalpha() for character in inputs.text)
-    digits = sum(character.isdigit() for character in inputs.text)
-    pauses = len(PAUSE.findall(inputs.text.rstrip().rstrip(STOPS)))
+    letters = sum(character.isalpha() for character in inputs.words)
+    digits = sum(character.isdigit() for character in inputs.words)
+    pauses = len(PAUSE.findall(inputs.words.rstrip().rstrip(STOPS)))
     if not letters + digits:
         return Missing("the text has no letters")
     speech = check_valid(inputs.audio) or inputs.audio.once(activity.segments)
@@ -127,17 +127,17 @@ METRICS = (
         metric=Metric(name="duration", unit="s", better="neither", version="1"), score=duration_s
     ),
     AudioMetric(
-        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="1"),
+        metric=Metric(name="chars_per_s", unit="1/s", better="neither", version="2"),
         score=chars_per_s,
         reads_text=True,
     ),
     AudioMetric(
-        metric=Metric(name="length_ratio", unit="1", better="neither", version="1"),
+        metric=Metric(name="length_ratio", unit="1", better="neither", version="2"),
         score=length_ratio,
         reads_text=True,
     ),
     AudioMetric(
-        metric=Metric(name="length_off", unit="1", better="lower", version="1"),
+        metric=Metric(name="length_off", unit="1", better="lower", version="2"),
         score=length_off,
         reads_text=True,
     ),

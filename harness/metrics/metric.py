@@ -72,6 +72,8 @@ class MetricInput:
 
     audio: Recording
     text: str = ""
+    spoken: str = ""
+    """The words to be heard, where they are not those of the text."""
     language: str = "en"
     """ISO 639-1."""
     reference: Recording | None = None
@@ -91,6 +93,11 @@ class MetricInput:
     """Recordings of a reel's speakers, as far as the workload has them."""
     model: ModelFile | None = None
     """The user's own network, of a metric that is computed by one."""
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ peak of pitch, not for where a word begins.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from voxgate.harness.audio.activity import Activity
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.suite.workload import ABBREVIATIONS
 
 END_S = 0.120
 """
@@ -33,6 +35,17 @@ LEAST_S = 0.25
 """Voiced speech without which there is nothing to call an end, a median or a range."""
 LEAST_OF_A_WORD_S = 0.05
 PEAK_PERCENTILE = 90.0
+MARK = re.compile(
+    r"""[,;:.!?\u2026]+["')\]\u00bb\u201d\u2019]*(?=\s)"""
+    r"|(?<=\s)[-\u2013]+(?=\s)|\u2014|[()\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff1f]"
+)
+"""Punctuation at which readers pause, and no point of "3.5"; the point of "Mr. X" is none."""
+POINTS = rf"{ABBREVIATIONS}|\b[A-Z]\.(?=\s+[A-Z])"
+"""What ends in a point that ends no sentence: abbreviations and initials."""
+NEAR_S = 0.4
+"""
+Seconds of speech between a mark and its pause. Marks are placed by letters, and a word is.
+"""
 
 
 def question_rise(inputs: MetricInput) -> Value:
@@ -84,7 +97,7 @@ def speech_rate(inputs: MetricInput) -> Value:
     Return letters and digits of the text per second of speech, without pauses (an articulation
     rate).
     """
-    spoken = sum(character.isalnum() for character in inputs.text)
+    spoken = _letters(inputs.words)
     if not spoken:
         return Missing("the text has no letter and no digit")
     speech = inputs.audio.once(activity.segments)
@@ -116,6 +129,53 @@ def pause_share(inputs: MetricInput) -> Value:
     return (
         speech if isinstance(speech, Missing) else speech.pauses_s / (speech.end_s - speech.start_s)
     )
+
+
+def pause_f1(inputs: MetricInput) -> Value:
+    """
+    Return how well the pauses of at least 150 ms agree with the punctuation inside the text: F1,
+    and 1.0 where there is neither.
+
+    Each mark is expected at its share of the letters, pauses left out; a pause meets it where it
+    stands within NEAR_S of speech from there, and each meets one at most.
+    """
+    speech = inputs.audio.once(activity.segments)
+    if isinstance(speech, Missing):
+        return speech
+    if not _letters(inputs.words):
+        return Missing("the text has no letter and no digit")
+    marks_s = [share * speech.speech_s for share in marked_shares(inputs.words)]
+    before = 0.0
+    pauses_s = []
+    for start, end in speech.pauses:
+        pauses_s.append(start - speech.start_s - before)
+        before += end - start
+    if not marks_s and not pauses_s:
+        return 1.0
+    return 2.0 * _met(marks_s, pauses_s) / (len(marks_s) + len(pauses_s))
+
+
+def _met(marks_s: Sequence[float], pauses_s: Sequence[float]) -> int:
+    """Count the pairs of a mark and a pause near it; both are in order, and each is in one pair."""
+    mark = pause = met = 0
+    while mark < len(marks_s) and pause < len(pauses_s):
+        apart_s = pauses_s[pause] - marks_s[mark]
+        near = abs(apart_s) <= NEAR_S
+        met, mark, pause = met + near, mark + (near or apart_s > 0), pause + (near or apart_s < 0)
+    return met
+
+
+def marked_shares(text: str) -> list[float]:
+    """
+    Return where the marks of MARK stand inside a text, as shares of its letters and digits.
+
+    >>> marked_shares("Yes, I am. Mr. X said: no")
+    [0.2, 0.4, 0.86...]
+    """
+    whole = _letters(text)
+    plain = re.sub(POINTS, lambda match: match.group().replace(".", " "), text)
+    shares = {_letters(text[: match.start()]) / whole for match in MARK.finditer(plain)}
+    return sorted(share for share in shares if 0.0 < share < 1.0)
 
 
 def emphasis_prominence(inputs: MetricInput) -> Value:
@@ -194,10 +254,19 @@ METRICS: tuple[AudioMetric, ...] = (
         need=Need.EMPHASIS,
         package=pitch.PACKAGE,
     ),
-    AudioMetric(metric=_metric("speech_rate", "1/s"), score=speech_rate, reads_text=True),
+    AudioMetric(
+        metric=Metric(name="speech_rate", unit="1/s", better="neither", version="2"),
+        score=speech_rate,
+        reads_text=True,
+    ),
     AudioMetric(metric=_metric("pause_count", "1"), score=pause_count),
     AudioMetric(metric=_metric("longest_pause", "s"), score=longest_pause),
     AudioMetric(metric=_metric("pause_share", "1"), score=pause_share),
+    AudioMetric(
+        metric=Metric(name="pause_f1", unit="1", better="higher", version="1"),
+        score=pause_f1,
+        reads_text=True,
+    ),
 )
 
 

@@ -4,6 +4,14 @@ Word and character errors of a transcript, after Whisper's normaliser on both si
 Pure text: knows jiwer's alignment and the normalisers; knows neither recogniser nor torch. One
 utterance at a time: `analysis/aggregate.py` computes corpus rates from these.
 
+That normaliser takes text in brackets for a note of the transcriber, and removes it. In what is to
+be spoken it is words like any other, so here the brackets of the reference go and their words stay;
+of the transcript those in brackets stay that the reference has. Markup in <angle brackets> goes.
+
+It also makes one form of "one four zero seven" and 1407, and drops "um". `wer_verbatim` does
+neither: case and punctuation alone are no errors there. It reads the transcript in which the
+recogniser was not allowed digits, unless the reference has some itself.
+
 English has openai-whisper's EnglishTextNormalizer: spelling, contractions, numbers and currency
 become one form. For every other language the package holds BasicTextNormalizer: lower case,
 punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so "25" in place
@@ -14,7 +22,9 @@ of Devanagari and its kin as symbols and so cuts their words; CER is the better 
 import functools
 import importlib
 import importlib.util
+import re
 import sys
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,19 +58,27 @@ HALF = 0.5
 # The values of wer_macro are those of wer: only the summary differs, a plain mean over utterances
 # in place of a weighted one. Many papers report it, and it is more sensitive where short sentences
 # fail. wer_over_half is the share of utterances of which more than half the words are wrong: a
-# mean of 5 % can be a slip in every sentence or one sentence of noise in twenty. The last four
-# count words where a token model errs: heard before the text and after it, lost at its end, and
-# said twice.
-METRICS: tuple[Metric, ...] = (
-    Metric(name="wer", unit="1", better="lower", version="1"),
-    Metric(name="cer", unit="1", better="lower", version="1"),
-    Metric(name="wer_macro", unit="1", better="lower", version="1"),
-    Metric(name="cer_macro", unit="1", better="lower", version="1"),
-    Metric(name="wer_over_half", unit="1", better="lower", version="1"),
-    Metric(name="leading_words", unit="1", better="lower", version="1"),
-    Metric(name="trailing_words", unit="1", better="lower", version="1"),
-    Metric(name="lost_words", unit="1", better="lower", version="1"),
-    Metric(name="repeated_words", unit="1", better="lower", version="1"),
+# mean of 5 % can be a slip in every sentence or one sentence of noise in twenty. insertions,
+# deletions and substitutions are the three parts of wer. The last five count words where a token
+# model errs: heard before the text and after it, lost at its start and at its end, and said twice.
+METRICS: tuple[Metric, ...] = tuple(
+    Metric(name=name, unit="1", better="lower", version=version)
+    for name, version in (
+        ("wer", "2"),
+        ("cer", "2"),
+        ("wer_macro", "2"),
+        ("cer_macro", "2"),
+        ("wer_over_half", "2"),
+        ("wer_verbatim", "1"),
+        ("insertions", "1"),
+        ("deletions", "1"),
+        ("substitutions", "1"),
+        ("leading_words", "2"),
+        ("trailing_words", "2"),
+        ("clipped_words", "1"),
+        ("lost_words", "2"),
+        ("repeated_words", "2"),
+    )
 )
 """
 Metrics of a transcript, and so not of a `MetricInput`: many utterances are transcribed at once, by
@@ -97,9 +115,96 @@ def rates(words: ErrorCounts | Missing, chars: ErrorCounts | Missing) -> dict[st
     return {"wer": wer, "cer": cer, "wer_macro": wer, "cer_macro": cer, "wer_over_half": over_half}
 
 
+KINDS = ("insertions", "deletions", "substitutions")
+"""The parts of `wer`, each by the words of the reference."""
 MOST_REPEATED = 4
 """Words of the longest phrase that is looked for twice in a row."""
-PLACES = ("leading_words", "trailing_words", "lost_words", "repeated_words")
+PLACES = ("leading_words", "trailing_words", "clipped_words", "lost_words", "repeated_words")
+NO_WORDS = Missing("the reference text has no words")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadText:
+    """What is to be heard, and what was."""
+
+    reference: str
+    heard: str
+    spelled: str = ""
+    """What was heard, written without digits; empty where `heard` has none."""
+    language: str = ENGLISH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextErrors:
+    """
+    The errors of one transcript: the value of every metric of METRICS, and the counts behind those
+    that are rates over the corpus.
+    """
+
+    values: Mapping[str, Value]
+    words: ErrorCounts | Missing
+    chars: ErrorCounts | Missing
+    verbatim: ErrorCounts | Missing
+
+
+def text_errors(text: ReadText | Missing) -> TextErrors:
+    """Compare a transcript with its text; all is Missing where there is no transcript."""
+    if isinstance(text, Missing):
+        gaps = dict.fromkeys([metric.name for metric in METRICS], text)
+        return TextErrors(values=gaps, words=text, chars=text, verbatim=text)
+    pair = (text.reference, text.heard, text.language)
+    words, chars, verbatim = word_errors(*pair), char_errors(*pair), verbatim_errors(text)
+    values: dict[str, Value] = {
+        **rates(words, chars),
+        "wer_verbatim": verbatim if isinstance(verbatim, Missing) else verbatim.rate,
+        **error_kinds(*pair),
+        **misplaced_words(*pair),
+    }
+    return TextErrors(values=values, words=words, chars=chars, verbatim=verbatim)
+
+
+def verbatim_errors(text: ReadText) -> ErrorCounts | Missing:
+    """
+    Count the word errors where only case and punctuation are none.
+
+    Where the reference has no digit, the transcript is read as it is spelled without any. Missing
+    as in `word_errors`.
+    """
+    lacking = _lacking()
+    if lacking is not None:
+        return lacking
+    import jiwer
+
+    digits = any(letter.isdigit() for letter in text.reference)
+    heard = text.heard if digits or not text.spelled else text.spelled
+    expected, found = (_verbatim(each, text.language) for each in (text.reference, heard))
+    return _counts(jiwer.process_words(expected, found)) if expected else NO_WORDS
+
+
+def _verbatim(text: str, language: str) -> str:
+    """Return the words of a text in lower case: letters with their marks, digits, apostrophes."""
+    plain = unicodedata.normalize("NFKC", MARKUP.sub(" ", text)).lower().replace("\u2019", "'")
+    letters = "".join(
+        letter if letter == "'" or unicodedata.category(letter)[0] in "LMN" else " "
+        for letter in plain
+    )
+    if primary_language(language) in UNSPACED:
+        letters = " ".join(letters.replace(" ", ""))
+    return " ".join(filter(None, (word.strip("'") for word in letters.split())))
+
+
+def error_kinds(
+    reference: str, hypothesis: str, language: str = ENGLISH
+) -> dict[str, float | Missing]:
+    """
+    Count inserted, deleted and substituted words, each by the words of the reference; their sum is
+    `wer`. Missing as in `word_errors`.
+    """
+    aligned = _aligned(reference, hypothesis, language)
+    if isinstance(aligned, Missing):
+        return dict.fromkeys(KINDS, aligned)
+    count = _counts(aligned).reference_words
+    return {kind: getattr(aligned, kind) / count for kind in KINDS}
 
 
 def misplaced_words(
@@ -107,25 +212,23 @@ def misplaced_words(
 ) -> dict[str, float | Missing]:
     """
     Count the words of PLACES: heard before the first word of the text, heard after its last, of the
-    text and not heard at its end, and heard twice in a row where the text has them once.
+    text and not heard at its start, not heard at its end, and heard twice in a row where the text
+    has them once. A text of which nothing is heard is lost at its end alone.
 
     Missing as in `word_errors`.
     """
-    lacking = _lacking()
-    if lacking is not None:
-        return dict.fromkeys(PLACES, lacking)
-    import jiwer
-
-    expected, heard = (_normalized(text, language) for text in (reference, hypothesis))
-    if not expected:
-        return dict.fromkeys(PLACES, Missing("the reference text has no words"))
-    (chunks,) = jiwer.process_words(expected, heard).alignments
+    aligned = _aligned(reference, hypothesis, language)
+    if isinstance(aligned, Missing):
+        return dict.fromkeys(PLACES, aligned)
+    (chunks,) = aligned.alignments
     first, last = chunks[0], chunks[-1]
     leading = first.hyp_end_idx if first.type == "insert" else 0
     trailing = last.hyp_end_idx - last.hyp_start_idx if last.type == "insert" else 0
+    clipped = first.ref_end_idx if first.type == "delete" and first is not last else 0
     lost = last.ref_end_idx - last.ref_start_idx if last.type == "delete" else 0
-    repeated = _repeated(heard.split(), expected.split())
-    return dict(zip(PLACES, map(float, (leading, trailing, lost, repeated)), strict=True))
+    repeated = _repeated(aligned.hypotheses[0], aligned.references[0])
+    found = (leading, trailing, clipped, lost, repeated)
+    return dict(zip(PLACES, map(float, found), strict=True))
 
 
 def _repeated(heard: list[str], expected: list[str]) -> int:
@@ -157,20 +260,21 @@ def word_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
     Missing when the normalised reference has no word (its rate is undefined), and where a package
     lacks.
     """
-    lacking = _lacking()
-    if lacking is not None:
-        return lacking
+    aligned = _aligned(reference, hypothesis, language)
+    return aligned if isinstance(aligned, Missing) else _counts(aligned)
+
+
+def _aligned(reference: str, hypothesis: str, language: str) -> Any:
+    """Align the words of two texts, as jiwer's WordOutput; Missing as in `word_errors`."""
+    return _lacking() or _alignment(reference, hypothesis, language)
+
+
+@functools.lru_cache(maxsize=64)
+def _alignment(reference: str, hypothesis: str, language: str) -> Any:
     import jiwer
 
-    reference_words, hypothesis_words = (
-        _normalized(text, language) for text in (reference, hypothesis)
-    )
-    if not reference_words:
-        return Missing("the reference text has no words")
-    alignment = jiwer.process_words(reference_words, hypothesis_words)
-    return _counts(
-        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
-    )
+    expected, heard = _normalized(reference, hypothesis, language)
+    return jiwer.process_words(expected, heard) if expected else NO_WORDS
 
 
 def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> ErrorCounts | Missing:
@@ -184,15 +288,8 @@ def char_errors(reference: str, hypothesis: str, language: str = ENGLISH) -> Err
         return lacking
     import jiwer
 
-    reference_text, hypothesis_text = (
-        _normalized(text, language) for text in (reference, hypothesis)
-    )
-    if not reference_text:
-        return Missing("the reference text has no words")
-    alignment = jiwer.process_characters(reference_text, hypothesis_text)
-    return _counts(
-        alignment.hits, alignment.substitutions, alignment.deletions, alignment.insertions
-    )
+    expected, heard = _normalized(reference, hypothesis, language)
+    return _counts(jiwer.process_characters(expected, heard)) if expected else NO_WORDS
 
 
 @functools.cache
@@ -253,14 +350,35 @@ def _normalizers() -> tuple[Any, Any]:
     return english.EnglishTextNormalizer, basic.BasicTextNormalizer
 
 
-def _normalized(text: str, language: str) -> str:
-    """Normalise a text; empty without a word: the normaliser leaves a lone "..." as a word."""
+MARKUP = re.compile(r"<[^<>]*>")
+BRACKETS = re.compile(r"[\[\](){}]")
+BRACKETED = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
+
+
+def _normalized(reference: str, hypothesis: str, language: str) -> tuple[str, str]:
+    """
+    Normalise a text and its transcript; empty without a word: a lone "..." is left as a word.
+
+    Words in brackets stay: all of the text, and those of the transcript that the text has.
+    """
+    expected = _normal(BRACKETS.sub(" ", reference), language)
+
+    def opened(match: re.Match[str]) -> str:
+        inside = match.group()[1:-1]
+        phrase = _normal(inside, language).split()
+        return f" {inside} " if phrase and _holds(expected.split(), phrase) else match.group()
+
+    return expected, _normal(BRACKETED.sub(opened, hypothesis), language)
+
+
+def _normal(text: str, language: str) -> str:
     normal = normalizer(primary_language(language))(text).strip()
     return normal if any(letter.isalnum() for letter in normal) else ""
 
 
-def _counts(hits: int, substitutions: int, deletions: int, insertions: int) -> ErrorCounts:
+def _counts(alignment: Any) -> ErrorCounts:
+    """Return the counts of jiwer's alignment of words or characters."""
+    missed = alignment.substitutions + alignment.deletions
     return ErrorCounts(
-        errors=substitutions + deletions + insertions,
-        reference_words=hits + substitutions + deletions,
+        errors=missed + alignment.insertions, reference_words=alignment.hits + missed
     )

@@ -12,6 +12,7 @@ costs more: 0.72 s of CPU per utterance of 3.3 s, where the first one, in batche
 own part of the window, takes 0.20 s.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import threading
@@ -22,13 +23,22 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.harness.models.whisper import RATE_HZ, Audio, most_tokens, split_long, window_s
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper import (
+    NUMERALS,
+    RATE_HZ,
+    Audio,
+    most_tokens,
+    split_long,
+    window_s,
+)
 from voxgate.harness.models.whisper_tensors import fingerprint, read_tensors, size_name
 from voxgate.harness.records.cell import ENGLISH
+from voxgate.harness.records.files import files_sha256
 from voxgate.harness.records.measurement import Missing, not_installed
 
 PEAK = 0.5  # every audio is scaled to it, so that level plays no part in the text
-DECODING = "greedy fp32, whole windows, r1"
+DECODING = "greedy fp32, whole windows, r2"
 BESIDE = (".json", ".txt")  # configuration, vocabulary and tokenizer files
 TOKENIZER = "tokenizer.json"
 
@@ -45,17 +55,28 @@ class FasterWhisperRecognizer:
         has_token = self.model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
         return has_token and language in self.model.supported_languages
 
-    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
+    def name_in(self, language: str) -> str:
+        """Return the name with the decoding, which is that of every language."""
+        return self.name
+
+    def transcribe(
+        self, batch: Sequence[Audio], language: str = ENGLISH, *, digits: bool = True
+    ) -> list[str]:
         """
         Transcribe audio (mono, 16 kHz, shape [n], any length); unusable audio yields an
-        empty text.
+        empty text. Without `digits`, the tokens of NUMERALS are forbidden.
         """
+        forbidden = [] if digits else numeral_tokens(self.model)
         return [
-            " ".join(filter(None, (self._text(piece, language) for piece in split_long(audio))))
+            " ".join(
+                filter(
+                    None, (self._text(piece, language, forbidden) for piece in split_long(audio))
+                )
+            )
             for audio in batch
         ]
 
-    def _text(self, piece: Audio, language: str) -> str:
+    def _text(self, piece: Audio, language: str, forbidden: Sequence[int]) -> str:
         if not piece.any():
             return ""
         segments, _ = self.model.transcribe(
@@ -69,6 +90,7 @@ class FasterWhisperRecognizer:
             no_speech_threshold=None,
             log_prob_threshold=None,
             compression_ratio_threshold=None,
+            suppress_tokens=[-1, *forbidden],
         )
         return " ".join(segment.text.strip() for segment in segments)
 
@@ -96,12 +118,36 @@ def load_recognizer(path: Path, *more: Path) -> FasterWhisperRecognizer | Missin
 
     # its own lock is shared among processes, and one that is killed would leave it behind
     tqdm.set_lock(threading.RLock())
-    tensors = read_tensors(path, *more)
-    name = f"faster-whisper {size_name(tensors)} (weights {fingerprint(tensors)}), {decoding()}"
-    model = faster_whisper.WhisperModel(
-        name, device="cpu", compute_type="float32", cpu_threads=1, files=files
-    )
+    name = f"faster-whisper {_identity(path, *more)}, {decoding()}"
+    try:
+        model = faster_whisper.WhisperModel(
+            name, device="cpu", compute_type="float32", cpu_threads=1, files=files
+        )
+    except (RuntimeError, ValueError) as error:
+        raise HarnessError(
+            f"ASR weights {path} are not read by faster-whisper: {error}; convert the model again"
+        ) from error
     return FasterWhisperRecognizer(name=name, model=model)
+
+
+@functools.cache
+def numeral_tokens(model: Any) -> tuple[int, ...]:
+    """Return the tokens that hold a character of NUMERALS."""
+    tokens = model.hf_tokenizer
+    return tuple(
+        n
+        for n in range(tokens.get_vocab_size(with_added_tokens=False))
+        if NUMERALS.search(tokens.decode([n]))
+    )
+
+
+def _identity(*parts: Path) -> str:
+    """Return size and fingerprint of a model; the digest of its bytes where it is quantised."""
+    try:
+        tensors = read_tensors(*parts)
+    except HarnessError:
+        return f"own (weights {files_sha256(*parts)[:8]})"
+    return f"{size_name(tensors)} (weights {fingerprint(tensors)})"
 
 
 def decoding() -> str:

@@ -6,12 +6,15 @@ as floating point allows (fp32, temperature 0, no time stamps, the language give
 It does not know the reference text.
 
 Whisper's encoder works on 30 s, most of which is padding here. Padding always encodes to nearly the
-same features, so only the audio's own part is encoded and the rest is filled in from silence
-encoded once (see `features`).
+same features, so for English only the audio's own part is encoded, and the rest is filled in from
+silence encoded once (see `features`). In other languages that costs words, and the whole window is
+encoded.
 """
 
+import functools
 import importlib.metadata
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_tensors import (
     Tensors,
+    check_dimensions,
     dimensions,
     fingerprint,
     read_tensors,
@@ -49,23 +53,35 @@ MEL_RANGE = 2.0
 BATCH = 16
 # fast English has 5 tokens per second; more is a loop, which would hold up its batch
 TOKENS_PER_S, TOKENS_SPARE = 10, 20
+# where the vocabulary has few words of a language, letters cost tokens: Hindi has 24 per second
+MOST_TOKENS_PER_S = 30
+FEW_TOKENS = frozenset("en es de fr it pt nl ca gl ro pl cs sv da no fi id ms tr ru uk".split())
+"""Languages in which a second of speech has at most twice the tokens of English."""
+NUMERALS = re.compile(r"[0-9%$£€]")
+"""What no transcript holds in which numbers are words."""
 QUIET_S = 0.2  # a long recording is split in the quietest stretch of this length
 SEARCH_S = 10.0  # that stretch lies in the last 10 s of a window
 MOST_TOKENS = 224  # half of the decoder's context, openai-whisper's default
-DECODING = "greedy fp32, encoded silence tail, r1"
+DECODING = "greedy fp32, encoded silence tail, r2"
+WHOLE = "greedy fp32, whole windows, r2"
+"""Outside English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhisperRecognizer:
     """
-    A loaded Whisper; `name` identifies weights, package and decoding, and is part of the
-    metric's version.
+    A loaded Whisper; `name` identifies weights and package, and is part of the metric's
+    version.
     """
 
     name: str
     model: Any
     positions: "torch.Tensor"  # [1500, width], all of the encoder's positional embeddings
     silence: "torch.Tensor"  # [1, 1500, width], an encoded window without speech
+
+    def name_in(self, language: str) -> str:
+        """Return the name with the decoding of a language."""
+        return f"{self.name}, {decoding(language)}"
 
     def knows(self, language: str) -> bool:
         """Return whether the model was trained on a language, an ISO 639 code."""
@@ -76,22 +92,24 @@ class WhisperRecognizer:
         )
         return language in recognizable
 
-    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
+    def transcribe(
+        self, batch: Sequence[Audio], language: str = ENGLISH, *, digits: bool = True
+    ) -> list[str]:
         """
         Transcribe audio (mono, 16 kHz, shape [n], any length); unusable audio yields an
-        empty text.
+        empty text. Without `digits`, the tokens of NUMERALS are forbidden.
         """
         pieces = [
             (index, piece) for index, audio in enumerate(batch) for piece in split_long(audio)
         ]
         texts: list[list[str]] = [[] for _ in batch]
         for (index, _), text in zip(
-            pieces, self._decode_all([piece for _, piece in pieces], language), strict=True
+            pieces, self._decode_all([piece for _, piece in pieces], language, digits), strict=True
         ):
             texts[index].append(text)
         return [" ".join(filter(None, parts)) for parts in texts]
 
-    def _decode_all(self, pieces: Sequence[Audio], language: str) -> list[str]:
+    def _decode_all(self, pieces: Sequence[Audio], language: str, digits: bool) -> list[str]:
         """
         Decode pieces of at most 30 s, grouped by window.
 
@@ -108,26 +126,30 @@ class WhisperRecognizer:
             )
             for start in range(0, len(members), BATCH):
                 chosen = members[start : start + BATCH]
-                decoded = self._decode([pieces[i] for i in chosen], seconds, language)
+                decoded = self._decode([pieces[i] for i in chosen], seconds, language, digits)
                 for index, text in zip(chosen, decoded, strict=True):
                     texts[index] = text
         return texts
 
-    def _decode(self, pieces: Sequence[Audio], seconds: int, language: str) -> list[str]:
+    def _decode(
+        self, pieces: Sequence[Audio], seconds: int, language: str, digits: bool
+    ) -> list[str]:
         import torch
         import whisper
 
+        encoded_s = seconds if language == ENGLISH else WINDOW_S
         options = whisper.DecodingOptions(
             language=language,
             temperature=0.0,
             without_timestamps=True,
             fp16=False,
             sample_len=most_tokens(seconds, language),
+            suppress_tokens="-1" if digits else [-1, *numeral_tokens(self.model)],
         )
         with torch.inference_mode():
             return [
                 result.text
-                for result in whisper.decode(self.model, self.features(pieces, seconds), options)
+                for result in whisper.decode(self.model, self.features(pieces, encoded_s), options)
             ]
 
     def features(self, pieces: Sequence[Audio], seconds: int) -> "torch.Tensor":
@@ -137,14 +159,14 @@ class WhisperRecognizer:
 
         A shorter window alone makes Whisper repeat itself (WER 959 % where 30 s gives 2.7
         %): the decoder stops when it attends to the padding, and above all to its end. With
-        the tail restored the WER is the standard one within noise. For the multilingual
-        base too: 40 sentences of flite 3.2 % against 2.6 % (11 and 9 words of 343) in a
-        quarter of the time; of espeak's Spanish, which it hardly follows, 55 % against 59
-        %, and no loop where the whole window has one.
+        the tail restored the WER of English is the standard one within noise, for the
+        multilingual base too: 40 sentences of flite 3.2 % against 2.6 % (11 and 9 words of
+        343) in a quarter of the time.
         """
         import torch
 
-        mels = torch.stack([_log_mel(piece, seconds) for piece in pieces])
+        bands = self.model.dims.n_mels
+        mels = torch.stack([_log_mel(piece, seconds, bands) for piece in pieces])
         positions = seconds * POSITIONS_PER_S
         features = _encode(self.model.encoder, mels, self.positions[:positions])
         return torch.cat([features, self.silence[:, positions:].expand(len(pieces), -1, -1)], dim=1)
@@ -161,6 +183,7 @@ def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:
     from whisper.model import ModelDimensions, Whisper
 
     tensors = _read_checkpoint(path) if path.suffix == ".pt" else read_tensors(path, *more)
+    check_dimensions(tensors)
     model = Whisper(ModelDimensions(**dimensions(tensors)))
     try:
         model.load_state_dict(
@@ -182,28 +205,35 @@ def load_recognizer(path: Path, *more: Path) -> WhisperRecognizer:
 
 def recognizer_name(tensors: Tensors) -> str:
     """
-    Return a name such as "openai-whisper tiny.en 20250625 (weights 43791f56), greedy ...".
+    Return a name such as "openai-whisper tiny.en 20250625 (weights 43791f56)".
 
     The same weights have the same name in any file.
     """
     package = importlib.metadata.version("openai-whisper")
-    return (
-        f"openai-whisper {size_name(tensors)} {package} (weights {fingerprint(tensors)}), "
-        f"{DECODING}"
-    )
+    return f"openai-whisper {size_name(tensors)} {package} (weights {fingerprint(tensors)})"
+
+
+def decoding(language: str) -> str:
+    """Return how a language is decoded; part of the version of what rests on it."""
+    return DECODING if language == ENGLISH else WHOLE
+
+
+@functools.cache
+def numeral_tokens(model: Any) -> tuple[int, ...]:
+    """Return the tokens that hold a character of NUMERALS."""
+    from whisper.tokenizer import get_tokenizer
+
+    tokens = get_tokenizer(model.is_multilingual, num_languages=model.num_languages)
+    return tuple(n for n in range(tokens.eot) if NUMERALS.search(tokens.decode([n])))
 
 
 def most_tokens(seconds: int, language: str) -> int:
     """
-    Return the number of tokens to stop at in a window.
-
-    A bound on loops for English; Whisper's own limit where letters cost more.
+    Return the number of tokens to stop at in a window: a bound on loops, by the length of the
+    audio.
     """
-    return (
-        min(MOST_TOKENS, TOKENS_SPARE + TOKENS_PER_S * seconds)
-        if language == ENGLISH
-        else MOST_TOKENS
-    )
+    rate = TOKENS_PER_S if language in FEW_TOKENS else MOST_TOKENS_PER_S
+    return min(MOST_TOKENS, TOKENS_SPARE + rate * seconds)
 
 
 def split_long(audio: Audio) -> list[Audio]:
@@ -240,7 +270,7 @@ def _quiet_point(audio: Audio) -> int:
     return start + int(np.argmin(energy[width:] - energy[:-width])) + 1 + width // 2
 
 
-def _log_mel(audio: Audio, seconds: int) -> "torch.Tensor":
+def _log_mel(audio: Audio, seconds: int, bands: int) -> "torch.Tensor":
     """
     Compute the log-mel [mels, 100 * seconds] of the audio and silence after it.
 
@@ -250,7 +280,7 @@ def _log_mel(audio: Audio, seconds: int) -> "torch.Tensor":
     import whisper
 
     padded = np.pad(audio.astype(np.float32), (0, seconds * RATE_HZ - len(audio)))
-    mel: torch.Tensor = whisper.log_mel_spectrogram(torch.from_numpy(padded))
+    mel: torch.Tensor = whisper.log_mel_spectrogram(torch.from_numpy(padded), bands)
     return mel - mel.max() + LOUDEST_MEL
 
 
@@ -284,7 +314,10 @@ def _read_checkpoint(path: Path) -> Tensors:
         return {
             name: tensor.float().numpy() for name, tensor in checkpoint["model_state_dict"].items()
         }
-    except (pickle.UnpicklingError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+    except (
+        *(pickle.UnpicklingError, RuntimeError, KeyError, AttributeError, TypeError),
+        *(ValueError, EOFError, OSError),
+    ) as error:
         raise HarnessError(
             f"ASR weights {path} are not an openai-whisper file: {error}; give tiny.en.pt or a "
             "safetensors file"

@@ -15,34 +15,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.models.whisper_weights import HEAD_WIDTH
 
 Tensors = dict[str, NDArray[np.float32]]
 
 # CTranslate2's codes for element types, models/model_spec in its documentation: the few that occur
 # in a Whisper file.
 DTYPES: Mapping[int, str] = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-HEAD_WIDTH = 64  # every published Whisper size has heads of 64 channels
 # (width, vocabulary)
 SIZES = {
     (384, 51864): "tiny.en",
     (384, 51865): "tiny",
     (512, 51864): "base.en",
     (512, 51865): "base",
+    (768, 51864): "small.en",
+    (768, 51865): "small",
+    (1024, 51864): "medium.en",
+    (1024, 51865): "medium",
+    (1280, 51865): "large",
+    (1280, 51866): "large-v3",
 }
+TURBO_LAYERS = 4
+"""Of the decoder of large-v3-turbo, where large-v3 has 32."""
+VOCABULARIES = (51864, 51865, 51866)
+"""Of English, of all languages, and of all with Cantonese; more tokens would move Whisper's own."""
+BANDS = (80, 128)
+POSITIONS = 1500
 
 
 def read_tensors(path: Path, *more: Path) -> Tensors:
     """
-    Read the tensors of a .safetensors (openai-whisper names) or CTranslate2 file.
+    Read the tensors of a .safetensors (openai-whisper's or Hugging Face's names) or CTranslate2
+    file.
 
     Returns float32 arrays under openai-whisper's names. `more` are files that continue the
-    first one, for a CTranslate2 file that was cut into parts.
+    first one. Raises HarnessError for what is no such file.
     """
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
+    if path.suffix != ".safetensors":
+        return openai_names(read_ctranslate2(b"".join(part.read_bytes() for part in (path, *more))))
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
 
-        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
-    return openai_names(read_ctranslate2(b"".join(part.read_bytes() for part in (path, *more))))
+    tensors: Tensors = {}
+    for part in (path, *more):
+        try:
+            tensors |= {name: each.astype(np.float32) for name, each in load_file(part).items()}
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise HarnessError(
+                f"ASR weights {part} cannot be read ({error}); save them again, as float16 or "
+                "float32"
+            ) from error
+    return hugging_face_names(tensors)
+
+
+HUGGING_FACE = (
+    (r"^model\.", ""),
+    (r"^proj_out\..*", ""),
+    (r"\.embed_positions\.weight$", ".positional_embedding"),
+    (r"\.embed_tokens\.", ".token_embedding."),
+    (r"^encoder\.layer_norm\.", "encoder.ln_post."),
+    (r"^decoder\.layer_norm\.", "decoder.ln."),
+    (r"\.layers\.", ".blocks."),
+    (r"\.self_attn_layer_norm\.", ".attn_ln."),
+    (r"\.encoder_attn_layer_norm\.", ".cross_attn_ln."),
+    (r"\.final_layer_norm\.", ".mlp_ln."),
+    (r"\.self_attn\.", ".attn."),
+    (r"\.encoder_attn\.", ".cross_attn."),
+    (r"\.q_proj\.", ".query."),
+    (r"\.k_proj\.", ".key."),
+    (r"\.v_proj\.", ".value."),
+    (r"\.out_proj\.", ".out."),
+    (r"\.fc1\.", ".mlp.0."),
+    (r"\.fc2\.", ".mlp.2."),
+)
+"""Pattern in the names of the transformers package -> openai-whisper's; the output is tied."""
+
+
+def hugging_face_names(tensors: Tensors) -> Tensors:
+    """Rename the transformers package's tensors to openai-whisper's names; others keep theirs."""
+    if not any(re.match(r"(model\.)?encoder\.layers\.", name) for name in tensors):
+        return tensors
+    renamed: Tensors = {}
+    for name, tensor in tensors.items():
+        for pattern, replacement in HUGGING_FACE:
+            name = re.sub(pattern, replacement, name)
+        if name:
+            renamed[name] = tensor
+    return renamed
 
 
 def dimensions(tensors: Tensors) -> dict[str, int]:
@@ -84,10 +143,37 @@ def dimensions(tensors: Tensors) -> dict[str, int]:
     }
 
 
+def check_dimensions(tensors: Tensors) -> None:
+    """Raise HarnessError for weights of a size that no Whisper has."""
+    try:
+        dims = dimensions(tensors)
+    except IndexError:
+        raise HarnessError("these are not Whisper weights: a shape is wrong") from None
+    wrong = [
+        f"{dims[name]} {what}"
+        for name, what, known in (
+            ("n_mels", "mel bands", BANDS),
+            ("n_audio_ctx", "positions", (POSITIONS,)),
+            ("n_vocab", "tokens", VOCABULARIES),
+        )
+        if dims[name] not in known
+    ]
+    for side in ("n_audio_state", "n_text_state"):
+        if not dims[side] or dims[side] % HEAD_WIDTH:
+            wrong.append(f"a width of {dims[side]}")
+    if wrong:
+        raise HarnessError(
+            f"these are no weights of a published kind of Whisper: {', '.join(wrong)}; use another "
+            "model"
+        )
+
+
 def size_name(tensors: Tensors) -> str:
     """Return OpenAI's name for a model of these dimensions, such as "tiny.en"."""
     dims = dimensions(tensors)
-    return SIZES.get((dims["n_text_state"], dims["n_vocab"]), f"width {dims['n_text_state']}")
+    width, layers = dims["n_text_state"], dims["n_text_layer"]
+    name = SIZES.get((width, dims["n_vocab"]), f"width {width}")
+    return f"{name}-turbo" if (name, layers) == ("large-v3", TURBO_LAYERS) else name
 
 
 def fingerprint(tensors: Tensors) -> str:
@@ -170,6 +256,8 @@ def openai_names(source: Tensors) -> Tensors:
 
     Fused projections are split in the order q, k, v.
     """
+    if any(name.endswith("/weight_scale") for name in source):
+        raise HarnessError("these Whisper weights are quantised; use an unquantised file")
     try:
         target = _outer_names(source)
         for side in ("encoder", "decoder"):

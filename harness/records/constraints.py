@@ -109,6 +109,11 @@ class OmitDefault:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """The field is never written, and has its default in what is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Convert:
     """Applied to a decoded value: upgrades the form of an older version."""
 

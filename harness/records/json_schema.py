@@ -26,6 +26,7 @@ from voxgate.harness.records.constraints import (
     Row,
     TextPattern,
     Unique,
+    Unwritten,
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -149,7 +150,11 @@ def _fixed(elements: Sequence[Schema]) -> Schema:
 
 def _object(kind: Any, definitions: dict[str, Schema]) -> Schema:
     hints = get_type_hints(kind, include_extras=True)
-    fields = [field for field in dataclasses.fields(kind) if field.init]
+    fields = [
+        field
+        for field in dataclasses.fields(kind)
+        if field.init and not _has(hints[field.name], Unwritten)
+    ]
     if issubclass(kind, Row):
         return _fixed([_schema(hints[field.name], definitions) for field in fields])
     listed = [field for field in fields if not _has(hints[field.name], Rest)]

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.codec import from_json, to_json
-from voxgate.harness.records.constraints import Fallback, OmitDefault
+from voxgate.harness.records.constraints import NON_EMPTY, Fallback, OmitDefault, Unwritten
 from voxgate.harness.records.measurement import Better, Value
 
 SCHEMA_VERSION = 1
@@ -92,6 +92,44 @@ class Limit:
     """A value beyond is FAILED, whatever the baseline, and whether `blocking` or not."""
     floor_fails: bool = False
     """Whether a worse value than `min_acceptable` fails the cell, whatever the baseline says."""
+    worst: float | None = None
+    """
+    The most that one utterance may be worse than itself in the baseline, in the metric's own unit.
+    """
+    count: int = 0
+    """How many utterances may be worse by more than `worst`."""
+    worst_blocks: bool = False
+    """Whether utterances beyond `worst` count for the cell although the mean only informs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceChange:
+    """One metric of one utterance in the baseline and now; of several takes, the worst of each."""
+
+    id: Annotated[str, NON_EMPTY]
+    before: float
+    now: float
+    worse: float
+    """
+    By how much it is worse, in the metric's own unit, + is worse, beyond what the takes of the
+    baseline differ by. Where neither direction is better, any change is worse; ratios beyond the
+    inaudible count as inaudible.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a quality spreads over the utterances of a cell: percentiles and the worst one."""
+
+    p5: float
+    p95: float
+    worst: Annotated[str, NON_EMPTY]
+    """
+    The utterance with the worst value; where neither direction is better, the farthest from the
+    median.
+    """
+    value: float
+    """Of that utterance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +169,10 @@ class Comparison:
     Of a sampled cell: how far two sets of takes of one engine lie apart by chance, in the scale of
     `shift`. A smaller shift proves nothing.
     """
+    spread: Annotated[Spread | None, OmitDefault()] = None
+    """Of a quality over the utterances now; None where fewer than two have a value."""
+    changes: Annotated[tuple[UtteranceChange, ...], Unwritten()] = field(default=(), compare=False)
+    """Of each utterance with a value on both sides, the worst first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +188,13 @@ class MetricVerdict:
     """The limit in the shift's own scale, where something was compared."""
     good_enough: bool = True
     """Whether the value keeps the policy's lowest acceptable one, as far as there is one."""
+    utterances: Annotated[tuple[UtteranceChange, ...], OmitDefault()] = ()
+    """
+    Those that are worse by more than `worst`, the worst first; empty where the policy allows so
+    many.
+    """
+    worst: Annotated[float | None, OmitDefault()] = None
+    """The limit of one utterance, in the metric's own unit, where `utterances` exceed it."""
     cause: str = field(default="", compare=False)
     """
     The reason without the metric's name, so that metrics with one cause are named together; not

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from voxgate.harness.judging.tradeoff import Point, Tradeoff
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.format import shown_scale, shown_unit, shown_value
+from voxgate.harness.report.html import data_uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,12 @@ def chart_image(data: Tradeoff, address: Callable[[str], str]) -> ChartImage:
             for point in data.points
         ),
     )
+
+
+def inlined_chart(data: Tradeoff) -> ChartImage:
+    """Describe a chart that lies within its page."""
+    pictures = {theme: data_uri("image/svg+xml", svg) for theme, svg in both_themes(data)}
+    return chart_image(data, pictures.__getitem__)
 
 
 def in_the_dark(light: bytes) -> bytes:

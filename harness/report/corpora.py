@@ -32,6 +32,7 @@ from voxgate.harness.judging import phrases
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.metrics.registry import family_of
 from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import plain, plain_columns, shown, shown_unit, shown_value
 from voxgate.harness.statistics import percentile
 
@@ -71,7 +72,9 @@ class ComparedRow:
     second: str
     shift: str
     better: str
+    limit: str
     reason: str
+    """Why nothing is decided, or the second system fails; empty for any other."""
     count: str
 
 
@@ -120,7 +123,7 @@ def compared_rows(comparison: SystemComparison) -> tuple[ComparedRow, ...]:
 def _compared_row(each: ComparedMetric, comparison: SystemComparison) -> ComparedRow:
     held = each.comparison
     name, unit = held.metric, held.unit
-    lost = f"; {len(each.lost)} texts have no value in {comparison.second}" if each.lost else ""
+    lost = f"{len(each.lost)} texts have no value in {comparison.second}" if each.lost else ""
     return ComparedRow(
         metric=name,
         family=family_of(name),
@@ -136,9 +139,26 @@ def _compared_row(each: ComparedMetric, comparison: SystemComparison) -> Compare
             Winner.UNDECIDED: "undecided",
             Winner.UNJUDGED: "not judged",
         }[each.winner],
-        reason=("" if each.judged is None else each.judged.reason) + lost,
+        limit=_limit(each),
+        reason=phrases.joined(_why(each), lost),
         count=f"{each.n} / {each.total}",
     )
+
+
+def _limit(each: ComparedMetric) -> str:
+    """Return the margin of the policy, as text."""
+    if each.judged is None or each.judged.limit is None:
+        return ""
+    factor, unit = phrases.scale(each.comparison)
+    return f"{each.judged.limit * factor:.3g} {unit}".strip()
+
+
+def _why(each: ComparedMetric) -> str:
+    judged = each.judged
+    if judged is None:
+        return ""
+    told = each.winner is Winner.UNDECIDED or judged.verdict is Verdict.FAILED
+    return judged.reason if told else ""
 
 
 def _value(name: str, unit: str, value: float | Missing) -> str:
@@ -206,7 +226,7 @@ def coverage_lines(scores: CorpusScores) -> tuple[str, ...]:
 
 def _counted(what: str, names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return f"{len(names)} {what}: {', '.join(names[:NAMES])}{more}"
+    return f"{len(names)} {what}: {'; '.join(names[:NAMES])}{more}"
 
 
 def corpus_lines(system: System) -> list[str]:

@@ -21,7 +21,10 @@ PERCENT = (100.0, "%")
 PLAIN = 1.0
 SHARE_OF_BUDGET = "budget_share"
 """Shown as met or missed."""
-ERRORS = ("wer", "cer", "wer_macro", "cer_macro", "wer_over_half")
+ERRORS = (
+    *("wer", "cer", "wer_macro", "cer_macro", "wer_over_half", "wer_verbatim"),
+    *("insertions", "deletions", "substitutions"),
+)
 """Shown in percent."""
 FIXED: Mapping[str, int] = MappingProxyType(
     {

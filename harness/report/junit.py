@@ -19,6 +19,7 @@ from voxgate.harness.records.verdict import CellVerdict, RunVerdict, Verdict, ju
 from voxgate.harness.report.contents import Report, all_differences
 from voxgate.harness.report.format import plain
 from voxgate.harness.report.pr_comment import CommentLinks, comment
+from voxgate.harness.report.worst_utterances import broken_utterances
 
 FAILURES = (Verdict.REGRESSED, Verdict.FAILED)
 PASSES = (Verdict.PASS, Verdict.IMPROVED)
@@ -57,7 +58,9 @@ def _case(suite: str, cell: CellVerdict) -> ElementTree.Element:
     )
     message = {"message": f"{cell.verdict.value}: {_text(cell.reason)}"}
     if cell.verdict in FAILURES:
-        ElementTree.SubElement(case, "failure", {**message, "type": cell.verdict.value})
+        failure = ElementTree.SubElement(case, "failure", {**message, "type": cell.verdict.value})
+        broken = [_text(f"{each.id}: {each}") for each in broken_utterances(cell)]
+        failure.text = "\n".join(broken) or None
     elif cell.verdict not in PASSES:
         ElementTree.SubElement(case, "skipped", message)
     return case

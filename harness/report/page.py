@@ -11,13 +11,12 @@ from pathlib import Path
 
 from voxgate.harness.audio.kept_audio import check_audio
 from voxgate.harness.judging.baseline import BASELINES, golden_dir
-from voxgate.harness.judging.tradeoff import Tradeoff
 from voxgate.harness.records.environment import facts_of
 from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import OptionCheck
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict
-from voxgate.harness.report.charts import ChartImage, both_themes, chart_image
+from voxgate.harness.report.charts import inlined_chart
 from voxgate.harness.report.contents import (
     Report,
     TakesOf,
@@ -28,7 +27,7 @@ from voxgate.harness.report.contents import (
     reel_tables,
 )
 from voxgate.harness.report.format import flat_facts, shown_value
-from voxgate.harness.report.html import data_uri, standalone
+from voxgate.harness.report.html import standalone
 from voxgate.harness.report.run_page import (
     CheckLine,
     JudgedMeasurement,
@@ -47,6 +46,7 @@ from voxgate.harness.report.tables import (
     next_step,
     rows,
 )
+from voxgate.harness.report.worst_utterances import broken_utterances, heard_first, spread_text
 from voxgate.harness.runner.recordings import recordings_of, takes
 
 
@@ -90,14 +90,14 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         cells=_cells(contents),
         fastest=contents.fastest,
         gain=gain_text(contents),
-        charts=tuple(map(_inlined, contents.tradeoffs)),
+        charts=tuple(map(inlined_chart, contents.tradeoffs)),
         environment=flat_facts(facts_of(run.environment)),
         remarks=tuple(
             filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
         ),
         next_step=next_step(contents),
         excluded=run.excluded,
-        player=run_player(run, takes_of),
+        player=run_player(run, takes_of, first=heard_first(judgement.cells)),
         reels=reel_tables(run),
     )
 
@@ -120,6 +120,7 @@ def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
         requested=cell.requested if cell is not None else {},
         effective=effective_of(contents.run, judged.cell),
         checks=tuple(map(_check, effects_of(contents.run, judged.cell))),
+        broken=broken_utterances(judged),
     )
 
 
@@ -150,9 +151,5 @@ def _with_verdict(measurement: Measurement, judged: MetricVerdict | None) -> Jud
         verdict=judged.verdict.value + ("" if judged.blocking else " (advisory)"),
         baseline="none" if comparison is None else shown_value(name, unit, comparison.baseline),
         reason=judged.reason,
+        spread=spread_text(judged),
     )
-
-
-def _inlined(data: Tradeoff) -> ChartImage:
-    pictures = {theme: data_uri("image/svg+xml", svg) for theme, svg in both_themes(data)}
-    return chart_image(data, pictures.__getitem__)

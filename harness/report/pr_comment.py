@@ -30,6 +30,7 @@ from voxgate.harness.records.verdict import (
     judgement_from_dict,
 )
 from voxgate.harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
+from voxgate.harness.report.worst_utterances import comment_lines
 
 MARKER = "<!-- voxgate: pull request -->"
 """
@@ -121,7 +122,7 @@ def comment(document: object, place: CommentLinks) -> str:
     before = _joined(
         [
             marker(checked.judgement.suite),
-            f"**{escaped(_line(checked.judgement))}**",
+            f"**{escaped(phrases.line(checked.judgement))}**",
             _facts(checked),
             _notes(checked),
         ]
@@ -129,6 +130,7 @@ def comment(document: object, place: CommentLinks) -> str:
     after = _joined(
         [
             _rest(checked.judgement),
+            _broken(checked.judgement, place),
             _in_effect(checked),
             _notices(checked.judgement),
             _links(place),
@@ -162,7 +164,7 @@ def headline(document: object) -> DocumentVerdict:
     """Return the verdict of a document. Raises HarnessError if it is no judgement."""
     judgement = read(document).judgement
     return DocumentVerdict(
-        verdict=judgement.verdict, exit_code=judgement.exit_code, line=_line(judgement)
+        verdict=judgement.verdict, exit_code=judgement.exit_code, line=phrases.line(judgement)
     )
 
 
@@ -208,10 +210,6 @@ def _counted(judgement: RunVerdict) -> RunVerdict:
     return replace(judgement, counts=dict(counts), verdict=verdict, exit_code=EXIT_CODES[verdict])
 
 
-def _line(judgement: RunVerdict) -> str:
-    return phrases.line(judgement)
-
-
 def _facts(checked: CheckedDocument) -> str:
     judgement = checked.judgement
     parts = [judgement.suite, judgement.profile, f"machine {judgement.machine}"]
@@ -232,11 +230,8 @@ def _notes(checked: CheckedDocument) -> str:
 
 def _changed(judgement: RunVerdict) -> list[CellVerdict]:
     """Return the cells to look at, the worst first."""
-    return sorted((cell for cell in judgement.cells if cell.verdict is not Verdict.PASS), key=_rank)
-
-
-def _rank(cell: CellVerdict) -> int:
-    return WORST_FIRST.index(cell.verdict)
+    changed = [cell for cell in judgement.cells if cell.verdict is not Verdict.PASS]
+    return sorted(changed, key=lambda cell: WORST_FIRST.index(cell.verdict))
 
 
 def _table(cells: Sequence[CellVerdict], room: int) -> str:
@@ -281,6 +276,11 @@ def _rest(judgement: RunVerdict) -> str:
         f"{passed} cell{'' if passed == 1 else 's'} passed and {'is' if passed == 1 else 'are'} "
         "not listed."
     )
+
+
+def _broken(judgement: RunVerdict, place: CommentLinks) -> str:
+    lines = comment_lines(judgement.cells, place.page and _address(place.page))
+    return f"Hear first:\n\n{_fitting(lines, SHARE, 'cells')}" if lines else ""
 
 
 def _in_effect(checked: CheckedDocument) -> str:

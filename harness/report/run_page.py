@@ -28,6 +28,7 @@ from voxgate.harness.report.tables import (
     shared_remarks,
     stage_lines,
 )
+from voxgate.harness.report.worst_utterances import BrokenUtterance
 
 if TYPE_CHECKING:
     from voxgate.harness.report.listening.player import Player
@@ -45,6 +46,7 @@ class JudgedMeasurement:
     verdict: str = ""
     baseline: str = ""
     reason: str = ""
+    spread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class RecordedCell:
     checks: tuple[CheckLine, ...]
     address: str = ""
     notes: tuple[str, ...] = ()
+    broken: tuple[BrokenUtterance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,7 @@ class MetricLine:
     verdict: str
     reason: str
     missing: bool
+    spread: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +367,7 @@ def _metric(judged: JudgedMeasurement) -> MetricLine:
         verdict=(judged.verdict or NOT_JUDGED).replace("_", " "),
         reason=judged.reason,
         missing=missing,
+        spread=judged.spread,
     )
 
 

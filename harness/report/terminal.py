@@ -11,7 +11,7 @@ reason below its cell. The examination lists unfit settings with the command tha
 """
 
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -37,6 +37,7 @@ from voxgate.harness.report.tables import (
     rows,
     shared_remarks,
 )
+from voxgate.harness.report.worst_utterances import spread_lines
 
 STYLES = {
     Verdict.PASS: "green",
@@ -63,7 +64,8 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
     """Lay the report out for a number of columns."""
     table = rows(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
-    lines += _table(table, columns(contents), width)
+    spreads = {cell.cell: spread_lines(cell) for cell in contents.judgement.cells}
+    lines += _table(table, columns(contents), width, spreads)
     lines += [Text(line) for line in _wrapped(budget_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
     lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
@@ -76,7 +78,12 @@ def report_lines(contents: Report, width: int, page: str | None = None) -> list[
     return lines
 
 
-def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int) -> list[Text]:
+def _table(
+    table: Sequence[TableRow],
+    across: Sequence[TableColumn],
+    width: int,
+    spreads: Mapping[str, Sequence[str]],
+) -> list[Text]:
     kept, bounded = _fitting(table, across, width)
     grid = [_texts(row, kept, bounded) for row in table]
     titles = ["cell", *(across[index].title for index in kept)]
@@ -93,9 +100,9 @@ def _table(table: Sequence[TableRow], across: Sequence[TableColumn], width: int)
     for row, laid in zip(table, lines_of_cells, strict=True):
         word = row.verdict.value
         lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
-        for remark in _remarks(row):
-            if remark not in known:
-                lines += [Text(part) for part in _wrapped(remark, width, INDENT)]
+        own = [remark for remark in _remarks(row) if remark not in known]
+        for remark in (*own, *spreads.get(row.cell, ())):
+            lines += [Text(part) for part in _wrapped(remark, width, INDENT)]
     return [*lines, *(Text(part) for each in shared for part in _wrapped(str(each), width, ""))]
 
 

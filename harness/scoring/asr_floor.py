@@ -4,7 +4,8 @@ The ASR floor: the error rate of the recogniser on known-good speech, on the tex
 A recogniser errs even on good speech, so 3 % means little alone: beside a teacher's 4 % it is as
 good as can be shown, beside 1 % it is not. The floor is no limit and decides nothing. It lies
 beside its workload, `<workload>.floor.json`, made by `voxgate floor` and reviewed like a baseline:
-each text, its transcript, and the number of errors.
+each text (the words to be heard, where the workload has them apart), its transcript, and the number
+of errors.
 
     {
     "schema_version": 1,
@@ -23,6 +24,7 @@ so that a floor and a run can only differ in the speaker.
 """
 
 import json
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -128,7 +130,8 @@ def floor_for_workload(
     Missing where another recogniser transcribed it, or other texts were spoken. `judge` is the
     recogniser that the run's suite selected.
     """
-    again = f"voxgate floor {floor.workload}" + ("" if judge == OPENAI else f" --judge {judge}")
+    other = "" if judge == OPENAI else f" --judge {shlex.quote(judge)}"
+    again = f"voxgate floor {floor.workload}{other}"
     version = floor.versions.get(measured.metric, "")
     if version != measured.version:
         theirs, ours = (
@@ -136,7 +139,7 @@ def floor_for_workload(
             _differing_parts(measured.version, version),
         )
         return Missing(f"it was heard by [{theirs}], this run by [{ours}]; make it again: {again}")
-    if {r.id: r.text for r in workload.requests} != {
+    if {r.id: r.words for r in workload.requests} != {
         name: utterance.text for name, utterance in floor.utterances.items()
     }:
         return Missing(
@@ -276,7 +279,7 @@ def make_floor(
             for metric, version in versions_of(scores.values()).items()
             if metric in METRICS
         },
-        utterances={r.id: _utterance(r.text, r.id, scores[r.id]) for r in workload.requests},
+        utterances={r.id: _utterance(r.words, r.id, scores[r.id]) for r in workload.requests},
     )
     path = floor_path(name)
     save_floor(path, floor)

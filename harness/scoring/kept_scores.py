@@ -29,6 +29,7 @@ from voxgate.harness.metrics.registry import (
     select_metrics,
 )
 from voxgate.harness.models.own_model import ModelFile, locate
+from voxgate.harness.models.whisper_weights import model_digest
 from voxgate.harness.records import documents
 from voxgate.harness.records.codec import to_json
 from voxgate.harness.records.documents import LARGEST
@@ -43,6 +44,8 @@ from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.score_run import RunScores, score_run
 
 FILE = "scored.json"
+OWN_JUDGE = "the judge's weights"
+"""Name in a stamp beside the packages: what is not here counts as the same."""
 SAME = ("golden", "panel", "judge", "records", "power", "models")
 """Facts of a stamp that must be equal; `models` are there only where a suite names some."""
 
@@ -123,7 +126,10 @@ def stamp_of(run: Run, golden: Path, records: str) -> Stamp:
             path.relative_to(folder).as_posix(): file_sha256(path)[: run_folder.DIGEST_DIGITS]
             for path in _audio(folder)
         },
-        "packages": {name: installed(name) for name in packages},
+        "packages": {
+            **{name: installed(name) for name in packages},
+            OWN_JUDGE: model_digest(run.judge),
+        },
         **({"models": to_json(run.models)} if run.models else {}),
     }
 

@@ -18,12 +18,20 @@ from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.files import cache_folder, files_sha256, inside
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, Value
-from voxgate.harness.records.run import HeardText, HeardTexts, Iteration, Run
+from voxgate.harness.records.run import (
+    MOST_CHARACTERS,
+    MOST_NOTICES,
+    SPOKEN,
+    HeardText,
+    HeardTexts,
+    Iteration,
+    Run,
+)
 from voxgate.harness.runner.progress import ScoreProgress
 from voxgate.harness.scoring.own_models import RecordedModels, check_models, located, recorded
 from voxgate.harness.scoring.scorer import UtteranceScores, score_quality
 from voxgate.harness.scoring.tasks import AudioJob
-from voxgate.harness.scoring.transcription import RecognizerOptions, check_engine
+from voxgate.harness.scoring.transcription import recognizer_options
 from voxgate.harness.suite.suite import Suite
 
 FirstIterations = dict[tuple[str, str], Iteration]
@@ -74,7 +82,7 @@ def score_run(
     scored = score_quality(
         [*jobs.values(), *chain.from_iterable(takes.values())],
         cache_dir=cache_dir or default_cache_dir(),
-        judge=RecognizerOptions(engine=run.judge),
+        judge=recognizer_options(run.judge),
         metrics=[metric.name for metric in select_metrics(run.metrics, run.conditions, run.models)],
         workers=workers or min(cpu_count(), MOST_WORKERS),
         progress=progress,
@@ -176,7 +184,7 @@ def check_scoring(suite: Suite) -> None:
     """Raise HarnessError for metrics, conditions, networks or a recogniser that cannot score it."""
     models = check_models(suite.models)
     check_selection(suite.metrics, suite.conditions, models)
-    check_engine(suite.judge)
+    recognizer_options(suite.judge)
 
 
 def models_of(suite: Suite) -> RecordedModels:
@@ -193,13 +201,20 @@ def score_files(
 ) -> dict[str, UtteranceScores]:
     """Score one audio file per request (by its id) that belongs to no run."""
     jobs = [
-        AudioJob(key=r.id, utterance=r.id, path=files[r.id], text=r.text, language=r.language)
+        AudioJob(
+            key=r.id,
+            utterance=r.id,
+            path=files[r.id],
+            text=r.text,
+            spoken=r.spoken,
+            language=r.language,
+        )
         for r in requests
     ]
     return score_quality(
         jobs,
         cache_dir=default_cache_dir(),
-        judge=RecognizerOptions(engine=judge),
+        judge=recognizer_options(judge),
         metrics=metrics,
         progress=progress,
     )
@@ -252,12 +267,20 @@ def _job(
         else audio(cell.slug, request.statement) or Missing(NO_STATEMENT),
         joins_s=iterations[cell.slug, request.id].joins_s,
         emphasis=request.emphasis,
+        spoken=request.spoken or _reading(iterations[cell.slug, request.id]),
         marked=marked if cell.asks_for_watermark(request) else None,
         segments=_segments(request, iterations[cell.slug, request.id]),
         source=None if request.source is None else Path(run.folder) / request.source.path,
         models=located(run.models),
         voices=_voices(run, cell, request),
     )
+
+
+def _reading(iteration: Iteration) -> str:
+    """Return the words that the engine made of a text; empty where it does not tell all of them."""
+    told = [notice.text for notice in iteration.notices if notice.kind == SPOKEN]
+    whole = len(iteration.notices) < MOST_NOTICES and max(map(len, told), default=0)
+    return " ".join(told) if 0 < whole < MOST_CHARACTERS else ""
 
 
 def _voices(run: Run, cell: Cell, request: Request) -> tuple[tuple[str, Path], ...]:
@@ -285,10 +308,9 @@ def _segments(request: Request, iteration: Iteration) -> tuple[SpokenSegment, ..
 
 
 def _values(scores: UtteranceScores, *, has_golden: bool) -> dict[str, Value]:
-    counts = {"wer_words": scores.words, "cer_chars": scores.chars}
     values: dict[str, Value] = {
         name: float(count.reference_words) if isinstance(count, ErrorCounts) else count
-        for name, count in counts.items()
+        for name, count in scores.counts.items()
     }
     values |= scores.values
     return (

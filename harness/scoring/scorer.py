@@ -7,7 +7,7 @@ work; metrics, processes and the cache are their modules' business.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ of the slowest.
 """
 QUICK = ""
 """The kind of work that loads no model."""
+UNHEARD = Missing("nobody was asked to listen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,8 @@ class UtteranceScores:
     The scores of one audio file: the value of every applicable quality metric, and the version
     of each.
 
-    `words` and `chars` are the counts behind wer and cer, from which corpus rates are computed;
-    `transcript` is the recogniser's text.
+    `words`, `chars` and `verbatim` are the counts behind wer, cer and wer_verbatim, from which
+    corpus rates are computed; `transcript` is the recogniser's text.
     """
 
     key: str
@@ -53,6 +54,16 @@ class UtteranceScores:
     transcript: str | Missing
     recogniser: str = ""
     """The name of the recogniser."""
+    verbatim: ErrorCounts | Missing = UNHEARD
+
+    @property
+    def counts(self) -> Mapping[str, ErrorCounts | Missing]:
+        """The counts by the name of the helper that holds their weights."""
+        return {
+            "wer_words": self.words,
+            "cer_chars": self.chars,
+            "verbatim_words": self.verbatim,
+        }
 
 
 def score_quality(
@@ -157,7 +168,7 @@ class _Work:
         """Store a transcript; files without one are not cached."""
         self.transcripts[key] = transcript
         if isinstance(transcript.text, str):
-            self.cache.put(key, {"text": transcript.text, "judge": transcript.judge})
+            self.cache.put(key, asdict(transcript))
         self._step()
 
     def _step(self) -> None:
@@ -245,11 +256,9 @@ def _scores(
         utterance=job.utterance,
         values=values,
         versions=versions,
-        words=UNHEARD if first is None else first.words,
-        chars=UNHEARD if first is None else first.chars,
+        words=UNHEARD if first is None else first.errors.words,
+        chars=UNHEARD if first is None else first.errors.chars,
+        verbatim=UNHEARD if first is None else first.errors.verbatim,
         transcript=UNHEARD if first is None else first.transcript.text,
         recogniser="" if first is None else first.transcript.judge,
     )
-
-
-UNHEARD = Missing("nobody was asked to listen")

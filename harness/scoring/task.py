@@ -35,6 +35,7 @@ class AudioTask:
     voice: Path | None = None
     statement: Path | None = None
     text: str = ""
+    spoken: str = ""
     language: str = "en"
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
@@ -127,6 +128,7 @@ def _subject(task: AudioTask) -> MetricInput:
     return MetricInput(
         audio=audio,
         text=task.text,
+        spoken=task.spoken,
         language=task.language,
         reference=recording_of(task.reference),
         voice=recording_of(task.voice),

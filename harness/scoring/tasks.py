@@ -67,6 +67,8 @@ class AudioJob:
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
     emphasis: str | None = None
+    spoken: str = ""
+    """The words to be heard, where they are not those of the text."""
     marked: Path | None = None
     """As delivered, where a watermark is asked for; `path` where nothing else was handed over."""
     segments: tuple[SpokenSegment, ...] | Missing | None = None
@@ -75,6 +77,11 @@ class AudioJob:
     voices: tuple[tuple[str, Path], ...] = ()
     models: tuple[tuple[str, ModelFile | Missing], ...] = ()
     """The user's own networks, by name."""
+
+    @property
+    def words(self) -> str:
+        """The words to be heard: `spoken`, or the text."""
+        return self.spoken or self.text
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -136,7 +143,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     missing = next((content for content in contents if isinstance(content, Missing)), None)
     if missing is not None:
         return missing
-    text = [task.text, task.language] if task.text else []
+    text = [task.text, task.language, *filter(None, [task.spoken])] if task.text else []
     joins = [repr(task.joins_s)] if task.joins_s is not None else []
     stressed = [task.emphasis] if task.emphasis is not None else []
     model = [] if task.model is None else [task.model.model.dependency]
@@ -199,7 +206,7 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     if line.own_model:
         inputs["model"] = dict(job.models).get(line.own_model, NO_MODEL)
     if source.reads_text:
-        inputs |= {"text": job.text, "language": job.language}
+        inputs |= {"text": job.text, "spoken": job.spoken, "language": job.language}
     missing = next((value for value in inputs.values() if isinstance(value, Missing)), None)
     return missing or AudioTask(
         metric=line.base if line.golden else line.name, audio=job.path, **inputs

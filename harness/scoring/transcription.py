@@ -2,8 +2,9 @@
 Transcription: each audio once under each condition, by the recogniser of its language.
 
 The plan collects the audio of some jobs and turns transcripts into word errors;
-`metrics/word_errors.py` counts them. The tasks are computed in child processes that hold the
-recogniser, so that the parent never imports torch.
+`metrics/word_errors.py` counts them. What was written with digits is heard once more without: only
+then can "one four zero seven" be told from "fourteen oh seven". The tasks are computed in child
+processes that hold the recogniser, so that the parent never imports torch.
 
 Knows files, batches and the recognition engines. Decoding is in `models/whisper.py` and
 `models/faster_whisper.py`; the scorer starts the children. A child holds torch, the model and a
@@ -12,6 +13,7 @@ batch: about 700 MB, 1.2 GB with the multilingual one.
 
 import functools
 import importlib.util
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +26,17 @@ from voxgate.harness.audio.files import Audio, read_audio
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import entry, full_version, needs_asr
-from voxgate.harness.metrics.word_errors import (
-    PLACES,
-    ErrorCounts,
-    char_errors,
-    misplaced_words,
-    rates,
-    word_errors,
-)
+from voxgate.harness.metrics.word_errors import ReadText, TextErrors, text_errors
 from voxgate.harness.models import faster_whisper, whisper
-from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights
+from voxgate.harness.models.whisper import NUMERALS
+from voxgate.harness.models.whisper_weights import (
+    CTRANSLATE2,
+    SUFFIXES,
+    WeightsFile,
+    check_model,
+    locate_weights,
+    model_files,
+)
 from voxgate.harness.records.cell import ENGLISH, primary_language
 from voxgate.harness.records.measurement import Missing, Value, how_to_install, not_installed
 from voxgate.harness.records.run import OPENAI
@@ -58,17 +61,22 @@ WITHOUT_TORCH = (
 
 
 class Recognizer(Protocol):
-    """A recogniser: audio in, text out; `name` is part of the metric's version."""
+    """A recogniser: audio in, text out; its name is part of the metric's version."""
 
     @property
     def name(self) -> str:
-        """Weights, package and decoding."""
+        """Weights and package."""
+
+    def name_in(self, language: str) -> str:
+        """Return the name with the decoding of a language."""
 
     def knows(self, language: str) -> bool:
         """Return whether the weights were trained on a language."""
 
-    def transcribe(self, batch: Sequence[Audio], language: str = ENGLISH) -> list[str]:
-        """Return one text for each audio (mono, 16 kHz)."""
+    def transcribe(
+        self, batch: Sequence[Audio], language: str = ENGLISH, *, digits: bool = True
+    ) -> list[str]:
+        """Return one text for each audio (mono, 16 kHz); without `digits`, numbers are words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +105,8 @@ class Transcript:
 
     text: str | Missing
     judge: str
+    spelled: str = ""
+    """The text as it is written without digits; empty where it has none."""
 
 
 def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
@@ -106,18 +116,18 @@ def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
     Raises HarnessError.
     """
     check_engine(engine)
-    decoding = whisper.DECODING if engine == OPENAI else faster_whisper.decoding()
-    return (
-        decoding
-        if primary_language(language) == ENGLISH
-        else f"{decoding}, language {primary_language(language)}"
-    )
+    spoken = primary_language(language)
+    decoding = whisper.decoding(spoken) if engine == OPENAI else faster_whisper.decoding()
+    return decoding if spoken == ENGLISH else f"{decoding}, language {spoken}"
 
 
 def check_engine(engine: str) -> None:
     """Raise HarnessError that lists the known ones for an unknown engine."""
     if engine not in ENGINES:
-        raise HarnessError(f"unknown judge {engine!r}; known are {', '.join(ENGINES)}")
+        raise HarnessError(
+            f"unknown judge {engine!r}; known are {', '.join(ENGINES)}, or give the path of a "
+            "Whisper model: a file or a folder"
+        )
 
 
 def transcription_tasks(
@@ -156,22 +166,26 @@ def transcribe_files(task: TranscriptionTask) -> list[Transcript]:
     judge = _recognizer(task.engine, task.weights)
     if isinstance(judge, Missing):
         return [Transcript(text=judge, judge="")] * len(task.files)
-    name = judge.name if task.language == ENGLISH else f"{judge.name}, language {task.language}"
+    name = judge.name_in(task.language)
+    name += "" if task.language == ENGLISH else f", language {task.language}"
     if not judge.knows(task.language):
         deaf = Missing(
             f"{judge.name} does not know the language {task.language!r}; give other weights"
         )
         return [Transcript(text=deaf, judge=name)] * len(task.files)
     recordings = [_readable(path, task.condition) for path in task.files]
-    texts = iter(
-        judge.transcribe(
-            [recording for recording in recordings if not isinstance(recording, Missing)],
-            task.language,
-        )
+    readable = [each for each in recordings if not isinstance(each, Missing)]
+    texts = judge.transcribe(readable, task.language)
+    numbered = [index for index, text in enumerate(texts) if NUMERALS.search(text)]
+    spelled = judge.transcribe([readable[index] for index in numbered], task.language, digits=False)
+    without = dict(zip(numbered, spelled, strict=True))
+    heard = (
+        Transcript(text=text, judge=name, spelled=without.get(index, ""))
+        for index, text in enumerate(texts)
     )
     return [
-        Transcript(text=recording if isinstance(recording, Missing) else next(texts), judge=name)
-        for recording in recordings
+        Transcript(text=each, judge=name) if isinstance(each, Missing) else next(heard)
+        for each in recordings
     ]
 
 
@@ -222,6 +236,24 @@ class RecognizerOptions:
     engine: str = OPENAI
 
 
+def recognizer_options(judge: str) -> RecognizerOptions:
+    """
+    Return the recogniser that a suite names: an engine of ENGINES, or the path of the user's own
+    Whisper, whose format selects the engine.
+
+    Raises HarnessError for an unknown name, and for a path at which there is no Whisper.
+    """
+    path = Path(judge)
+    # not Path.exists, which raises for a name that is too long
+    is_path = len(path.parts) > 1 or path.suffix in SUFFIXES or os.path.exists(path)  # noqa: PTH110
+    if judge in ENGINES or not is_path:
+        check_engine(judge)
+        return RecognizerOptions(engine=judge)
+    check_model(path)
+    converted = path.is_dir() and model_files(path)[0].name == CTRANSLATE2
+    return RecognizerOptions(weights=path, engine=FASTER if converted else OPENAI)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordErrors:
     """
@@ -231,8 +263,7 @@ class WordErrors:
     """
 
     transcript: Transcript
-    words: ErrorCounts | Missing
-    chars: ErrorCounts | Missing
+    errors: TextErrors
     values: Mapping[str, Value]
 
 
@@ -305,25 +336,23 @@ class TranscriptionPlan:
         transcript = (
             Transcript(text=key, judge="") if isinstance(key, Missing) else transcripts[key]
         )
-        text = transcript.text
-        errors = (
-            (text, text)
-            if isinstance(text, Missing)
-            else (
-                word_errors(job.text, text, job.language),
-                char_errors(job.text, text, job.language),
+        heard = transcript.text
+        errors = text_errors(
+            heard
+            if isinstance(heard, Missing)
+            else ReadText(
+                reference=job.words,
+                heard=heard,
+                spelled=transcript.spelled,
+                language=job.language,
             )
         )
-        placed = (
-            dict.fromkeys(PLACES, text)
-            if isinstance(text, Missing)
-            else misplaced_words(job.text, text, job.language)
-        )
-        named: dict[str, Value] = {**rates(*errors), **placed}
         values = {
-            name: named[entry(name).base] for name in self._metrics if _condition(name) == condition
+            name: errors.values[entry(name).base]
+            for name in self._metrics
+            if _condition(name) == condition
         }
-        return WordErrors(transcript=transcript, words=errors[0], chars=errors[1], values=values)
+        return WordErrors(transcript=transcript, errors=errors, values=values)
 
     def _key(self, job: AudioJob, condition: str) -> str | Missing:
         """Return the key of a transcript: whatever decides it; Missing where none can be made."""

@@ -3,7 +3,7 @@ A suite: a question about an engine, as axes x workload, and its expansion into 
 
 Knows no engine, no metric and no machine: whether an option exists is the target's business
 (`targets.registry.check_cells`), whether a metric or a judge does the panel's
-(`metrics.registry.check_selection`, `scoring.transcription.check_engine`).
+(`metrics.registry.check_selection`, `scoring.transcription.recognizer_options`).
 """
 
 import itertools
@@ -58,10 +58,10 @@ class Suite:
     adds whole passes. `budget_s` is the wall time that a request may take, 0 for any: each cell
     shows whether its median does. `metrics` chooses what is scored of the audio, by name (all that
     apply, if not given); `conditions` such as "telephone" have it scored as heard that way as well;
-    `judge` names who writes down what is said; `models` are files of networks of your own that
-    score it. `environment` is where a Python target runs, if that is not voxgate's own: the folder
-    of a virtual environment, a conda environment or a uv project, or the words that start an
-    interpreter. `name` and `question` come from the file (`load_suite`).
+    `judge` names who writes down what is said, or is the path of a Whisper; `models` are files of
+    networks of your own that score it. `environment` is where a Python target runs, if that is not
+    voxgate's own: the folder of a virtual environment, a conda environment or a uv project, or the
+    words that start an interpreter. `name` and `question` come from the file (`load_suite`).
 
     `sampled` declares that the engine draws what it speaks, so that another seed is another take:
     each text is then spoken `takes` times (5), with seeds that follow each other, and judged as two

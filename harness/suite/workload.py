@@ -3,10 +3,10 @@ Reads workloads: `workloads/<name>.toml` of this package (or of another copy of 
 file by its path.
 
 A file is a list of `[[request]]` tables with `id` and `text`. Of the further keys `language`,
-`statement` and `emphasis` say something about the text (`cell.Request`); `source` names a recording
-to convert, and `source_speaker` who is heard in it; every other one is an option of that request. A
-table `[voices]` names, for values of the option `speaker`, a recording of that speaker. Recordings
-are files relative to the workload, or `flite:VOICE`: spoken by flite before measuring
+`statement`, `emphasis` and `spoken` say something about the text (`cell.Request`); `source` names a
+recording to convert, and `source_speaker` who is heard in it; every other one is an option of that
+request. A table `[voices]` names, for values of the option `speaker`, a recording of that speaker.
+Recordings are files relative to the workload, or `flite:VOICE`: spoken by flite before measuring
 (`targets/sources.py`). A request with `[[request.segment]]` tables, each with `speaker` and `text`,
 is a reel, and has no text of its own.
 """
@@ -31,7 +31,7 @@ from voxgate.harness.records.documents import parse_toml
 from voxgate.harness.records.files import file_sha256
 
 FOLDER = Path(__file__).parents[1] / "workloads"
-MARKS = ("language", "statement", "emphasis")
+MARKS = ("language", "statement", "emphasis", "spoken")
 """Keys of a request that are no options of the engine."""
 SEGMENT = "segment"
 """Key of a request under which the segments of a reel stand."""
@@ -41,6 +41,21 @@ FLITE = re.compile(r"flite:([a-z0-9_]{1,40})")
 """A recording that flite makes, by the voice of that name."""
 SPEAKER_NAME = r"[A-Za-z0-9._-]+"
 LANGUAGE = r"[a-z]{2,3}([-_][A-Za-z0-9]+)*"
+
+
+ABBREVIATIONS = (
+    r"(?<!\w)(?:(?:[^\W\d_]\.){2,}|Nos?\.(?=\s?\d)|(?:Mrs?|Ms|Dr|Sta?|Prof|Jr|Sr|Sra|Srta|Uds?|vs|"
+    r"etc|approx|dept|[Nn]úm|Inc|Ltd|Corp|Ave|Avda|Blvd|Rd|Mt|Gen|Capt|Lt|Sgt|Rev|Gov|Sen|figs?|"
+    r"vol|pp|pág|[Tt]el|Jan|Feb|Aug|Sept?|Oct|Nov|Dec|bzw|usw|Nr)\.(?!\w))"
+)
+UNCLEAR: Mapping[str, str] = {
+    "digits": r"\d",
+    "brackets": r"[\[\](){}<>]",
+    "abbreviations": ABBREVIATIONS,
+    "symbols": r"[%$£€¥&@#°=+*/\\^~|]",
+}
+"""Kind of text that engines read in different ways -> its pattern."""
+SHOWN_IDS = 5
 
 
 def known_workloads() -> tuple[str, ...]:
@@ -71,6 +86,24 @@ def load_workload(name: str, root: Path | None = None) -> Workload:
     return Workload(
         name=path.stem, requests=_requests(path, data), voices=_voices(path, data.get("voices", {}))
     )
+
+
+def reading_notices(workload: Workload) -> tuple[str, ...]:
+    """
+    Return a notice for each kind of UNCLEAR text that occurs without its reading: what is to be
+    heard is then a guess, and so is a word error rate. The words of `spoken` are looked at too.
+    """
+    notices = []
+    for kind, pattern in UNCLEAR.items():
+        ids = [each.id for each in workload.requests if re.search(pattern, each.words)]
+        if ids:
+            shown = ", ".join(ids[:SHOWN_IDS])
+            more = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
+            notices.append(
+                f"workload {workload.name}: {kind} in {shown}{more}, which engines read in "
+                'different ways; give each of them spoken = "the words to be heard"'
+            )
+    return tuple(notices)
 
 
 def place(name: str, root: Path | None = None) -> Path:

@@ -37,6 +37,7 @@ QUALITY = {
     "stoi": 0.98,
     "wer": 0.1,
     "cer": 0.05,
+    "wer_verbatim": 0.1,
     "clicks": 0.0,
     "length_off": 0.0,
     "golden_snr": 20.0,
@@ -45,6 +46,7 @@ QUALITY = {
     "golden_stoi": 0.98,
     "wer_words": WORDS,
     "cer_chars": 50.0,
+    "verbatim_words": WORDS,
 }
 EXACT = {"snr": 120.0, "si_sdr": 120.0, "pesq": 4.64, "stoi": 1.0}
 

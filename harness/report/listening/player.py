@@ -66,13 +66,16 @@ class Player:
         return any(line.since_previous for line in self.lines)
 
 
-def run_player(run: Run, takes_of: TakesOf, budget_bytes: int = EMBEDDED_BYTES) -> Player:
+def run_player(
+    run: Run, takes_of: TakesOf, budget_bytes: int = EMBEDDED_BYTES, first: Sequence[str] = ()
+) -> Player:
     """
-    Return the player of a page that holds its sounds: of the first utterances, as many as fit into
-    the budget.
+    Return the player of a page that holds its sounds: of the utterances named in `first`, then of
+    the others in their order, as many as fit into the budget.
     """
     assets = EmbeddedAssets(budget_bytes)
-    requests = requests_of(run)
+    place = {name: number for number, name in enumerate(first)}
+    requests = sorted(requests_of(run), key=lambda each: place.get(each.id, len(place)))
     views, silent = [], 0
     for request in requests:
         spoken = utterance(request, takes_of(request.id), assets)

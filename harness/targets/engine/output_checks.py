@@ -1,11 +1,12 @@
 """
 Option checks of the audio itself, for any pipeline: how a chunk begins, and whether the product
-carries the watermark.
+carries the watermark. And the words that the front-end reads, with which the product is compared.
 
 The audio before the watermark is tapped where the pipeline hands a chunk to its mark. No torch at
 import: a measured synthesis taps as well.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -184,3 +185,20 @@ OUTPUT_CHECKS: Mapping[str, Check] = {
     "fade_in_ms": _start,
     "watermark": _watermark,
 }
+
+
+@functools.cache
+def reading_of(text: str) -> tuple[str, ...]:
+    """Return the words that the front-end reads, by chunk; none where the text has the same."""
+    from voxgate.engine.errors import EngineError
+    from voxgate.engine.text.frontend import phonemise
+
+    try:
+        parts = tuple(str(getattr(chunk, "text", "")) for chunk in phonemise(text))
+    except EngineError:
+        return ()
+    return () if _letters(" ".join(parts)) in ("", _letters(text)) else parts
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text)).lower()

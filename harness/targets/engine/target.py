@@ -17,13 +17,15 @@ import numpy as np
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request
-from voxgate.harness.records.run import OptionCheck
+from voxgate.harness.records.run import SPOKEN, OptionCheck
 from voxgate.harness.targets.protocol import IsolatedStage, LiveInput, Options, StageWatch, Target
 
 if TYPE_CHECKING:
     from voxgate.engine.pipelines.pipeline import Pipeline
 
 
+PHONEMISED = ("flow", "token")
+"""Pipelines whose texts go through the package's own front-end."""
 SOURCE = "source"
 """The option of a request by which a pipeline gets the recording to convert."""
 
@@ -49,6 +51,9 @@ class EngineTarget(Target):
         self.captions_s: tuple[tuple[float, float], ...] | None = None
         """Of every segment of the last synthesis, if that was a reel."""
         self._graphs = 0
+        self._told: tuple[tuple[str, str], ...] = ()
+        self._text = ""
+        """Of the last synthesis, if that was of a text."""
 
     @classmethod
     def speaks_reels(cls, cell: Cell) -> bool:
@@ -126,7 +131,7 @@ class EngineTarget(Target):
         from voxgate.harness.targets.engine.output_checks import UnmarkedTap
 
         request = self._with_source(request)
-        self.unmarked, self.notices = None, ()
+        self.unmarked, self._told, self._text = None, (), ""
         if request.segments:
             yield self._reel(request, watch)
             return
@@ -142,6 +147,7 @@ class EngineTarget(Target):
             raise HarnessError(f"request {request.id}: {error}") from None
         self.unmarked = tap.audio()
         self._take_notices()
+        self._text = request.text
         self.chunk_boundaries_s = tuple(
             sample / self.sample_rate_hz for sample in self._boundaries(lengths)
         )
@@ -164,7 +170,7 @@ class EngineTarget(Target):
         """Convert a source that comes in packets."""
         from voxgate.engine.errors import EngineError
 
-        self.unmarked, self.captions_s, self.notices = None, None, ()
+        self.unmarked, self.captions_s, self._told, self._text = None, None, (), ""
         converting: Any = self.pipeline
         lengths = []
         try:
@@ -215,7 +221,18 @@ class EngineTarget(Target):
 
     def _take_notices(self) -> None:
         told = getattr(self.pipeline, "notices", ())  # an older revision's engine tells nothing
-        self.notices = tuple((str(notice.kind), notice.text) for notice in told)
+        self._told = tuple((str(notice.kind), notice.text) for notice in told)
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """What the pipeline tells, and the words that its front-end read; outside of any time."""
+        from voxgate.harness.targets.engine.output_checks import reading_of
+
+        reads = self._text and self.pipeline.config.pipeline in PHONEMISED
+        return (
+            *self._told,
+            *((SPOKEN, part) for part in (reading_of(self._text) if reads else ())),
+        )
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""

@@ -21,6 +21,7 @@ from tests.harness.report.parsing import Page
 from voxgate.harness import workflow
 from voxgate.harness.cli import main
 from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.measurement import NO_GOLDEN, not_installed
 from voxgate.harness.records.run import Run
 from voxgate.harness.records.verdict import Verdict, judgement_from_dict
@@ -89,6 +90,25 @@ def run(project: Path, measured: Path) -> Path:
 def output(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
     captured = capsys.readouterr()
     return captured.out.splitlines(), captured.err
+
+
+def test_texts_that_can_be_read_in_different_ways_are_told_before_they_are_measured(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "measure_suite", stopped)
+    Path("two.toml").write_text('[[request]]\nid = "r1"\ntext = "Call 7 (now)."\n')
+    assert invoke(["run", "two"]) == 2
+    _, err = output(capsys)
+    assert "voxgate: workload two: digits in r1, which engines read" in err
+    assert "voxgate: workload two: brackets in r1, which engines read" in err
+    suite = Path("suites/two.py")
+    suite.write_text(SUITE.replace('"scripted", pipeline="any"', '"engine", pipeline="flow"'))
+    assert invoke(["run", "two"]) == 2
+    assert "which engines read" not in output(capsys)[1]
+
+
+def stopped(*_: object, **__: object) -> Outcome:
+    raise HarnessError("not measured here")
 
 
 def test_run_measures_and_its_last_line_says_how_to_judge(

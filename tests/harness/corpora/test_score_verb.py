@@ -136,14 +136,21 @@ def test_two_folders_and_their_saved_scores_compare_alike(
 
 
 def test_a_folder_without_texts_takes_those_of_the_first(
-    corpus: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    corpus: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    first, second = corpus("first"), corpus("second")
+    first, second = corpus("first"), corpus("second", 0.1)
     (second / "metadata.csv").unlink()
 
-    _, out, _ = run(capsys, first, second, "--metrics", QUICK, "--json")
+    _, out, _ = run(capsys, first, second, "--metrics", QUICK, "--json", "--out", "report")
 
     assert json.loads(out)["comparisons"][0]["texts"] == 4
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "second against first" in Page(page).text()
+    assert "abx.html" in Page(page).addresses()  # two folders have a blind test
+    test = (tmp_path / "report" / "abx.html").read_text()
+    (pair,) = json.loads(test.split('id="data">')[1].split("</script>")[0])["pairs"]
+    assert [pair[side]["label"] for side in ("a", "b")] == ["first", "second"]
+    assert len(pair["questions"]) == 3  # the texts that both have, however they scored
 
 
 def test_a_reference_is_found_by_name(
@@ -192,6 +199,9 @@ def test_broken_recordings_are_named_and_fail(
         (("wavs", "--metrics", "voice_similarity"), "give --voice FILE"),
         (("wavs", "--metrics", "caption_drift"), "only a run of a suite has"),
         (("wavs", "--metrics", ","), "names none"),
+        (("wavs", "--metrics", "mos_utmos"), "give --model utmos=FILE"),
+        (("wavs", "--model", "utmos"), "is no NAME=FILE"),
+        (("wavs", "--model", "utmos=absent.onnx"), "absent.onnx"),
         (("wavs", "--language", "English!"), "is no code"),
         (("wavs", "--texts", "absent.csv"), "cannot read texts absent.csv"),
         (("absent.json",), "there is no absent.json"),

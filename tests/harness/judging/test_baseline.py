@@ -16,6 +16,7 @@ from tests.harness.fake_runs import (
     good_run,
     make_run,
     make_scores,
+    policy,
     steady,
     with_audio,
 )
@@ -27,7 +28,7 @@ from voxgate.harness.judging.accept import accept, change_line
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.judging.baseline_file import parse, render
 from voxgate.harness.records.environment import environment_from_json, facts_of
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, UtteranceValue
 from voxgate.harness.records.run import Failure, FailureKind, OptionCheck
 from voxgate.harness.records.verdict import Limit
 from voxgate.harness.scoring.kept_scores import golden_digest
@@ -46,6 +47,7 @@ def refuse(tmp_path: Path, run, said: str, why: str = "better", **options) -> No
 REJECT = Limit(
     relative=0.05, absolute=0.01, blocking=True, against="intrinsic", evidence="none", reject=0.8
 )
+SILENT = Missing("silent")
 FLOOR = replace(REJECT, reject=None, min_acceptable=0.8, floor_fails=True)
 
 
@@ -75,6 +77,62 @@ def test_a_rejected_cell_alone_is_left_out_of_a_partial_baseline(tmp_path: Path)
     accept(run, bad, "hum", folder, policy=policy, partial=True)
     kept = json.loads(quality(tmp_path).read_text())["measurements"]
     assert {line.split()[0] for line in kept} == {"nfe-32"}
+
+
+def test_a_run_that_lost_the_value_of_a_blocking_metric_is_refused(tmp_path: Path) -> None:
+    """As `check` says: FAILED. Otherwise nothing would ever hold the metric again."""
+    accepted(tmp_path)
+    run, folder = with_audio(good_run(tmp_path / "runs/0002")), tmp_path / "baselines"
+    before = quality(tmp_path).read_text()
+    lost = aggregate(run, make_scores(run, pesq={**dict.fromkeys(REQUESTS, 3.6), "u03": SILENT}))
+    said = (
+        r"cell nfe-8 failed \(pesq: no value, though the baseline has one: .*u03: silent.*blocking"
+    )
+    with pytest.raises(HarnessError, match=said):
+        accept(run, lost, "quieter", folder, policy=policy())
+    assert quality(tmp_path).read_text() == before
+    given_up = {**policy(), "pesq": replace(policy()["pesq"], blocking=False)}
+    accept(run, lost, "quieter", folder, policy=given_up)
+    assert quality(tmp_path).read_text() != before
+
+
+def test_a_metric_that_the_suite_gave_up_is_no_failure(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    run = with_audio(good_run(tmp_path / "runs/0002"))
+    fewer = {
+        slug: tuple(each for each in measured if each.metric != "pesq")
+        for slug, measured in aggregate(run, make_scores(run)).items()
+    }
+    changes = accept(run, fewer, "no PESQ any more", tmp_path / "baselines", policy=policy())
+    assert {(each.metric, each.new) for each in changes} == {("pesq", None)}
+
+
+def test_a_run_of_some_cells_does_not_lose_the_others(tmp_path: Path) -> None:
+    accepted(tmp_path)
+    run = with_audio(make_run({"nfe-32": steady(0.4)}, tmp_path / "runs/0002"))
+    run = replace(run, unmeasured={"nfe-8": "nfe=8"})
+    measured, folder = aggregate(run, make_scores(run)), tmp_path / "baselines"
+    with pytest.raises(HarnessError, match="did not measure nfe-8, whose baseline would be lost"):
+        accept(run, measured, "one cell", folder)
+    accept(run, measured, "one cell", folder, partial=True)
+    kept = json.loads(quality(tmp_path).read_text())["measurements"]
+    assert {line.split()[0] for line in kept} == {"nfe-32"}
+
+
+def test_a_run_whose_watermark_is_lost_is_refused(tmp_path: Path) -> None:
+    run = with_audio(good_run(tmp_path / "runs/0001"))
+    measured = aggregate(run, make_scores(run))
+    found = replace(
+        by_name(measured["nfe-8"])["clicks"],
+        metric="watermark_detected",
+        values=(UtteranceValue(id="u01", value=0.1),),
+        summary=0.1,
+    )
+    marked = {**measured, "nfe-8": (*measured["nfe-8"], found)}
+    with pytest.raises(
+        HarnessError, match=r"cell nfe-8 failed \(not in effect: asked for watermark"
+    ):
+        accept(run, marked, "quieter", tmp_path / "baselines")
 
 
 def test_both_files_have_one_line_per_cell_and_metric_in_order(tmp_path: Path) -> None:

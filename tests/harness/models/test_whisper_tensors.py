@@ -147,3 +147,33 @@ def test_the_size_is_told_by_its_width_and_vocabulary():
     assert tensors_of.size_name(of(384, 51864)) == "tiny.en"
     assert tensors_of.size_name(of(512, 51865)) == "base"
     assert tensors_of.size_name(of(128, 7)) == "width 128"
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"encoder.conv1.weight": (384, 64, 3)}, "64 mel bands"),
+        ({"encoder.positional_embedding": (5, 384)}, "5 positions"),
+        ({"decoder.token_embedding.weight": (9, 384)}, "9 tokens"),
+        ({"decoder.positional_embedding": (448, 100)}, "a width of 100"),
+        ({"encoder.conv1.weight": (384,)}, "a shape is wrong"),
+    ],
+)
+def test_weights_of_no_published_size_are_refused(changed: dict[str, tuple[int, ...]], wrong: str):
+    shapes = {
+        "encoder.conv1.weight": (384, 128, 3),
+        "encoder.positional_embedding": (1500, 384),
+        "decoder.positional_embedding": (448, 384),
+        "decoder.token_embedding.weight": (51866, 384),
+    }
+    tensors_of.check_dimensions(
+        {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    )
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in {**shapes, **changed}.items()}
+    with pytest.raises(HarnessError, match=wrong):
+        tensors_of.check_dimensions(tensors)
+
+
+def test_quantised_weights_are_refused():
+    with pytest.raises(HarnessError, match="quantised"):
+        tensors_of.openai_names({"encoder/conv1/weight_scale": np.zeros(1, np.float32)})

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tests.harness.fake_runs import accepted, good_run, make_run, noisy, process, steady
-from tests.harness.report.making import contents, lied_to, passed, regressed, unheard
+from tests.harness.report.making import contents, lied_to, one_broken, passed, regressed, unheard
 from voxgate.harness.judging.baseline import load_baseline
 from voxgate.harness.records.environment import Machine
 from voxgate.harness.records.run import Failure, FailureKind
@@ -131,6 +131,7 @@ OUTCOMES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
         regressed(at), notes=["toolchain: torch 2.12.0 against 2.13.0"]
     ),
     "regressed-quality": lambda at: paired(worse_voice(at)),
+    "one-broken": lambda at: paired(one_broken(at)),
     "not-in-effect": lambda at: paired(lied_to(at)),
     "failed": lambda at: paired(failed(at)),
     "other-setting": lambda at: paired(other_setting(at)),

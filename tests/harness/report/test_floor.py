@@ -43,7 +43,7 @@ def test_the_floor_stands_under_the_rates_with_who_spoke_and_who_judged():
 
 
 def test_the_floor_of_another_judge_is_not_shown_and_says_why():
-    line = floor_line(floored(judge="1; a parrot"))
+    line = floor_line(floored(judge="2; a parrot"))
     assert line.startswith("no floor beside wer: it was heard by [a parrot], this run by [")
     assert line.endswith("make it again: voxgate floor w")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.harness.report.making import HOSTILE, hostile, passed, regressed, unheard
+from tests.harness.report.making import HOSTILE, hostile, one_broken, passed, regressed, unheard
 from tests.harness.report.outcomes import failed, improved, incomparable, unresolved
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.contents import Report
@@ -41,6 +41,12 @@ def test_a_failure_names_verdict_and_reason(tmp_path: Path) -> None:
     assert failure is not None
     assert failure.get("type") == "REGRESSED"
     assert str(failure.get("message")).startswith("REGRESSED: latency_p50 +10.0 %")
+
+
+def test_a_failure_lists_the_broken_utterances(tmp_path: Path) -> None:
+    failure = parsed(one_broken(tmp_path)).find(".//failure")
+    assert failure is not None
+    assert failure.text == "u06: pesq 3.60 → 2.40"
 
 
 def test_what_is_skipped_says_why() -> None:

@@ -20,6 +20,7 @@ from tests.harness.report.making import (
     hostile,
     lied_to,
     misheard,
+    one_broken,
     passed,
     regressed,
     silence,
@@ -37,6 +38,7 @@ from voxgate.harness.report.page import page
 from voxgate.harness.report.pr_comment import CommentLinks, comment
 from voxgate.harness.report.run_page import MEANINGS, SECTIONS
 from voxgate.harness.report.tables import OF_SOME
+from voxgate.harness.report.worst_utterances import heard_first
 
 
 def parsed(of: Report, load: object = silence) -> Page:
@@ -238,7 +240,7 @@ def test_audio_beyond_the_budget_is_left_out_by_whole_utterances_and_counted() -
 def test_a_first_utterance_beyond_the_budget_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run_player(good_run(), Voices(), 1000)
     assert (found.views, found.left_out, found.data["embedded"]) == ((), 8, {})
-    monkeypatch.setattr(player, "run_player", lambda *_: found)
+    monkeypatch.setattr(player, "run_player", lambda *_, **__: found)
     text = parsed(contents(good_run()), Voices()).text()
     assert "or the first utterance is too large to embed" in text
 
@@ -304,3 +306,21 @@ def test_an_utterance_too_long_to_draw_is_heard_all_the_same(
     assert voices[2].contrasts[0].missing == "longer than 120 s"
     assert found.lines[0].since_golden == "the same audio"
     assert "longer than" in parsed(contents(good_run()), Voices()).inside("script")[0]
+
+
+def test_a_broken_utterance_is_named_spread_and_heard_first(tmp_path: Path) -> None:
+    """Its voices are in the page even where the budget holds one utterance only."""
+    of = one_broken(tmp_path)
+    found = parsed(of, Voices())
+    assert found.text().count("Hear first: u06 (pesq 3.60 → 2.40)") == 2
+    assert "p5 2.84, p95 3.65, worst 2.40 (u06)" in found.text()
+    assert "#u=u06" in found.addresses()
+    first = heard_first(of.judgement.cells)
+    assert first == ("u06",)
+    assert run_player(of.run, Voices(), 30_000, first).views[0].id == "u06"
+
+
+def test_a_broken_utterance_without_audio_has_no_link(tmp_path: Path) -> None:
+    found = parsed(one_broken(tmp_path))
+    assert "Hear first: u06" in found.text()
+    assert "#u=u06" not in found.addresses()

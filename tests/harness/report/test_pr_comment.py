@@ -46,6 +46,21 @@ def test_a_stranger_s_text_becomes_no_markup_and_no_command() -> None:
     assert "\x1b" not in found
 
 
+def test_a_broken_utterance_is_linked_to_its_place_on_the_page() -> None:
+    document = paired_document("one-broken")
+    linked = f"- nfe=8: [u06]({PLACE.page}#u=u06) pesq 3.60 → 2.40\n"
+    assert f"Hear first:\n\n{linked}" in comment(document, PLACE)
+    assert "- nfe=8: u06 pesq 3.60 → 2.40\n" in comment(document, CommentLinks())
+    for cell in document["cells"]:
+        for metric in cell["metrics"]:
+            for each in metric.get("utterances", ()):
+                each["id"] = "u06](https://evil.example) @all"
+    told = comment(document, PLACE)
+    assert "](https://evil.example)" not in told
+    assert "@all" not in told
+    assert "#u=" not in told
+
+
 def test_the_verdict_is_counted_and_not_believed() -> None:
     document = paired_document("regressed-speed")
     told = {

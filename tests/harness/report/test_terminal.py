@@ -8,7 +8,15 @@ import pytest
 from rich.console import Console
 
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, steady
-from tests.harness.report.making import accepted, contents, lied_to, passed, regressed, unheard
+from tests.harness.report.making import (
+    accepted,
+    contents,
+    lied_to,
+    one_broken,
+    passed,
+    regressed,
+    unheard,
+)
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import Verdict, judgement_to_dict
 from voxgate.harness.report import tables
@@ -40,6 +48,12 @@ def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(
     assert reason[0].startswith("   latency_p50 +10.0 %")
     assert "limit +5 %" in reason[0]
     assert reason[-1] == "report reports/index.html"
+
+
+def test_a_broken_utterance_is_named_with_the_spread_around_it(tmp_path: Path) -> None:
+    found = text(one_broken(tmp_path), 200).splitlines()
+    assert found[4].startswith("   pesq of u06 3.6 -> 2.4, limit -1 MOS-LQO for one utterance; on")
+    assert found[5] == "   pesq now: p5 2.84, p95 3.65, worst 2.40 (u06)"
 
 
 def test_a_cell_that_passes_has_no_line_below(tmp_path: Path) -> None:

@@ -29,11 +29,18 @@ class Parrot:
 
     name = "a parrot"
 
+    def name_in(self, language: str) -> str:
+        return self.name
+
     def knows(self, language: str) -> bool:
         return language in ("en", "es")
 
-    def transcribe(self, batch: Sequence[np.ndarray], language: str = "en") -> list[str]:
-        return [f"{language} {len(audio)}" for audio in batch]
+    def transcribe(
+        self, batch: Sequence[np.ndarray], language: str = "en", *, digits: bool = True
+    ) -> list[str]:
+        if not digits:
+            return ["no digits" for _ in batch]
+        return [f"{language} {len(audio)}" if len(audio) > 1 else "short" for audio in batch]
 
 
 @pytest.fixture
@@ -55,14 +62,23 @@ def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(
     parrot: None, files: tuple[Path, ...]
 ):
     low, high, broken, nan = transcribe_files(TranscriptionTask(files=files, weights=PARROT))
-    assert low == high == Transcript(text="en 16000", judge="a parrot")
+    assert low == high == Transcript(text="en 16000", judge="a parrot", spelled="no digits")
     assert isinstance(broken.text, Missing)
     assert nan.text == Missing("the audio holds NaN or infinity")
 
 
 def test_another_language_stands_in_the_judges_name(parrot: None, files: tuple[Path, ...]):
     (heard,) = transcribe_files(TranscriptionTask(files=files[:1], weights=PARROT, language="es"))
-    assert heard == Transcript(text="es 16000", judge="a parrot, language es")
+    assert (heard.text, heard.judge) == ("es 16000", "a parrot, language es")
+
+
+def test_only_what_was_written_with_digits_is_heard_without(parrot: None, tmp_path: Path):
+    for name, length in (("long", 16_000), ("short", 1)):
+        write_wav(tmp_path / f"{name}.wav", np.ones(length, np.float32), 16_000)
+    files = tuple(tmp_path / f"{name}.wav" for name in ("short", "long"))
+    short, long = transcribe_files(TranscriptionTask(files=files, weights=PARROT))
+    assert (short.text, short.spelled) == ("short", "")
+    assert (long.text, long.spelled) == ("en 16000", "no digits")
 
 
 def test_a_language_that_the_judge_does_not_know_is_missing_and_not_guessed(

@@ -11,7 +11,7 @@ from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing
-from voxgate.harness.records.run import HeardText, Iteration, Run
+from voxgate.harness.records.run import HeardText, Iteration, Run, SynthesisNotice
 from voxgate.harness.scoring import score_run as scoring
 from voxgate.harness.scoring.score_run import (
     MOST_WORKERS,
@@ -21,7 +21,7 @@ from voxgate.harness.scoring.score_run import (
     further_takes,
     score_run,
 )
-from voxgate.harness.scoring.scorer import UtteranceScores
+from voxgate.harness.scoring.scorer import UNHEARD, UtteranceScores
 from voxgate.harness.scoring.tasks import AudioJob
 from voxgate.harness.scoring.transcription import RecognizerOptions
 
@@ -80,6 +80,7 @@ def test_scores_become_values_with_words_and_versions(
         "wer": 0.25,
         "wer_words": 4.0,
         "cer_chars": 4.0,
+        "verbatim_words": UNHEARD,
         "golden_snr": NO_GOLDEN,
     }
     assert found.values["nfe-8", "u01"]["wer_words"] == Missing("unreadable")
@@ -154,6 +155,33 @@ def test_the_suite_says_what_is_scored_and_by_whom_and_the_machine_by_how_many(
     assert not {"snr", "wer", "phone_duration"} & set(asked["metrics"])
     assert asked["workers"] == MOST_WORKERS
     assert asked["judge"] == RecognizerOptions(engine="faster-whisper")
+
+
+@pytest.mark.parametrize(
+    ("notices", "asked", "spoken"),
+    [
+        ((), "", ""),
+        ((("spoken", "call one"), ("cut", "x"), ("spoken", "four.")), "", "call one four."),
+        ((("spoken", "call one"),), "call two", "call two"),
+        ((("spoken", "x" * 500),), "", ""),
+        ((("spoken", "x"),) * 100, "", ""),
+    ],
+)
+def test_words_are_those_of_the_request_or_as_the_engine_read_them(
+    tmp_path: Path, notices: tuple[tuple[str, str], ...], asked: str, spoken: str
+) -> None:
+    run = run_with_audio(tmp_path)
+    told = tuple(SynthesisNotice(kind=kind, text=text) for kind, text in notices)
+    processes = tuple(
+        replace(p, iterations=tuple(replace(s, notices=told) for s in p.iterations))
+        for p in run.processes
+    )
+    workload = run.cells[0].workload
+    requests = tuple(replace(each, spoken=asked) for each in workload.requests)
+    cells = tuple(replace(c, workload=replace(workload, requests=requests)) for c in run.cells)
+    jobs = audio_jobs(replace(run, cells=cells, processes=processes), tmp_path / "golden")
+    assert {job.spoken for job in jobs.values()} == {spoken}
+    assert {job.words for job in jobs.values()} == {spoken or job.text for job in jobs.values()}
 
 
 def test_the_recordings_of_voices_belong_to_the_version_of_what_is_held_against_them(

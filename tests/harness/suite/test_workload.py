@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.suite.workload import known_workloads, load_workload
+from voxgate.harness.suite.workload import known_workloads, load_workload, reading_notices
 
 MAKER = runpy.run_path(str(Path(__file__).parents[1] / "make_workloads.py"))
 
@@ -101,6 +101,8 @@ def test_what_is_said_about_a_text_is_no_option_and_voices_are_found_beside_the_
             "request a: language must be a code such as en, es or es-MX, not 'Spanish'",
         ),
         ("language = 1", "request a: language must be text, not 1"),
+        ("spoken = ' '", "request a: spoken must be text, not ' '"),
+        ("spoken = 7", "request a: spoken must be text, not 7"),
         (
             "[voices]\nslt = 'no.flac'",
             r"voices.slt: there is no .*no.flac; give a path relative to",
@@ -117,6 +119,62 @@ def test_what_cannot_be_said_about_a_text_is_refused(
     path.write_text(f"[[request]]\nid = 'a'\ntext = 'You went.'\n{text}\n")
     with pytest.raises(HarnessError, match=message):
         load_workload(str(path))
+
+
+UNREAD = """
+[[request]]
+id = "a"
+text = "Call 1407 (room two)."
+
+[[request]]
+id = "b"
+text = "Dr. Smith pays 5 % at no. 3 St. John St."
+
+[[request]]
+id = "c"
+text = "[laughs] I did not know."
+spoken = "I did not know."
+
+[[request]]
+id = "d"
+text = "Is it so? No. I said etc. and so on, e.g. here."
+
+[[request]]
+id = "e"
+text = "Nothing is unclear here, is it? No."
+"""
+
+
+def test_what_can_be_read_in_different_ways_is_told_once_per_kind(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(UNREAD)
+    workload = load_workload(str(path))
+    assert [request.words for request in workload.requests][2] == "I did not know."
+    notices = reading_notices(workload)
+    assert [notice.split(", which")[0] for notice in notices] == [
+        "workload mine: digits in a, b",
+        "workload mine: brackets in a",
+        "workload mine: abbreviations in b, d",
+        "workload mine: symbols in b",
+    ]
+    assert all('spoken = "the words to be heard"' in notice for notice in notices)
+
+
+def test_a_notice_names_five_requests_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text("".join(f"[[request]]\nid = 'r{n}'\ntext = 'No 7.'\n" for n in range(8)))
+    (notice,) = reading_notices(load_workload(str(path)))
+    assert "digits in r0, r1, r2, r3, r4 and 3 more, which" in notice
+
+
+def test_the_words_to_be_heard_are_part_of_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text("[[request]]\nid = 'a'\ntext = 'Call 7.'\n")
+    before = load_workload(str(path))
+    path.write_text("[[request]]\nid = 'a'\ntext = 'Call 7.'\nspoken = 'call seven'\n")
+    after = load_workload(str(path))
+    assert before.requests[0].words == "Call 7." and after.requests[0].words == "call seven"
+    assert after.requests[0].options == {} and before.digest() != after.digest()
 
 
 REEL = """

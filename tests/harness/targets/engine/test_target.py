@@ -5,11 +5,13 @@ engine's words.
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.targets.engine.output_checks import reading_of
 from voxgate.harness.targets.engine.target import EngineTarget
 
 
@@ -52,3 +54,28 @@ def test_the_profile_gives_defaults_and_the_cell_wins():
     assert target.effective()["threads"] == 1
     assert target.effective()["nfe_steps"] == 2
     assert set(map(type, target.effective().values())) <= {str, int, float, bool}
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Hello, it isn't far.", ()),
+        ("Call 1407 (room two).", ("call fourteen oh seven, room two.",)),
+        ("Dr. Smith pays $5.", ("doctor smith pays five dollars.",)),
+        ("", ()),
+        ("\u4eca\u65e5", ()),
+    ],
+)
+def test_the_words_that_the_front_end_reads_are_told_where_the_text_has_others(text, parts):
+    assert reading_of(text) == parts
+
+
+@pytest.mark.parametrize(("pipeline", "told"), [("flow", True), ("token", True), ("infill", False)])
+def test_a_pipeline_with_our_front_end_tells_its_reading(pipeline, told):
+    target = EngineTarget()
+    target.pipeline = SimpleNamespace(config=SimpleNamespace(pipeline=pipeline))
+    target._told, target._text = (("cut", "x"),), "No. 7 is here."
+    reading = (("spoken", "number seven is here."),) if told else ()
+    assert target.notices == (("cut", "x"), *reading)
+    target._text = ""
+    assert target.notices == (("cut", "x"),)
