@@ -123,7 +123,7 @@ def column_of(spec: registry.MetricSpec, policy: Policy) -> MetricColumn:
     return MetricColumn(
         metric=spec.name,
         family=spec.family,
-        blocks=policy[spec.name].blocking,
+        blocks=policy[spec.name].blocking or policy[spec.name].worst_blocks,
         compares=compares(spec.source, spec.family),
     )
 
