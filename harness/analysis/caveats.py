@@ -15,7 +15,7 @@ import numpy as np
 from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement
-from voxgate.harness.records.run import UNSEEN, Iteration, Phase, Run
+from voxgate.harness.records.run import SPOKEN, UNSEEN, Iteration, Phase, Run
 from voxgate.harness.records.verdict import Remark, RemarkKind
 
 TWICE = 2.0
@@ -194,13 +194,16 @@ def _short_and_slow(run: Run, cell: Cell) -> list[Remark]:
 
 
 def _told_by_the_engine(run: Run, cell: Cell) -> list[Remark]:
-    """Return a notice for each kind of what the engine tells of its syntheses."""
+    """
+    Return a notice for each kind of what the engine tells of its syntheses; how it read a text is
+    what the words are compared with, and nothing unexpected.
+    """
     spoken: set[str] = set()
     told: dict[str, dict[str, str]] = {}
     for process in run.processes:
         for iteration in process.iterations if process.cell == cell.slug else ():
             spoken.add(iteration.request)
-            for notice in iteration.notices:
+            for notice in (each for each in iteration.notices if each.kind != SPOKEN):
                 told.setdefault(notice.kind, {}).setdefault(iteration.request, notice.text)
     remarks = []
     for kind, texts in told.items():

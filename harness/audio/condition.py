@@ -24,6 +24,8 @@ class Condition:
     version: str
     """Part of the version of every metric that is read under the condition."""
     hear: Callable[[Recording], Recording]
+    narrow_band: bool = False
+    """Whether nothing above 4 kHz passes, so that metrics with a mode for such audio use it."""
 
 
 def _telephone_line(recording: Recording) -> Recording:
@@ -36,7 +38,13 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
     {
         condition.name: condition
         for condition in (
-            Condition(name="telephone", prefix="phone_", version="1", hear=_telephone_line),
+            Condition(
+                name="telephone",
+                prefix="phone_",
+                version="2",  # 2: at one level; PESQ in narrow band
+                hear=_telephone_line,
+                narrow_band=True,
+            ),
         )
     }
 )

@@ -79,6 +79,18 @@ def mel_cepstra(recording: Recording) -> Frames | Missing:
     return np.concatenate(blocks)[:, 1:]
 
 
+def frame_levels_db(recording: Recording) -> Frames:
+    """
+    Return the level of each frame of `mel_cepstra` in dB below the loudest, shape [frames].
+
+    An offset is no level. For recordings that `mel_cepstra` analyses.
+    """
+    samples = recording.at(_analysis_rate_hz(recording.rate_hz))
+    deviation = np.std(sliding_window_view(samples, WIDTH)[::HOP], axis=1)
+    loudest = max(float(deviation.max(initial=0.0)), np.finfo(np.float64).tiny)
+    return np.asarray(20.0 * np.log10(np.maximum(deviation / loudest, 1e-12)), dtype=np.float64)
+
+
 def hop_s(rate_hz: int) -> float:
     """Return the seconds from one frame of `mel_cepstra` to the next."""
     return HOP / _analysis_rate_hz(rate_hz)

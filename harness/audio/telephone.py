@@ -3,7 +3,9 @@ The telephone condition: G.711 mu-law at 8 kHz.
 
 Much synthetic speech is played over such a line. Band-limited to 300 to 3400 Hz, companded to 8
 bits, resampled to the recording's own rate and length. Nothing is delayed, levelled or dropped, so
-that a change of a metric is due to the band and the companding alone. Knows no metric.
+that a change of a metric is due to the band and the companding alone. Mu-law's steps follow the
+level, so the speech passes at the level that lines expect, and returns to its own: soft speech is
+no noisier than loud speech. Knows no metric.
 """
 
 import functools
@@ -12,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, firwin
 
+from voxgate.harness.audio.activity import network_gain
 from voxgate.harness.audio.recording import Recording, Samples
+from voxgate.harness.records.measurement import Missing
 
 RATE_HZ = 8_000
 # The pass band is flat from 300 to 3400 Hz (G.712) and 50 dB down at 200 and 3500 Hz; the filter is
@@ -28,9 +32,12 @@ def line(recording: Recording) -> Recording:
     sent = np.clip(recording.at(RATE_HZ), -1.0, 1.0)
     if not sent.size:
         return Recording(np.zeros_like(recording.samples), recording.rate_hz)
-    limited = fftconvolve(sent, _band_pass(), mode="full")[TAPS // 2 : TAPS // 2 + len(sent)]
-    received = Recording(mu_law_decode(mu_law_encode(limited)), RATE_HZ).at(recording.rate_hz)
-    return Recording(_as_long_as(received, len(recording.samples)), recording.rate_hz)
+    level = recording.once(network_gain)
+    gain = 1.0 if isinstance(level, Missing) else level
+    limited = gain * fftconvolve(sent, _band_pass(), mode="full")[TAPS // 2 :][: len(sent)]
+    received = Recording(mu_law_decode(mu_law_encode(limited)) / gain, RATE_HZ)
+    heard = _as_long_as(received.at(recording.rate_hz), len(recording.samples))
+    return Recording(heard, recording.rate_hz)
 
 
 def mu_law_encode(samples: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -33,7 +33,8 @@ from voxgate.harness.suite.suite import load_suite
 from voxgate.harness.suite.suite_checks import TAKES
 from voxgate.harness.targets.registry import has_takes
 
-COLUMNS = "{:<28} {:>10} {:>10} {:>10}  {:<8} {}"
+COLUMNS = "{:<28} {:>10} {:>10} {:>10}  {:<8} {:>8} {:>8} {:>8}  {}"
+NAMES = ("metric", "margin", "spread", "proposed", "unit", "worst", "gap", "proposed", "A/A alarms")
 
 
 @click.command()
@@ -146,20 +147,27 @@ def _calibrate_run(
 
 def table(rows: Sequence[Calibration]) -> list[str]:
     """Return the lines of the table, the metrics that need a wider margin first."""
-    lines = [COLUMNS.format("metric", "margin", "spread", "proposed", "unit", "A/A alarms")]
-    for row in sorted(rows, key=lambda each: each.proposed is None):
-        proposed = "holds" if row.proposed is None else f"{row.proposed:.3g}"
-        if row.is_speed:
-            proposed = "-"
-        alarms = "" if row.is_speed else f"{row.alarms} of {row.comparisons}"
+    lines = [COLUMNS.format(*NAMES)]
+    for row in sorted(rows, key=lambda each: each.limit is None):
+        told = (
+            ("-", "", "", "", "")
+            if row.is_speed
+            else (
+                "holds" if row.proposed is None else f"{row.proposed:.3g}",
+                "" if row.worst is None else f"{row.worst:.3g}",
+                "" if row.worst is None else f"{max(row.gap, 0.0):.3g}",
+                "" if row.proposed_worst is None else f"{row.proposed_worst:.3g}",
+                f"{row.alarms} of {row.comparisons}",
+            )
+        )
         unit = "" if row.unit == "1" else row.unit
-        cells = (row.metric, f"{row.margin:.3g}", f"{row.spread:.3g}", proposed, unit, alarms)
-        lines.append(COLUMNS.format(*cells).rstrip())
+        numbers = (f"{row.margin:.3g}", f"{row.spread:.3g}")
+        lines.append(COLUMNS.format(row.metric, *numbers, told[0], unit, *told[1:]).rstrip())
     return lines
 
 
 def _last_line(rows: Sequence[Calibration], path: Path, *, written: bool) -> str:
-    wider = sum(row.proposed is not None for row in rows)
+    wider = sum(row.limit is not None for row in rows)
     count = sum(not row.is_speed for row in rows)
     if not wider:
         return f"calibrated: all {count} margins hold"

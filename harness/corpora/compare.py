@@ -3,8 +3,9 @@ Compare corpora of the same texts as systems: the second against the first, text
 
 The first system stands where a baseline stands, and the rules of judging are applied to the values
 of the texts that both have: the shift with its paired bootstrap interval over texts, and the
-margins of the policy. Two systems never perform a text alike, so a difference always needs its
-interval as proof. Scores of other versions are refused by name.
+margins of the policy for means. Two systems never perform a text alike, so a difference always
+needs its interval as proof, and one text that is worse decides nothing. Scores of other versions
+are refused by name.
 """
 
 from collections import Counter
@@ -211,7 +212,7 @@ def _judged(comparison: Comparison, policy: Policy, name: str, *, n: int) -> Met
     limit = policy.get(name)
     if limit is None or not n:
         return None
-    return decide(comparison, replace(limit, evidence=EVIDENCE))
+    return decide(comparison, replace(limit, evidence=EVIDENCE, worst=None, count=0))
 
 
 def _by_text(scores: CorpusScores, name: str, common: set[str]) -> dict[str, float]:

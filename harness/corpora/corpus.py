@@ -23,7 +23,7 @@ from voxgate.harness.corpora.texts import (
     read_beside,
     read_list,
 )
-from voxgate.harness.errors import HarnessError
+from voxgate.harness.errors import HarnessError, one_line
 from voxgate.harness.records.cell import Request, Workload
 from voxgate.harness.records.files import reason
 from voxgate.harness.records.measurement import Missing
@@ -143,7 +143,7 @@ def load_corpus(
         for name, path in sorted(found.audio.items())
     )
     return RecordedCorpus(
-        name=folder.resolve().name or str(folder),
+        name=one_line(shown_name(folder.resolve().name)) or "root",
         folder=folder,
         utterances=utterances,
         source=source,

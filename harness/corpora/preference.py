@@ -74,7 +74,7 @@ def rank(cast: Sequence[Vote]) -> Ranking:
             f"the votes name {len(names)} systems; at most {MOST_SYSTEMS} are ranked at once"
         )
     _check_linked(names, preferred)
-    listeners = {vote.listener for vote in preferred}
+    listeners = {_listener(vote) for vote in preferred}
     by_listener = len(listeners) >= LISTENERS
     tables = _tables(preferred, names, by_listener=by_listener)
     fitted = statistics.strengths(tables)
@@ -113,7 +113,12 @@ def _tables(cast: Sequence[Vote], names: Sequence[str], *, by_listener: bool) ->
 
 
 def _group(vote: Vote, by_listener: bool) -> str:
-    return vote.listener if by_listener else vote.request
+    return _listener(vote) if by_listener else vote.request
+
+
+def _listener(vote: Vote) -> str:
+    """Return who voted; of those without a name, each test is one."""
+    return vote.listener or vote.created
 
 
 def _check_linked(names: Sequence[str], cast: Sequence[Vote]) -> None:

@@ -19,9 +19,11 @@ from voxgate.harness.analysis.grouping import by_name, weights_of
 from voxgate.harness.analysis.metric_rules import WEIGHTS, is_helper
 from voxgate.harness.corpora.corpus import cluster_key
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.judging.shift import spread_of
 from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.constraints import NON_EMPTY, OmitDefault, Range, Unique
-from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue, Value
+from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue
+from voxgate.harness.records.verdict import Spread
 
 SCHEMA = "voxgate-score/1"
 """Of the JSON. History: 1, 2026-11, first."""
@@ -76,15 +78,15 @@ class CorpusScores:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSummary:
     """
-    One metric of one corpus: `measurement` with its mean and interval, the 5th and 95th percentile
-    over recordings, and the worst one. `n` of `total` recordings have a value.
+    One metric of one corpus: `measurement` with its mean and interval, and its spread over
+    recordings. `n` of `total` recordings have a value.
     """
 
     measurement: Measurement
-    p5: float | None
-    p95: float | None
-    worst: str
-    worst_value: float | None
+    spread: Spread | None
+    """None where fewer than two recordings have a value."""
+    is_flat: bool
+    """Whether all values are the same, so that none is the worst."""
     n: int
     total: int
 
@@ -141,7 +143,7 @@ def _summary(
     if not held or not rows:
         gaps = [value.value for value in measurement.values if isinstance(value.value, Missing)]
         why = gaps[0] if gaps else Missing("no recording has a value")
-        return _row(replace(measurement, summary=why, low=None, high=None), None, held)
+        return _row(replace(measurement, summary=why, low=None, high=None), held)
     if weights is None:
         mean = statistics.paired_bootstrap([value for value, _ in rows])
     else:
@@ -151,56 +153,18 @@ def _summary(
     if low is not None and min(value for value, _ in rows) >= 0.0:
         low = max(low, 0.0)  # the mean of what is never negative is not either
     summary = replace(measurement, summary=mean.point, low=low, high=mean.high)
-    return _row(summary, worst_of(measurement), held)
+    return _row(summary, held)
 
 
-def _row(
-    measurement: Measurement, worst: UtteranceValue | None, held: Sequence[UtteranceValue]
-) -> MetricSummary:
-    numbers = [float(value.value) for value in held if isinstance(value.value, float)]
-    p5, p95 = (float(statistics.percentile(numbers, q)) if numbers else None for q in (5.0, 95.0))
+def _row(measurement: Measurement, held: Sequence[UtteranceValue]) -> MetricSummary:
+    numbers = {float(value.value) for value in held if isinstance(value.value, float)}
     return MetricSummary(
         measurement=measurement,
-        p5=p5,
-        p95=p95,
-        worst="" if worst is None else worst.id,
-        worst_value=worst.value if worst is not None and isinstance(worst.value, float) else None,
-        n=len(numbers),
+        spread=spread_of(measurement),
+        is_flat=len(numbers) < 2,
+        n=len(held),
         total=len(measurement.values),
     )
-
-
-def worst_of(measurement: Measurement) -> UtteranceValue | None:
-    """
-    Return the worst value; for a metric without a good direction, the one farthest from the median.
-    None where all are alike.
-    """
-    bad = badness(measurement)
-    held = [each for each in measurement.values if isinstance(each.value, float)]
-    worst = max(held, key=bad, default=None)
-    return None if worst is None or bad(worst) == min(map(bad, held)) else worst
-
-
-def badness(measurement: Measurement) -> "Badness":
-    """Return the function by which values that are numbers are sorted, the worst last."""
-    numbers = [each.value for each in measurement.values if isinstance(each.value, float)]
-    if measurement.better != "neither" or not numbers:
-        sign = -1.0 if measurement.better == "higher" else 1.0
-        return Badness(sign=sign, middle=None)
-    return Badness(sign=1.0, middle=float(statistics.percentile(numbers, 50.0)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badness:
-    """How bad a value is: larger is worse."""
-
-    sign: float
-    middle: float | None
-
-    def __call__(self, value: UtteranceValue) -> float:
-        """Return the badness of a value."""
-        assert isinstance(value.value, float), "only numbers are sorted"
-        return self.sign * value.value if self.middle is None else abs(value.value - self.middle)
 
 
 def scores_to_dict(
@@ -218,7 +182,7 @@ def scores_to_dict(
 
 def _to_json(summary: MetricSummary) -> dict[str, Any]:
     measurement = summary.measurement
-    held = measurement.summary
+    held, spread = measurement.summary, summary.spread
     return {
         "metric": measurement.metric,
         "unit": measurement.unit,
@@ -228,10 +192,10 @@ def _to_json(summary: MetricSummary) -> dict[str, Any]:
         **({"missing": held.reason} if isinstance(held, Missing) else {}),
         "low": measurement.low,
         "high": measurement.high,
-        "p5": summary.p5,
-        "p95": summary.p95,
-        "worst": summary.worst or None,
-        "worst_value": summary.worst_value,
+        "p5": None if spread is None else spread.p5,
+        "p95": None if spread is None else spread.p95,
+        "worst": None if spread is None or summary.is_flat else spread.worst,
+        "worst_value": None if spread is None or summary.is_flat else spread.value,
         "n": summary.n,
         "total": summary.total,
     }
@@ -262,7 +226,14 @@ def _scores(system: object) -> object:
 
 
 def _check_values(scores: CorpusScores, where: str) -> None:
-    """Raise HarnessError for a metric that stands there twice, and a value of no recording."""
+    """
+    Raise HarnessError for a metric that stands there twice, a value of no recording, and names that
+    would steer a terminal.
+    """
+    words = [scores.name, *(f"{each.metric}{each.unit}" for each in scores.measurements)]
+    odd = next((word for word in words if not word.isprintable()), None)
+    if odd is not None:
+        raise HarnessError(f"{where}: {odd!r:.60} is no name of a system or metric")
     names = {each.name for each in scores.utterances}
     metrics = [each.metric for each in scores.measurements]
     for measurement in scores.measurements:
@@ -271,8 +242,3 @@ def _check_values(scores: CorpusScores, where: str) -> None:
             raise HarnessError(f"{where}: {measurement.metric} has two values of one recording")
         if not names.issuperset(ids):
             raise HarnessError(f"{where}: {measurement.metric} has a value of no recording")
-
-
-def value_of(measurement: Measurement, name: str) -> Value | None:
-    """Return the value of one recording; None where the metric does not apply to it."""
-    return next((each.value for each in measurement.values if each.id == name), None)

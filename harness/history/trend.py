@@ -309,8 +309,14 @@ def _read(
         latest=None if newest is None else float(points.values[newest]),
         latest_at=None if newest is None else str(points.created[newest]),
         says=_says(series, points, cut, nights, alarm, broken, no_data),
-        blocking=series.metric in rules.policy and rules.policy[series.metric].blocking,
+        blocking=_blocks(series.metric, rules),
     )
+
+
+def _blocks(metric: str, rules: Rules) -> bool:
+    """Whether a trend of the metric counts by itself."""
+    limit = rules.policy.get(metric)
+    return limit is not None and limit.blocking and not limit.only_with
 
 
 def _says(

@@ -70,7 +70,13 @@ class Calibration:
     proposed: float | None
     """A wider margin, in `unit`; None where the margin holds, and for a speed."""
     limit: Limit | None
-    """The line of the policy with the wider margin."""
+    """The line of the policy with what is wider; None where all holds."""
+    worst: float | None = None
+    """The policy's limit of one utterance, in the metric's own unit."""
+    gap: float = 0.0
+    """The largest gap between all takes of an utterance on one side and all on the other."""
+    proposed_worst: float | None = None
+    """A wider limit of one utterance; None where that holds."""
     takes: int = 0
     """Of each text on each side; 0 of a speed, whose processes were split."""
 
@@ -152,18 +158,19 @@ def _of_quality(
     side = min(plan.takes or fewest, fewest) // 2
     weights = weights_of(measured.metric, named) if measured.metric in WEIGHTS else None
     judged = with_evidence({measured.metric: limit})[measured.metric]
-    spread, alarms, absolute = 0.0, 0, True
+    spread, gap, alarms, absolute = 0.0, 0.0, 0, True
     for before, now in _splits(measured, takes, side, plan.comparisons):
         point = compare_takes(cell, now, before, weights, bounded=False)
         size, absolute = abs(point.shift or 0.0), point.absolute
-        spread = max(spread, size)
-        if size > margin_of(point, limit):
+        spread, gap = max(spread, size), max(gap, *(each.worse for each in point.changes[:1]))
+        if size > margin_of(point, limit) or gap > (limit.worst or math.inf):
             verdict = decide(compare_takes(cell, now, before, weights), judged).verdict
             alarms += verdict is Verdict.REGRESSED
     whole = replace(point, baseline=measured.summary)
     margin, wider = margin_of(whole, limit), _rounded_up(spread * plan.slack)
     scale, unit = (1.0, measured.unit) if absolute else (100.0, "%")
-    is_wider = margin < wider
+    worst = _rounded_up(gap * plan.slack) if gap * plan.slack > (limit.worst or math.inf) else None
+    proposed = wider if margin < wider else None
     return Calibration(
         metric=measured.metric,
         unit=unit,
@@ -171,8 +178,11 @@ def _of_quality(
         spread=spread * scale,
         alarms=alarms,
         comparisons=plan.comparisons,
-        proposed=wider * scale if is_wider else None,
-        limit=_widened(limit, wider, absolute=absolute) if is_wider else None,
+        proposed=None if proposed is None else proposed * scale,
+        limit=_widened(limit, proposed, worst, absolute=absolute),
+        worst=limit.worst,
+        gap=gap,
+        proposed_worst=worst,
         takes=side,
     )
 
@@ -229,9 +239,16 @@ def _of_speed(
     )
 
 
-def _widened(limit: Limit, margin: float, *, absolute: bool) -> Limit:
-    """Return the limit with a wider margin; the greater of two counts, so one is enough."""
-    return replace(limit, absolute=margin) if absolute else replace(limit, relative=margin)
+def _widened(
+    limit: Limit, margin: float | None, worst: float | None, *, absolute: bool
+) -> Limit | None:
+    """Return the limit with what is wider; of two margins the greater counts, so one is enough."""
+    changes: dict[str, float] = {}
+    if margin is not None:
+        changes["absolute" if absolute else "relative"] = margin
+    if worst is not None:
+        changes["worst"] = worst
+    return replace(limit, **changes) if changes else None  # type: ignore[arg-type]
 
 
 def _rounded_up(value: float) -> float:
@@ -299,5 +316,8 @@ def calibration_to_dict(row: Calibration) -> dict[str, object]:
         "alarms": row.alarms,
         "comparisons": row.comparisons,
         "proposed": row.proposed,
+        "worst": row.worst,
+        "gap": row.gap,
+        "proposed_worst": row.proposed_worst,
         "line": None if row.limit is None else limit_text(row.limit),
     }

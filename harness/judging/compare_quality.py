@@ -16,6 +16,7 @@ from voxgate.harness.records.measurement import (
     Measurement,
     Missing,
     Value,
+    is_hidden,
     kind_of,
     values_by_id,
 )
@@ -29,10 +30,6 @@ baseline, 90 dB on a CPU that adds in another order, about 90 dB after rounding 
 arithmetic and not sound.
 """
 RATIOS = (
-    "pesq",
-    "pesq_c2",
-    "stoi",
-    "estoi",
     "wer",
     "cer",
     "wer_macro",
@@ -43,13 +40,14 @@ RATIOS = (
     "speech_rate",
 )
 """
-Quality metrics whose shift is a share of the baseline: they have no meaningful zero, and are read
+Quality metrics whose shift is a share of the baseline: rates of errors, durations and paces, read
 and limited in percent.
 
 The shift of every other one is a difference in its own unit. Decibels, loudness, cents and
 semitones are logarithms already. Event rates, counts, shares and times of silence are zero in good
-audio, where any fault would be an infinite ratio. Similarities and correlations have no meaningful
-zero. Of plug-ins' metrics only the unit is known.
+audio, where any fault would be an infinite ratio. Opinion scores, intelligibility, similarities and
+correlations lie on scales with ends and no meaningful zero: 5 % of a poor score is less than of a
+good one, though a listener hears the same step. Of plug-ins' metrics only the unit is known.
 """
 
 
@@ -58,7 +56,8 @@ def compare_quality(
 ) -> Comparison:
     """
     Compare over the utterances that have a value on both sides: their mean, and each with itself.
-    If one lost its value, the current side is Missing.
+    If one lost its value, the current side is Missing, unless noise hides it: then the others are
+    compared, as far as there are any.
     """
     compared = _compare_means(cell, now, before, weights)
     return replace(compared, changes=utterance_changes(now, before))
@@ -100,12 +99,14 @@ def _compare_means(
 ) -> Comparison:
     counts = len(now.values), len(before.values)
     old, new = numeric_values(before), numeric_values(now)
-    missing = [value.id for value in before.values if value.id in old and value.id not in new]
+    hidden = {value.id for value in now.values if is_hidden(value.value)}
+    names = [name for name in old if name in new]
+    missing = [name for name in old if name not in new and (name not in hidden or not names)]
     if missing:
         return empty_comparison(cell, now, _value(before, old), _why_lost(missing, now), *counts)
-    names = list(old)
     if not names:
         return empty_comparison(cell, now, before.summary, now.summary, *counts)
+    old = {name: old[name] for name in names}
     if weights is not None:
         return _compare_rate(cell, now, before, weights)
     cap = INAUDIBLE_DB if now.unit == "dB" else math.inf

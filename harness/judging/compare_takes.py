@@ -14,7 +14,7 @@ import numpy as np
 
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import WEIGHTS
-from voxgate.harness.judging.compare_quality import INAUDIBLE_DB, scaled, utterance_changes
+from voxgate.harness.judging.compare_quality import INAUDIBLE_DB, scaled
 from voxgate.harness.judging.shift import empty_comparison
 from voxgate.harness.records.measurement import (
     Measurement,
@@ -23,7 +23,7 @@ from voxgate.harness.records.measurement import (
     kind_of,
     values_by_id,
 )
-from voxgate.harness.records.verdict import Comparison
+from voxgate.harness.records.verdict import Comparison, UtteranceChange
 
 
 def has_takes(*sides: Measurement) -> bool:
@@ -49,7 +49,7 @@ def compare_takes(
     shift has no interval.
     """
     compared = _compare_sets(cell, now, before, weights, bounded=bounded)
-    return replace(compared, changes=utterance_changes(now, before))
+    return replace(compared, changes=_gaps(now, before))
 
 
 def _compare_sets(
@@ -77,6 +77,27 @@ def _compare_sets(
     base, mean = _mean(then, words), _mean(current, words)
     empty = empty_comparison(cell, now, base, mean, *counts, detail=_detail(then, current))
     return scaled(empty, found.shift, base, found.spread)
+
+
+def _gaps(now: Measurement, before: Measurement) -> tuple[UtteranceChange, ...]:
+    """
+    Return the gap between the takes of each utterance then and now, the worst first: the best take
+    now against the worst take then. A single bad take is chance, and opens none.
+    """
+    cap = INAUDIBLE_DB if now.unit == "dB" else math.inf
+    old, new = values_by_id(before.values), values_by_id(now.values)
+    changes: list[UtteranceChange] = []
+    for name in filter(new.__contains__, old):
+        rising, falling = (max(old[name]), min(new[name])), (min(old[name]), max(new[name]))
+        sides = {"lower": (rising,), "higher": (falling,), "neither": (rising, falling)}
+        gaps = {
+            (1.0 if pair is rising else -1.0) * (min(pair[1], cap) - min(pair[0], cap)): pair
+            for pair in sides[now.better]
+        }
+        worse = max(gaps)
+        then, current = gaps[worse]
+        changes.append(UtteranceChange(id=name, before=then, now=current, worse=worse))
+    return tuple(sorted(changes, key=lambda change: -change.worse))
 
 
 def _capped(takes: Sequence[Sequence[float]], unit: str) -> list[np.ndarray]:

@@ -8,6 +8,7 @@ computes no statistic. Every constant is argued in docs/how-verdicts-are-made.md
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from voxgate.harness.analysis.metric_rules import PERCENTILES
@@ -18,6 +19,7 @@ from voxgate.harness.records.measurement import (
     Missing,
     MissingKind,
     Value,
+    is_hidden,
     lacks_package,
 )
 from voxgate.harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
@@ -97,6 +99,24 @@ def inexcusable(value: Value, better: Better, limit: Limit) -> str:
     return ""
 
 
+def with_company(
+    metric: MetricVerdict, judged: Sequence[MetricVerdict], limit: Limit
+) -> MetricVerdict:
+    """
+    Make a metric that is REGRESSED by its size advisory if it counts only with others, one of them
+    was judged, and none of them is worse.
+    """
+    others = [each for each in judged if each.metric in limit.only_with]
+    worse = any(each.verdict in (Verdict.REGRESSED, Verdict.FAILED) for each in others)
+    sound = any(each.verdict in (Verdict.PASS, Verdict.IMPROVED) for each in others)
+    by_size = metric.comparison is not None and metric.comparison.shift is not None
+    if metric.verdict is not Verdict.REGRESSED or not by_size or worse or not sound:
+        return metric
+    advice = f"advisory: {' and '.join(limit.only_with)} did not get worse"
+    cause = f"{metric.cause}; {advice}" if metric.cause else ""
+    return replace(metric, blocking=False, reason=f"{metric.reason}; {advice}", cause=cause)
+
+
 def _good_enough(value: Value, better: Better, limit: Limit) -> bool:
     if limit.min_acceptable is None:
         return True
@@ -124,6 +144,7 @@ def _decide(comparison: Comparison, limit: Limit, listener: str | None) -> Metri
         verdict, reason = _decide_new(before)
     elif isinstance(now, Missing):
         verdict, reason = _decide_missing(comparison.metric, now, listener)
+        blocking = blocking and not is_hidden(now)
     else:
         return _decide_size(comparison, limit)
     named = f"{comparison.metric}: {reason}"
@@ -175,6 +196,8 @@ def _decide_missing(metric: str, now: Missing, listener: str | None) -> tuple[Ve
     if needs_asr(metric) and listener is not None:
         return Verdict.UNRESOLVED, listener
     if lacks_package(now):
+        return Verdict.UNRESOLVED, now.reason
+    if is_hidden(now):
         return Verdict.UNRESOLVED, now.reason
     if now.kind is MissingKind.DURATIONS_DIFFER:
         return Verdict.REGRESSED, now.reason

@@ -25,7 +25,7 @@ from voxgate.harness.judging.baseline import (
     revision,
 )
 from voxgate.harness.judging.compare import Comparisons, compare, unrecorded_limits
-from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.decide import decide, with_company
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.machine.quietness import Disturbed, disturbed
 from voxgate.harness.metrics.registry import is_synthesis_time, needs_asr
@@ -233,6 +233,7 @@ def _judge_metrics(cell: Cell, evidence: _Evidence) -> list[MetricVerdict]:
         for comparison in evidence.comparisons.get(cell.slug, ())
         if comparison.metric in limits
     ]
+    judged = [with_company(each, judged, limits[each.metric]) for each in judged]
     return _speed_only_counts_in_band(_quiet_only(judged, disturbed(run, cell.slug)))
 
 

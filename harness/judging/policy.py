@@ -35,7 +35,7 @@ AGAINST = ("baseline", "reference", "golden", "intrinsic", "limit")
 EVIDENCE = ("processes", "utterances", "none")
 KEYS = (
     *("relative", "absolute", "blocking", "against", "evidence"),
-    *("floor", "floor_fails", "reject", "worst", "count"),
+    *("floor", "floor_fails", "reject", "worst", "count", "with"),
 )
 OF_IMPORTED = ("relative", "absolute", "blocking")
 WORST = "worst"
@@ -190,7 +190,23 @@ def _limit(
         worst=worst,
         count=count,
         worst_blocks=blocking == WORST,
+        only_with=_companions(path, metric, place, row.get("with"), metric_names),
     )
+
+
+def _companions(
+    path: Path, metric: str, place: str, value: object, metric_names: Collection[str]
+) -> tuple[str, ...]:
+    """Return the metrics without which this one does not count; empty where none are named."""
+    if value is None:
+        return ()
+    others = [name for name in metric_names if name != metric]
+    if not isinstance(value, list) or not value or any(name not in others for name in value):
+        raise HarnessError(
+            f"{path}: {place}.with is {value!r}; name other metrics in a list, such as "
+            '["pesq", "mel_distance"]'
+        )
+    return tuple(value)
 
 
 def _floor_fails(path: Path, place: str, row: Mapping[str, object]) -> bool:
@@ -227,14 +243,13 @@ def _of_one_utterance(
 def limit_text(limit: Limit) -> str:
     """Return a limit as a line of the policy holds it, on the right of the metric's name."""
     usual = Limit(relative=None, absolute=None, blocking=True, against="", evidence="")
-    pairs = []
+    pairs = {"blocking": WORST if limit.worst_blocks else limit.blocking}
     for key in KEYS:
-        field = {"floor": "min_acceptable"}.get(key, key)
-        value = getattr(limit, field)
-        value = WORST if key == "blocking" and limit.worst_blocks else value
-        if key == "blocking" or value != getattr(usual, field):
-            pairs.append(f"{key} = {json.dumps(value)}")
-    return f"{{ {', '.join(pairs)} }}"
+        field = {"floor": "min_acceptable", "with": "only_with"}.get(key, key)
+        if getattr(limit, field) != getattr(usual, field):
+            pairs.setdefault(key, getattr(limit, field))
+    told = (f"{key} = {json.dumps(pairs[key])}" for key in KEYS if key in pairs)
+    return f"{{ {', '.join(told)} }}"
 
 
 def _margin(path: Path, place: str, key: str, value: object) -> float | None:

@@ -271,20 +271,20 @@ def _melodies(inputs: MetricInput) -> tuple[Series, Series] | Missing:
     return OCTAVE * np.log2(source_hz[voiced]), OCTAVE * np.log2(audio_hz[voiced])
 
 
-def _metric(name: str, unit: str, better: Better) -> Metric:
-    return Metric(name=name, unit=unit, better=better, version="1")
+def _metric(name: str, unit: str, better: Better, version: str = "1") -> Metric:
+    return Metric(name=name, unit=unit, better=better, version=version)
 
 
 METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(
-        metric=_metric("similarity_margin", "1", "higher"),
+        metric=_metric("similarity_margin", "1", "higher", "2"),  # 2: voices at one level
         score=similarity_margin,
         need=Need.CONVERSION,
         package=PACKAGE,
         heavy=True,
     ),
     AudioMetric(
-        metric=_metric("source_leakage", "1", "lower"),
+        metric=_metric("source_leakage", "1", "lower", "2"),
         score=source_leakage,
         need=Need.CONVERSION,
         package=PACKAGE,

@@ -5,17 +5,20 @@ An engine that drawls, babbles on, stops early or cuts off the end shows here. P
 speech are prosody's.
 """
 
-import math
 import re
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from voxgate.harness.audio import activity
 from voxgate.harness.audio.activity import speech_level
-from voxgate.harness.audio.recording import check_valid
+from voxgate.harness.audio.recording import Recording, check_valid
+from voxgate.harness.metrics.dropouts import stop_times_s
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput
 from voxgate.harness.records.cell import ENGLISH, primary_language
-from voxgate.harness.records.measurement import Metric, Missing, Value
+from voxgate.harness.records.measurement import Metric, Missing, MissingKind, Value
 
 STOPS = ".!?…"
 PAUSE = re.compile(r"[,;:.!?…—]+(?=\s)")
@@ -83,11 +86,38 @@ def length_off(inputs: MetricInput) -> Value:
     return float(not SHORTEST_RATIO <= ratio <= LONGEST_RATIO)
 
 
-TAIL_S = 0.020
-ENDED = 10 ** (-50 / 20)  # of the speech level; what follows the last frame above it is padding
-# The loudest natural end is at -35.5 dB (kal), -43 dB in the embedded voice; 1300 utterances of it
-# and five voices of flite.
-NATURAL_END_DB = -30.0
+STEP_S = 0.005
+TAIL = 2  # steps at the end of the sound: a period of a low voice
+ENDED_DB = -50.0  # of the speech level; what follows the last step above it is padding
+ABOVE_FLOOR_DB = 10.0  # the same where noise is louder than that
+# How loud a natural end may be, of the speech level. Engines die away further; people whose
+# recordings were trimmed tightly end 24 dB above their own floor at the most, and where noise goes
+# on behind the speech the last that stands out of it is louder (docs/evidence/detectors.md).
+NATURAL_END_DB, TRIMMED_END_DB, OVER_FLOOR_DB, IN_NOISE_DB = -30.0, -22.0, 24.0, 8.0
+HIDDEN_DB = -42.0  # of the speech level: where steady noise is louder, an end may be a cut or not
+STEADY_DB, STEADY_SHARE = 5.0, 0.03  # noise: so much of the time lies so near the floor
+USUAL = 2  # stops within the speech are no accident
+FLOOR = 4  # steps: 20 ms, in which noise keeps its level and speech seldom does
+DEAD_DB = -100.0  # digital silence is no floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundEnd:
+    """The end of a recording's sound beside its own floor, in dB of the speech level."""
+
+    tail_db: float
+    """The louder of the last steps of sound."""
+    floor_db: float
+    noisy: bool
+    """Whether the floor is steady noise, and not the softest moment of continuous speech."""
+    within_noise: bool
+    """Whether the noise goes on behind the sound."""
+
+    @property
+    def natural_db(self) -> float:
+        """How loud a natural end may be."""
+        trimmed_db = min(max(self.floor_db + OVER_FLOOR_DB, NATURAL_END_DB), TRIMMED_END_DB)
+        return trimmed_db + (IN_NOISE_DB if self.within_noise else 0.0)
 
 
 def leading_silence(inputs: MetricInput) -> Value:
@@ -108,18 +138,66 @@ def cut_tail(inputs: MetricInput) -> Value:
     """
     Return by how many dB the recording's end is too loud to be natural; 0.0 for a natural one.
 
-    The measure is the RMS of the last 20 ms before the padding, relative to the speech level;
-    natural ends lie below NATURAL_END_DB.
+    The measure is the RMS of the last 10 ms of sound (the louder 5 ms), relative to the speech
+    level. Missing of the kind HIDDEN where steady noise is too loud to tell, and where sounds stop
+    as suddenly within the speech: then an end that does so is the engine's way.
     """
-    fault = check_valid(inputs.audio)
+    end = inputs.audio.once(ending)
+    if isinstance(end, Missing):
+        return end
+    if end.noisy and end.floor_db > HIDDEN_DB:
+        reason = (
+            f"the noise is {-end.floor_db:.0f} dB below the speech, and hides how it ends; "
+            f"{-HIDDEN_DB:.0f} dB are needed"
+        )
+        return Missing(reason, MissingKind.HIDDEN)
+    if len(inputs.audio.once(stop_times_s)) >= USUAL:
+        return Missing("sounds stop as suddenly within the speech", MissingKind.HIDDEN)
+    return max(end.tail_db - end.natural_db, 0.0)
+
+
+def ending(recording: Recording) -> SoundEnd | Missing:
+    """Measure how a recording ends; Missing for NaN and for silence."""
+    fault = check_valid(recording)
     if fault is not None:
         return fault
-    level = speech_level(inputs.audio)
+    level = speech_level(recording)
     if level == 0.0:
         return Missing("the audio is silent")
-    end = int(np.flatnonzero(np.abs(inputs.audio.samples) > ENDED * level)[-1]) + 1
-    tail = inputs.audio.samples[max(end - round(TAIL_S * inputs.audio.rate_hz), 0) : end] / level
-    return max(10.0 * math.log10(np.mean(tail**2)) - NATURAL_END_DB, 0.0)
+    steps_db = _steps_db(recording.samples / level, max(round(STEP_S * recording.rate_hz), 1))
+    softest_db = _softest_db(steps_db)
+    floor_db = float(softest_db.min(initial=0.0)) if softest_db.size else 2.0 * ENDED_DB
+    sounding = np.flatnonzero(steps_db > max(ENDED_DB, floor_db + ABOVE_FLOOR_DB))
+    end = int(sounding[-1]) + 1 if sounding.size else len(steps_db)
+    near = float(np.mean(softest_db < floor_db + STEADY_DB)) if softest_db.size else 0.0
+    return SoundEnd(
+        tail_db=float(steps_db[max(end - TAIL, 0) : end].max(initial=2.0 * ENDED_DB)),
+        floor_db=floor_db,
+        noisy=near > STEADY_SHARE,
+        within_noise=end + 1 < len(steps_db) and floor_db > ENDED_DB,
+    )
+
+
+def _steps_db(samples: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """
+    Return the level of each step in dB, shape [steps], the last of which ends with the last sample
+    that is not zero. A beginning that fills none is left out.
+    """
+    heard = samples[: int(np.flatnonzero(samples)[-1]) + 1]
+    steps = heard[len(heard) % width :].reshape(-1, width)
+    return np.asarray(10.0 * np.log10(np.maximum(np.mean(steps**2, axis=1), 1e-12)))
+
+
+def _softest_db(steps_db: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the level of each FLOOR successive steps, shape [k], but for those in or beside digital
+    silence.
+    """
+    if len(steps_db) < FLOOR + 2:
+        return np.zeros(0)
+    alive = sliding_window_view(steps_db > DEAD_DB, FLOOR + 2).all(axis=1)
+    power = sliding_window_view(10.0 ** (steps_db / 10.0), FLOOR).mean(axis=1)[1:-1]
+    return np.asarray(10.0 * np.log10(power[alive]), dtype=np.float64)
 
 
 METRICS = (
@@ -150,6 +228,6 @@ METRICS = (
         score=trailing_silence,
     ),
     AudioMetric(
-        metric=Metric(name="cut_tail", unit="dB", better="lower", version="1"), score=cut_tail
+        metric=Metric(name="cut_tail", unit="dB", better="lower", version="2"), score=cut_tail
     ),
 )

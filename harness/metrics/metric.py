@@ -120,6 +120,8 @@ class AudioMetric:
     Whether a model must be loaded first: such metrics are grouped, so that few processes load
     it.
     """
+    narrow_band: Callable[[MetricInput], Value] | None = None
+    """What computes it in place of `score` where a condition passes a narrow band only."""
     reads_text: bool = False
     """
     Whether it reads the text or its language; a metric that needs the emphasis always may.

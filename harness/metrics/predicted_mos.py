@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voxgate.harness.audio import activity
 from voxgate.harness.audio.recording import Recording, check_valid
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput
 from voxgate.harness.models.dnsmos import PACKAGE, RATE_HZ, p808_scores, p835_scores, tiled
@@ -89,7 +90,12 @@ def p808(recording: Recording) -> Value:
 def _judged(
     recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
 ) -> Scores | Missing:
-    """Return the model's scores of each window, shape [windows, scores]."""
+    """
+    Return the model's scores of each window, shape [windows, scores].
+
+    Clipped as a converter would, then brought to one level: 6 dB moved the same speech by up to
+    0.25 MOS.
+    """
     fault = check_valid(recording)
     if fault:
         return fault
@@ -99,7 +105,10 @@ def _judged(
         return Missing(
             f"{recording.duration_s:.2f} s is too short for DNSMOS, which needs {SHORTEST_S} s"
         )
-    scores = model(tiled(recording.at(RATE_HZ)))
+    gain = recording.once(activity.network_gain)
+    if isinstance(gain, Missing):
+        return gain
+    scores = model(tiled(np.clip(recording.at(RATE_HZ), -1.0, 1.0) * gain))
     if isinstance(scores, Missing) or np.isfinite(scores).all():
         return scores
     return Missing("DNSMOS gave no finite number")
@@ -107,7 +116,7 @@ def _judged(
 
 def _metric(name: str, score: Callable[[MetricInput], Value]) -> AudioMetric:
     return AudioMetric(
-        metric=Metric(name=name, unit="MOS", better="higher", version="1"),
+        metric=Metric(name=name, unit="MOS", better="higher", version="2"),  # 2: level
         score=score,
         package=PACKAGE,
         heavy=True,

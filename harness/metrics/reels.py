@@ -341,11 +341,15 @@ def _cuts(recording: Recording) -> dict[tuple[int, ...], Recording]:
 
 
 def _metric(
-    name: str, unit: str, score: Callable[[MetricInput], Value], package: str = ""
+    name: str,
+    unit: str,
+    score: Callable[[MetricInput], Value],
+    package: str = "",
+    version: str = "1",
 ) -> AudioMetric:
     """Return a metric of reels; one with a package runs a network."""
     return AudioMetric(
-        metric=Metric(name=name, unit=unit, better="lower", version="1"),
+        metric=Metric(name=name, unit=unit, better="lower", version=version),
         score=score,
         need=Need.SEGMENTS,
         package=package,
@@ -356,7 +360,8 @@ def _metric(
 METRICS: tuple[AudioMetric, ...] = (
     _metric("caption_drift", "s", caption_drift, OPENAI),
     _metric("caption_drift_worst", "s", caption_drift_worst, OPENAI),
-    _metric("speaker_confusion", "1", speaker_confusion, PACKAGE),
-    _metric("speaker_drift", "1", speaker_drift, PACKAGE),
+    # 2: voices at one level
+    _metric("speaker_confusion", "1", speaker_confusion, PACKAGE, "2"),
+    _metric("speaker_drift", "1", speaker_drift, PACKAGE, "2"),
     _metric("join_level_jump", "dB", join_level_jump),
 )

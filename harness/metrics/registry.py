@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from voxgate.harness.audio.condition import CONDITIONS
+from voxgate.harness.audio.condition import CONDITIONS, Condition
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import (
     GOLDEN as GOLDEN,
@@ -324,8 +324,17 @@ def _entries() -> Iterator[MetricSpec]:
             )
     for condition in CONDITIONS.values():
         for spec in plain:
-            conditioned = replace(spec.metric, name=condition.prefix + spec.name)
-            yield replace(spec, metric=conditioned, family=condition.name, condition=condition)
+            yield _under(condition, spec)
+
+
+def _under(condition: Condition, spec: MetricSpec) -> MetricSpec:
+    conditioned = replace(spec.metric, name=condition.prefix + spec.name)
+    source = spec.source
+    if source is not None and source.narrow_band is not None and condition.narrow_band:
+        source = replace(source, score=source.narrow_band)
+    return replace(
+        spec, metric=conditioned, family=condition.name, condition=condition, source=source
+    )
 
 
 def _by_own_model(name: str) -> MetricSpec | None:

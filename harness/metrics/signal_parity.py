@@ -27,7 +27,8 @@ from voxgate.harness.metrics.alignment import Aligned, aligned
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.records.measurement import SNR_CEILING_DB, Metric, Missing, Value
 
-PESQ_RATE_HZ = 16_000  # P.862.2 is defined at 16 kHz only
+# the package's mode -> the rate that it is defined at: P.862.2 and P.862
+PESQ_RATES_HZ = {"wb": 16_000, "nb": 8_000}
 PESQ_SHORTEST_S = 0.25  # below it the ITU code has no frame to work on
 # the ITU code holds 50 utterances in a fixed array and crashes the process beyond them
 PESQ_LONGEST_S = 30.0
@@ -74,6 +75,15 @@ def pesq(inputs: MetricInput) -> Value:
     return _pesq(inputs)
 
 
+def narrow_band_pesq(inputs: MetricInput) -> Value:
+    """
+    Return PESQ MOS-LQO, narrow band (P.862 with P.862.1's mapping, at 8 kHz), 1.02 to 4.55.
+
+    For audio from a telephone line, of which the wide-band model would expect the upper half.
+    """
+    return _pesq(inputs, "nb")
+
+
 def pesq_c2(inputs: MetricInput) -> Value:
     """
     Return PESQ with Corrigendum 2 of 2018: a second reading of the same recordings.
@@ -116,7 +126,7 @@ def _ratio_db(signal: float, noise: float) -> float:
     )
 
 
-def _pesq(inputs: MetricInput) -> Value:
+def _pesq(inputs: MetricInput, mode: str = "wb") -> Value:
     pair = aligned(inputs)
     if isinstance(pair, Missing):
         return pair
@@ -125,10 +135,10 @@ def _pesq(inputs: MetricInput) -> Value:
         return Missing(f"{seconds:.2f} s is too short for PESQ, which needs {PESQ_SHORTEST_S} s")
     pieces = math.ceil(seconds / PESQ_LONGEST_S)
     clean, degraded = (
-        np.array_split(recording.at(PESQ_RATE_HZ), pieces)
+        np.array_split(recording.at(PESQ_RATES_HZ[mode]), pieces)
         for recording in (pair.reference_audio, pair.candidate_audio)
     )
-    scores = [_pesq_piece(c, h) for c, h in zip(clean, degraded, strict=True)]
+    scores = [_pesq_piece(c, h, mode) for c, h in zip(clean, degraded, strict=True)]
     failures = [score for score in scores if isinstance(score, Missing)]
     return (
         failures[0]
@@ -137,13 +147,13 @@ def _pesq(inputs: MetricInput) -> Value:
     )
 
 
-def _pesq_piece(clean: Samples, degraded: Samples) -> Value:
+def _pesq_piece(clean: Samples, degraded: Samples, mode: str) -> Value:
     import pesq
 
     if not clean.any() or not degraded.any():
         return Missing("a piece of up to 30 s is silent, which PESQ cannot score")
     try:
-        score = float(pesq.pesq(PESQ_RATE_HZ, clean, degraded, "wb"))
+        score = float(pesq.pesq(PESQ_RATES_HZ[mode], clean, degraded, mode))
     except (
         pesq.PesqError,
         ValueError,
@@ -204,7 +214,13 @@ def _parity(name: str, unit: str) -> Metric:
 METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(metric=_parity("snr", "dB"), score=snr, need=Need.REFERENCE),
     AudioMetric(metric=_parity("si_sdr", "dB"), score=si_sdr, need=Need.REFERENCE),
-    AudioMetric(metric=_parity("pesq", "MOS-LQO"), score=pesq, need=Need.REFERENCE, package="pesq"),
+    AudioMetric(
+        metric=_parity("pesq", "MOS-LQO"),
+        score=pesq,
+        narrow_band=narrow_band_pesq,
+        need=Need.REFERENCE,
+        package="pesq",
+    ),
     AudioMetric(
         metric=_parity("pesq_c2", "MOS-LQO"), score=pesq_c2, need=Need.REFERENCE, package="pesq"
     ),

@@ -2,24 +2,29 @@
 Spectral distance of two recordings of the same performance: mcd and mel_distance.
 
 Both compare the aligned pair of `alignment.py`. Mel-cepstral distortion follows small inner shifts
-by time warping, and is blind to level; it counts inaudible differences, such as the last band that
-a resampler removes (0.4 dB) or noise 70 dB down (0.2 dB). The log-mel distance follows nothing and
-counts level, but nothing that is 80 dB down.
+by time warping, is blind to level, and counts speech only: what is SILENT_DB below the loudest
+frame on both sides is left out, or the noise in pauses would be most of it. It still counts some
+inaudible differences, such as the last band that a resampler removes. The log-mel distance follows
+nothing and counts level, but nothing that is 80 dB down.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxgate.harness.audio.mel import power_mel
-from voxgate.harness.audio.mel_cepstrum import Frames, hop_s, mel_cepstra, warp
+from voxgate.harness.audio.mel_cepstrum import Frames, frame_levels_db, hop_s, mel_cepstra, warp
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.alignment import aligned
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
 from voxgate.harness.records.measurement import Metric, Missing, Value
 
 DB_PER_NEPER = 10.0 * np.sqrt(2.0) / np.log(10.0)  # of MCD: Kubichek 1993
+Mask = NDArray[np.bool_]
+
 # of the warping; no path between 32 steps of the embedded voice and 16, 4 or 2 strays more than
 # 0.05 s
 SLACK_S = 0.25
+SILENT_DB = -40.0  # of the loudest frame
 
 # BigVGAN's at 24 kHz; Slaney's scale and filters
 MEL_RATE_HZ, MEL_WIDTH, MEL_HOP, MEL_BANDS = 24_000, 1024, 256, 100
@@ -34,8 +39,9 @@ def mcd(inputs: MetricInput) -> Value:
 
     The mean over the warped path of (10 / ln 10) sqrt(2 sum over d >= 1 of (c[d] - c'[d])^2).
     ESPnet's analysis (audio/mel_cepstrum.py), but without c[0], in the path as in the distance:
-    with it half the level alone would cost 4.26 dB. flite's voices are 8 to 9 dB apart, one
-    voice 20 % slower 2.3 dB from itself.
+    with it half the level alone would cost 4.26 dB. Pairs of frames of which both are silent
+    (SILENT_DB) are left out of the mean. flite's voices are 8 to 9 dB apart, one voice 20 %
+    slower 2.3 dB from itself.
     """
     pair = aligned(inputs)
     if isinstance(pair, Missing):
@@ -47,18 +53,29 @@ def mcd(inputs: MetricInput) -> Value:
         return reference
     if isinstance(candidate, Missing):
         return candidate
-    return distortion_db(reference, candidate, round(SLACK_S / hop_s(pair.reference_audio.rate_hz)))
+    slack = round(SLACK_S / hop_s(pair.reference_audio.rate_hz))
+    heard = pair.reference_audio.once(audible), pair.candidate_audio.once(audible)
+    return distortion_db(reference, candidate, slack, heard)
 
 
-def distortion_db(reference: Frames, candidate: Frames, slack: int) -> float:
+def audible(recording: Recording) -> Mask:
+    """Return whether each frame of `mel_cepstra` is no silence, shape [frames]; for `once`."""
+    return np.asarray(frame_levels_db(recording) > SILENT_DB)
+
+
+def distortion_db(
+    reference: Frames, candidate: Frames, slack: int, heard: tuple[Mask, Mask] | None = None
+) -> float:
     """
     Return the mel-cepstral distortion of coefficients [n, order] and [m, order].
 
-    Warped by up to `slack` frames.
+    Warped by up to `slack` frames. `heard` marks the frames of each, shapes [n] and [m], that are
+    no silence: a pair counts if either is. None: all count.
     """
     rows, columns = warp(reference, candidate, slack)
     distances = np.linalg.norm(reference[rows] - candidate[columns], axis=1)
-    return float(DB_PER_NEPER * np.mean(distances))
+    counts = slice(None) if heard is None else heard[0][rows] | heard[1][columns]
+    return float(DB_PER_NEPER * np.mean(distances[counts]))
 
 
 def mel_distance(inputs: MetricInput) -> Value:
@@ -106,7 +123,7 @@ def _mel_power(recording: Recording) -> Frames:
 
 METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(
-        metric=Metric(name="mcd", unit="dB", better="lower", version="1"),
+        metric=Metric(name="mcd", unit="dB", better="lower", version="2"),
         score=mcd,
         need=Need.REFERENCE,
     ),

@@ -163,9 +163,13 @@ def text_errors(text: ReadText | Missing) -> TextErrors:
     return TextErrors(values=values, words=words, chars=chars, verbatim=verbatim)
 
 
+TITLES = {"mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor"}
+"""As the recogniser writes what is said in full."""
+
+
 def verbatim_errors(text: ReadText) -> ErrorCounts | Missing:
     """
-    Count the word errors where only case and punctuation are none.
+    Count the word errors where only case, punctuation and the short form of TITLES are none.
 
     Where the reference has no digit, the transcript is read as it is spelled without any. Missing
     as in `word_errors`.
@@ -190,7 +194,9 @@ def _verbatim(text: str, language: str) -> str:
     )
     if primary_language(language) in UNSPACED:
         letters = " ".join(letters.replace(" ", ""))
-    return " ".join(filter(None, (word.strip("'") for word in letters.split())))
+    titles = TITLES if primary_language(language) == ENGLISH else {}
+    words = filter(None, (word.strip("'") for word in letters.split()))
+    return " ".join(titles.get(word, word) for word in words)
 
 
 def error_kinds(

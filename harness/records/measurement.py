@@ -39,6 +39,11 @@ class MissingKind(StrEnum):
     """
     NOT_INSTALLED = "not installed"
     """An optional package is absent: the machine lacks something, the audio does not."""
+    HIDDEN = "hidden by noise"
+    """
+    The recording's own noise covers the fault that the metric looks for. That is no fault: such an
+    utterance is not compared, in the run as in the baseline, and its absence fails nothing.
+    """
     NO_GOLDEN = "no golden audio"
     """A metric against the golden audio, before the first `accept`."""
     NO_BASELINE = "no baseline"
@@ -233,6 +238,11 @@ def values_by_id(values: Iterable[UtteranceValue]) -> dict[str, list[float]]:
 def lacks_package(value: Value) -> bool:
     """Whether there is no value because a package is not installed."""
     return isinstance(value, Missing) and value.kind is MissingKind.NOT_INSTALLED
+
+
+def is_hidden(value: Value) -> bool:
+    """Whether there is no value because the recording's noise hides the fault looked for."""
+    return isinstance(value, Missing) and value.kind is MissingKind.HIDDEN
 
 
 def is_exact(unit: str, value: Value) -> bool:

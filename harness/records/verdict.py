@@ -100,6 +100,11 @@ class Limit:
     """How many utterances may be worse by more than `worst`."""
     worst_blocks: bool = False
     """Whether utterances beyond `worst` count for the cell although the mean only informs."""
+    only_with: tuple[str, ...] = ()
+    """
+    Metrics of which one must be worse too, before REGRESSED counts for the cell: `with` in the
+    policy file. Empty: the metric counts by itself.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,24 +23,22 @@ from voxgate.harness.corpora.scores import (
     CorpusScores,
     MetricSummary,
     ScoredUtterance,
-    badness,
     scores_to_dict,
 )
 from voxgate.harness.corpora.systems import ScoreReport, System
 from voxgate.harness.history.exporters.tables import table_text
 from voxgate.harness.judging import phrases
 from voxgate.harness.judging.policy import Policy
+from voxgate.harness.judging.shift import spread_of
 from voxgate.harness.metrics.registry import family_of
-from voxgate.harness.records.measurement import Missing
-from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.records.measurement import Measurement, Missing
+from voxgate.harness.records.verdict import Spread, Verdict
 from voxgate.harness.report.format import plain, plain_columns, shown, shown_unit, shown_value
-from voxgate.harness.statistics import percentile
 
 NAMES = 5
 """Of recordings or texts that one line names."""
 CHARACTERS = 48
 """Of a name on a terminal."""
-WORST_PERCENT = 5.0
 NONE = "-"
 
 
@@ -53,7 +51,7 @@ class SummaryRow:
     unit: str
     mean: str
     reason: str
-    """Why there is no mean; empty where there is one."""
+    """Why recordings have no value: how many, and the first reason; empty where all have one."""
     p5: str
     p95: str
     worst_value: str
@@ -97,22 +95,32 @@ def _summary_row(summary: MetricSummary) -> SummaryRow:
     measured = summary.measurement
     name, unit = measured.metric, measured.unit
 
-    def text(value: float | None) -> str:
-        return NONE if value is None else shown_value(name, unit, value)
+    def text(value: float) -> str:
+        return shown_value(name, unit, value)
 
-    missing = measured.summary
+    spread = summary.spread
+    worst = None if summary.is_flat else spread
+    low, high = (NONE, NONE) if spread is None else (text(spread.p5), text(spread.p95))
     return SummaryRow(
         metric=name,
         family=family_of(name),
         unit=shown_unit(name, unit),
         mean=shown(measured),
-        reason=missing.reason if isinstance(missing, Missing) else "",
-        p5=text(summary.p5),
-        p95=text(summary.p95),
-        worst_value=text(summary.worst_value),
-        worst=summary.worst,
+        reason=_gaps(summary),
+        p5=low,
+        p95=high,
+        worst_value=NONE if worst is None else text(worst.value),
+        worst=worst.worst if worst is not None else "",
         count=f"{summary.n} / {summary.total}",
     )
+
+
+def _gaps(summary: MetricSummary) -> str:
+    values = [each.value for each in summary.measurement.values]
+    reasons = [value.reason for value in values if isinstance(value, Missing)]
+    if not reasons:
+        return "" if values else "it applies to no recording"
+    return reasons[0] if len(reasons) == len(values) else f"{len(reasons)} without: {reasons[0]}"
 
 
 def compared_rows(comparison: SystemComparison) -> tuple[ComparedRow, ...]:
@@ -175,14 +183,9 @@ def worst_first(scores: CorpusScores, policy: Policy) -> tuple[WorstUtterance, .
         limit = policy.get(measured.metric)
         if limit is None or not limit.blocking or measured.better == "neither":
             continue
-        bad = badness(measured)
-        held = [each for each in measured.values if isinstance(each.value, float)]
-        if not held:
-            continue
-        line = float(percentile([bad(each) for each in held], 100.0 - WORST_PERCENT))
-        for each in held:
-            if bad(each) > line:
-                unit = shown_unit(measured.metric, measured.unit)
+        unit, spread = shown_unit(measured.metric, measured.unit), spread_of(measured)
+        for each in measured.values:
+            if isinstance(each.value, float) and _stands_out(each.value, measured, spread):
                 value = shown_value(measured.metric, measured.unit, each.value)
                 marked[each.id].append((measured.metric, f"{measured.metric} {value} {unit}"))
     worst = [
@@ -194,6 +197,13 @@ def worst_first(scores: CorpusScores, policy: Policy) -> tuple[WorstUtterance, .
         for each in scores.utterances
     ]
     return tuple(sorted(worst, key=lambda each: (not each.utterance.problem, -len(each.metrics))))
+
+
+def _stands_out(value: float, measured: Measurement, spread: Spread | None) -> bool:
+    """Whether a value is among the worst 5 %."""
+    if spread is None:
+        return False
+    return value < spread.p5 if measured.better == "higher" else value > spread.p95
 
 
 def coverage_lines(scores: CorpusScores) -> tuple[str, ...]:
@@ -241,7 +251,7 @@ def corpus_lines(system: System) -> list[str]:
             row.p95,
             row.worst_value,
             row.count,
-            _short(row.worst or row.reason),
+            _short(phrases.joined(row.worst, row.reason)),
         )
         for row in summary_rows(system)
     ]

@@ -119,7 +119,7 @@ def measure_match(
     if suspicious:
         budget.lap()
         again = [cell for cell in cells if cell.slug in suspicious]
-        pair = make_pair_plan(match, plan, again, CONFIRM_ROUNDS)
+        pair = make_pair_plan(match, plan, again, CONFIRM_ROUNDS, takes=False)
         confirming = folder / CONFIRM
         extra = extra_rounds_until(undecided, confirming, budget)
         measure_pair(pair, confirming, extra, progress)

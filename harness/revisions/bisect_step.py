@@ -89,9 +89,8 @@ class PairTest:
         )
         cells = [cell for cell in match.suite_diff.cells if cell.slug in needed]
         energy = self._aim.metric == ENERGY
-        pair = make_pair_plan(
-            match, plan, cells, plan.rounds if self._is_speed else 1, energy=energy
-        )
+        rounds, takes = (plan.rounds, False) if self._is_speed else (1, True)
+        pair = make_pair_plan(match, plan, cells, rounds, energy=energy, takes=takes)
         measure_pair(pair, folder, more if self._is_speed else None, self._job.progress)
         return load_sides(folder)
 

@@ -189,8 +189,12 @@ def make_pair_plan(
     *,
     energy: bool = False,
     stages: bool = False,
+    takes: bool = True,
 ) -> PairPlan:
-    """Return the plan that measures some cells of both sides in turns, for so many rounds."""
+    """
+    Return the plan that measures some cells of both sides in turns, for so many rounds. Without
+    `takes`, cells that sample are measured for their speed alone.
+    """
     shared = match.suite_diff
     whole = header_of_suite(
         shared.suite,
@@ -205,7 +209,7 @@ def make_pair_plan(
     return PairPlan(
         base=match.base,
         head=match.head,
-        header=split_workload(whole, rounds),
+        header=split_workload(whole if takes else replace(whole, takes={}), rounds),
         profile=match.profile,
         timeout_s=plan.timeout_s,
         energy=energy,

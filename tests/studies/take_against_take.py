@@ -156,15 +156,15 @@ def measurements(scores: Mapping[str, UtteranceScores], spoken: Spoken) -> Pool:
     values: dict[str, list[UtteranceValue]] = {}
     for name, take in spoken:
         found = scores[f"{name} {take}"]
-        weights = {"wer_words": found.words, "cer_chars": found.chars}
         counts: dict[str, Value] = {
             key: float(each.reference_words)
-            for key, each in weights.items()
+            for key, each in found.counts.items()
             if isinstance(each, ErrorCounts)
         }
         audio_s = read_audio(spoken[name, take][1])
         counts["duration"] = len(audio_s[0]) / audio_s[1]
-        for key, value in {**found.values, **counts}.items():
+        counts |= found.values
+        for key, value in counts.items():
             values.setdefault(key, []).append(UtteranceValue(id=name, value=value, repeat=take))
     return {key: measurement(key, each) for key, each in values.items()}
 
@@ -195,11 +195,11 @@ def judged(
     drawn: tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[int]]],
     limits: Policy,
 ) -> list[MetricVerdict]:
-    """Judge some takes of one pool against some of another."""
+    """Judge some takes of one pool against some of another; what is not installed is left out."""
     verdicts = []
     for name in sorted(before.keys() & now.keys() & limits.keys()):
         old, new = only(before[name], drawn[0]), only(now[name], drawn[1])
-        if not old.values or not new.values:
+        if not old.values or not new.values or isinstance(old.summary, Missing):
             continue
         weights = None
         if name in WEIGHTS:

@@ -104,5 +104,12 @@ def test_the_shortest_recordings_pass_at_their_length(count: int, rate_hz: int):
     assert np.isfinite(received.samples).all()
 
 
+@pytest.mark.parametrize("gain_db", [-40.0, -6.0, 3.0])
+def test_soft_speech_is_companded_like_loud_speech(gain_db: float):
+    gain = 10 ** (gain_db / 20)
+    loud, soft = (line(Recording(size * speech(), RATE_HZ)).samples for size in (1.0, gain))
+    assert soft == pytest.approx(gain * loud, abs=1e-6)
+
+
 def test_silence_stays_silent():
     assert not line(Recording(np.zeros(RATE_HZ), RATE_HZ)).samples.any()

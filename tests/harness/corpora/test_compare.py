@@ -73,7 +73,9 @@ def test_takes_of_one_text_are_one_cluster() -> None:
     assert wide.measurement.summary == pytest.approx(3.3)
     assert wide.measurement.low is not None and one.measurement.low is not None
     assert wide.measurement.low < one.measurement.low  # two texts tell less than four
-    assert (wide.n, wide.total, wide.worst, wide.p5) == (4, 4, "u0", pytest.approx(3.03))
+    assert wide.spread is not None
+    assert (wide.n, wide.total, wide.spread.worst) == (4, 4, "u0")
+    assert wide.spread.p5 == pytest.approx(3.03)
 
 
 def test_a_rate_is_errors_over_words() -> None:
@@ -159,6 +161,7 @@ def test_scores_are_read_as_they_were_written() -> None:
         (lambda data: data.update(schema="voxgate-score/0"), "no scores of schema"),
         (lambda data: data["systems"][0].pop("scores"), "systems"),
         (lambda data: data["systems"][0]["scores"].update(name=""), "name"),
+        (lambda data: data["systems"][0]["scores"].update(name="\x1b[2J"), "no name of a system"),
         (lambda data: data["systems"][0]["scores"]["utterances"].pop(), "of no recording"),
         (
             lambda data: data["systems"][0]["scores"]["measurements"].append(

@@ -78,7 +78,7 @@ def test_a_folder_gives_table_json_csv_and_page(
     assert '1 recordings have no text: odd "name"' in out
     assert "1 texts have no recording: u9" in out
     rate = next(line for line in out.splitlines() if line.startswith("chars_per_s"))
-    assert "3 / 4" in rate
+    assert "3 / 4" in rate and "1 without: no text was found for it" in rate
     assert "times real time" in out
     document = json.loads((tmp_path / "report" / "scores.json").read_text())
     (system,) = document["systems"]

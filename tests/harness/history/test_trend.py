@@ -329,6 +329,7 @@ def test_quality_goes_the_same_way() -> None:
         TrendState.WORSE,
         day(50),
     )
+    assert not read(points(flat), SNR).counts, "SNR counts only with what somebody hears"
     flat[50:] = 16.7
     dated = read(points(flat), SNR)
     assert (dated.state, [change.index for change in dated.changes]) == (TrendState.STEADY, [50])

@@ -260,7 +260,14 @@ def test_a_cut_tail_is_no_speed_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"clicks": 1.0}, {"snr": 18.5}, {"pesq": 3.3}, {"golden_stoi": 0.9}, {"wer": 0.2}]
+    "change",
+    [
+        {"clicks": 1.0},
+        {"snr": 17.0, "pesq": 3.3},
+        {"pesq": 3.3},
+        {"golden_stoi": 0.9},
+        {"wer": 0.2},
+    ],
 )
 def test_worse_sound_regresses_and_names_the_metric(tmp_path: Path, change: dict) -> None:
     judgement = judged(good_run(), accepted(tmp_path), **change)
@@ -271,12 +278,58 @@ def test_worse_sound_regresses_and_names_the_metric(tmp_path: Path, change: dict
 def test_exact_to_inaudible_passes_and_exact_to_audible_does_not(tmp_path: Path) -> None:
     baseline = accepted(tmp_path, snr=120.0)
     assert judged(good_run(), baseline, snr=90.0, golden_snr=88.0).exit_code == 0
-    assert judged(good_run(), baseline, snr=120.0, golden_snr=50.0).exit_code == 1
+    assert judged(good_run(), baseline, golden_snr=50.0, golden_pesq=3.0).exit_code == 1
 
 
 def test_one_broken_utterance_of_eight_is_not_averaged_away(tmp_path: Path) -> None:
-    snr = {name: 0.0 if name == "u03" else 20.0 for name in REQUESTS}
-    assert judged(good_run(), accepted(tmp_path), snr=snr).exit_code == 1
+    pesq = {name: 1.2 if name == "u03" else 3.6 for name in REQUESTS}
+    assert judged(good_run(), accepted(tmp_path), pesq=pesq).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "blocks"),
+    [
+        ({"snr": 15.0}, False),
+        ({"snr": 15.0, "pesq": 3.3}, True),
+        ({"snr": 15.0, "mel_distance": 0.5}, True),
+        ({"snr": 15.0, "mel_distance": Missing("crashed")}, True),
+        ({"snr": 15.0, "golden_pesq": 3.3}, False),
+    ],
+)
+def test_what_only_a_waveform_shows_informs_and_what_is_heard_too_blocks(
+    tmp_path: Path, change: dict, blocks: bool
+) -> None:
+    """`with` in the policy: an all-pass or inverted polarity costs SNR everything."""
+    same = {"mel_distance": 0.1, "golden_mel_distance": 0.1}
+    judgement = judged(good_run(), accepted(tmp_path, **same), **{**same, **change})
+    found = metric(judgement, "snr")
+    assert (found.verdict, found.blocking) == (Verdict.REGRESSED, blocks)
+    assert ("advisory: pesq and mel_distance did not get worse" in found.reason) is not blocks
+    if change == {"snr": 15.0}:
+        assert judgement.exit_code == 0
+        assert metric(judgement, "rtf").verdict is Verdict.PASS, "so its speed counts"
+
+
+def test_snr_blocks_where_nothing_else_was_judged(tmp_path: Path) -> None:
+    """Without PESQ's package and its value in the baseline, the waveform is all there is."""
+    lacking = not_installed("pesq")
+    baseline = accepted(tmp_path, pesq=lacking)
+    judgement = judged(good_run(), baseline, snr=15.0, pesq=lacking)
+    assert (metric(judgement, "snr").blocking, judgement.exit_code) == (True, 1)
+
+
+def test_an_end_that_noise_hides_fails_nothing(tmp_path: Path) -> None:
+    hidden = Missing("noise covers the end", MissingKind.HIDDEN)
+    every, one = dict.fromkeys(REQUESTS, hidden), {"u02": hidden, "u03": 8.0}
+    covered = judged(good_run(), accepted(tmp_path / "a", cut_tail=0.0), cut_tail=every)
+    found = metric(covered, "cut_tail")
+    assert (found.verdict, found.blocking, covered.exit_code) == (Verdict.UNRESOLVED, False, 0)
+    cut = judged(
+        good_run(),
+        accepted(tmp_path / "b", cut_tail=0.0),
+        cut_tail={name: one.get(name, 0.0) for name in REQUESTS},
+    )
+    assert metric(cut, "cut_tail").verdict is Verdict.REGRESSED, "another end is seen as ever"
 
 
 def test_a_lie_about_an_option_fails_the_cell(tmp_path: Path) -> None:
@@ -319,7 +372,7 @@ def test_an_interrupted_run_is_unresolved(tmp_path: Path) -> None:
 def test_without_a_listener_the_rest_is_judged(tmp_path: Path) -> None:
     """WER is UNRESOLVED with its reason, which is exit 3, not 1: nothing is known to be worse."""
     baseline, run = accepted(tmp_path), good_run()
-    deaf = {"wer": Missing("no ASR weights"), "cer": Missing("no ASR weights")}
+    deaf = dict.fromkeys(("wer", "wer_verbatim", "cer"), Missing("no ASR weights"))
     scores = {name: {**values, **deaf} for name, values in make_scores(run).items()}
     judgement = judge(run, aggregate(run, scores), baseline, policy())
     assert judgement.exit_code == 3
@@ -570,11 +623,11 @@ def test_other_words_are_told_as_they_were_heard_before_and_now(tmp_path: Path) 
     assert "u02" not in of(judgement).reason, "case and punctuation are no words"
     assert "heard" not in of(judged(now, baseline)).reason, "within its limits nobody asks"
     other = replace(now, heard={"nfe-8": {"u03": HeardText(text="x", recogniser="base.en")}})
-    assert "heard" not in of(judged(other, baseline, snr=18.0)).reason, (
+    assert "heard" not in of(judged(other, baseline, pesq=3.3)).reason, (
         "another recogniser hears other words"
     )
     assert (
-        told in judged(now, of_run(run, aggregate(run, make_scores(run))), snr=18.0).cells[1].reason
+        told in judged(now, of_run(run, aggregate(run, make_scores(run))), pesq=3.3).cells[1].reason
     ), "of two revisions too"
 
 
@@ -641,7 +694,7 @@ def test_a_baseline_that_is_older_than_metrics_asks_to_accept_quality_alone(tmp_
 def test_reasons_stand_in_the_order_of_their_excess_whatever_their_units(tmp_path: Path) -> None:
     for changes, first in (
         ({"snr": 15.0, "pesq": 3.6 * 0.94}, "snr -5.0 dB"),
-        ({"snr": 18.9, "pesq": 1.8}, "pesq -50.0 %"),
+        ({"snr": 18.9, "pesq": 1.8}, "pesq -1.8 MOS-LQO"),
     ):
         judgement = judged(good_run(), accepted(tmp_path / first[:4]), **changes)
         assert of(judgement).reason.startswith(first)

@@ -56,6 +56,7 @@ def test_what_the_engine_tells_is_noted_of_the_cell(tmp_path: Path) -> None:
     told = (
         SynthesisNotice(kind="cut", text="the ship sails " * 9),
         SynthesisNotice(kind="mumbled", text="noon"),
+        SynthesisNotice(kind="spoken", text="at twelve"),
     )
     processes = tuple(
         replace(

@@ -8,6 +8,7 @@ from tests.harness.fake_runs import NAMES
 from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.policy import DEFAULT, load_policy
+from voxgate.harness.metrics.registry import known_metrics
 
 GOOD = (
     "schema_version = 1\n[metrics]\nrtf = { relative = 0.1, blocking = false, against = "
@@ -22,11 +23,12 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_the_default_holds_the_lines_that_were_asked_for(tmp_path: Path) -> None:
     policy = load_policy(tmp_path, NAMES)
-    assert {
-        policy[name].relative
-        for name in ("latency_p50", "latency_p95", "rtf", "pesq", "stoi", "wer")
-    } == {0.05}
+    assert {policy[name].relative for name in ("latency_p50", "latency_p95", "rtf", "wer")} == {
+        0.05
+    }
     assert policy["snr"].absolute == policy["golden_snr"].absolute == 1.0
+    assert policy["snr"].only_with == ("pesq", "mel_distance")
+    assert policy["golden_snr"].only_with == ("golden_pesq", "golden_mel_distance")
     assert policy["duration"].relative == 0.02
     assert policy["wer"].evidence == "utterances"
     assert not policy["cold_start"].blocking
@@ -37,6 +39,18 @@ def test_one_line_per_metric() -> None:
         line for line in DEFAULT.read_text().splitlines() if line[:1].isalpha() and "{" in line
     ]
     assert len(lines) == len(load_policy(Path("nowhere"), NAMES))
+
+
+@pytest.mark.parametrize("unit", ["MOS", "MOS-LQO", "1"])
+def test_scales_with_ends_have_margins_that_are_steps_on_them(unit: str) -> None:
+    """5 % of a poor score is less than of a good one; rates of errors are no such scale."""
+    rates = ("wer", "wer_verbatim", "cer", "wer_macro", "cer_macro")
+    policy = load_policy(Path("nowhere"), NAMES)
+    scales = [each.name for each in known_metrics() if each.unit == unit and each.name in policy]
+    assert scales
+    assert [
+        name for name in scales if policy[name].relative and name not in (*rates, "budget_share")
+    ] == []
 
 
 def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
@@ -52,6 +66,11 @@ def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (("[metrics]", "[metrics"), "policy.toml cannot be read"),
+        (("relative = 0.1", 'relative = 0.1, with = "snr"'), "metrics.rtf.with is 'snr'; name"),
+        (("relative = 0.1", "relative = 0.1, with = []"), r"metrics.rtf.with is \[\]; name"),
+        (("relative = 0.1", 'relative = 0.1, with = ["snt"]'), r"with is \['snt'\]; name other"),
+        (("relative = 0.1", 'relative = 0.1, with = ["rtf"]'), r"with is \['rtf'\]; name other"),
+        (("relative = 0.1", "relative = 0.1, with = [[1]]"), r"with is \[\[1\]\]; name other"),
         (("schema_version = 1", "schema_version = 2"), "schema_version is 2"),
         (("[metrics]", "[metric]"), "expected one table"),
         (("rtf =", "rtt ="), "metrics.rtt: there is no such metric"),

@@ -333,13 +333,11 @@ def _f0(pair: Pair, track: Callable[[str], np.ndarray], what: str) -> float:
 
 
 for _what in ("f0_rmse_hz", "f0_rmse_cents", "f0_correlation", "vuv_error"):
-    other(_what, "praat-parselmouth", f"{PRAAT}; frame by frame where ours warps")(
-        lambda pair, what=_what: _f0(pair, _praat, what)
-    )
+    other(_what, "praat-parselmouth", PRAAT)(lambda pair, what=_what: _f0(pair, _praat, what))
     other(
         _what,
         "librosa",
-        "probabilistic YIN where ours is a network's (SwiftF0); frame by frame where ours warps",
+        "probabilistic YIN where ours is a network's (SwiftF0)",
     )(lambda pair, what=_what: _f0(pair, _pyin, what))
 
 

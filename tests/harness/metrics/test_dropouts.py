@@ -9,7 +9,7 @@ from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from tests.harness.metrics.test_clicks import creak, fricative, plosives
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.telephone import line
-from voxgate.harness.metrics.dropouts import dropout_times_s, dropouts_per_s
+from voxgate.harness.metrics.dropouts import dropout_times_s, dropouts_per_s, stop_times_s
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.records.measurement import Missing
 
@@ -60,6 +60,36 @@ def test_the_level_plays_no_part():
     assert dropouts_per_s(of(with_hole(LOUD_S[0], 0.02) / 20)) == dropouts_per_s(
         of(with_hole(LOUD_S[0], 0.02))
     )
+
+
+def closure(burst_db: float, cut: bool = False) -> np.ndarray:
+    """
+    Speech whose vowel at 0.30 s ends at a zero of the waveform and is silent for 40 ms, then a
+    burst of noise as loud as that, beside the vowel; or whose vowel is simply cut.
+    """
+    heard = speech()
+    start, length = round(0.30 * RATE_HZ), round(0.04 * RATE_HZ)
+    vowel = heard[start - 320 : start]
+    if not cut:
+        vowel *= np.concatenate([np.ones(304), np.linspace(1.0, 0.0, 16)])
+        heard[start + length :][:480] = 0.0
+        noise = np.random.default_rng(0).standard_normal(480)
+        heard[start + length :][:480] = 10 ** (burst_db / 20) * np.std(vowel) * noise
+    heard[start : start + length] = 0.0
+    return heard
+
+
+def test_a_closure_that_a_synthesiser_silences_is_no_dropout_and_a_hole_as_long_is():
+    assert dropouts_per_s(of(closure(-15.0))) == 0.0
+    assert dropouts_per_s(of(closure(0.0, cut=True))) > 0.0
+
+
+def test_stops_within_the_speech_are_counted_and_its_end_is_none():
+    cut = speech()[: round(1.3 * RATE_HZ)]
+    silenced = np.concatenate([cut, np.zeros(RATE_HZ // 4)])
+    assert stop_times_s(Recording(silenced, RATE_HZ)) == ()
+    holed = with_hole(0.30, 0.04)
+    assert stop_times_s(Recording(holed, RATE_HZ)) == pytest.approx((0.30,), abs=0.002)
 
 
 @pytest.mark.parametrize("sound", [speech, plosives, creak, fricative])

@@ -13,9 +13,29 @@ from pathlib import Path
 import pytest
 
 from tests.harness.metrics.speech import PATH, TEXT
-from voxgate.harness.judging.policy import DEFAULT
+from tests.harness.metrics.test_invariance import HALF_LEVEL
+from voxgate.harness.audio import activity, mel_cepstrum, pitch, telephone
+from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
+from voxgate.harness.metrics import (
+    alignment,
+    clicks,
+    conversion,
+    dropouts,
+    duration,
+    levels,
+    pitch_parity,
+    predicted_mos,
+    prompt_leakage,
+    prosody,
+    repetition,
+    signal_parity,
+    speaker_similarity,
+    spectral_parity,
+)
 from voxgate.harness.metrics.registry import FAMILIES, SPEED, entries
+from voxgate.harness.models import perth, word_times
 from voxgate.harness.records.documents import parse_toml
+from voxgate.harness.records.measurement import SNR_CEILING_DB
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "metrics.md").read_text()
@@ -56,6 +76,115 @@ FAULTS = {
     "words": ("return 'bright'", "words gave 'bright', which is no number"),
 }
 """Metric -> what its function does, and the reason why there is no value."""
+
+
+PUBLISHED = (
+    r"\w+(?: and \w+)?(?: et al\.)? (?:19|20)\d\d|P\.\d+(?:\.\d)?|BS\.1770-4"
+    r"|correction of 2018|numpy 2|tiny\.en|SwiftF0|F0|log2|p\d+ / p\d+|100 are a semitone"
+)
+"""Names of what others defined."""
+_VOICED = f"{prosody.LEAST_S:g} s voiced"
+_PACE = f"below {duration.SHORTEST_RATIO:g} or above {duration.LONGEST_RATIO:g} of that"
+_VOICE = f"{speaker_similarity.SHORTEST_S:g} s"
+_SAME_TIMES = f"durations differ by more than {100 * conversion.DURATION_TOLERANCE:.0f} %"
+_POLICY = read_policy(DEFAULT, shown_metrics())
+PHRASES: dict[str, tuple[str, ...]] = {
+    "lag": (f"within {alignment.FARTHEST_S:g} s",),
+    "snr": (f"{SNR_CEILING_DB:.0f} dB stands for",),
+    "pesq": (
+        f"above {signal_parity.PESQ_RATES_HZ['wb'] / 2000:.0f} kHz",
+        f"below {signal_parity.PESQ_SHORTEST_S:g} s",
+        f"beyond {signal_parity.PESQ_LONGEST_S:.0f} s",
+    ),
+    "stoi": ("less than 0.4 s of speech",),
+    "mcd": (
+        f"within {spectral_parity.SLACK_S:g} s",
+        f"{-spectral_parity.SILENT_DB:.0f} dB below the loudest",
+        f"shorter than {mel_cepstrum.WIDTH} samples",
+    ),
+    "mel_distance": (
+        f"{-spectral_parity.MEL_FLOOR_DB:.0f} dB below",
+        f"{spectral_parity.MEL_BANDS} bands",
+    ),
+    "f0_rmse_hz": (
+        f"less than {pitch_parity.FEWEST_VOICED * pitch.HOP_S:g} s voiced",
+        f"every {1000 * pitch.HOP_S:.0f} ms",
+    ),
+    "dnsmos_ovrl": (f"below {predicted_mos.SHORTEST_S:g} s",),
+    "speaker_similarity": (f"less than {_VOICE} of speech",),
+    "question_rise": (_VOICED, f"last {1000 * prosody.END_S:.0f} ms"),
+    "end_level": (_VOICED, f"last {1000 * prosody.END_S:.0f} ms"),
+    "pitch_range": ("12 log2(p95 / p5)",),
+    "pause_count": (f"{1000 * activity.PAUSE_S:.0f} ms and more",),
+    "pause_f1": (
+        "F1",
+        f"below {1000 * activity.PAUSE_S:.0f} ms",
+        f"within {prosody.NEAR_S:g} s of speech",
+    ),
+    "emphasis_prominence": (f"p{prosody.PEAK_PERCENTILE:.0f}",),
+    "length_off": (_PACE,),
+    "repeats": (f"{repetition.SHORTEST_S:g} to {repetition.LONGEST_S:g} s",),
+    "held_sound": (f"more than {repetition.LONGEST_HELD_S:g} s",),
+    "clicks": (f"below {1000 * clicks.SHORTEST_S:.0f} ms",),
+    "join_clicks": (f"against {1000 * clicks.AROUND_S:.0f} ms around",),
+    "dropouts": (f"{1000 * dropouts.SHORTEST_S:.0f} ms to {dropouts.LONGEST_S:g} s",),
+    "cut_tail": (
+        f"last {1000 * duration.TAIL * duration.STEP_S:.0f} ms",
+        f"{duration.NATURAL_END_DB:.0f} dB of the speech",
+        f"within {-duration.HIDDEN_DB:.0f} dB of the speech",
+    ),
+    "no_speech": (
+        f"less than {levels.LEAST_FRAMES * activity.FRAME_S:g} s of sound",
+        f"frames of {1000 * activity.FRAME_S:.0f} ms",
+        "between 60 and 400 Hz",
+        f"beyond {_POLICY['wer'].reject:g}",
+    ),
+    "loudness": (
+        f"below {levels.BLOCK_S:g} s",
+        f"above {levels.ABSOLUTE_GATE_LUFS:.0f} LUFS",
+    ),
+    "reference_snippet": (
+        f"{prompt_leakage.SNIPPET_S:g} to {prompt_leakage.LONGEST_S:.0f} s",
+        f"last {prompt_leakage.SEARCHED_S:.0f} s",
+    ),
+    "watermark_detected": (f"below {1000 * perth.N_FFT / perth.RATE_HZ:.0f} ms",),
+    "watermark_resampled": ("22.05 kHz in 16 bits",),
+    "watermark_compressed": ("24 kbit/s", "MP3"),
+    "caption_drift": (f"beyond {word_times.LONGEST_S:.0f} s",),
+    "speaker_confusion": (f"below {_VOICE}",),
+    "similarity_margin": (f"below {_VOICE} of speech",),
+    "source_leakage": (
+        f"windows of {speaker_similarity.PARTIAL / 100:.1f} s",
+        f"every {speaker_similarity.PARTIAL_STEP / 100:.2f} s",
+    ),
+    "source_f0_correlation": (
+        _SAME_TIMES,
+        f"{conversion.LEAST_VOICED_S:g} s voiced",
+        f"every {1000 * pitch.HOP_S:.0f} ms",
+        "12 log2",
+    ),
+    "source_f0_offset": ("12 log2",),
+    "source_energy_correlation": (
+        _SAME_TIMES,
+        f"every {1000 * activity.FRAME_S:.0f} ms",
+        f"floored {conversion.FLOOR_DB:.0f} dB below",
+    ),
+    "speaker_drift": ("1 - cosine",),
+    "source_duration_error": ("T of the source - 1",),
+}
+"""
+What the guide says of a metric in numbers, made of the code's constants. A row with a number that
+is not here fails: name its constant.
+"""
+SENTENCES = (
+    f"durations differ by more than {100 * alignment.DURATION_TOLERANCE:.0f} % there is no value",
+    f"an active level of {activity.NETWORK_LEVEL_DB:.0f} dB of full scale",
+    f"at an active level of {activity.NETWORK_LEVEL_DB:.0f} dB, and return",
+    f"mu-law at {telephone.RATE_HZ // 1000} kHz",
+    f"The margin is {_POLICY['dnsmos_ovrl'].absolute:g}.",
+    f"A delay of up to {conversion.FARTHEST_S:g} s is found",
+)
+"""Numbers outside the tables."""
 
 
 def block(language: str, holding: str) -> str:
@@ -117,9 +246,32 @@ def test_every_metric_of_the_panel_stands_in_the_guide_with_its_unit_and_directi
 
 def test_the_guide_says_which_metrics_block() -> None:
     policy = parse_toml(DEFAULT.read_text())["metrics"]
-    blocks = {name for name in ROWS if policy.get(name, {}).get("blocking")}
+    said = {True: "yes", "worst": "worst", False: ""}
 
-    assert {name for name, row in ROWS.items() if row["blocks"]} == blocks
+    assert {name: row["blocks"] for name, row in ROWS.items()} == {
+        name: said[policy.get(name, {}).get("blocking", False)] for name in ROWS
+    }
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_the_numbers_of_a_row_are_the_codes(name: str) -> None:
+    (row,) = [line for line in GUIDE.splitlines() if line.startswith(f"| `{name}` |")]
+    told = row.split("|", 4)[4]
+    for phrase in PHRASES.get(name, ()):
+        assert phrase in told, f"{name}: the code has {phrase!r}, docs/metrics.md has {told!r}"
+        told = told.replace(phrase, "")
+    rest = re.sub(PUBLISHED, "", re.sub(r"`[^`]*`|\([^)]*\.py\)", "", told))
+    assert not re.search(r"\d", rest), f"no constant of the code is named for {rest!r}"
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_numbers_between_the_tables_are_the_codes(sentence: str) -> None:
+    assert sentence in GUIDE
+
+
+def test_the_guide_names_the_metrics_that_see_level() -> None:
+    (named,) = re.findall(r"^(.*) see that the audio is half as loud", GUIDE, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", named)) == HALF_LEVEL
 
 
 def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(
@@ -129,7 +281,7 @@ def test_the_metric_that_the_guide_adds_is_scored_like_one_of_ours(
     here, on_the_phone = found["brightness"], found["phone_brightness"]
 
     assert here[1:] == ["1; brightness 1.0", "plug-in brightness"]
-    assert on_the_phone[1:] == ["1; brightness 1.0; telephone 1", "telephone"]
+    assert on_the_phone[1:] == ["1; brightness 1.0; telephone 2", "telephone"]
     # a line lacks what is below 300 Hz
     assert 100.0 < float(str(here[0])) < float(str(on_the_phone[0])) < 1000.0
 

@@ -98,7 +98,7 @@ def test_a_condition_reads_every_metric_of_audio_and_of_words_once_more():
         line.name: line for line in entries().values() if line.condition is CONDITIONS["telephone"]
     }
     assert set(phone) == {f"phone_{name}" for name in plain}
-    assert full_version("phone_snr") == f"{full_version('snr')}; telephone 1"
+    assert full_version("phone_snr") == f"{full_version('snr')}; telephone 2"
     assert family_of("phone_snr") == "telephone"
 
 
@@ -269,5 +269,5 @@ def test_a_version_is_a_record_and_its_text():
     version = version_of("phone_pesq")
 
     assert version.computation == metric("pesq").version
-    assert version.dependencies[-1] == "telephone 1"
+    assert version.dependencies[-1] == "telephone 2"
     assert MetricVersion.parse(full_version("phone_pesq")) == version

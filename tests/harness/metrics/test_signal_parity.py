@@ -11,8 +11,11 @@ import pytest
 import soxr
 
 from tests.harness.metrics.speech import RATE_HZ, held_against, late, speech, with_noise
+from voxgate.harness.audio import telephone
+from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics import signal_parity
 from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, MissingKind, Value
 
 TARGET = np.array([3.0, -0.5, 2.0, 7.0])
@@ -87,7 +90,7 @@ def test_without_alignment_stoi_would_fall():
 
 
 def test_pesq_hears_a_click_and_a_hole_that_stoi_hardly_does():
-    """A sixth of PESQ's score and more against less than the policy's 5 % of STOI's."""
+    """A sixth of PESQ's score and more against less than a twentieth of STOI's."""
     clicked, holed = speech(), speech()
     clicked[[8_000, 24_000]] = 1.0
     holed[20_000:20_800] = 0.0
@@ -227,6 +230,29 @@ def test_corrigendum_2_gives_what_pesqc2_gives():
         assert number(
             signal_parity.pesq_c2(held_against(speech(), with_noise(speech(), db)))
         ) == pytest.approx(expected, abs=1e-5)
+
+
+def test_on_the_telephone_pesq_is_read_in_narrow_band():
+    """P.862 at 8 kHz: the wide-band model would expect what no line carries."""
+    import pesq
+
+    poor = with_noise(speech(), 20.0)
+    heard = [telephone.line(Recording(each, RATE_HZ)) for each in (speech(), poor)]
+    pair = MetricInput(audio=heard[1], reference=heard[0])
+    source = entries()["phone_pesq"].source
+    assert source is not None
+    expected = pesq.pesq(8_000, heard[0].at(8_000), heard[1].at(8_000), "nb")
+    assert number(source.score(pair)) == pytest.approx(expected, abs=1e-6)
+    assert number(source.score(pair)) > number(signal_parity.pesq(pair)) + 0.3
+    same = MetricInput(audio=heard[0], reference=heard[0])
+    assert number(source.score(same)) == pytest.approx(4.55, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["pesq", "golden_pesq", "phone_pesq_c2", "pesq_c2"])
+def test_every_other_reading_of_pesq_is_wide_band(name: str):
+    source = entries()[name].source
+    assert source is not None
+    assert source.score in (signal_parity.pesq, signal_parity.pesq_c2)
 
 
 def test_the_second_reading_does_not_touch_the_first():

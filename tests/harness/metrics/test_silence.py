@@ -7,7 +7,7 @@ from tests.harness.metrics.speech import RATE_HZ, speech, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.duration import cut_tail, leading_silence, trailing_silence
 from voxgate.harness.metrics.metric import MetricInput
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, MissingKind
 
 
 def of(frames: np.ndarray, rate_hz: int = RATE_HZ) -> MetricInput:
@@ -54,6 +54,38 @@ def test_the_level_plays_no_part():
 
 def test_soft_noise_behind_the_speech_is_no_cut():
     assert cut_tail(of(with_noise(np.concatenate([speech(), np.zeros(RATE_HZ)]), 40.0))) == 0.0
+
+
+@pytest.mark.parametrize("below_db", [25.0, 30.0, 35.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_noise_hides_the_end_there_is_no_value(below_db: float, seed: int):
+    """Such noise was a cut of up to 5 dB once, and another noise another cut."""
+    found = cut_tail(of(with_noise(speech(), below_db, seed)))
+    assert isinstance(found, Missing)
+    assert found.kind is MissingKind.HIDDEN
+
+
+def test_a_cut_is_seen_with_soft_noise_behind_it_and_without():
+    cut = spoken()[: -RATE_HZ // 5]
+    padded = np.concatenate([cut, np.zeros(RATE_HZ // 2)])
+    for heard in (cut, padded):
+        assert number(cut_tail(of(with_noise(heard, 50.0)))) > 3.0
+
+
+def test_an_engine_whose_sounds_all_stop_at_once_is_not_judged_by_its_end():
+    """espeak-ng stops its sounds within a millisecond, five times in a sentence."""
+    stopped = speech()
+    for start_s in (0.32, 0.72, 1.26):
+        stopped[round(start_s * RATE_HZ) :][:640] = 0.0
+    for heard in (stopped, stopped[: -RATE_HZ // 2]):
+        found = cut_tail(of(heard))
+        assert isinstance(found, Missing)
+        assert found.kind is MissingKind.HIDDEN
+
+
+def number(value: object) -> float:
+    assert isinstance(value, float), value
+    return value
 
 
 @pytest.mark.parametrize("metric", [leading_silence, trailing_silence, cut_tail])

@@ -80,15 +80,23 @@ def test_the_right_speaker_is_nearer_than_any_other():
     assert found["slt"] - max(found["rms"], found["awb"]) > 0.1
 
 
-def test_the_embedding_is_resemblyzers():
+def test_the_embedding_is_resemblyzers(monkeypatch: pytest.MonkeyPatch):
     """
     Resemblyzer 0.1.4's `embed_utterance` on the same trimmed speech, computed by the package
-    itself.
+    itself, at the recording's own level.
     """
+    monkeypatch.setattr(voice.activity, "network_gain", lambda recording: 1.0)
     values = embedding(recording())
     assert isinstance(values, np.ndarray)
     assert values.shape == (256,)
     assert values[GOLDEN_PLACES] == pytest.approx(GOLDEN, abs=1e-6)
+
+
+@pytest.mark.parametrize("gain_db", [-30.0, -6.0, 6.0])
+def test_the_level_plays_no_part(gain_db: float):
+    """6 dB alone cost 0.039 once, where 0.03 blocks."""
+    other = recording(10 ** (gain_db / 20) * speech())
+    assert similarity(other, recording()) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_silence_around_and_within_changes_little():

@@ -41,6 +41,29 @@ def test_half_the_level_is_nothing_to_mcd_and_6_db_to_the_mel_distance():
     assert number(mel_distance(held_against(noise, noise / 2))) == pytest.approx(6.0206, abs=1e-4)
 
 
+def test_mcd_counts_speech_and_not_the_noise_in_silence():
+    """Half a second of silence on either side: dither of 16 bits, or noise 60 dB down, is all."""
+    silence = np.zeros(RATE_HZ // 2)
+    padded = np.concatenate([silence, speech(), silence])
+    for snr_db in (60.0, 50.0):
+        noise = with_noise(padded, snr_db)
+        alone = number(mcd(held_against(speech(), noise[len(silence) : -len(silence)])))
+        assert number(mcd(held_against(padded, noise))) < alone + 0.05
+    dither = np.random.default_rng(0).uniform(-1.0, 1.0, len(padded)) / 2**15
+    assert number(mcd(held_against(padded, padded + dither))) < 0.1
+
+
+def test_mcd_sees_a_hole_and_sound_in_a_silence():
+    """A frame counts if either side has sound."""
+    silence = np.zeros(RATE_HZ // 2)
+    padded = np.concatenate([speech(), silence, speech()])
+    filled = padded.copy()
+    middle = len(speech()) + 2_000
+    filled[middle : middle + 4_000] = speech()[8_000:12_000]
+    for one, other in ((padded, filled), (filled, padded)):
+        assert number(mcd(held_against(one, other))) > 0.3
+
+
 def test_what_is_80_db_below_the_loudest_does_not_count():
     """
     Of speech some is, so that half the level is less than 6 dB; hiss at -100 dB is next to nothing,

@@ -85,6 +85,7 @@ def test_words_in_brackets_are_words_in_spanish_too():
         ("Call 1407.", "Call 1407.", "call fourteen oh seven", 0, 0),
         ("Um, I do not know.", "I don't know.", "", 0, 3),
         ("Mister O’Neil isn't IN!", "mister o'neil isn't in", "", 0, 0),
+        ("Doctor Who met mister Smith.", "Dr. Who met Mr. Smith.", "", 0, 0),
         ("It cost five pounds.", "It cost £5.", "It cost five pounds.", 0, 0),
     ],
 )

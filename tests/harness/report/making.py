@@ -86,7 +86,7 @@ def misheard(tmp_path: Path) -> Report:
     accept(run, aggregate(run, make_scores(run)), "first", tmp_path / "baselines")
     baseline = load_baseline(tmp_path / "baselines", "smoke", "box-2c")
     now = {**said, "u03": HeardText(text="text <b>three</b> | \x1b[31m", recogniser="tiny.en")}
-    return contents(replace(good_run(), heard={"nfe-8": now}), baseline, snr=15.0)
+    return contents(replace(good_run(), heard={"nfe-8": now}), baseline, snr=15.0, pesq=3.2)
 
 
 def lie_of(cell: str, lie: OptionCheck) -> tuple[OptionCheck, ...]:

@@ -15,7 +15,7 @@ from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.prompt_leakage import prompt_leakage_s, prompt_snippet_s
 from voxgate.harness.metrics.repetition import held_sound_s, longest_held_s
 from voxgate.harness.records.cell import Request
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, is_hidden
 from voxgate.harness.selftest import token_faults
 from voxgate.harness.selftest.fault_effects import Change, SpokenUtterance
 
@@ -51,7 +51,8 @@ def test_running_away_is_seen_by_the_length() -> None:
         away = _inputs(make(10.0))
         assert length_off(away) == 1.0
         assert length_ratio(away) > 3.0
-        assert cut_tail(away) == 0.0, "it dies away"
+        end = cut_tail(away)
+        assert end == 0.0 or is_hidden(end), "it dies away"
     assert held_sound_s(_inputs(token_faults.held(2.0))) == pytest.approx(1.6, abs=0.3)
     assert held_sound_s(_inputs(token_faults.babble(10.0))) == 0.0
 
