@@ -20,6 +20,7 @@ from voxgate.harness.records.measurement import (
     Measurement,
     Missing,
     UtteranceValue,
+    is_hidden,
     kind_of,
     values_by_id,
 )
@@ -45,8 +46,9 @@ def compare_takes(
 ) -> Comparison:
     """
     Compare over the utterances that have values on both sides, all together and each with itself.
-    If one lost its values, or some of them, the current side is Missing. Without `bounded` the
-    shift has no interval.
+    If one lost its values, or some of them, the current side is Missing, unless noise hides them:
+    then the others are compared, as far as there are any. Without `bounded` the shift has no
+    interval.
     """
     compared = _compare_sets(cell, now, before, weights, bounded=bounded)
     return replace(compared, changes=_gaps(now, before))
@@ -62,16 +64,20 @@ def _compare_sets(
 ) -> Comparison:
     counts = len(now.values), len(before.values)
     old, new = values_by_id(before.values), values_by_id(now.values)
-    gaps = [value for value in now.values if isinstance(value.value, Missing) and value.id in old]
-    lost = [name for name in old if name not in new]
+    missing = [value for value in now.values if isinstance(value.value, Missing)]
+    hidden = {value.id for value in missing if is_hidden(value.value)}
+    names = [name for name in old if name in new]
+    gaps = [value for value in missing if value.id in old and not (names and value.id in hidden)]
+    lost = [name for name in old if name not in new and not (names and name in hidden)]
     if gaps or lost:
         return empty_comparison(cell, now, before.summary, _why_lost(gaps, lost), *counts)
-    if not old:
+    if not names:
         return empty_comparison(cell, now, before.summary, now.summary, *counts)
+    old = {name: old[name] for name in names}
     words = None if weights is None else [weights.get(name, 0.0) for name in old]
     if words is not None and sum(words) <= 0.0:
-        missing = Missing(f"no {WEIGHTS[now.metric]}; score the run again")
-        return empty_comparison(cell, now, before.summary, missing, *counts)
+        no_words = Missing(f"no {WEIGHTS[now.metric]}; score the run again")
+        return empty_comparison(cell, now, before.summary, no_words, *counts)
     then, current = (_capped([side[name] for name in old], now.unit) for side in (old, new))
     found = statistics.takes_shift(then, current, words, bounded=bounded)
     base, mean = _mean(then, words), _mean(current, words)

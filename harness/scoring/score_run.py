@@ -261,6 +261,8 @@ def _job(
         language=request.language,
         reference=alone or audio(run.reference, request.id),
         golden=alone or (accepted if accepted.is_file() else None),
+        take=alone and audio(run.reference, request.id),
+        golden_take=alone and (accepted if accepted.is_file() else NO_GOLDEN),
         voice=None if voice is None else Path(run.folder) / voice,
         statement=None
         if request.statement is None

@@ -21,11 +21,12 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging import policy as policy_module
 from voxgate.harness.judging.accept import accept
 from voxgate.harness.judging.baseline import load_baseline, machine_id, of_run
+from voxgate.harness.judging.compare_takes import compare_takes
 from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import DEFAULT, limit_text, read_policy, shown_metrics
 from voxgate.harness.machine import power_meter
 from voxgate.harness.machine.checks.check import SystemRoot
-from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.measurement import Better, Measurement, UtteranceValue
 from voxgate.harness.records.run import Iteration, Phase, Run
 from voxgate.harness.records.verdict import CellVerdict, RemarkKind, Verdict
 from voxgate.harness.runner import run_folder, worker_pool
@@ -207,6 +208,44 @@ def test_all_takes_are_accepted_and_a_baseline_of_single_takes_still_counts(
     }
     (snr,) = [each for each in again.metrics if each.metric == "snr"]
     assert "the cell is sampled" in snr.reason and "accept a run" in snr.reason
+
+
+def of_takes(better: Better, *takes: Sequence[float]) -> Measurement:
+    values = [
+        UtteranceValue(id=f"r{n}", value=value, repeat=take)
+        for n, of_one in enumerate(takes)
+        for take, value in enumerate(of_one)
+    ]
+    return Measurement(
+        metric="wer" if better == "lower" else "dnsmos_ovrl",
+        unit="1",
+        better=better,
+        version="1",
+        values=tuple(values),
+        summary=0.1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("better", "now", "worse"),
+    [
+        ("lower", (0.0, 0.9, 0.1), -0.2),  # one bad take among good ones
+        ("lower", (0.9, 1.0, 0.8), 0.6),
+        ("lower", (0.8,), 0.6),
+        ("higher", (0.1, 0.3, 0.2), -0.3),
+        ("higher", (-0.9, -1.0, -0.8), 0.8),
+        ("neither", (0.9, 1.0, 0.8), 0.6),
+        ("neither", (-0.9, -1.0, -0.8), 0.8),
+    ],
+)
+def test_an_utterance_is_broken_if_all_its_takes_are(
+    better: Better, now: Sequence[float], worse: float
+) -> None:
+    before = of_takes(better, (0.0, 0.2, 0.1), (0.1, 0.0, 0.0))
+    found = compare_takes("cell", of_takes(better, now, (0.0, 0.1, 0.0)), before, None)
+    change = next(each for each in found.changes if each.id == "r0")
+    assert change.worse == pytest.approx(worse)
+    assert found.changes == tuple(sorted(found.changes, key=lambda each: -each.worse))
 
 
 def header(suite: Suite) -> RunHeader:

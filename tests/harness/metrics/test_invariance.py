@@ -46,7 +46,7 @@ SHARE = 0.2
 """Of the margin."""
 
 RATE_DEPENDS = {
-    "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it"
+    "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it",
 }
 TOLERANCE = {
     "f0_rmse_hz": 0.2,  # a frame on the verge of voice may fall on either side of it
