@@ -204,9 +204,7 @@ def _candidates(
     return np.take_along_axis(lag, best, 1), np.take_along_axis(cost, best, 1), energy
 
 
-def _normalised_difference(
-    windows: np.ndarray, longest_lag: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _normalised_difference(windows: np.ndarray, longest_lag: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the cumulative mean normalised difference (N, longest_lag + 1) of YIN, and the energy
     (N,).

@@ -75,27 +75,9 @@ def quality_selftest(
     columns = columns_of(policy, suite, blocking=question.blocking)
     if question.recordings is not None:
         check_recordings(question.recordings)
-    nothing_golden = folder / "no golden audio"
     try:
         spoken = measured_ground(suite, question.only, profile, folder, progress)
-        grounds = [
-            spoken,
-            *(
-                [recorded_ground(question.recordings, spoken.run, folder)]
-                if question.recordings
-                else []
-            ),
-        ]
-        matrices = [
-            matrix_of(
-                ground,
-                policy,
-                columns,
-                lambda run: score_run(run, nothing_golden, progress=scoring),
-                greatest=question.greatest,
-            )
-            for ground in grounds
-        ]
+        matrices = _matrices(question, policy, columns, spoken, scoring)
     except KeyboardInterrupt:
         return None
     seeing = columns_with_sight(columns, matrices)
@@ -110,6 +92,30 @@ def quality_selftest(
         unjudged=unjudged_of(policy, suite),
         matrices=tuple(matrices),
     )
+
+
+def _matrices(
+    question: SelftestPlan,
+    policy: Policy,
+    columns: Sequence[MetricColumn],
+    spoken: FaultlessRun,
+    scoring: ScoreProgress | None,
+) -> list[Matrix]:
+    """Judge the faults in what the engine spoke, and in the recordings where some are given."""
+    folder = folder_of(question)
+    recorded = (
+        [recorded_ground(question.recordings, spoken.run, folder)] if question.recordings else []
+    )
+    return [
+        matrix_of(
+            ground,
+            policy,
+            columns,
+            lambda run: score_run(run, folder / "no golden audio", progress=scoring),
+            greatest=question.greatest,
+        )
+        for ground in (spoken, *recorded)
+    ]
 
 
 def columns_of(policy: Policy, suite: Suite, *, blocking: bool = False) -> tuple[MetricColumn, ...]:

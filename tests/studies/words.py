@@ -1,7 +1,7 @@
 """
 Study of the words: what brackets, numbers, another language and a loop cost a recogniser.
 
-    python -m tests.studies.words brackets|spanish|pauses|phones FOLDER
+    python -m tests.studies.words brackets|spanish|pauses FOLDER
 
 `brackets`: flite and Pico (package py_nanotts) read texts with brackets, numbers and abbreviations;
 word error rates against the text as it stands, and against the words that are heard. `spanish`:
