@@ -148,6 +148,9 @@ def floor(
 @click.option(
     "--greatest", is_flag=True, help="With --quality: each fault at its greatest strength only."
 )
+@click.option(
+    "--blocking", is_flag=True, help="With --quality: only metrics that block, in less time."
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the result as Markdown.")
 @as_json
 def selftest(

@@ -16,9 +16,9 @@ from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.measurement import Metric, Value
 
-# Each metric that needs a reference is read twice: against the reference cell of the same run, and
-# ("golden_") against golden audio. Under a condition it is read against the reference cell only: a
-# decaying reference shows without the condition.
+# Each metric that needs a reference, or another take, is read twice: against the reference cell of
+# the same run, and ("golden_") against golden audio. Under a condition it is read against the
+# reference cell only: a decaying reference shows without the condition.
 GOLDEN = "golden_"
 GOLDEN_FAMILY = "against the golden audio"
 
@@ -35,6 +35,11 @@ class Need(StrEnum):
     """
     Another recording of the same performance: same noise, same durations. Scored against the
     reference cell's audio and, under a name that begins with `golden_`, against the accepted one.
+    """
+    TAKE = "take"
+    """
+    Another recording of the same text by the same voice, which may be another take and of another
+    length: as REFERENCE, the reference cell's audio or, under `golden_`, the accepted one.
     """
     VOICE = "voice"
     """A recording of the speaker that the audio should sound like."""
@@ -54,6 +59,10 @@ class Need(StrEnum):
     """The recording that was converted."""
     CONVERSION = "conversion"
     """That recording, and one of the voice that it was converted into."""
+
+
+COMPARED = (Need.REFERENCE, Need.TAKE)
+"""The needs of metrics that are read twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,7 @@ class MetricInput:
     language: str = "en"
     """ISO 639-1."""
     reference: Recording | None = None
+    """Of the needs REFERENCE and TAKE."""
     voice: Recording | None = None
     statement: Recording | None = None
     joins_s: tuple[float, ...] | None = None

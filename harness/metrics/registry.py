@@ -28,12 +28,13 @@ from types import MappingProxyType
 from voxgate.harness.audio.condition import CONDITIONS, Condition
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import (
-    GOLDEN as GOLDEN,
-)
-from voxgate.harness.metrics.metric import (
+    COMPARED,
     GOLDEN_FAMILY,
     AudioMetric,
     Need,
+)
+from voxgate.harness.metrics.metric import (
+    GOLDEN as GOLDEN,
 )
 from voxgate.harness.metrics.metric import (
     MetricSpec as MetricSpec,
@@ -76,10 +77,13 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "alignment": "parity",
         "spectral_parity": "parity",
         "pitch_parity": "parity",
+        "take_parity": "between takes",
         "word_errors": "intelligibility",
         "predicted_mos": "naturalness",
         "packaged_mos": "naturalness",
         "speaker_similarity": "voice",
+        "voice_quality": "voice quality",
+        "spectral_balance": "voice quality",
         "prosody": "prosody",
         "duration": "faults",
         "repetition": "faults",
@@ -315,7 +319,7 @@ def _entries() -> Iterator[MetricSpec]:
     plain = [*_ours(), *_theirs()]
     yield from plain
     for spec in plain:
-        if spec.source is not None and spec.source.need is Need.REFERENCE:
+        if spec.source is not None and spec.source.need in COMPARED:
             yield replace(
                 spec,
                 metric=replace(spec.metric, name=GOLDEN + spec.name),

@@ -211,7 +211,7 @@ METRICS: tuple[AudioMetric, ...] = (
     AudioMetric(
         metric=_metric("speaker_similarity"),
         score=speaker_similarity,
-        need=Need.REFERENCE,
+        need=Need.TAKE,
         package=PACKAGE,
         heavy=True,
     ),

@@ -4,8 +4,10 @@ The network inside the package `distillmos`, with that package's windows: sample
 Stahl and Gamper 2025, "Distillation and pruning for scalable self-supervised representation-based
 speech quality assessment": convolutions over the compressed spectrogram, 7 layers of transformer,
 attention pooling. Only the package's weights are read; its code, which needs torchaudio, librosa
-and transformers, is not imported. Windows of 7.68 s, each divided by its peak; shorter audio is
-filled up with zeros, longer audio is cut at equal distances of at most 1 s.
+and transformers, is not imported. Windows of 7.68 s, each divided by its peak; longer audio is cut
+at equal distances of at most 1 s, as the package does. Shorter audio is repeated, where the package
+fills it up with zeros: then 5 to 200 ms of silence before the same recording moved the score by up
+to 1.2. The spectrum is complex, and so polarity alone moves it by up to 0.3 (four voices).
 """
 
 import functools
@@ -49,11 +51,14 @@ def window_starts(length: int) -> list[int]:
 
 
 def mos_scores(samples: NDArray[np.floating]) -> NDArray[np.float64] | Missing:
-    """Return the score of each window of audio at 16 kHz, 1 to 5, shape [windows]."""
+    """
+    Return the score of each window of audio at 16 kHz, 1 to 5, shape [windows]; of one sample or
+    more.
+    """
     network = _network()
     if isinstance(network, Missing):
         return network
-    audio = np.pad(samples, (0, max(WINDOW - len(samples), 0))).astype(np.float32)
+    audio = np.resize(samples, max(WINDOW, len(samples))).astype(np.float32)
     starts = window_starts(len(audio))
     scores = []
     for at in range(0, len(starts), GROUP):

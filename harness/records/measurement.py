@@ -104,6 +104,7 @@ EXTRAS: Mapping[str, str] = {
     "speechmos": "models",
     "swift-f0": "models",
     "torch": "engine",
+    "visqol-python": "visqol",
     "whisper-normalizer": "words",
 }
 """Optional package -> the extra of voxgate that brings it."""

@@ -134,7 +134,8 @@ def audio_jobs(run: Run, golden: Path) -> dict[tuple[str, str], AudioJob]:
     for cell in run.cells:
         for request in cell.workload.requests:
             if (cell.slug, request.id) in iterations:
-                jobs[cell.slug, request.id] = _job(run, cell, request, iterations, golden)
+                job = _job(run, cell, request, iterations, golden)
+                jobs[cell.slug, request.id] = _beside(run, job, request.id, 0)
     return jobs
 
 
@@ -146,13 +147,26 @@ def further_takes(run: Run, golden: Path) -> dict[tuple[str, str], list[AudioJob
     first, further = _first_audio(run), dict[tuple[str, str], list[AudioJob]]()
     for cell in run.cells:
         for request in cell.workload.requests:
-            for iteration in _takes(run, cell.slug, request.id)[1:]:
+            for number, iteration in enumerate(_takes(run, cell.slug, request.id)[1:], start=1):
                 job = _job(
                     run, cell, request, {**first, (cell.slug, request.id): iteration}, golden
                 )
+                job = _beside(run, job, request.id, number)
                 key = f"{job.key} {iteration.audio_file}"
                 further.setdefault((cell.slug, request.id), []).append(replace(job, key=key))
     return further
+
+
+def _beside(run: Run, job: AudioJob, request: str, number: int) -> AudioJob:
+    """
+    Return the job of a take with the take of the reference cell that follows, where that samples:
+    no take is held against itself, which would be none of the spread of takes.
+    """
+    if run.reference not in run.takes or job.take is None:
+        return job
+    others = _takes(run, run.reference, request)
+    other = others[(number + 1) % len(others)].audio_file if others else None
+    return job if other is None else replace(job, take=Path(run.folder) / other)
 
 
 def _takes(run: Run, slug: str, request: str) -> list[Iteration]:
@@ -261,6 +275,8 @@ def _job(
         language=request.language,
         reference=alone or audio(run.reference, request.id),
         golden=alone or (accepted if accepted.is_file() else None),
+        take=alone and audio(run.reference, request.id),
+        golden_take=alone and (accepted if accepted.is_file() else NO_GOLDEN),
         voice=None if voice is None else Path(run.folder) / voice,
         statement=None
         if request.statement is None

@@ -63,6 +63,12 @@ class AudioJob:
     language: str = "en"
     reference: Path | Missing | None = None
     golden: Path | Missing | None = None
+    take: Path | Missing | None = None
+    golden_take: Path | Missing | None = None
+    """
+    The same two as other takes, where `reference` and `golden` tell why they are no reference; None
+    where they are one.
+    """
     voice: Path | None = None
     statement: Path | Missing | None = None
     joins_s: tuple[float, ...] | None = None
@@ -87,8 +93,9 @@ class AudioJob:
     def files(self) -> tuple[Path, ...]:
         """Every file that may be read."""
         voices = (path for _, path in self.voices)
-        paths = (self.path, self.reference, self.golden, self.voice, self.statement, self.marked)
-        return tuple(path for path in (*paths, self.source, *voices) if isinstance(path, Path))
+        paths = (self.path, self.reference, self.golden, self.take, self.golden_take, self.voice)
+        others = (self.statement, self.marked, self.source, *voices)
+        return tuple(path for path in (*paths, *others) if isinstance(path, Path))
 
 
 def share_reference(jobs: Sequence[AudioJob]) -> list[AudioJob]:
@@ -193,6 +200,12 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
     if source.need is Need.REFERENCE:
         inputs["reference"] = (
             (job.golden or NO_GOLDEN) if line.golden else (job.reference or NO_REFERENCE)
+        )
+    elif source.need is Need.TAKE:
+        inputs["reference"] = (
+            (job.golden_take or job.golden or NO_GOLDEN)
+            if line.golden
+            else (job.take or job.reference or NO_REFERENCE)
         )
     elif source.need is Need.EMPHASIS:
         inputs |= {"emphasis": job.emphasis, "text": job.text, "language": job.language}

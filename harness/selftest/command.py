@@ -41,8 +41,15 @@ def report_speed(question: SelftestPlan, progress: Progress) -> SelftestReport |
 
     Raises HarnessError as `speed_selftest` does, and for options that only faults have.
     """
-    if question.recordings is not None or question.picture is not None or question.greatest:
-        raise HarnessError("--recordings, --picture and --greatest are for faults; add --quality")
+    of_quality = {
+        "--recordings": question.recordings,
+        "--picture": question.picture,
+        "--greatest": question.greatest,
+        "--blocking": question.blocking,
+    }
+    given = [option for option, value in of_quality.items() if value]
+    if given:
+        raise HarnessError(f"faults alone know {' and '.join(given)}; add --quality")
     placed = replace(question, out=folder_of(question))
     trust = speed_selftest(placed, progress)
     if trust is None:
@@ -90,4 +97,5 @@ def _command(question: SelftestPlan) -> str:
     for option, path in (("--recordings", question.recordings), ("--picture", question.picture)):
         words += [] if path is None else [option, str(path)]
     words += ["--greatest"] if question.greatest else []
+    words += ["--blocking"] if question.blocking else []
     return shlex.join([*words, "--markdown"])

@@ -72,7 +72,7 @@ def quality_selftest(
     """
     policy, folder = limits_of(baselines), folder_of(question)
     suite, profile = load_suite(question.suite), get_profile(question.profile)
-    columns = columns_of(policy, suite)
+    columns = columns_of(policy, suite, blocking=question.blocking)
     if question.recordings is not None:
         check_recordings(question.recordings)
     nothing_golden = folder / "no golden audio"
@@ -112,9 +112,10 @@ def quality_selftest(
     )
 
 
-def columns_of(policy: Policy, suite: Suite) -> tuple[MetricColumn, ...]:
+def columns_of(policy: Policy, suite: Suite, *, blocking: bool = False) -> tuple[MetricColumn, ...]:
     """Return the quality metrics that the policy judges, in the order of the registry."""
-    return tuple(column_of(spec, policy) for spec in _quality_of(suite) if spec.name in policy)
+    columns = (column_of(spec, policy) for spec in _quality_of(suite) if spec.name in policy)
+    return tuple(column for column in columns if column.blocks or not blocking)
 
 
 def column_of(spec: registry.MetricSpec, policy: Policy) -> MetricColumn:
@@ -122,7 +123,7 @@ def column_of(spec: registry.MetricSpec, policy: Policy) -> MetricColumn:
     return MetricColumn(
         metric=spec.name,
         family=spec.family,
-        blocks=policy[spec.name].blocking,
+        blocks=policy[spec.name].blocking or policy[spec.name].worst_blocks,
         compares=compares(spec.source, spec.family),
     )
 

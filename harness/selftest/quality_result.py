@@ -53,7 +53,7 @@ def compares(source: AudioMetric | None, family: str) -> Compares:
     need = Need.NOTHING if source is None else source.need
     if need is Need.REFERENCE and family != OF_ANY_PERFORMANCE:
         return Compares.PERFORMANCES
-    return Compares.TAKES if need == "take" else Compares.NOTHING
+    return Compares.TAKES if need is Need.TAKE else Compares.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

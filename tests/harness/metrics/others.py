@@ -363,6 +363,33 @@ def end_level(pair: Pair) -> float:
     return float(np.median(heard[-24:]) - np.median(heard))
 
 
+CYCLES = "Praat's own marks where ours follow a network's pitch; nothing smoothed"
+
+
+def _range_hz(path: str) -> tuple[float, float]:
+    low, high = np.percentile(_praat(path)[_praat(path) > 0.0], [25.0, 75.0])
+    return max(0.75 * float(low), FLOOR_HZ), min(1.5 * float(high), CEILING_HZ)
+
+
+@other("jitter", "praat-parselmouth", CYCLES)
+def jitter(pair: Pair) -> float:
+    from parselmouth.praat import call
+
+    marks = call(
+        _sound(pair.candidate), "To PointProcess (periodic, cc)", *_range_hz(pair.candidate)
+    )
+    return float(call(marks, "Get jitter (rap)", 0.0, 0.0, 0.0001, 0.02, 1.3))
+
+
+@other("hnr", "praat-parselmouth", "frames every 10 ms, windows of one period of the lowest pitch")
+def hnr(pair: Pair) -> float:
+    from parselmouth.praat import call
+
+    low, _ = _range_hz(pair.candidate)
+    ratio = call(_sound(pair.candidate), "To Harmonicity (cc)", 0.01, low, 0.1, 1.0)
+    return float(call(ratio, "Get mean", 0.0, 0.0))
+
+
 SILENCES = "Praat's silences, 35 dB below the loudest moment where ours are below the loud part"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness.metrics.speech import PATH, TEXT
 from tests.harness.metrics.test_invariance import HALF_LEVEL
-from voxgate.harness.audio import activity, mel_cepstrum, pitch, telephone
+from voxgate.harness.audio import activity, mel_cepstrum, periodicity, pitch, telephone
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
 from voxgate.harness.metrics import (
     alignment,
@@ -30,7 +30,10 @@ from voxgate.harness.metrics import (
     repetition,
     signal_parity,
     speaker_similarity,
+    spectral_balance,
     spectral_parity,
+    take_parity,
+    voice_quality,
 )
 from voxgate.harness.metrics.registry import FAMILIES, SPEED, entries
 from voxgate.harness.models import perth, word_times
@@ -88,6 +91,12 @@ _PACE = f"below {duration.SHORTEST_RATIO:g} or above {duration.LONGEST_RATIO:g} 
 _VOICE = f"{speaker_similarity.SHORTEST_S:g} s"
 _SAME_TIMES = f"durations differ by more than {100 * conversion.DURATION_TOLERANCE:.0f} %"
 _POLICY = read_policy(DEFAULT, shown_metrics())
+_CYCLES = f"{periodicity.SHORTEST_S:g} s"
+_MIDDLE, _UP_TO_7, _UP_TO_8 = (
+    f"{low / 1000:g} to {high / 1000:g} kHz"
+    for low, high in (spectral_balance.MIDDLE_HZ, spectral_balance.HIGH_HZ, spectral_balance.TOP_HZ)
+)
+_BAND_RATE = f"{spectral_balance.RATE_HZ / 1000:g} kHz"
 PHRASES: dict[str, tuple[str, ...]] = {
     "lag": (f"within {alignment.FARTHEST_S:g} s",),
     "snr": (f"{SNR_CEILING_DB:.0f} dB stands for",),
@@ -115,6 +124,30 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "question_rise": (_VOICED, f"last {1000 * prosody.END_S:.0f} ms"),
     "end_level": (_VOICED, f"last {1000 * prosody.END_S:.0f} ms"),
     "pitch_range": ("12 log2(p95 / p5)",),
+    "pitch_median": (f"by {100 * (_POLICY['pitch_median'].relative or 0.0):.0f} %",),
+    "mcd_dtw": (
+        f"more than {take_parity.MOST_LONGER:g} times as long",
+        f"below {take_parity.RATE_HZ / 1000:g} kHz",
+        f"at {take_parity.RATE_HZ / 1000:g} kHz",
+    ),
+    "mcd_peak": (f"the worst {take_parity.LOCAL_S:g} s",),
+    "f0_rmse_dtw": (f"fewer than {take_parity.LEAST_VOICED} frames", "12 log2(F0 / F0')"),
+    "f0_peak": (f"the worst {take_parity.LOCAL_S:g} s",),
+    "gross_pitch_error": (f"more than {100 * take_parity.GROSS:.0f} %",),
+    "wow": (
+        f"window of {take_parity.WAVER_S:g} s",
+        f"less than {2 * take_parity.WAVER_S:g} s of speech",
+    ),
+    "jitter": (f"{_CYCLES} of voice", f"{voice_quality.LEAST_PERIODS} periods"),
+    "hnr": (f"{_CYCLES} of voice",),
+    "f0_modulation": ("{:g} to {:g} Hz".format(*voice_quality.MODULATION_HZ),),
+    "band_4k": (f"{_UP_TO_7} beside {_MIDDLE}", f"below {_BAND_RATE}"),
+    "band_7k": (f"{_UP_TO_8} beside {_MIDDLE}", f"above {spectral_balance.TOP_HZ[1] / 1000:g} kHz"),
+    "steady_tone": (f"the softest {spectral_balance.STEADY_PERCENTILE:g} %",),
+    "packet_repeats": (
+        f"{1000 * spectral_balance.WINDOW_S:g} ms with",
+        f"the {1000 * spectral_balance.LAGS_S[1]:g} ms before",
+    ),
     "pause_count": (f"{1000 * activity.PAUSE_S:.0f} ms and more",),
     "pause_f1": (
         "F1",

@@ -12,7 +12,7 @@ from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics import registry
-from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.metrics.metric import COMPARED, AudioMetric, MetricInput, Need
 from voxgate.harness.metrics.registry import (
     CONDITIONS,
     FAMILIES,
@@ -80,7 +80,7 @@ def test_an_unknown_metric_is_refused_with_suggestions_and_where_all_stand():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, source in SOURCES.items() if source.need is Need.REFERENCE]
+    "name", [name for name, source in SOURCES.items() if source.need in COMPARED]
 )
 def test_every_metric_that_needs_a_reference_is_read_against_the_golden_audio_too(name: str):
     golden, own = metric(GOLDEN + name.removeprefix(GOLDEN)), metric(name)
@@ -176,6 +176,7 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
     }
     others = {
         Need.REFERENCE: "reference",
+        Need.TAKE: "reference",
         Need.VOICE: "voice",
         Need.STATEMENT: "statement",
         Need.MARKED: "marked",

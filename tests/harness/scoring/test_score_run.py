@@ -11,7 +11,14 @@ from tests.harness.fake_runs import REQUESTS, good_run, with_audio
 from voxgate.harness.audio.files import write_wav
 from voxgate.harness.metrics.word_errors import ErrorCounts
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing
-from voxgate.harness.records.run import HeardText, Iteration, Run, SynthesisNotice
+from voxgate.harness.records.run import (
+    HeardText,
+    Iteration,
+    Phase,
+    ProcessRecord,
+    Run,
+    SynthesisNotice,
+)
 from voxgate.harness.scoring import score_run as scoring
 from voxgate.harness.scoring.score_run import (
     MOST_WORKERS,
@@ -278,3 +285,37 @@ def nothing(job: AudioJob) -> UtteranceScores:
         chars=silence,
         transcript=silence,
     )
+
+
+def test_a_take_is_heard_beside_another_take_and_never_beside_itself(tmp_path: Path) -> None:
+    run = run_with_audio(tmp_path)
+
+    def taken(process: ProcessRecord) -> ProcessRecord:
+        more = []
+        for number in (1, 2):
+            path = f"audio/{process.cell}/takes/{number}/u01.wav"
+            write_wav_of(tmp_path / path)
+            first = process.iterations[0]
+            more.append(
+                replace(
+                    first, phase=Phase.TAKE, take=number, audio_file=path, iteration=90 + number
+                )
+            )
+        mine = (*process.iterations, *more) if process.repeat == 0 else process.iterations
+        return replace(process, iterations=mine)
+
+    sampled = replace(
+        run,
+        processes=tuple(map(taken, run.processes)),
+        takes={cell.slug: 3 for cell in run.cells},
+    )
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden/u01.flac").write_bytes(b"x")
+    jobs, further = (make(sampled, tmp_path / "golden") for make in (audio_jobs, further_takes))
+    for slug in ("nfe-32", "nfe-8"):
+        takes = [jobs[slug, "u01"], *further[slug, "u01"]]
+        assert [job.take for job in takes] == [
+            tmp_path / f"audio/nfe-32/{place}u01.wav" for place in ("takes/1/", "takes/2/", "")
+        ]
+        assert {job.golden_take for job in takes} == {tmp_path / "golden/u01.flac"}
+        assert {job.reference for job in takes} == {TAKES_DIFFER}

@@ -22,7 +22,13 @@ from voxgate.harness.metrics import signal_parity
 from voxgate.harness.metrics.metric import MetricInput, Need
 from voxgate.harness.metrics.registry import entry, full_version, known_metrics, select_metrics
 from voxgate.harness.models.whisper_weights import WeightsFile
-from voxgate.harness.records.measurement import SNR_CEILING_DB, Missing, Value, not_installed
+from voxgate.harness.records.measurement import (
+    SNR_CEILING_DB,
+    Missing,
+    Value,
+    lacks_package,
+    not_installed,
+)
 from voxgate.harness.scoring import scorer, transcription
 from voxgate.harness.scoring import task as audio_task
 from voxgate.harness.scoring import tasks as wanted
@@ -482,3 +488,33 @@ def test_accepted_audio_that_is_the_references_own_is_not_compared_twice(
     counted.tasks.clear()
     scored(tmp_path, job(audio["noisy"], reference=audio["clean"], golden=audio["silent"]))
     assert sorted(task.metric for task in counted.tasks) == ["si_sdr", "snr", "stoi"]
+
+
+@pytest.mark.parametrize("name", ["mcd_dtw", "golden_mcd_dtw"])
+def test_what_is_no_reference_is_another_take_all_the_same(name: str, tmp_path: Path) -> None:
+    """An engine that samples: parity has no value, and a metric between takes is computed."""
+    first, differs = tmp_path / "first.wav", Missing("takes differ")
+    job = AudioJob(
+        key="a",
+        utterance="a",
+        path=tmp_path / "other.wav",
+        text=TEXT,
+        reference=differs,
+        golden=differs,
+        take=first,
+        golden_take=first,
+    )
+    tasks = wanted.tasks_of(job, [name, "snr"])
+
+    assert tasks["snr"] == differs
+    task = tasks[name]
+    assert isinstance(task, AudioTask) or lacks_package(task)
+    assert not isinstance(task, AudioTask) or task.reference == first
+
+
+def test_a_reference_is_another_take_too(tmp_path: Path) -> None:
+    first = tmp_path / "first.wav"
+    job = AudioJob(key="a", utterance="a", path=tmp_path / "other.wav", text=TEXT, reference=first)
+    task = wanted.tasks_of(job, ["wow"])["wow"]
+
+    assert lacks_package(task) or task.reference == first

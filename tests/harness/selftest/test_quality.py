@@ -210,6 +210,9 @@ def test_metrics_against_golden_audio_have_no_column(make_suite: Callable[..., S
 
     columns = columns_of(load_policy(Path("none"), shown_metrics()), make_suite())
     names = [each.metric for each in columns]
+    policy = load_policy(Path("none"), shown_metrics())
+    blocking = columns_of(policy, make_suite(), blocking=True)
+    assert blocking == tuple(each for each in columns if each.blocks)
     assert "snr" in names and "wer" in names and "latency_p50" not in names
     assert not any(name.startswith(("golden_", "phone_")) for name in names)
 
@@ -260,6 +263,7 @@ def test_recordings_and_a_picture_are_for_faults_only(tmp_path: Path) -> None:
         replace(question, recordings=tmp_path),
         replace(question, picture=tmp_path / "a.png"),
         replace(question, greatest=True),
+        replace(question, blocking=True),
     ):
         with pytest.raises(HarnessError, match="add --quality"):
             report_speed(asked, Silent())
