@@ -95,7 +95,7 @@ def test_what_is_missing_is_no_data(night: Path, file: str, text: str | None, wo
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        ("regressed-quality", "smoke nfe=8 REGRESSED: pesq -13.9 %"),
+        ("regressed-quality", "smoke nfe=8 REGRESSED: pesq -0.5 MOS-LQO"),
         ("not-in-effect", "smoke nfe=8 FAILED: not in effect"),
     ],
 )

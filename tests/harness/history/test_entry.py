@@ -85,7 +85,7 @@ def test_a_cell_says_what_was_asked_what_was_in_effect_and_why_it_was_judged_so(
     assert str(cell.config["workload"]).startswith("w ")
     assert cell.effective == {"nfe_steps": 8}
     assert [effect["observed"] for effect in cell.effects] == ["bf16"]
-    assert cell.verdict == "REGRESSED" and cell.reason.startswith("pesq -16.7 %")
+    assert cell.verdict == "REGRESSED" and cell.reason.startswith("pesq -0.6 MOS-LQO")
     assert {value.metric: value.verdict for value in cell.values}["pesq"] == "REGRESSED"
 
 

@@ -80,11 +80,11 @@ def test_the_working_tree_can_be_head(
 def test_a_worse_voice_is_regressed_by_the_audio_of_base(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository.commit("noise", options={"noise": 0.01})
+    repository.commit("noise", options={"noise": 0.05})
     code, document, _ = run_ab(capsys, "HEAD~1", "HEAD", "two", "--only", "steps-8")
     assert code == 1
     assert "golden_snr" in cell(document, "steps-8")["reason"]
-    assert "noise was 0.0, is 0.01" in cell(document, "steps-8")["notes"]
+    assert "noise was 0.0, is 0.05" in cell(document, "steps-8")["notes"]
     assert sorted(path.name for path in Path("runs/0001/baselines/two/golden").iterdir()) == [
         "r1.flac",
         "r2.flac",

@@ -64,7 +64,7 @@ def test_both_culprits_of_twelve_commits_are_named_and_the_stage(
         if number == 4:
             changes |= {"slower": 1.2, "stage": "vocoder"}
         if number == 9:
-            changes |= {"options": {"noise": 0.01}}
+            changes |= {"options": {"noise": 0.05}}
         commits[number] = repository.commit(
             f"change {number}", {"notes.txt": str(number)}, **changes
         )

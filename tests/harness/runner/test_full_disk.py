@@ -34,6 +34,7 @@ from voxgate.harness.records.run import Failure, FailureKind, Phase
 from voxgate.harness.runner import (
     engine_side,
     failures,
+    kept_takes,
     process_files,
     run_folder,
     run_plan,
@@ -155,7 +156,7 @@ def disk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
         open_log(log, path)
         log._file = Raw(log._file, made)  # type: ignore[assignment]
 
-    for module in (documents, run_folder, worker):
+    for module in (documents, run_folder, kept_takes):
         monkeypatch.setattr(module, "write_atomic", limited)
     monkeypatch.setattr(process_files.WorkerLog, "__init__", opened)
     monkeypatch.setattr(worker_pool, "WorkerProcess", Child)

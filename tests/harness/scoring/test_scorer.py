@@ -370,7 +370,7 @@ def test_under_a_condition_everything_is_read_as_it_is_heard_there(
         == signal_parity.snr(MetricInput(audio=heard[0], reference=heard[1]))
         != found.values["snr"]
     )
-    assert found.versions["phone_loudness"] == f"{full_version('loudness')}; telephone 1"
+    assert found.versions["phone_loudness"] == f"{full_version('loudness')}; telephone 2"
     assert [
         task.condition
         for batch in counted.batches

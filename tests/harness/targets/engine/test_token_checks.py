@@ -502,6 +502,19 @@ def test_lie_weights_on_another_device(make):
     assert _broken(target) == {"device"}
 
 
+TWO = """
+[[request]]
+id = "a"
+text = "The red bus stops here."
+speaker = "slt"
+
+[[request]]
+id = "b"
+text = "Seven birds sang."
+speaker = "rms"
+"""
+
+
 @pytest.mark.slow
 def test_a_run_of_suite_kv_cache_observes_every_cell_of_the_trained_voice(tmp_path):
     whole = 'axes={"kv_cache": ["off", "dynamic", "static"], "cfg_weight": [0.0, 0.5]}'
@@ -509,10 +522,12 @@ def test_a_run_of_suite_kv_cache_observes_every_cell_of_the_trained_voice(tmp_pa
     assert whole in text
     small = text.replace(whole, 'axes={"kv_cache": ["off", "static"], "cfg_weight": [0.5]}')
     suite, run = tmp_path / "kv_cache.py", tmp_path / "run"
-    suite.write_text(small.replace("everyday-short", "smoke"))
+    suite.write_text(small.replace("everyday-short", "two.toml"))
+    (tmp_path / "two.toml").write_text(TWO)
     words = ["run", str(suite), "--out", str(run), "--repeats", "1", "--iterations", "1"]
 
-    subprocess.run([sys.executable, "-m", "voxgate", *words], check=True, capture_output=True)
+    voxgate = [sys.executable, "-m", "voxgate", *words]
+    subprocess.run(voxgate, check=True, capture_output=True, cwd=tmp_path)
 
     seen = {}
     for path in sorted(run.glob("processes/*.jsonl")):
