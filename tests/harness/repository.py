@@ -15,6 +15,7 @@ from tests.harness.fake_runs import QUALITY
 from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.signal_parity import snr
+from voxgate.harness.metrics.spectral_parity import mel_distance
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Value
 from voxgate.harness.records.run import Run
@@ -103,17 +104,17 @@ class Repository:
 
 def listen(run: Run, golden: Path, **_: object) -> RunScores:
     """
-    Score as if everything had been heard; the ratios to the reference's and to the golden audio are
-    true ones.
+    Score as if everything had been heard; SNR and mel distance to the reference's and to the golden
+    audio are true ones.
     """
     values: dict[tuple[str, str], dict[str, Value]] = {}
     for key, job in audio_jobs(run, golden).items():
         values[key] = dict(QUALITY)
-        for name, path in (("snr", job.reference), ("golden_snr", job.golden)):
+        for prefix, path in (("", job.reference), ("golden_", job.golden)):
             if path is not None:
-                values[key][name] = snr(
-                    MetricInput(audio=read_recording(job.path), reference=read_recording(path))
-                )
+                inputs = MetricInput(audio=read_recording(job.path), reference=read_recording(path))
+                values[key][f"{prefix}snr"] = snr(inputs)
+                values[key][f"{prefix}mel_distance"] = mel_distance(inputs)
     return RunScores(values=values, versions={})
 
 
