@@ -141,7 +141,7 @@ class Matrix:
 UNSEEABLE: Mapping[str, str] = MappingProxyType(
     {
         "late": "another take begins when it likes, and nobody hears 20 ms of silence",
-        "wrong vowel": "two takes of a synthetic voice lie as far apart as a vowel of another colour",
+        "wrong vowel": "takes of a synthetic voice lie as far apart as a vowel of another colour",
         "buzz": "clean speech has so little breath that its loss is within what takes differ by",
         "polarity": "nobody hears it, and only the same performance has a sign to compare",
     }
