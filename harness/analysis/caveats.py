@@ -264,5 +264,6 @@ def not_sampled(run: Run, cell: Cell) -> str | None:
         return None
     return (
         f"not in effect: sampled is declared, and all {run.takes[cell.slug]} takes of each text "
-        "are the same audio; remove sampled, or have the engine read the seed of each request"
+        "are the same audio; remove sampled, or have the engine read the seed of each request, and "
+        "name its seed in effective"
     )

@@ -235,6 +235,10 @@ def _files(folder: Path, left_out: dict[str, str]) -> Iterator[Path]:
 def _trouble(path: Path, root: Path) -> str:
     """Return why a file is not read; empty where it is."""
     try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "a name that is not in UTF-8"
+    try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
             if not path.resolve().is_relative_to(root):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voxgate.harness.analysis.caveats import not_sampled
 from voxgate.harness.analysis.grouping import (
     Measurements,
     by_name,
@@ -127,7 +128,7 @@ def _check(run: Run) -> None:
     if not run.complete:
         raise HarnessError(f"{run.folder} is not complete; finish it with --resume")
     for cell in run.cells:
-        if (failure := failure_of(cell.slug, run)) is not None:
+        if (failure := failure_of(cell.slug, run) or not_sampled(run, cell)) is not None:
             raise HarnessError(
                 f"cell {cell.slug} failed ({failure}), so its spread is not known; mend it and run "
                 "again"

@@ -381,6 +381,17 @@ def test_calibrate_refuses_what_it_cannot_split(
     assert message in capsys.readouterr().err
 
 
+def test_calibrate_refuses_takes_that_are_all_the_same_audio(
+    here: Path, script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_suite(here)
+    script({"*": {"deaf": True}})
+    assert invoke(["calibrate", "drawn", "--write"]) == 2
+    assert "sampled is declared, and all 10 takes of each text are the same" in (
+        capsys.readouterr().err
+    )
+
+
 def test_calibrate_splits_the_processes_of_speeds(
     here: Path, script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,6 +186,18 @@ def test_broken_recordings_are_named_and_fail(
     assert "2 files are not read: link.wav (a link that leads out of the folder)" in out
 
 
+def test_a_name_that_is_not_in_utf8_is_left_out_and_named(
+    corpus: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = corpus("wavs")
+    (folder / os.fsdecode(b"b\xff.wav")).write_bytes((folder / "u0.wav").read_bytes())
+
+    code, out, _ = run(capsys, folder, "--metrics", QUICK)
+
+    assert code == 0
+    assert "(a name that is not in UTF-8)" in out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
