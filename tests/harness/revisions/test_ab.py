@@ -22,7 +22,7 @@ from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.records.run import ProcessRecord
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.revisions import ab, ab_plan
-from voxgate.harness.runner import run_folder
+from voxgate.harness.runner import run_folder, runner
 
 SLOW = {"slower": 1.1, "stage": "vocoder"}
 
@@ -187,6 +187,8 @@ def test_an_interrupted_comparison_is_continued_by_the_command_that_it_prints(
     Ctrl-C in the second round, just after one side's turn: the first round stays, the second is
     measured anew.
     """
+    # the order of a round depends on how many workers fit into the memory that is free
+    monkeypatch.setattr(runner, "live_limit", lambda _: 8)
     controlled.commit("slow", **SLOW)
     arguments = ["ab", "HEAD~1", "HEAD", "two", "--only", "steps-8", "--rounds", "2"]
     with monkeypatch.context() as patch:
