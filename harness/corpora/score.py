@@ -32,7 +32,7 @@ from voxgate.harness.scoring.transcription import RecognizerOptions
 
 DURATION = "duration"
 """Always computed: it tells whether audio can be read at all."""
-REFERENCES = ("reference", "take")
+REFERENCES = (Need.REFERENCE.value, Need.TAKE.value)
 """Needs that a folder of references meets."""
 NO_TEXT = Missing("no text was found for it")
 NOT_SCORED = Missing("not scored")

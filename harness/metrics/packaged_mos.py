@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from voxgate.harness.audio import activity
-from voxgate.harness.audio.recording import Recording, Samples, check_valid
+from voxgate.harness.audio.recording import Recording, Samples
 from voxgate.harness.metrics.alignment import aligned
 from voxgate.harness.metrics.metric import AudioMetric, MetricInput, Need
+from voxgate.harness.metrics.predicted_mos import unfit
 from voxgate.harness.models.distillmos import PACKAGE, RATE_HZ, mos_scores
 from voxgate.harness.records.measurement import Metric, Missing, Value, not_installed
 
@@ -43,15 +44,9 @@ def distillmos(inputs: MetricInput) -> Value:
 
 def predicted(recording: Recording) -> Value:
     """Compute the score, the mean over the recording's windows of 7.68 s."""
-    fault = check_valid(recording)
+    fault = unfit(recording, "Distill-MOS", SHORTEST_S)
     if fault:
         return fault
-    if not recording.samples.any():
-        return Missing("the audio is silent")
-    if recording.duration_s < SHORTEST_S:
-        return Missing(
-            f"{recording.duration_s:.2f} s is too short for Distill-MOS, which needs {SHORTEST_S} s"
-        )
     speech = _without_silent_ends(recording)
     if isinstance(speech, Missing):
         return speech

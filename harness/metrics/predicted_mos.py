@@ -87,6 +87,20 @@ def p808(recording: Recording) -> Value:
     return raw if isinstance(raw, Missing) else float(np.mean(raw))
 
 
+def unfit(recording: Recording, network: str, shortest_s: float) -> Missing | None:
+    """Return why a network cannot predict the opinion of a recording; None where it can."""
+    fault = check_valid(recording)
+    if fault:
+        return fault
+    if not recording.samples.any():
+        return Missing("the audio is silent")
+    if recording.duration_s < shortest_s:
+        return Missing(
+            f"{recording.duration_s:.2f} s is too short for {network}, which needs {shortest_s} s"
+        )
+    return None
+
+
 def _judged(
     recording: Recording, model: Callable[[NDArray[np.float32]], Scores | Missing]
 ) -> Scores | Missing:
@@ -96,15 +110,9 @@ def _judged(
     Clipped as a converter would, then brought to one level: 6 dB moved the same speech by up to
     0.25 MOS.
     """
-    fault = check_valid(recording)
+    fault = unfit(recording, "DNSMOS", SHORTEST_S)
     if fault:
         return fault
-    if not recording.samples.any():
-        return Missing("the audio is silent")
-    if recording.duration_s < SHORTEST_S:
-        return Missing(
-            f"{recording.duration_s:.2f} s is too short for DNSMOS, which needs {SHORTEST_S} s"
-        )
     gain = recording.once(activity.network_gain)
     if isinstance(gain, Missing):
         return gain
