@@ -1,7 +1,7 @@
 """
-A reader who has never seen the pages. It knows the words that are visible in the first 900 px, where
-they stand and how large they are, and the terms of the field; it knows no markup, no class, no
-colour, and nothing of what was planted.
+A reader who has never seen the pages. It knows the words that are visible in the first 900 px,
+where they stand and how large they are, and the terms of the field; it knows no markup, no class,
+no colour, and nothing of what was planted.
 
 It reads as people do: words on one height are a line; a line with a size and a word for worse (or
 a word for broken) is a finding; cells, machines, a limit and a date belong to the finding that they
@@ -138,7 +138,7 @@ def read(tab: Any) -> Reading:
     """Read the first screen of a page that is open in a browser."""
     lines = lines_of(words_of(tab))
     title = max(lines, key=lambda line: (line.size, -line.y))
-    starts = [number for number, line in enumerate(lines) if _starts(line.text)]
+    starts = _begun([number for number, line in enumerate(lines) if _starts(line.text)], lines)
     findings = [_finding(lines, at, until) for at, until in _spans(lines, starts)]
     day = _day(" ".join(line.text for line in lines), SINCE)
     return Reading(
@@ -152,10 +152,17 @@ def _starts(text: str) -> bool:
     return bool(SIZE.search(text) or BROKEN.search(text)) and not QUIET.search(text)
 
 
+def _begun(starts: Sequence[int], lines: Sequence[Line]) -> list[int]:
+    """Return where findings begin: one line above, where the first one has its cell there."""
+    if not starts or starts[0] == 0 or CELL.search(lines[starts[0]].text):
+        return list(starts)
+    return [at - bool(CELL.search(lines[starts[0] - 1].text)) for at in starts]
+
+
 def _spans(lines: Sequence[Line], starts: Sequence[int]) -> list[tuple[int, int]]:
     """Return where the words of each finding begin and end: it ends where the next one begins."""
     spans = []
-    for at, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for at, following in zip(starts, [*starts, len(lines)][1:], strict=True):
         until = at + 1
         while until < following and lines[until].y < lines[at].y + NEAR_PX:
             until += 1
@@ -164,10 +171,7 @@ def _spans(lines: Sequence[Line], starts: Sequence[int]) -> list[tuple[int, int]
 
 
 def _finding(lines: Sequence[Line], at: int, until: int) -> Finding:
-    """Read one finding; the line above may name its cell."""
     said = " ".join(line.text for line in lines[at:until])
-    if not CELL.search(said) and at > 0:
-        said = f"{lines[at - 1].text} {said}"
     size, limit = SIZE.search(said), LIMIT.search(said)
     low = said.lower()
     terms = [(low.index(term), term) for term in TERMS if term in low]
