@@ -15,7 +15,7 @@ from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdi
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
 
-LEAST_REACH, MOST_REACH = 1.6, 6.0
+LEAST_REACH, MOST_REACH = 1.6, 4.6
 """Limits that the axis shows to the right at least, and at most; to the left, half as many."""
 SHOWN = 14
 """Rows that stand open; the others are folded."""
@@ -101,7 +101,7 @@ def forest(cells: Sequence[CellVerdict]) -> Forest | None:
         folded=tuple(_row(each, scale) for each in shifts if each not in shown),
         zero=scale.at(0.0),
         limit=scale.at(1.0),
-        ticks=tuple((scale.at(tick), _tick(tick)) for tick in scale.ticks(5)),
+        ticks=tuple((scale.at(tick), _tick(tick)) for tick in range(-2, 5) if scale.holds(tick)),
     )
 
 
@@ -202,8 +202,8 @@ def _limit(each: _Shift) -> str:
     return f"{SIGNS[each.comparison.better]}{each.limit * factor:.3g} {unit}".rstrip()
 
 
-def _tick(value: float) -> str:
-    """Name a place of the axis: `0`, `limit`, `2 x limit`."""
+def _tick(value: int) -> str:
+    """Name a place of the axis."""
     if value == 0.0:
         return "no change"
     if value == 1.0:

@@ -19,7 +19,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 LEFT, RIGHT = 11.0, 96.0
 """Percent of the width."""
-TOP, BOTTOM = 16.0, 284.0
+TOP, BOTTOM = 26.0, 284.0
 """Pixels."""
 USUAL_WIDTH = 560.0
 """Pixels of the picture on a usual screen, at which numbers keep clear of other marks."""

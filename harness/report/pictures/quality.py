@@ -43,6 +43,8 @@ class QualityRow:
     high: float
     before: float | None
     value: str
+    now: str
+    """The value without its interval."""
     was: str
     worst: str
     is_beyond: bool
@@ -136,6 +138,7 @@ def _row(each: QualityCell, scale: Scale, factor: float, floor: float | None) ->
         high=scale.at(high * factor),
         before=None if was is None else scale.at(was * factor),
         value=shown(now),
+        now=shown(now, interval=False),
         was="" if was is None else shown_value(now.metric, now.unit, was),
         worst=_worst(now),
         is_beyond=floor is not None and _beyond(now.summary, floor, now.better),
@@ -156,6 +159,9 @@ def _beyond(value: float, floor: float, better: Better) -> bool:
 
 
 def _caption(first: Measurement, rows: Sequence[QualityRow], floor: float | None) -> str:
+    worse = [f"{row.label} {row.was} → {row.now}" for row in rows if row.kind == "bad" and row.was]
+    if worse:
+        return f"{first.metric} got worse: {', '.join(worse)}."
     if floor is None:
         return f"{first.metric}, {BETTER[first.better]}; no floor is set."
     text = f"{shown_value(first.metric, first.unit, floor)} {shown_unit(first.metric, first.unit)}"

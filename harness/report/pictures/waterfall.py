@@ -22,6 +22,8 @@ OF_STAGES: Mapping[str, int] = MappingProxyType(
 )
 """The colour of a stage, the same on every page; other names get one by their own letters."""
 LEAST_S = 1e-9
+LEAST_CHANGE = 0.0005
+"""Of a stage, as a share: less would be shown as 0.0 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,32 +71,23 @@ class Waterfall:
         return f"Stages of {self.label}: {', '.join(told)}"
 
 
-def waterfall(
-    cell: tuple[str, str, str],
-    before: Iterable[Measurement],
-    now: Iterable[Measurement],
-    longest_s: float = 0.0,
-) -> Waterfall | None:
-    """
-    Return the stages of a cell (slug, label, kind of its verdict) on an axis that holds
-    `longest_s`; None where none was timed.
-    """
-    new, old = stages_s(now), stages_s(before)
-    if not new or sum(new.values()) <= 0.0:
+def waterfall(each: "StagedCell") -> Waterfall | None:
+    """Return the stages of a cell; None where none was timed."""
+    new, old = each.now, each.before
+    if sum(new.values()) <= 0.0:
         return None
-    sides = (_chain(old), _chain(new))
-    reach_s = max(longest_s, sum(new.values()), sum(old.values()))
+    names = [*new, *(name for name in old if name not in new)]
+    sides = (_chain({name: old[name] for name in names if name in old}), _chain(new))
+    reach_s = max(sum(new.values()), sum(old.values()))
     scale = Scale(low=0.0, high=reach_s * 1e3, start=0.0, end=100.0)
     moved = _grown_most(old, new)
-    colors = stage_colors([*new, *old])
-    names = [*old, *(name for name in new if name not in old)] if old else [*new]
+    colors = stage_colors(names)
     rows = [_row(name, colors[name], sides, scale, name == moved) for name in names]
-    slug, label, kind = cell
     return Waterfall(
-        cell=slug,
-        label=label,
-        kind=kind,
-        caption=_caption(label, old, new, moved),
+        cell=each.cell,
+        label=each.label,
+        kind=each.kind,
+        caption=_caption(each.label, old, new, moved),
         rows=(*rows, _total(old, new, scale)),
         ticks=tuple((scale.at(tick), f"{tick:g}") for tick in scale.ticks()),
         has_before=bool(old),
@@ -180,9 +173,11 @@ def _ms(seconds: float) -> str:
 
 
 def _change(before: float | None, now: float) -> str:
-    """Return a change: `+9.2 ms (+13.1 %)`; `new` for a stage that was not there."""
+    """Return a change: `+9.2 ms (+13.1 %)`, `same`, or `new` for a stage that was not there."""
     if before is None or before < LEAST_S:
         return "new" if now > LEAST_S else ""
+    if abs(now / before - 1.0) < LEAST_CHANGE:
+        return "same"
     return f"{(now - before) * 1e3:+.3g} ms ({(now / before - 1.0) * 100.0:+.1f} %)"
 
 
@@ -207,3 +202,100 @@ def _caption(
         return f"{told}."
     grown = new[moved] - old.get(moved, 0.0)
     return f"{told}; {moved} grew by {grown * 1e3:.3g} of {(now - before) * 1e3:.3g} ms."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBlock:
+    """One stage of one cell in percent of the width."""
+
+    name: str
+    color: int
+    start: float
+    width: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLine:
+    """All stages of one cell in a line; `before` is the length of the baseline's."""
+
+    cell: str
+    label: str
+    blocks: tuple[StageBlock, ...]
+    before: float | None
+    total: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The stages of all cells on one axis; `names` are (stage, colour)."""
+
+    caption: str
+    rows: tuple[StageLine, ...]
+    names: tuple[tuple[str, int], ...]
+    ticks: tuple[tuple[float, str], ...]
+    has_before: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedCell:
+    """A cell, with the measurements of its stages before and now."""
+
+    cell: str
+    label: str
+    kind: str
+    before: Mapping[str, float]
+    now: Mapping[str, float]
+
+
+def stages(cells: Sequence[StagedCell]) -> Stages | None:
+    """Return the stages of all cells that were timed, on one axis; None where none was."""
+    timed = [each for each in cells if sum(each.now.values()) > 0.0]
+    if not timed:
+        return None
+    longest_s = max(max(sum(each.now.values()), sum(each.before.values())) for each in timed)
+    scale = Scale(low=0.0, high=longest_s * 1e3, start=0.0, end=100.0)
+    colors = stage_colors([name for each in timed for name in each.now])
+    return Stages(
+        caption=_overview(timed),
+        rows=tuple(_line(each, colors, scale) for each in timed),
+        names=tuple(colors.items()),
+        ticks=tuple((scale.at(tick), f"{tick:g}") for tick in scale.ticks()),
+        has_before=any(each.before for each in timed),
+    )
+
+
+def _line(each: StagedCell, colors: Mapping[str, int], scale: Scale) -> StageLine:
+    old, new = sum(each.before.values()), sum(each.now.values())
+    bars = {name: _bar(place, scale) for name, place in _chain(each.now).items()}
+    return StageLine(
+        cell=each.cell,
+        label=each.label,
+        blocks=tuple(
+            StageBlock(
+                name=name,
+                color=colors[name],
+                start=bar.start,
+                width=bar.width,
+                words=f"{each.label}: {name} {_ms(each.now[name])} ms, "
+                f"{each.now[name] / new * 100.0:.0f} %",
+            )
+            for name, bar in bars.items()
+        ),
+        before=scale.at(old * 1e3) if old > 0.0 else None,
+        total=_ms(new),
+        change=f"{(new / old - 1.0) * 100.0 + 0.0:+.1f} %" if old > 0.0 else "",
+    )
+
+
+def _overview(timed: Sequence[StagedCell]) -> str:
+    """Return the stage that takes most of the time, over all cells."""
+    sums: dict[str, float] = {}
+    for each in timed:
+        for name, seconds in each.now.items():
+            sums[name] = sums.get(name, 0.0) + seconds
+    most = max(sums, key=lambda name: sums[name])
+    share = sums[most] / sum(sums.values()) * 100.0
+    where = f" over {len(timed)} cells" if len(timed) > 1 else ""
+    return f"{most} takes {share:.0f} % of the time{where}."
