@@ -28,12 +28,12 @@ from voxgate.harness.report.contents import (
 )
 from voxgate.harness.report.format import flat_facts, shown_value
 from voxgate.harness.report.html import standalone
-from voxgate.harness.report.run_page import (
+from voxgate.harness.report.run_page import run_page
+from voxgate.harness.report.run_record import (
     CheckLine,
     JudgedMeasurement,
     RecordedCell,
     RunRecord,
-    run_page,
 )
 from voxgate.harness.report.tables import (
     TableRow,
