@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.judging import phrases
+from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
@@ -109,7 +110,9 @@ def _shifts(cells: Iterable[CellVerdict]) -> Iterable[_Shift]:
     for cell in cells:
         for metric in cell.metrics:
             comparison, limit = metric.comparison, metric.limit
-            if comparison is not None and comparison.shift is not None and limit:
+            if comparison is None or isinstance(comparison.baseline, Missing):
+                continue  # drift within a process is held against its limit alone
+            if comparison.shift is not None and limit:
                 yield _shift(cell, metric, comparison, limit)
 
 
@@ -213,9 +216,7 @@ def _tick(value: int) -> str:
 
 def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     """Return the finding in a sentence: how many cells are over a limit, and the farthest one."""
-    over = [
-        each for each in shifts if each.metric.blocking and kind(each.metric.verdict) == "bad"
-    ]
+    over = [each for each in shifts if each.metric.blocking and kind(each.metric.verdict) == "bad"]
     if not over:
         return "No shift that counts is over its limit."
     worst = max(over, key=lambda each: each.point)
@@ -223,5 +224,6 @@ def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
-        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {worst.point:.2g} times its limit."
+        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {worst.point:.2g} times its "
+        "limit."
     )

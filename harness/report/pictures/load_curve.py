@@ -7,6 +7,7 @@ The knee is the level of the greatest power, throughput divided by latency (Klei
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from voxgate.harness.report.pictures.axis import Scale, scale_of
 
@@ -61,7 +62,7 @@ class LoadLine:
     @property
     def pieces(self) -> tuple[tuple[LoadPoint, LoadPoint], ...]:
         """The neighbours that a line joins."""
-        return tuple(zip(self.points, self.points[1:], strict=False))
+        return tuple(pairwise(self.points))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +132,7 @@ def knee_of(levels: Sequence[LoadLevel]) -> LoadLevel | None:
     return None if best is levels[-1] else best
 
 
-def _latency(
-    levels: Sequence[LoadLevel], across: Scale, limit_ms: float | None
-) -> LoadPanel:
+def _latency(levels: Sequence[LoadLevel], across: Scale, limit_ms: float | None) -> LoadPanel:
     every = [latency for each in levels for latency in each.latency_ms]
     names = list(dict.fromkeys(each.name for each in every))
     values = [each.value if each.high is None else each.high for each in every]
@@ -242,4 +241,3 @@ def _within(levels: Sequence[LoadLevel], limit_ms: float | None) -> str:
 def _p95(level: LoadLevel) -> float:
     found = _percentile(level, "p95")
     return float("inf") if found is None else found.value
-

@@ -1,10 +1,11 @@
 """
-Speed against quality: every cell a numbered mark, faster to the right and better to the top, so that
-the cells to choose from stand in the upper right.
+Speed against quality: every cell a numbered mark, faster to the right and better to the top, so
+that the cells to choose from stand in the upper right.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 from voxgate.harness.analysis.grouping import Measurements, by_name
@@ -51,6 +52,7 @@ class ParetoMark:
     on_front: bool
     is_best: bool
     speed: str
+    speed_words: str
     quality: str
 
     @property
@@ -62,7 +64,7 @@ class ParetoMark:
     def tip(self) -> str:
         """The cell in words."""
         best = ", the fastest that is fit to ship" if self.is_best else ""
-        return f"{self.number}. {self.label}: {self.speed}, {self.quality}{best}"
+        return f"{self.number}. {self.label}: {self.speed_words}, {self.quality}{best}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +130,12 @@ def pareto(
     title = TITLES.get(data.metric, data.metric)
     return Pareto(
         name=data.name,
-        caption=_caption(marks, title, floor is not None),
+        caption=_caption(data, marks, title),
         speed_title="times real time, log scale"
         if data.speed == RTF
         else f"latency of live conversion, {shown_unit(data.speed, data.speed_unit)}, log scale",
         quality_title=f"{title}{f', {unit}' if unit else ''}",
-        speed_head="speed" if data.speed == RTF else "latency",
+        speed_head="× real time" if data.speed == RTF else "latency",
         quality_head=f"{title} {unit}".strip(),
         marks=marks,
         front=_front(marks),
@@ -154,7 +156,9 @@ def _axes(data: Tradeoff, measured: Measurements, floor: float | None) -> _Axes:
         factor=factor,
         data=data,
     )
-    speeds = [rough.fast(value) for point in data.points for value in _speeds(data, point, measured)]
+    speeds = [
+        rough.fast(value) for point in data.points for value in _speeds(data, point, measured)
+    ]
     qualities = [value for point in data.points for value in _qualities(data, point, measured)]
     across = (LEFT, RIGHT) if data.speed == RTF else (RIGHT, LEFT)
     down = (TOP, BOTTOM) if data.better == "lower" else (BOTTOM, TOP)
@@ -207,6 +211,7 @@ def _mark(
         on_front=point.on_front,
         is_best=point.cell == best,
         speed=_speed_text(data, point.speed),
+        speed_words=_speed_text(data, point.speed) + (" real time" if data.speed == RTF else ""),
         quality=_quality_text(data, point.quality),
     )
 
@@ -253,14 +258,11 @@ def _room(
 
 def _front(marks: Sequence[ParetoMark]) -> tuple[tuple[float, float, float, float], ...]:
     best = [mark for mark in marks if mark.on_front]
-    pairs = zip(best, best[1:], strict=False)
-    return tuple((one.x, one.y, other.x, other.y) for one, other in pairs)
+    return tuple((one.x, one.y, other.x, other.y) for one, other in pairwise(best))
 
 
-def _caption(marks: Sequence[ParetoMark], title: str, has_floor: bool) -> str:
-    best = next((mark for mark in marks if mark.is_best), None)
-    if best is not None:
-        return f"Fastest cell fit to ship: {best.label}, {best.speed} real time at {title} {best.quality}."
-    floor = ", of those that keep the floor" if has_floor else ""
+def _caption(data: Tradeoff, marks: Sequence[ParetoMark], title: str) -> str:
+    """Return the finding: `Speed against PESQ: no cell beats nfe=8, nfe=32 at both`."""
     front = ", ".join(mark.label for mark in marks if mark.on_front)
-    return f"No cell is fit to ship{floor}; beaten by none at both: {front}."
+    short = "Speed" if data.speed == RTF else "Latency"
+    return f"{short} against {title}: no cell beats {front} at both."

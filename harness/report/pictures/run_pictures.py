@@ -34,9 +34,6 @@ OPEN = 2
 """Cells whose curves and waterfalls stand open: those with the largest shift."""
 NOT_STEADY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNRESOLVED)
 
-Before = Mapping[str, Mapping[str, Measurement]]
-"""Slug -> metric -> measurement of the baseline."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPictures:
@@ -62,7 +59,8 @@ class DrawnRun:
     tradeoffs: tuple[Tradeoff, ...] = ()
     best: str | None = None
     """Slug of the fastest cell fit to ship."""
-    before: Before = field(default_factory=dict)
+    before: Measurements = field(default_factory=dict)
+    """What the run was compared with."""
     floors: Mapping[str, float] = field(default_factory=dict)
     """Metric -> the worst value that is good enough to ship."""
     run: Run | None = None
@@ -104,10 +102,14 @@ def _now(of: DrawnRun, slug: str) -> Mapping[str, Measurement]:
     return by_name(of.measurements.get(slug, ()))
 
 
+def _before(of: DrawnRun, slug: str) -> Mapping[str, Measurement]:
+    return by_name(of.before.get(slug, ()))
+
+
 def _curves(of: DrawnRun) -> dict[str, LatencyCurves]:
     drawn = {}
     for cell in of.judgement.cells:
-        before = of.before.get(cell.cell, {}).get(METRIC)
+        before = _before(of, cell.cell).get(METRIC)
         names = (cell.cell, cell.label, kind(cell.verdict))
         picture = latency(names, before, _now(of, cell.cell).get(METRIC))
         if picture is not None:
@@ -120,7 +122,7 @@ def _staged(of: DrawnRun, cell: CellVerdict) -> StagedCell:
         cell=cell.cell,
         label=cell.label,
         kind=kind(cell.verdict),
-        before=stages_s(of.before.get(cell.cell, {}).values()),
+        before=stages_s(of.before.get(cell.cell, ())),
         now=stages_s(of.measurements.get(cell.cell, ())),
     )
 
@@ -164,7 +166,7 @@ def _quality_cell(of: DrawnRun, cell: CellVerdict, metric: str) -> QualityCell:
         label=cell.label,
         kind=kind(cell.verdict if judged is None else judged.verdict),
         now=None if now is None or is_exact(now.unit, now.summary) else now,
-        before=of.before.get(cell.cell, {}).get(metric),
+        before=_before(of, cell.cell).get(metric),
     )
 
 

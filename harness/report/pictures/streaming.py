@@ -5,6 +5,7 @@ because nothing more had come.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from voxgate.harness.analysis.speed import SIMULTANEOUS_S
 from voxgate.harness.records.run import AudioChunk, Iteration, Phase, Run
@@ -89,7 +90,7 @@ class Stream:
     def gaps(self) -> list[tuple[float, float]]:
         """Begin and end of each underrun."""
         spans = self.plays
-        pairs = zip(spans, spans[1:], strict=False)
+        pairs = pairwise(spans)
         return [(one[1], other[0]) for one, other in pairs if other[0] - one[1] > SIMULTANEOUS_S]
 
     @property
@@ -135,7 +136,7 @@ def _chunks(iteration: Iteration) -> tuple[AudioChunk, ...]:
         live = iteration.live.chunks[:MOST_CHUNKS]
         return tuple(AudioChunk(arrived_s=each.ready_s, audio_s=each.audio_s) for each in live)
     chunks = iteration.chunks or ()
-    apart = any(_is_apart(one, other) for one, other in zip(chunks, chunks[1:], strict=False))
+    apart = any(_is_apart(one, other) for one, other in pairwise(chunks))
     return chunks[:MOST_CHUNKS] if apart else ()
 
 

@@ -16,8 +16,17 @@ from voxgate.harness.report.pictures.axis import Scale
 COLOURS = 8
 OF_STAGES: Mapping[str, int] = MappingProxyType(
     {
-        **{"acoustic": 1, "model": 1, "synthesis": 1, "vocoder": 2, "content": 3, "post": 4},
-        **{"watermark": 5, "text": 6, "preprocess": 6, "tokens": 7, "f0": 7},
+        "acoustic": 1,
+        "model": 1,
+        "synthesis": 1,
+        "vocoder": 2,
+        "content": 3,
+        "post": 4,
+        "watermark": 5,
+        "text": 6,
+        "preprocess": 6,
+        "tokens": 7,
+        "f0": 7,
     }
 )
 """The colour of a stage, the same on every page; other names get one by their own letters."""
@@ -132,9 +141,7 @@ def _chain(stages: Mapping[str, float]) -> Chain:
     return chain
 
 
-def _row(
-    name: str, color: int, sides: tuple[Chain, Chain], scale: Scale, moved: bool
-) -> StageRow:
+def _row(name: str, color: int, sides: tuple[Chain, Chain], scale: Scale, moved: bool) -> StageRow:
     old, new = (side.get(name) for side in sides)
     now = new or (0.0, 0.0)
     return StageRow(
@@ -189,9 +196,7 @@ def _grown_most(old: Mapping[str, float], new: Mapping[str, float]) -> str:
     return max(new, key=lambda name: new[name] - old.get(name, 0.0))
 
 
-def _caption(
-    label: str, old: Mapping[str, float], new: Mapping[str, float], moved: str
-) -> str:
+def _caption(label: str, old: Mapping[str, float], new: Mapping[str, float], moved: str) -> str:
     now = sum(new.values())
     if not old:
         most = max(new, key=lambda name: new[name])

@@ -318,7 +318,7 @@ def test_latest_run_has_a_page_that_says_what_changed_in_its_environment(site: M
     for said in (
         "Speed against quality",
         "Where the time goes",
-        "Values as a table",
+        "real time",
         "intelligibility",
     ):
         assert said in text, "the page of a run is the same wherever it stands"
