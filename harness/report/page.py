@@ -46,7 +46,12 @@ from voxgate.harness.report.tables import (
     next_step,
     rows,
 )
-from voxgate.harness.report.worst_utterances import broken_utterances, heard_first, spread_text
+from voxgate.harness.report.worst_utterances import (
+    broken_utterances,
+    heard_first,
+    red_cells,
+    spread_text,
+)
 from voxgate.harness.runner.recordings import recordings_of, takes
 
 
@@ -97,7 +102,12 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         ),
         next_step=next_step(contents),
         excluded=run.excluded,
-        player=run_player(run, takes_of, first=heard_first(judgement.cells)),
+        player=run_player(
+            run,
+            takes_of,
+            first=heard_first(judgement.cells),
+            wanted=red_cells(judgement.cells),
+        ),
         reels=reel_tables(run),
     )
 
