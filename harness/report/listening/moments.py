@@ -42,6 +42,8 @@ class Moment:
     new_s: float | None = None
     why: str = ""
     same: bool = False
+    is_own: bool = True
+    """Whether the old voice is this cell's, and not the reference cell's for want of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def _described(chosen: _Candidate, labels: Mapping[str, str]) -> Moment:
         new_s=new_s,
         why=why,
         same=contrast.same,
+        is_own=chosen.is_own,
     )
 
 

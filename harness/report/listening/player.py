@@ -206,10 +206,12 @@ def _first(
     found: Sequence[Moment], material: Material, lines: Sequence[UtteranceRow]
 ) -> Mapping[str, str]:
     """
-    Return the take to open with: of the worst cell that the judge named, or else the one that
-    changed most; empty texts where nothing is to be heard.
+    Return the take to open with: of the worst red cell that sounds other than before, or whose
+    quality is worse, or else the one that changed most; empty texts where nothing is to be heard.
     """
-    red = [each for each in found if each.cell in material.wanted and not each.same]
+    wanted = material.wanted
+    red = [each for each in found if each.cell in wanted and not each.same]
+    red = [each for each in red if each.is_own or wanted[each.cell]]
     if red:
         return {"utterance": red[0].utterance, "when": "current", "cell": red[0].cell}
     if not lines:
