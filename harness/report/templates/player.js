@@ -58,9 +58,9 @@
     return true;
   }
 
-  // Plays a take from where the other one is; again on the one that plays: pauses it.
+  // Plays a take from where the other one is.
   async function play(index) {
-    if (index === chosen && deck.playing) return deck.pause();
+    turns += 1;
     deck.wake();
     if (await choose(index)) await deck.play();
   }
@@ -176,7 +176,7 @@
     const faults = marks.found.length ? `${marks.found.length} fault${marks.found.length > 1 ? "s" : ""}` : "";
     button.append(create("b", word(voice.when)), " ", create("span", decibel(voice.gain.gain_db), "gain"));
     for (const [text, kind] of [[same, "same"], [faults, "fault"]]) if (text) button.append(" ", create("span", text, kind));
-    button.addEventListener("click", () => play(index));
+    button.addEventListener("click", () => { if (index === chosen && deck.playing) deck.pause(); else play(index); });
     return button;
   }
 
@@ -374,7 +374,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("select, input[type=text], textarea")) return;
     const take = /^[1-9]$/.test(event.key) ? at.voices.querySelector(`button[data-take="${event.key - 1}"]`) : null;
-    if (take) return void take.click();
+    if (take) return void play(Number(take.dataset.take));
     const pressed = event.key === " " && event.target.closest?.("button, a, summary, .scroll, input[type=checkbox]");
     const moved = event.key.startsWith("Arrow") && event.target.closest?.("input[type=range], .scroll");
     if (!keys[event.key] || pressed || moved) return;
