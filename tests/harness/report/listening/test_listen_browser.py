@@ -322,7 +322,7 @@ def test_screen_reader_finds_names_states_and_words(opened: Visit) -> None:
     tree = opened.page.locator("body").aria_snapshot()
 
     assert 'slider "Position"' in tree
-    assert 'button "Play"' in tree
+    assert 'button "Pause"' in tree
     assert 'combobox "Utterance"' in tree
     assert 'button "3 current ±0.0 dB" [pressed]' in tree
     assert 'img "Spectrogram of current, nfe=32, u01"' in tree
