@@ -9,9 +9,8 @@ the limit that it is held against: 0 is no change, 1 is the limit, right is wors
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import phrases
-from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
@@ -110,9 +109,9 @@ def _shifts(cells: Iterable[CellVerdict]) -> Iterable[_Shift]:
     for cell in cells:
         for metric in cell.metrics:
             comparison, limit = metric.comparison, metric.limit
-            if comparison is None or isinstance(comparison.baseline, Missing):
-                continue  # drift within a process is held against its limit alone
-            if comparison.shift is not None and limit:
+            if metric.metric == DRIFT:
+                continue  # it is held against its limit alone: no shift from a baseline
+            if comparison is not None and comparison.shift is not None and limit:
                 yield _shift(cell, metric, comparison, limit)
 
 

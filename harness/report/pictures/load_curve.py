@@ -7,7 +7,7 @@ The knee is the level of the greatest power, throughput divided by latency (Klei
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from voxgate.harness.report.pictures.axis import Scale, scale_of
 
@@ -78,7 +78,8 @@ class LoadPanel:
     @property
     def words(self) -> str:
         """All values in words."""
-        return f"{self.title}: {'; '.join(p.words for line in self.lines for p in line.points)}"
+        points = chain.from_iterable(line.points for line in self.lines)
+        return f"{self.title}: {'; '.join(point.words for point in points)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,22 +134,12 @@ def knee_of(levels: Sequence[LoadLevel]) -> LoadLevel | None:
 
 
 def _latency(levels: Sequence[LoadLevel], across: Scale, limit_ms: float | None) -> LoadPanel:
-    every = [latency for each in levels for latency in each.latency_ms]
+    every = list(chain.from_iterable(each.latency_ms for each in levels))
     names = list(dict.fromkeys(each.name for each in every))
     values = [each.value if each.high is None else each.high for each in every]
     limits = [limit_ms] if limit_ms is not None and limit_ms < 2.0 * max(values) else []
     down = scale_of([0.0, *values, *limits], BOTTOM, TOP, room=0.0)
-    lines = tuple(
-        LoadLine(
-            name=name,
-            points=tuple(
-                _point(each, across, down, found, f"{name} {found.value:.0f} ms")
-                for each in levels
-                if (found := _percentile(each, name)) is not None
-            ),
-        )
-        for name in names
-    )
+    lines = tuple(_line(name, levels, across, down) for name in names)
     return LoadPanel(
         title="latency, ms",
         lines=lines,
@@ -156,6 +147,16 @@ def _latency(levels: Sequence[LoadLevel], across: Scale, limit_ms: float | None)
         limit=down.at(limits[0]) if limits else None,
         limit_text=f"limit {limit_ms:g} ms" if limits else "",
     )
+
+
+def _line(name: str, levels: Sequence[LoadLevel], across: Scale, down: Scale) -> LoadLine:
+    known = ((each, _percentile(each, name)) for each in levels)
+    points = tuple(
+        _point(each, across, down, found, f"{name} {found.value:.0f} ms")
+        for each, found in known
+        if found is not None
+    )
+    return LoadLine(name=name, points=points)
 
 
 def _percentile(level: LoadLevel, name: str) -> Figure | None:

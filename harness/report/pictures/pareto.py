@@ -5,7 +5,7 @@ that the cells to choose from stand in the upper right.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from types import MappingProxyType
 
 from voxgate.harness.analysis.grouping import Measurements, by_name
@@ -156,16 +156,14 @@ def _axes(data: Tradeoff, measured: Measurements, floor: float | None) -> _Axes:
         factor=factor,
         data=data,
     )
-    speeds = [
-        rough.fast(value) for point in data.points for value in _speeds(data, point, measured)
-    ]
-    qualities = [value for point in data.points for value in _qualities(data, point, measured)]
+    speeds = chain.from_iterable(_speeds(data, point, measured) for point in data.points)
+    qualities = chain.from_iterable(_qualities(data, point, measured) for point in data.points)
     across = (LEFT, RIGHT) if data.speed == RTF else (RIGHT, LEFT)
     down = (TOP, BOTTOM) if data.better == "lower" else (BOTTOM, TOP)
     limits = [] if floor is None else [floor]
     return replace(
         rough,
-        speed=scale_of(speeds, *across, is_log=True, room=0.08),
+        speed=scale_of(map(rough.fast, speeds), *across, is_log=True, room=0.08),
         quality=scale_of([value * factor for value in (*qualities, *limits)], *down, room=0.1),
     )
 

@@ -5,6 +5,7 @@ the mean of the baseline.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from voxgate.harness.records.measurement import Better, Measurement, values_by_id
 from voxgate.harness.report.format import shown, shown_scale, shown_unit, shown_value
@@ -83,7 +84,7 @@ def quality(cells: Sequence[QualityCell], floor: float | None) -> QualityDots | 
     if first is None or len(known) < 2:
         return None
     factor = shown_scale(first.metric, first.unit)
-    values = [value * factor for each in known for value in _spread(each)]
+    values = [value * factor for value in chain.from_iterable(map(_spread, known))]
     limits = [] if floor is None else [floor * factor]
     scale = scale_of([*values, *limits], 0.0, 100.0, room=0.05)
     rows = tuple(_row(each, scale, factor, floor) for each in known)
@@ -119,7 +120,7 @@ def _spread(each: QualityCell) -> Iterable[float]:
 
 def _values(measurement: Measurement) -> list[float]:
     """Return the values of the utterances in their order, thinned; of several takes, each."""
-    values = sorted(value for takes in values_by_id(measurement.values).values() for value in takes)
+    values = sorted(chain.from_iterable(values_by_id(measurement.values).values()))
     return values[:: -(-len(values) // MOST_DOTS)] if values else []
 
 

@@ -5,6 +5,7 @@ folder and the page of a run in the history both draw from here.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_speed
@@ -20,8 +21,8 @@ from voxgate.harness.report.pictures.pareto import Pareto, pareto
 from voxgate.harness.report.pictures.quality import QualityCell, QualityDots, quality
 from voxgate.harness.report.pictures.streaming import Streaming, streaming
 from voxgate.harness.report.pictures.waterfall import (
+    AllStages,
     StagedCell,
-    Stages,
     Waterfall,
     stages,
     stages_s,
@@ -42,7 +43,7 @@ class RunPictures:
     forest: Forest | None = None
     curves: tuple[LatencyCurves, ...] = ()
     steady_curves: tuple[LatencyCurves, ...] = ()
-    stages: Stages | None = None
+    stages: AllStages | None = None
     waterfalls: tuple[Waterfall, ...] = ()
     steady_waterfalls: tuple[Waterfall, ...] = ()
     qualities: tuple[QualityDots, ...] = ()
@@ -132,7 +133,7 @@ def _qualities(of: DrawnRun) -> tuple[QualityDots, ...]:
     drawn = []
     broken = _broken(of.judgement.cells)
     named = [_now(of, cell.cell) for cell in of.judgement.cells]
-    metrics = dict.fromkeys([*ALWAYS, *(name for cell in named for name in cell)])
+    metrics = dict.fromkeys([*ALWAYS, *chain.from_iterable(named)])
     for metric in metrics:
         floor = of.floors.get(metric)
         if is_speed(metric) or (floor is None and metric not in broken):
@@ -148,13 +149,12 @@ def _qualities(of: DrawnRun) -> tuple[QualityDots, ...]:
 def _broken(cells: Iterable[CellVerdict]) -> tuple[str, ...]:
     """Return the qualities that regressed and count; those against golden audio read alike."""
     return tuple(
-        metric.metric
-        for cell in cells
-        for metric in cell.metrics
-        if metric.blocking
-        and kind(metric.verdict) == "bad"
-        and not is_speed(metric.metric)
-        and not metric.metric.startswith(GOLDEN)
+        each.metric
+        for each in chain.from_iterable(cell.metrics for cell in cells)
+        if each.blocking
+        and kind(each.verdict) == "bad"
+        and not is_speed(each.metric)
+        and not each.metric.startswith(GOLDEN)
     )
 
 

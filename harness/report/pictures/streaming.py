@@ -5,7 +5,7 @@ because nothing more had come.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from voxgate.harness.analysis.speed import SIMULTANEOUS_S
 from voxgate.harness.records.run import AudioChunk, Iteration, Phase, Run
@@ -120,11 +120,10 @@ def worst_stream(run: Run, slug: str) -> Stream | None:
     Return the measured stream of a cell that was silent longest, or waited longest for its first
     audio; None where none came in several chunks.
     """
+    own = (process.iterations for process in run.processes if process.cell == slug)
     streams = [
         Stream(request=iteration.request, chunks=chunks)
-        for process in run.processes
-        if process.cell == slug
-        for iteration in process.iterations
+        for iteration in chain.from_iterable(own)
         if iteration.phase is Phase.MEASURED and len(chunks := _chunks(iteration)) > 1
     ]
     return max(streams, key=lambda each: (each.silent_s, each.chunks[0].arrived_s), default=None)

@@ -6,6 +6,7 @@ begins where the one before it ended.
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 
 from voxgate.harness.analysis.metric_rules import STAGE
@@ -36,7 +37,7 @@ LEAST_CHANGE = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class StageSpan:
     """Begin and width of a bar in percent of the picture's width."""
 
     start: float
@@ -52,8 +53,8 @@ class StageRow:
 
     name: str
     color: int
-    before: Bar | None
-    now: Bar
+    before: StageSpan | None
+    now: StageSpan
     was: str
     value: str
     change: str
@@ -77,7 +78,7 @@ class Waterfall:
     def words(self) -> str:
         """The stages in words."""
         told = (f"{row.name} {row.value} ms {row.change}".strip() for row in self.rows)
-        return f"Stages of {self.label}: {', '.join(told)}"
+        return f"AllStages of {self.label}: {', '.join(told)}"
 
 
 def waterfall(each: "StagedCell") -> Waterfall | None:
@@ -170,9 +171,9 @@ def _total(old: Mapping[str, float], new: Mapping[str, float], scale: Scale) -> 
     )
 
 
-def _bar(place_s: tuple[float, float], scale: Scale) -> Bar:
+def _bar(place_s: tuple[float, float], scale: Scale) -> StageSpan:
     start, end = scale.at(place_s[0] * 1e3), scale.at(sum(place_s) * 1e3)
-    return Bar(start=start, width=round(end - start, 2))
+    return StageSpan(start=start, width=round(end - start, 2))
 
 
 def _ms(seconds: float) -> str:
@@ -221,7 +222,7 @@ class StageBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageLine:
+class StagedLine:
     """All stages of one cell in a line; `before` is the length of the baseline's."""
 
     cell: str
@@ -233,11 +234,11 @@ class StageLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stages:
+class AllStages:
     """The stages of all cells on one axis; `names` are (stage, colour)."""
 
     caption: str
-    rows: tuple[StageLine, ...]
+    rows: tuple[StagedLine, ...]
     names: tuple[tuple[str, int], ...]
     ticks: tuple[tuple[float, str], ...]
     has_before: bool
@@ -254,15 +255,15 @@ class StagedCell:
     now: Mapping[str, float]
 
 
-def stages(cells: Sequence[StagedCell]) -> Stages | None:
+def stages(cells: Sequence[StagedCell]) -> AllStages | None:
     """Return the stages of all cells that were timed, on one axis; None where none was."""
     timed = [each for each in cells if sum(each.now.values()) > 0.0]
     if not timed:
         return None
     longest_s = max(max(sum(each.now.values()), sum(each.before.values())) for each in timed)
     scale = Scale(low=0.0, high=longest_s * 1e3, start=0.0, end=100.0)
-    colors = stage_colors([name for each in timed for name in each.now])
-    return Stages(
+    colors = stage_colors(list(chain.from_iterable(each.now for each in timed)))
+    return AllStages(
         caption=_overview(timed),
         rows=tuple(_line(each, colors, scale) for each in timed),
         names=tuple(colors.items()),
@@ -271,10 +272,10 @@ def stages(cells: Sequence[StagedCell]) -> Stages | None:
     )
 
 
-def _line(each: StagedCell, colors: Mapping[str, int], scale: Scale) -> StageLine:
+def _line(each: StagedCell, colors: Mapping[str, int], scale: Scale) -> StagedLine:
     old, new = sum(each.before.values()), sum(each.now.values())
     bars = {name: _bar(place, scale) for name, place in _chain(each.now).items()}
-    return StageLine(
+    return StagedLine(
         cell=each.cell,
         label=each.label,
         blocks=tuple(
