@@ -138,6 +138,11 @@ timeout = click.option(
 )
 
 
+html_page = click.option(
+    "--html", type=file, help="Write the result to FILE as a page that needs only a browser."
+)
+
+
 def planned(verb: Command) -> Command:
     """Add the argument and options that say what to measure."""
     options: tuple[Callable[[Command], Command], ...] = (
