@@ -17,7 +17,7 @@ from voxgate.harness.analysis.metric_rules import is_helper, is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
-from voxgate.harness.records.files import inside, plain_name
+from voxgate.harness.records.files import inside, is_plain_name, plain_name
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
@@ -72,6 +72,20 @@ def suite_policy(baselines_dir: Path, suite: str) -> Path:
     Return the path of a suite's own policy. Raises HarnessError for a name that leads elsewhere.
     """
     return inside(baselines_dir, plain_name(suite, "suite")) / FILE
+
+
+def suite_policies(
+    baselines_dir: Path, metric_names: Collection[str], suites: Collection[str]
+) -> dict[str, Policy]:
+    """
+    Load the whole policy of each suite that has lines of its own. A suite whose name cannot name a
+    folder (of another tool) has none.
+
+    Raises HarnessError as `load_policy` does.
+    """
+    plain = sorted(suite for suite in suites if is_plain_name(suite))
+    own = [suite for suite in plain if suite_policy(baselines_dir, suite).exists()]
+    return {suite: load_policy(baselines_dir, metric_names, suite) for suite in own}
 
 
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
