@@ -12,9 +12,8 @@ import gc
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,10 +22,13 @@ from voxgate.harness.history.database import History, open_existing
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.judging.policy import Policy, limits_of
 from voxgate.harness.machine.clock import now_utc_iso
+from voxgate.harness.records.files import is_plain_name
 from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.run_page import run_page
 from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.causes import causes
 from voxgate.harness.report.site.cell_page import write_cells
+from voxgate.harness.report.site.commits import reader
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import (
     Book,
@@ -38,7 +40,6 @@ from voxgate.harness.report.site.history_view import (
 from voxgate.harness.report.site.overview_page import Listen, write_overview
 from voxgate.harness.report.site.run_data import write_scripted
 from voxgate.harness.report.site.run_view import drawings, judgement, measurements, record
-from voxgate.harness.report.site.state import cell_states
 from voxgate.harness.report.site.suite_page import write_suites
 
 
@@ -63,18 +64,19 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policy = limits_of(baselines)
+    policies = {place.suite: _policy(baselines, place.suite) for place in book.places}
     with Folder(out, today) as folder:
-        with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
+        with beside(lambda: _write_runs_and_pictures(folder, book, policies)):
             listen = _listen(
                 history, folder, [run for run in book.runs if run.id in book.latest], baselines
             )
-            read = replace(book, trends=read_trends(loaded, today, baselines))
-            write_overview(folder, read, cell_states(read), listen)
-            write_suites(folder, read, policy, listen)
+            read = read_trends(book, loaded, today, baselines)
+            found = causes(read)
+            write_overview(folder, read, found, listen, reader(Path.cwd()))
+            write_suites(folder, read, policies, listen)
             write_cells(folder, read)
             for place in read.places:
-                _write_run(folder, read, place, policy, listen)
+                _write_run(folder, read, place, policies[place.suite], listen)
         return folder.done()
 
 
@@ -93,10 +95,16 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None:
+def _policy(baselines: Path, suite: str) -> Policy:
+    """Load the policy of a suite; the common one where its name cannot name a folder."""
+    return limits_of(baselines, suite=suite if is_plain_name(suite) else "")
+
+
+def _write_runs_and_pictures(folder: Folder, book: Book, policies: Mapping[str, Policy]) -> None:
     write_scripted(folder, book)
     for place in book.places:
         last = len(place.runs) - 1
+        policy = policies[place.suite]
         judged, measured = judgement(book, place, last, policy), measurements(place, last)
         for address, content in drawings(judged, measured, place.file_name):
             folder.file(address, content)

@@ -17,8 +17,8 @@ from voxgate.harness.history.change_points import ChangePoint
 from voxgate.harness.history.records import Series
 from voxgate.harness.history.trend import SeriesTrend
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import Spark
 from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
@@ -126,7 +126,7 @@ def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: 
         reason=trend.reason,
         lines=(*budget, *cuts[-SAID:], *said[-SAID:]),
         main=is_main,
-        spark=book.spark(line),
+        spark=book.spark(place, line),
     )
 
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import Spark
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.causes import TrendCause
+from voxgate.harness.report.site.commits import ReadRange
 from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.headline import headline
 from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.nights import nights_view
 from voxgate.harness.report.site.run_view import RunLink, run_links
-from voxgate.harness.report.site.state import CellState, headline
+from voxgate.harness.report.site.state import QUIET, CellState, cell_states
 
 Listen = Mapping[int, Sequence[tuple[str, str]]]
 """Run -> (title, address) of the pages on which it can be heard."""
@@ -56,17 +60,26 @@ class MachineLine:
     latest: str
 
 
-def write_overview(folder: Folder, book: Book, states: Sequence[CellState], listen: Listen) -> None:
-    """Write index.html."""
+def write_overview(
+    folder: Folder,
+    book: Book,
+    found: Sequence[TrendCause],
+    listen: Listen,
+    commits: ReadRange,
+) -> None:
+    """Write index.html; `found` are the causes, `commits` reads what lies between two nights."""
     if not book.runs:
         folder.page("index.html", "empty.html", left_out=book.left_out)
         return
+    states = cell_states(book)
     folder.page(
         "index.html",
         "overview.html",
-        headline=headline(states),
+        headline=headline(book, found, commits),
+        nights=nights_view(book, book.places, found),
         left_out=book.left_out,
-        rows=[_cell(book, state) for state in states],
+        rows=[_cell(book, state) for state in states if state.trend.state not in QUIET],
+        steady=[_cell(book, state) for state in states if state.trend.state in QUIET],
         suites=[_suite(book, place, listen) for place in book.places],
         machines=_machines(book.runs),
     )
@@ -81,8 +94,8 @@ def _cell(book: Book, state: CellState) -> CellLine:
         since=state.since,
         metric=state.line.series.metric,
         reason=state.trend.reason,
-        spark=book.spark(state.line),
-        machine=state.place.name,
+        spark=book.spark(state.place, state.line),
+        machine=book.machine_names[state.place.machine],
     )
 
 

@@ -26,6 +26,7 @@ SHOWN_NIGHTS = 60
 FORTNIGHT = 14
 SIGNS: Mapping[str, float] = {"lower": 1.0, "higher": -1.0}
 """Better direction of a metric -> the side of a change that is worse."""
+DAY_S = 86_400
 EPOCH = date(1970, 1, 1)
 
 

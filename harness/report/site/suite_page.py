@@ -3,15 +3,16 @@ The page of a suite: on every machine its cells and metrics with their states, s
 quality, and the latest runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import SPARK_RUNS, ChartImage, Spark
+from voxgate.harness.report.charts import ChartImage
 from voxgate.harness.report.format import shown
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
@@ -71,11 +72,13 @@ class PlaceView:
     older: int
 
 
-def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> None:
+def write_suites(
+    folder: Folder, book: Book, policies: Mapping[str, Policy], listen: Listen
+) -> None:
     """Write the page of every suite."""
     for suite in dict.fromkeys(place.suite for place in book.places):
         places = [place for place in book.places if place.suite == suite]
-        views = [_place(book, place, policy, listen) for place in places]
+        views = [_place(book, place, policies[suite], listen) for place in places]
         folder.page(
             urls.suite_page(suite),
             "suite.html",
@@ -85,7 +88,6 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
             ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
-            spark_runs=SPARK_RUNS,
         )
 
 
@@ -133,7 +135,7 @@ def _value(book: Book, place: RunAxis, line: MetricSeries | None) -> ValueView:
         text="" if index is None else shown(line.measurement(index), interval=False),
         missing="not in the latest run" if index is None else line.missing.get(index, ""),
         mark=None if trend.state in QUIET else of_trend(trend),
-        spark=book.spark(line),
+        spark=book.spark(place, line),
     )
 
 

@@ -1,0 +1,325 @@
+"""
+The first thing that anybody reads: how many things got worse, and for each how much, where, since
+when, between which commits, and what to do next.
+
+A cause is told by the series that moved most; the nights that part its good from its bad runs name
+the commits and what changed in the environment. Texts for people; decides nothing.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxgate.harness.history.alarm import ENOUGH
+from voxgate.harness.history.records import RunRow
+from voxgate.harness.history.trend import TrendState
+from voxgate.harness.report.format import shown_unit, shown_value
+from voxgate.harness.report.pictures.sparkline import Spark
+from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.causes import Moved, TrendCause
+from voxgate.harness.report.site.commits import CommitRange, ReadRange, bisect_command
+from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words, night_change
+from voxgate.harness.report.site.run_view import changed, run_address
+from voxgate.harness.report.site.state import BAD, of_trend
+
+CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
+"""Of the toolchain: what the commits tell better."""
+IN_SIGHT = 4
+"""Cells of a cause that are named one by one."""
+MOST_FACTS = 6
+SIGNS = {"bad": "▲", "open": "◆", "good": "▼"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseCell:
+    """One cell in which a cause is seen."""
+
+    address: str
+    text: str
+    machine: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseView:
+    """One thing that changed, as text."""
+
+    key: str
+    kind: str
+    word: str
+    metric: str
+    change: str
+    over: str
+    values: str
+    cells: tuple[CauseCell, ...]
+    more: tuple[CauseCell, ...]
+    since: str
+    nights: str
+    also: str
+    commits: CommitRange | None
+    between: str
+    compare: str
+    """The page that compares the environments of the two nights."""
+    environment: tuple[tuple[str, str, str], ...]
+    more_facts: int
+    bisect: str
+    acknowledge: str
+    spark: Spark | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What to do next, with the command or the page for it."""
+
+    text: str
+    command: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A sentence, and what it counts: red, silent, advisory and better."""
+
+    title: str
+    kind: str
+    causes: tuple[CauseView, ...]
+    silent: tuple[str, ...]
+    advisory: tuple[CauseView, ...]
+    better: tuple[CauseView, ...]
+    steps: tuple[NextStep, ...] = ()
+
+
+def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headline:
+    """Return the headline; `found` come the gravest first."""
+    views = [_view(book, cause, f"cause-{at}", read) for at, cause in enumerate(found, 1)]
+    both = list(zip(found, views, strict=True))
+    causes = [(cause, view) for cause, view in both if cause.state in BAD]
+    counting = tuple(view for cause, view in causes if cause.counts)
+    silent = silent_lines(book)
+    nights = most_nights(book)
+    early = not found and nights < ENOUGH
+    return Headline(
+        title=_title(book, [cause for cause, _ in causes if cause.counts], silent, nights),
+        kind="bad" if counting else "open" if silent or early else "good",
+        causes=counting,
+        silent=tuple(line for _, line in silent),
+        advisory=tuple(view for cause, view in causes if not cause.counts),
+        better=tuple(view for cause, view in both if cause.state not in BAD),
+        steps=_first_steps(book, nights) if early else (),
+    )
+
+
+def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView:
+    worst = cause.worst
+    series, trend = worst.line.series, worst.trend
+    cells = tuple(_cell(book, each) for each in cause.moved)
+    pair = _nights_between(worst)
+    commits = read(pair[0].head, pair[1].head) if pair else None
+    facts = _environment(*pair) if pair else ()
+    bad = cause.state in BAD
+    return CauseView(
+        key=key,
+        kind=of_trend(trend).kind if cause.counts or not bad else "open",
+        word=of_trend(trend).word,
+        metric=series.metric,
+        change=_change(worst),
+        over=_over(worst),
+        values=_values(worst),
+        cells=cells[:IN_SIGHT],
+        more=cells[IN_SIGHT:],
+        since=cause.since,
+        nights=_nights_since(worst),
+        also=", ".join(cause.also),
+        commits=commits,
+        between=_between(pair),
+        compare=urls.compare_page(pair[0].id, pair[1].id) if pair else "",
+        environment=facts[:MOST_FACTS],
+        more_facts=max(0, len(facts) - MOST_FACTS),
+        bisect=bisect_command(series.suite, series.profile, series.cell, series.metric, commits)
+        if commits and bad
+        else "",
+        acknowledge=_acknowledge(cause),
+        spark=book.spark(worst.place, worst.line),
+    )
+
+
+def _cell(book: Book, moved: Moved) -> CauseCell:
+    series = moved.line.series
+    return CauseCell(
+        address=urls.cell_page(series.suite, series.cell),
+        text=f"{series.suite} / {series.label}",
+        machine=book.machine_names[series.machine],
+        change=_change(moved),
+    )
+
+
+def _change(moved: Moved) -> str:
+    """Return the size of the change: `+8.1 %`; of a broken budget, the value."""
+    alarm = moved.trend.alarm
+    if alarm is None:
+        return _with_unit(moved, moved.trend.latest)
+    after = alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level)
+    return night_change(moved.trend, alarm.level, alarm.level + after)
+
+
+def _over(moved: Moved) -> str:
+    """Return the size against the limit: `1.6 times the limit of 5 %`."""
+    trend = moved.trend
+    if trend.alarm is None:
+        bound = trend.budget.at_most if trend.budget and trend.budget.at_most else None
+        least = trend.budget.at_least if trend.budget else None
+        value = bound if bound is not None else least
+        return f"the budget is {_with_unit(moved, value)}" if value is not None else ""
+    return f"{moved.over:.1f} times the limit of {limit_words(trend, trend.alarm.level)}"
+
+
+def _values(moved: Moved) -> str:
+    """Return the levels before and after, with their unit."""
+    alarm = moved.trend.alarm
+    if alarm is None:
+        return moved.trend.budget.why if moved.trend.budget else ""
+    after = alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level)
+    series = moved.line.series
+    before = shown_value(series.metric, series.unit, alarm.level)
+    return f"{before} → {_with_unit(moved, alarm.level + after)}"
+
+
+def _with_unit(moved: Moved, value: float | None) -> str:
+    series = moved.line.series
+    if value is None:
+        return ""
+    unit = shown_unit(series.metric, series.unit)
+    return f"{shown_value(series.metric, series.unit, value)} {unit}".rstrip()
+
+
+def _nights_since(moved: Moved) -> str:
+    days = moved.place.days[moved.line.at]
+    known = days[~np.isnan(moved.line.value)]
+    count = len(np.unique(known[known >= day_number(moved.since)])) if moved.since else 0
+    return f"{count} night{'' if count == 1 else 's'}"
+
+
+def _nights_between(moved: Moved) -> tuple[RunRow, RunRow] | None:
+    """Return the last run before the change, and the first one with it."""
+    if not moved.since:
+        return None
+    known = moved.line.at[~np.isnan(moved.line.value)]
+    first = int(np.searchsorted(moved.place.times[known], day_number(moved.since) * DAY_S))
+    if not 0 < first < len(known):
+        return None
+    return moved.place.runs[int(known[first - 1])], moved.place.runs[int(known[first])]
+
+
+def _between(pair: tuple[RunRow, RunRow] | None) -> str:
+    if pair is None:
+        return "since the first night"
+    return f"between the nights of {pair[0].created[:10]} and {pair[1].created[:10]}"
+
+
+def _environment(good: RunRow, bad: RunRow) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        fact
+        for fact in changed(good.environment, bad.environment)
+        if fact[0].rpartition(" · ")[2] not in CODE_FACTS
+    )
+
+
+def _acknowledge(cause: TrendCause) -> str:
+    """Return the command that takes the new level for known."""
+    series = cause.worst.line.series
+    names = {
+        "--cell": {each.line.series.cell for each in cause.moved},
+        "--metric": {each.line.series.metric for each in cause.everything},
+        "--machine": {each.line.series.machine for each in cause.moved},
+    }
+    chosen = ((option, next(iter(of))) for option, of in names.items() if len(of) == 1)
+    words = ["voxgate", "history", "acknowledge", series.suite]
+    words += [word for pair in chosen for word in pair]
+    return " ".join(map(shlex.quote, [*words, "--since", cause.since, "--why", "..."]))
+
+
+def most_nights(book: Book) -> int:
+    """Return the nights of the place that has most."""
+    return max((len(np.unique(place.days)) for place in book.places), default=0)
+
+
+def silent_lines(book: Book) -> list[tuple[RunAxis, str]]:
+    """Return the places whose newest nights have no value, with a line for each."""
+    return [(place, line) for place in book.places if (line := _silence(book, place))]
+
+
+def _silence(book: Book, place: RunAxis) -> str:
+    said = [
+        (cell, finding)
+        for cell, lines in place.lines.items()
+        for line in lines
+        if not line.helps and book.trend(line).latest is not None
+        for finding in book.trend(line).says
+        if finding.state is TrendState.NO_DATA
+    ]
+    if not said:
+        return ""
+    cells = len({cell for cell, _ in said})
+    first = min(said, key=lambda each: each[1].since or "")[1]
+    which = "" if cells == len(place.lines) else f"{cells} of {len(place.lines)} cells: "
+    return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"
+
+
+def _title(
+    book: Book,
+    causes: Sequence[TrendCause],
+    silent: Sequence[tuple[RunAxis, str]],
+    nights: int,
+) -> str:
+    """Return the sentence: what is bad comes first, and where nothing is, it says so."""
+    worse = sum(cause.state is TrendState.WORSE for cause in causes)
+    broken = len(causes) - worse
+    cells = len({(place.suite, cell) for place in book.places for cell in place.lines})
+    machines = {place.machine for place in book.places}
+    counted = f"{_several(cells, 'cell')} on {_several(len(machines), 'machine')}"
+    parts = []
+    if worse:
+        parts.append(f"{_several(worse, 'thing')} got worse")
+    if broken:
+        parts.append(f"{_several(broken, 'budget')} {'is' if broken == 1 else 'are'} broken")
+    if not causes:
+        early = nights < ENOUGH
+        parts.append(
+            f"Too early to see a trend: {nights} of the {ENOUGH} nights that it takes, {counted}"
+            if early
+            else f"Nothing got worse: {counted}"
+        )
+    lost = {place.machine for place, _ in silent}
+    if lost:
+        parts.append(f"no data from {_several(len(lost), 'machine')}")
+    return f"{'; '.join(parts)}."
+
+
+def _first_steps(book: Book, nights: int) -> tuple[NextStep, ...]:
+    """Return what to do in the first days: read the run, keep it, measure every night."""
+    latest = max((place.runs[-1] for place in book.places), key=lambda run: run.created)
+    steps = [
+        NextStep(
+            text="Until then each run is judged by itself: read the latest run",
+            address=run_address(book, latest.id),
+        )
+    ]
+    if not latest.baseline and latest.folder:
+        steps.append(
+            NextStep(
+                text="Keep its figures, so that the next run is compared with them:",
+                command=f'voxgate accept {shlex.quote(latest.folder)} --why "first"',
+            )
+        )
+    measure = f"voxgate check {shlex.quote(latest.suite)} --profile {shlex.quote(latest.profile)}"
+    steps.append(
+        NextStep(text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure)
+    )
+    return tuple(steps)
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
