@@ -2,10 +2,10 @@
 Causes: trends that moved together, as the one thing that changed.
 
 A change of the engine moves several metrics of a cell, and the same cell in several suites and on
-several machines. What moved within three nights, in one family of metrics (speed, memory, or
-quality) and with the same options, is one cause; where most cells of a machine moved, options do
-not part it. Orders causes by what counts: blocking first, then the size over the limit, then the
-newest. Reads trends and decides nothing anew.
+several machines. What moved within three nights, in one family of metrics (the families of
+`judging/causes.py`) and with the same options, is one cause; where most cells of a machine moved,
+options do not part it. Orders causes by what counts: blocking first, then the size over the limit,
+then the newest. Reads trends and decides nothing anew.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,20 +14,15 @@ from datetime import date
 from itertools import chain
 from typing import TypeVar
 
-from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.analysis.metric_rules import is_known
 from voxgate.harness.history.trend import SeriesTrend, TrendState
+from voxgate.harness.judging.causes import OWN_KIND, TIMES
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
 NEAR_DAYS = 3
 """Days between the first and the last date of one cause: an alarm dates a step this well."""
 COMMON = 3
 """Cells of different options that must have moved together, and be half of the machine's cells."""
-LEADING = (
-    *("latency_p50", "live_latency_p50", "latency_p95", "live_latency_p95"),
-    *("rtf", "first_audio_p50"),
-)
-"""Speed metrics in the order in which they tell a change best; of others, the largest leads."""
-MEMORY = ("peak_rss", "peak_cuda_bytes")
 MOVES = (TrendState.WORSE, TrendState.OVER_BUDGET, TrendState.BETTER)
 """States of a trend that something caused."""
 
@@ -117,10 +112,15 @@ def _moved(book: Book) -> Iterator[Moved]:
 
 
 def family(metric: str) -> str:
-    """Return the family of a metric: whose members one change moves together."""
-    if metric in MEMORY:
-        return "memory"
-    return "speed" if is_speed(metric) else "quality"
+    """Return the family of a metric, whose members one change moves together."""
+    if metric in TIMES:
+        return "pace"
+    return OWN_KIND.get(metric, "sound" if is_known(metric) else metric)
+
+
+def place_of(metric: str) -> int:
+    """Return how well a metric tells a change of the pace, the best lowest."""
+    return TIMES.index(metric) if metric in TIMES else len(TIMES)
 
 
 def _near(items: Iterable[T], day: Callable[[T], str]) -> list[list[T]]:
@@ -180,8 +180,7 @@ def _cause(cluster: Sequence[Moved]) -> TrendCause:
 
 
 def _leads(each: Moved) -> tuple[int, float]:
-    metric = each.line.series.metric
-    return LEADING.index(metric) if metric in LEADING else len(LEADING), -each.over
+    return place_of(each.line.series.metric), -each.over
 
 
 def _over_budget(trend: SeriesTrend) -> float:

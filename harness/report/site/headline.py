@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxgate.harness.history.alarm import ENOUGH
+from voxgate.harness.history.alarm import ENOUGH, Alarm
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.history.trend import TrendState
+from voxgate.harness.judging.causes import SLOWER, short_name
 from voxgate.harness.report.format import shown_unit, shown_value
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
@@ -27,10 +28,9 @@ from voxgate.harness.report.site.state import BAD, of_trend
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
-IN_SIGHT = 4
+IN_SIGHT = 6
 """Cells of a cause that are named one by one."""
 MOST_FACTS = 6
-SIGNS = {"bad": "▲", "open": "◆", "good": "▼"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,21 @@ class CauseCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CauseView:
-    """One thing that changed, as text."""
+    """
+    One thing that changed, as text; `told` is its size with the limit, `places` are the machines
+    with their cells in sight, `cells` all of them.
+    """
 
     key: str
     kind: str
     word: str
+    told: str
     metric: str
-    change: str
     over: str
     values: str
+    places: tuple[tuple[str, tuple[CauseCell, ...]], ...]
     cells: tuple[CauseCell, ...]
-    more: tuple[CauseCell, ...]
+    others: int
     since: str
     nights: str
     also: str
@@ -124,15 +128,16 @@ def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView
         key=key,
         kind=of_trend(trend).kind if cause.counts or not bad else "open",
         word=of_trend(trend).word,
+        told=_told(worst),
         metric=series.metric,
-        change=_change(worst),
-        over=_over(worst),
+        over="" if trend.alarm is None else f"{worst.over:.1f} times the limit",
         values=_values(worst),
-        cells=cells[:IN_SIGHT],
-        more=cells[IN_SIGHT:],
+        places=_places(cells[:IN_SIGHT]),
+        cells=cells,
+        others=max(0, len(cells) - IN_SIGHT),
         since=cause.since,
         nights=_nights_since(worst),
-        also=", ".join(cause.also),
+        also=", ".join(map(short_name, cause.also)),
         commits=commits,
         between=_between(pair),
         compare=urls.compare_page(pair[0].id, pair[1].id) if pair else "",
@@ -151,29 +156,44 @@ def _cell(book: Book, moved: Moved) -> CauseCell:
     return CauseCell(
         address=urls.cell_page(series.suite, series.cell),
         text=f"{series.suite} / {series.label}",
-        machine=book.machine_names[series.machine],
+        machine=series.machine,
         change=_change(moved),
     )
 
 
+def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...]], ...]:
+    machines = dict.fromkeys(cell.machine for cell in cells)
+    return tuple(
+        (machine, tuple(cell for cell in cells if cell.machine == machine)) for machine in machines
+    )
+
+
+def _told(moved: Moved) -> str:
+    """
+    Return what changed with its limit: `8.1 % slower (limit 5 %)`; a metric other than the median
+    latency is named.
+    """
+    trend, metric = moved.trend, moved.line.series.metric
+    name = "" if metric == "latency_p50" and trend.alarm else f"{short_name(metric)} "
+    if trend.alarm is not None:
+        return f"{name}{_change(moved)} (limit {limit_words(trend, trend.alarm.level)})"
+    budget = trend.budget
+    bound = None if budget is None else budget.at_least if not budget.at_most else budget.at_most
+    return f"{name}{_change(moved)}, over its budget of {_with_unit(moved, bound)}"
+
+
 def _change(moved: Moved) -> str:
-    """Return the size of the change: `+8.1 %`; of a broken budget, the value."""
-    alarm = moved.trend.alarm
+    """Return the size of the change: `8.1 % slower`; of a broken budget, the value."""
+    alarm, metric = moved.trend.alarm, moved.line.series.metric
     if alarm is None:
         return _with_unit(moved, moved.trend.latest)
-    after = alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level)
-    return night_change(moved.trend, alarm.level, alarm.level + after)
+    size = night_change(moved.trend, alarm.level, _after(alarm)).lstrip("+-")
+    words = ("slower", "faster") if metric in SLOWER else ("higher", "lower")
+    return f"{size} {words[alarm.shift < 0.0]}"
 
 
-def _over(moved: Moved) -> str:
-    """Return the size against the limit: `1.6 times the limit of 5 %`."""
-    trend = moved.trend
-    if trend.alarm is None:
-        bound = trend.budget.at_most if trend.budget and trend.budget.at_most else None
-        least = trend.budget.at_least if trend.budget else None
-        value = bound if bound is not None else least
-        return f"the budget is {_with_unit(moved, value)}" if value is not None else ""
-    return f"{moved.over:.1f} times the limit of {limit_words(trend, trend.alarm.level)}"
+def _after(alarm: Alarm) -> float:
+    return alarm.level + (alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level))
 
 
 def _values(moved: Moved) -> str:
@@ -181,10 +201,9 @@ def _values(moved: Moved) -> str:
     alarm = moved.trend.alarm
     if alarm is None:
         return moved.trend.budget.why if moved.trend.budget else ""
-    after = alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level)
     series = moved.line.series
     before = shown_value(series.metric, series.unit, alarm.level)
-    return f"{before} → {_with_unit(moved, alarm.level + after)}"
+    return f"{before} → {_with_unit(moved, _after(alarm))}"
 
 
 def _with_unit(moved: Moved, value: float | None) -> str:

@@ -17,7 +17,7 @@ from voxgate.harness.history.series import NO_RUN
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import LEADING, TrendCause
+from voxgate.harness.report.site.causes import TrendCause, place_of
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.recent import (
     SIGNS,
@@ -39,7 +39,8 @@ OPEN_ROWS = 24
 FOLDED_ROWS = 240
 TICK_DAYS = (1, 2, 7, 14, 28, 91, 364)
 MOST_TICKS = 9
-NAMED_NIGHTS = 4
+NAMED = 3
+"""Machines that a caption names."""
 GAP, LOST = 90, 91
 """Codes of nights without a run, and of runs without a value, beside the steps -4 to 4."""
 
@@ -164,8 +165,7 @@ def _cell_of(row: _Row) -> tuple[str, ...]:
 
 
 def _stands_for(metric: str) -> int:
-    usual = (*LEADING, *QUALITY)
-    return usual.index(metric) if metric in usual else len(usual)
+    return QUALITY.index(metric) if metric in QUALITY else len(QUALITY) + place_of(metric)
 
 
 def _tells(row: _Row) -> bool:
@@ -275,13 +275,12 @@ def _caption(rows: Sequence[_Row], found: Sequence[TrendCause]) -> str:
     axis = rows[0].recent.axis
     worse = sum(cause.counts for cause in found)
     better = sum(cause.state is TrendState.BETTER for cause in found)
-    missed = sorted({place for row in rows for place in row.recent.missed})
-    known = sorted({cut for row in rows for cut in row.recent.cuts})
+    known = {cut for row in rows for cut in row.recent.cuts}
     parts = [
         _count(worse, "thing is worse", "things are worse") if worse else "nothing is worse",
         _count(better, "is better", "are better"),
         _count(len(known), "change is acknowledged", "changes are acknowledged"),
-        _missed(axis, missed),
+        _missed(rows),
     ]
     span = f"{axis.count} nights to {axis.day(axis.count - 1)}"
     return f"{span}: {', '.join(part for part in parts if part)}."
@@ -291,9 +290,15 @@ def _count(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
-def _missed(axis: NightAxis, missed: Sequence[int]) -> str:
-    if not missed:
-        return ""
-    named = ", ".join(axis.day(place)[5:] for place in missed[:NAMED_NIGHTS])
-    more = f" and {len(missed) - NAMED_NIGHTS} more" if len(missed) > NAMED_NIGHTS else ""
-    return f"{_count(len(missed), 'night', 'nights')} without a run ({named}{more})"
+def _missed(rows: Sequence[_Row]) -> str:
+    """Return how many nights each machine has no run of, by its name."""
+    of: dict[str, set[int]] = {}
+    for row in rows:
+        of.setdefault(row.place.machine, set()).update(row.recent.missed)
+    named = [
+        f"{_count(len(places), 'night', 'nights')} without a run on {machine}"
+        for machine, places in of.items()
+        if places
+    ]
+    more = f" and {len(named) - NAMED} other machines" if len(named) > NAMED else ""
+    return f"{', '.join(named[:NAMED])}{more}"

@@ -169,7 +169,7 @@ def change_text(metric: str, unit: str, shift: float, *, absolute: bool) -> str:
     if not absolute:
         return f"{100.0 * shift:+.1f} %"
     name = shown_unit(metric, unit)
-    size = f"{shift * shown_scale(metric, unit):+.3g}"
+    size = f"{shift * shown_scale(metric, unit):+.2g}"
     return f"{size} {'points' if name == '%' else name}".rstrip()
 
 
