@@ -98,8 +98,10 @@ def causes(book: Book) -> tuple[TrendCause, ...]:
     return tuple(sorted(newest, key=_rank))
 
 
-def _rank(cause: TrendCause) -> tuple[int, bool, float]:
-    return MOVES.index(cause.state) // 2, not cause.counts, -cause.worst.over
+def _rank(cause: TrendCause) -> tuple[bool, bool, int, float]:
+    """Order causes: bad before better, what counts, what moved before a broken budget, its size."""
+    state = cause.state
+    return state is TrendState.BETTER, not cause.counts, MOVES.index(state), -cause.worst.over
 
 
 def _moved(book: Book) -> Iterator[Moved]:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxgate.harness.history.alarm import ENOUGH, Alarm
-from voxgate.harness.history.records import RunRow
-from voxgate.harness.history.trend import TrendState
+from voxgate.harness.history.records import ANY, RunRow
+from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.judging.causes import SLOWER, short_name
 from voxgate.harness.report.format import shown_unit, shown_value
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.causes import Moved, TrendCause
 from voxgate.harness.report.site.commits import CommitRange, ReadRange, bisect_command
-from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words, night_change
 from voxgate.harness.report.site.run_view import changed, run_address
 from voxgate.harness.report.site.state import BAD, of_trend
@@ -104,7 +104,7 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     counting = tuple(view for cause, view in causes if cause.counts)
     silent = silent_lines(book)
     nights = most_nights(book)
-    early = not found and nights < ENOUGH
+    early = nights < ENOUGH
     return Headline(
         title=_title(book, [cause for cause, _ in causes if cause.counts], silent, nights),
         kind="bad" if counting else "open" if silent or early else "good",
@@ -168,6 +168,14 @@ def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...
     )
 
 
+def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend) -> str:
+    """Return what happened to a series in few words: its change, else what the trend tells."""
+    moved = Moved(place=place, line=line, trend=trend)
+    if trend.state not in (*BAD, TrendState.BETTER):
+        return trend.reason
+    return f"{_told(moved)}: {_values(moved).removeprefix(f'{line.series.metric} ')}"
+
+
 def _told(moved: Moved) -> str:
     """
     Return what changed with its limit: `8.1 % slower (limit 5 %)`; a metric other than the median
@@ -197,13 +205,13 @@ def _after(alarm: Alarm) -> float:
 
 
 def _values(moved: Moved) -> str:
-    """Return the levels before and after, with their unit."""
+    """Return the levels before and after, with their unit; of a budget, its reason."""
     alarm = moved.trend.alarm
     if alarm is None:
         return moved.trend.budget.why if moved.trend.budget else ""
     series = moved.line.series
     before = shown_value(series.metric, series.unit, alarm.level)
-    return f"{before} → {_with_unit(moved, _after(alarm))}"
+    return f"{series.metric} {before} → {_with_unit(moved, _after(alarm))}"
 
 
 def _with_unit(moved: Moved, value: float | None) -> str:
@@ -234,8 +242,8 @@ def _nights_between(moved: Moved) -> tuple[RunRow, RunRow] | None:
 
 def _between(pair: tuple[RunRow, RunRow] | None) -> str:
     if pair is None:
-        return "since the first night"
-    return f"between the nights of {pair[0].created[:10]} and {pair[1].created[:10]}"
+        return "Since the first night"
+    return f"Between the nights of {pair[0].created[:10]} and {pair[1].created[:10]}"
 
 
 def _environment(good: RunRow, bad: RunRow) -> tuple[tuple[str, str, str], ...]:
@@ -247,15 +255,17 @@ def _environment(good: RunRow, bad: RunRow) -> tuple[tuple[str, str, str], ...]:
 
 
 def _acknowledge(cause: TrendCause) -> str:
-    """Return the command that takes the new level for known."""
-    series = cause.worst.line.series
+    """Return the command that takes the new level for known; a budget is no matter of that."""
+    if cause.state is TrendState.OVER_BUDGET:
+        return ""
+    suites = {each.line.series.suite for each in cause.moved}
     names = {
         "--cell": {each.line.series.cell for each in cause.moved},
         "--metric": {each.line.series.metric for each in cause.everything},
         "--machine": {each.line.series.machine for each in cause.moved},
     }
     chosen = ((option, next(iter(of))) for option, of in names.items() if len(of) == 1)
-    words = ["voxgate", "history", "acknowledge", series.suite]
+    words = ["voxgate", "history", "acknowledge", suites.pop() if len(suites) == 1 else ANY]
     words += [word for pair in chosen for word in pair]
     return " ".join(map(shlex.quote, [*words, "--since", cause.since, "--why", "..."]))
 

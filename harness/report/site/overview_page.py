@@ -12,7 +12,7 @@ from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.causes import TrendCause
 from voxgate.harness.report.site.commits import ReadRange
 from voxgate.harness.report.site.folder import Folder
-from voxgate.harness.report.site.headline import headline
+from voxgate.harness.report.site.headline import headline, reason
 from voxgate.harness.report.site.history_view import Book, RunAxis
 from voxgate.harness.report.site.nights import nights_view
 from voxgate.harness.report.site.run_view import RunLink, run_links
@@ -93,7 +93,7 @@ def _cell(book: Book, state: CellState) -> CellLine:
         mark=state.mark,
         since=state.since,
         metric=state.line.series.metric,
-        reason=state.trend.reason,
+        reason=reason(state.place, state.line, state.trend),
         spark=book.spark(state.place, state.line),
         machine=book.machine_names[state.place.machine],
     )

@@ -15,6 +15,7 @@ from voxgate.harness.report.format import shown
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
@@ -121,7 +122,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
         since="" if state.trend.state in QUIET else state.since,
         reason=""
         if state.trend.state in QUIET
-        else f"{state.line.series.metric} {state.trend.reason}",
+        else f"{state.line.series.metric}: {reason(place, state.line, state.trend)}",
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from tests.harness.report.making import passed
@@ -15,9 +14,7 @@ from voxgate.harness.report.badges import kind
 from voxgate.harness.report.charts import (
     DARK,
     LIGHT,
-    SPARK_RUNS,
     chart_image,
-    sparkline,
     tradeoff_chart,
 )
 from voxgate.harness.report.contents import tradeoffs_of
@@ -76,30 +73,6 @@ def test_names_of_cells_in_one_spot_stand_over_each_other_and_not_in_each_other(
     )
     assert len(heights) == 3
     assert min(after - before for before, after in itertools.pairwise(heights)) > 9.0
-
-
-def test_values_of_a_sparkline_run_from_left_to_right_and_larger_ones_stand_higher() -> None:
-    spark = sparkline(np.array([1.0, 3.0, 2.0]), [1], "words")
-    assert spark is not None
-    assert spark.path == "M0.0 21.0L50.0 3.0L100.0 12.0"
-    assert spark.changes == ("50.0",)
-
-
-def test_gap_breaks_the_sparkline() -> None:
-    spark = sparkline(np.array([1.0, np.nan, 1.0, 1.0]), [], "words")
-    assert spark is not None
-    assert spark.path.count("M") == 2
-
-
-def test_only_the_last_runs_are_drawn_and_older_steps_are_left_out() -> None:
-    spark = sparkline(np.arange(200.0), [10, 190], "words")
-    assert spark is not None
-    assert spark.path.count("L") == SPARK_RUNS - 1
-    assert len(spark.changes) == 1
-
-
-def test_single_value_is_no_line() -> None:
-    assert sparkline(np.array([np.nan, 1.0]), [], "words") is None
 
 
 def test_quality_is_drawn_against_the_latency_of_live_cells(tmp_path: Path) -> None:
