@@ -57,7 +57,7 @@ Cluster = list[Moved]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrendCause:
     """One thing that changed: the series of the metric that tells it best, the largest first."""
 

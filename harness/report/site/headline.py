@@ -28,6 +28,8 @@ from voxgate.harness.report.site.state import BAD, of_trend
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
+IN_FULL = 5
+"""Causes that are told in full; the others have a line each."""
 IN_SIGHT = 6
 """Cells of a cause that are named one by one."""
 MOST_FACTS = 6
@@ -75,7 +77,30 @@ class CauseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextStep:
+class CauseLine:
+    """A cause behind the first ones, in one line."""
+
+    told: str
+    address: str
+    where: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseList:
+    """The gravest in full, the others in a line each."""
+
+    first: tuple[CauseView, ...]
+    others: tuple[CauseLine, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.first) + len(self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstStep:
     """What to do next, with the command or the page for it."""
 
     text: str
@@ -89,30 +114,46 @@ class Headline:
 
     title: str
     kind: str
-    causes: tuple[CauseView, ...]
+    causes: CauseList
     silent: tuple[str, ...]
-    advisory: tuple[CauseView, ...]
-    better: tuple[CauseView, ...]
-    steps: tuple[NextStep, ...] = ()
+    advisory: CauseList
+    better: CauseList
+    steps: tuple[FirstStep, ...] = ()
 
 
 def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headline:
     """Return the headline; `found` come the gravest first."""
-    views = [_view(book, cause, f"cause-{at}", read) for at, cause in enumerate(found, 1)]
-    both = list(zip(found, views, strict=True))
-    causes = [(cause, view) for cause, view in both if cause.state in BAD]
-    counting = tuple(view for cause, view in causes if cause.counts)
+    keys = {cause: f"cause-{number}" for number, cause in enumerate(found, 1)}
+    bad = [cause for cause in found if cause.state in BAD]
+    counting = [cause for cause in bad if cause.counts]
     silent = silent_lines(book)
     nights = most_nights(book)
     early = nights < ENOUGH
+
+    def listed(causes: Sequence[TrendCause]) -> CauseList:
+        """Return the first of some causes in full, and the others."""
+        first = (_view(book, cause, keys[cause], read) for cause in causes[:IN_FULL])
+        return CauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
+
     return Headline(
-        title=_title(book, [cause for cause, _ in causes if cause.counts], silent, nights),
+        title=_title(book, counting, silent, nights),
         kind="bad" if counting else "open" if silent or early else "good",
-        causes=counting,
+        causes=listed(counting),
         silent=tuple(line for _, line in silent),
-        advisory=tuple(view for cause, view in causes if not cause.counts),
-        better=tuple(view for cause, view in both if cause.state not in BAD),
+        advisory=listed([cause for cause in bad if not cause.counts]),
+        better=listed([cause for cause in found if cause.state not in BAD]),
         steps=_first_steps(book, nights) if early else (),
+    )
+
+
+def _line(cause: TrendCause) -> CauseLine:
+    series, more = cause.worst.line.series, len(cause.moved) - 1
+    others = f" and {_several(more, 'other cell')}" if more else ""
+    return CauseLine(
+        told=_told(cause.worst),
+        address=urls.cell_page(series.suite, series.cell),
+        where=f"{series.suite} / {series.label} on {series.machine}{others}",
+        since=cause.since,
     )
 
 
@@ -327,25 +368,25 @@ def _title(
     return f"{'; '.join(parts)}."
 
 
-def _first_steps(book: Book, nights: int) -> tuple[NextStep, ...]:
+def _first_steps(book: Book, nights: int) -> tuple[FirstStep, ...]:
     """Return what to do in the first days: read the run, keep it, measure every night."""
     latest = max((place.runs[-1] for place in book.places), key=lambda run: run.created)
     steps = [
-        NextStep(
+        FirstStep(
             text="Until then each run is judged by itself: read the latest run",
             address=run_address(book, latest.id),
         )
     ]
     if not latest.baseline and latest.folder:
         steps.append(
-            NextStep(
+            FirstStep(
                 text="Keep its figures, so that the next run is compared with them:",
                 command=f'voxgate accept {shlex.quote(latest.folder)} --why "first"',
             )
         )
     measure = f"voxgate check {shlex.quote(latest.suite)} --profile {shlex.quote(latest.profile)}"
     steps.append(
-        NextStep(text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure)
+        FirstStep(text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure)
     )
     return tuple(steps)
 

@@ -83,7 +83,7 @@ class NightsView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class NightsRow:
     place: RunAxis
     line: MetricSeries
     trend: SeriesTrend
@@ -127,15 +127,15 @@ def cause_keys(found: Sequence[TrendCause]) -> dict[int, str]:
     }
 
 
-def _rows(book: Book, place: RunAxis) -> Iterator[_Row]:
+def _rows(book: Book, place: RunAxis) -> Iterator[NightsRow]:
     for lines in place.lines.values():
         for line in lines:
             trend = book.trend(line)
             if not line.helps and line.series.better in SIGNS and trend.latest is not None:
-                yield _Row(place=place, line=line, trend=trend, recent=book.recent[line.series.id])
+                yield NightsRow(place=place, line=line, trend=trend, recent=book.recent[line.series.id])
 
 
-def _first_rows(rows: Sequence[_Row], found: Sequence[TrendCause]) -> list[_Row]:
+def _first_rows(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> list[NightsRow]:
     """Return the rows to show, in order: those of the causes that count, then two of each cell."""
     caused = {
         each.line.series.id: number
@@ -147,7 +147,7 @@ def _first_rows(rows: Sequence[_Row], found: Sequence[TrendCause]) -> list[_Row]
         (row for row in rows if row.line.series.id in caused),
         key=lambda row: caused[row.line.series.id],
     )
-    chosen: dict[tuple[str, ...], _Row] = {}
+    chosen: dict[tuple[str, ...], NightsRow] = {}
     for row in rows:
         series = row.line.series
         key = (*_cell_of(row), "speed" if is_speed(series.metric) else "quality")
@@ -159,7 +159,7 @@ def _first_rows(rows: Sequence[_Row], found: Sequence[TrendCause]) -> list[_Row]
     return [*top, *(row for row in chosen.values() if row.line.series.id not in named)]
 
 
-def _cell_of(row: _Row) -> tuple[str, ...]:
+def _cell_of(row: NightsRow) -> tuple[str, ...]:
     series = row.line.series
     return series.suite, series.profile, series.machine, series.cell
 
@@ -168,12 +168,12 @@ def _stands_for(metric: str) -> int:
     return QUALITY.index(metric) if metric in QUALITY else len(QUALITY) + place_of(metric)
 
 
-def _tells(row: _Row) -> bool:
+def _tells(row: NightsRow) -> bool:
     """Return whether a folded row has something to show."""
     return row.trend.state not in QUIET or bool(row.recent.cuts) or bool(row.recent.changes)
 
 
-def _strip(book: Book, row: _Row, keys: Keys) -> Strip:
+def _strip(book: Book, row: NightsRow, keys: Keys) -> Strip:
     series, trend = row.line.series, row.trend
     where = f"{series.suite} / {series.label}"
     machine = book.machine_names[series.machine]
@@ -192,7 +192,7 @@ def _strip(book: Book, row: _Row, keys: Keys) -> Strip:
     )
 
 
-def _pieces(row: _Row) -> Iterator[Piece]:
+def _pieces(row: NightsRow) -> Iterator[Piece]:
     recent = row.recent
     codes = _codes(recent)
     for code, group in groupby(range(recent.axis.count), key=codes.__getitem__):
@@ -224,7 +224,7 @@ def _style(code: int) -> str:
     return f"{'worse' if code > 0 else 'better'}-{abs(code)}"
 
 
-def _tip(row: _Row, places: Sequence[int], code: int) -> str:
+def _tip(row: NightsRow, places: Sequence[int], code: int) -> str:
     recent = row.recent
     axis = recent.axis
     days = axis.day(places[0])
@@ -271,7 +271,7 @@ def _ticks(axis: NightAxis) -> tuple[Piece, ...]:
     )
 
 
-def _caption(rows: Sequence[_Row], found: Sequence[TrendCause]) -> str:
+def _caption(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> str:
     axis = rows[0].recent.axis
     worse = sum(cause.counts for cause in found)
     better = sum(cause.state is TrendState.BETTER for cause in found)
@@ -290,7 +290,7 @@ def _count(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
-def _missed(rows: Sequence[_Row]) -> str:
+def _missed(rows: Sequence[NightsRow]) -> str:
     """Return how many nights each machine has no run of, by its name."""
     of: dict[str, set[int]] = {}
     for row in rows:
