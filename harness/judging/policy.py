@@ -113,6 +113,12 @@ def limits_of(baselines: Path, file: Path | None = None, suite: str = "") -> Pol
     return {**read_policy(DEFAULT, shown_metrics()), **read_policy(file, shown_metrics())}
 
 
+def policies_of(baselines: Path, suites: Collection[str]) -> dict[str, Policy]:
+    """Load the policy of each suite, as `limits_of` does. Raises HarnessError as that does."""
+    common = limits_of(baselines)
+    return dict.fromkeys(suites, common) | suite_policies(baselines, shown_metrics(), suites)
+
+
 def shown_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that a policy may limit."""
     return tuple(metric.name for metric in known_metrics() if not is_helper(metric.name))

@@ -8,6 +8,7 @@ the floor.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ def sparkline(
     x = (np.arange(len(over)) + 0.5) / len(over) * WIDTH
     y = MIDDLE - np.clip(over, -extent, extent) / extent * REACH
     parts = list(_parts(known.tolist(), missed))
-    high = [part for whole in parts for part in _runs(whole, worse)]
+    high = chain.from_iterable(_runs(part, worse) for part in parts)
     band = REACH / extent
     return Spark(
         path="".join(_path(x, y, part) for part in parts),
@@ -78,7 +79,7 @@ def _parts(known: Sequence[int], missed: Collection[int]) -> Iterator[list[int]]
     part: list[int] = []
     gaps = set(missed)
     for place in known:
-        if part and any(between in gaps for between in range(part[-1] + 1, place)):
+        if part and not gaps.isdisjoint(range(part[-1] + 1, place)):
             yield part
             part = []
         part.append(place)

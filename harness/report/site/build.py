@@ -20,15 +20,12 @@ from pathlib import Path
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History, open_existing
 from voxgate.harness.history.records import RunRow
-from voxgate.harness.judging.policy import Policy, limits_of
+from voxgate.harness.judging.policy import Policy, policies_of
 from voxgate.harness.machine.clock import now_utc_iso
-from voxgate.harness.records.files import is_plain_name
 from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.run_page import run_page
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import causes
 from voxgate.harness.report.site.cell_page import write_cells
-from voxgate.harness.report.site.commits import reader
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import (
     Book,
@@ -64,15 +61,14 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policies = {place.suite: _policy(baselines, place.suite) for place in book.places}
+    policies = policies_of(baselines, {place.suite for place in book.places})
     with Folder(out, today) as folder:
         with beside(lambda: _write_runs_and_pictures(folder, book, policies)):
             listen = _listen(
                 history, folder, [run for run in book.runs if run.id in book.latest], baselines
             )
             read = read_trends(book, loaded, today, baselines)
-            found = causes(read)
-            write_overview(folder, read, found, listen, reader(Path.cwd()))
+            write_overview(folder, read, listen, Path.cwd())
             write_suites(folder, read, policies, listen)
             write_cells(folder, read)
             for place in read.places:
@@ -93,11 +89,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _policy(baselines: Path, suite: str) -> Policy:
-    """Load the policy of a suite; the common one where its name cannot name a folder."""
-    return limits_of(baselines, suite=suite if is_plain_name(suite) else "")
 
 
 def _write_runs_and_pictures(folder: Folder, book: Book, policies: Mapping[str, Policy]) -> None:

@@ -24,7 +24,7 @@ from voxgate.harness.report.site.commits import CommitRange, ReadRange, bisect_c
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words, night_change
 from voxgate.harness.report.site.run_view import changed, run_address
-from voxgate.harness.report.site.state import BAD, of_trend
+from voxgate.harness.report.site.state import BAD, most_nights, of_trend, silent_lines
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
@@ -203,10 +203,10 @@ def _cell(book: Book, moved: Moved) -> CauseCell:
 
 
 def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...]], ...]:
-    machines = dict.fromkeys(cell.machine for cell in cells)
-    return tuple(
-        (machine, tuple(cell for cell in cells if cell.machine == machine)) for machine in machines
-    )
+    of: dict[str, list[CauseCell]] = {}
+    for cell in cells:
+        of.setdefault(cell.machine, []).append(cell)
+    return tuple((machine, tuple(named)) for machine, named in of.items())
 
 
 def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend) -> str:
@@ -305,37 +305,10 @@ def _acknowledge(cause: TrendCause) -> str:
         "--metric": {each.line.series.metric for each in cause.everything},
         "--machine": {each.line.series.machine for each in cause.moved},
     }
-    chosen = ((option, next(iter(of))) for option, of in names.items() if len(of) == 1)
     words = ["voxgate", "history", "acknowledge", suites.pop() if len(suites) == 1 else ANY]
-    words += [word for pair in chosen for word in pair]
+    for option, of in names.items():
+        words += [option, *of] if len(of) == 1 else []
     return " ".join(map(shlex.quote, [*words, "--since", cause.since, "--why", "..."]))
-
-
-def most_nights(book: Book) -> int:
-    """Return the nights of the place that has most."""
-    return max((len(np.unique(place.days)) for place in book.places), default=0)
-
-
-def silent_lines(book: Book) -> list[tuple[RunAxis, str]]:
-    """Return the places whose newest nights have no value, with a line for each."""
-    return [(place, line) for place in book.places if (line := _silence(book, place))]
-
-
-def _silence(book: Book, place: RunAxis) -> str:
-    said = [
-        (cell, finding)
-        for cell, lines in place.lines.items()
-        for line in lines
-        if not line.helps and book.trend(line).latest is not None
-        for finding in book.trend(line).says
-        if finding.state is TrendState.NO_DATA
-    ]
-    if not said:
-        return ""
-    cells = len({cell for cell, _ in said})
-    first = min(said, key=lambda each: each[1].since or "")[1]
-    which = "" if cells == len(place.lines) else f"{cells} of {len(place.lines)} cells: "
-    return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"
 
 
 def _title(
@@ -347,7 +320,7 @@ def _title(
     """Return the sentence: what is bad comes first, and where nothing is, it says so."""
     worse = sum(cause.state is TrendState.WORSE for cause in causes)
     broken = len(causes) - worse
-    cells = len({(place.suite, cell) for place in book.places for cell in place.lines})
+    cells = len(book.cell_names)
     machines = {place.machine for place in book.places}
     counted = f"{_several(cells, 'cell')} on {_several(len(machines), 'machine')}"
     parts = []
@@ -386,7 +359,9 @@ def _first_steps(book: Book, nights: int) -> tuple[FirstStep, ...]:
         )
     measure = f"voxgate check {shlex.quote(latest.suite)} --profile {shlex.quote(latest.profile)}"
     steps.append(
-        FirstStep(text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure)
+        FirstStep(
+            text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure
+        )
     )
     return tuple(steps)
 

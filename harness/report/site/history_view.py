@@ -184,6 +184,11 @@ class Book:
         )
 
     @property
+    def cell_names(self) -> frozenset[tuple[str, str]]:
+        """Return suite and slug of every cell, whatever the machine."""
+        return frozenset((row.suite, row.cell) for row in self.series)
+
+    @property
     def machine_names(self) -> Mapping[str, str]:
         """Return the names of the machines, without the digest where they differ without it."""
         names = sorted({place.machine for place in self.places})

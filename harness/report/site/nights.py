@@ -8,7 +8,7 @@ without a run and acknowledged changes are seen as such. Geometry in percent of 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -84,6 +84,8 @@ class NightsView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightsRow:
+    """One series that may become a row."""
+
     place: RunAxis
     line: MetricSeries
     trend: SeriesTrend
@@ -98,7 +100,7 @@ def nights_view(
     book: Book, places: Sequence[RunAxis], found: Sequence[TrendCause]
 ) -> NightsView | None:
     """Return the picture of some places; None where there are too few nights to compare."""
-    rows = [row for place in places for row in _rows(book, place)]
+    rows = list(chain.from_iterable(_rows(book, place) for place in places))
     nights = max((len(row.recent.known) for row in rows), default=0)
     if nights < LEAST_NIGHTS:
         return None
@@ -120,11 +122,10 @@ def nights_view(
 
 def cause_keys(found: Sequence[TrendCause]) -> dict[int, str]:
     """Return the key of the cause that each series belongs to."""
-    return {
-        each.line.series.id: f"cause-{number}"
-        for number, cause in enumerate(found, 1)
-        for each in cause.everything
-    }
+    keys: dict[int, str] = {}
+    for number, cause in enumerate(found, 1):
+        keys |= dict.fromkeys((each.line.series.id for each in cause.everything), f"cause-{number}")
+    return keys
 
 
 def _rows(book: Book, place: RunAxis) -> Iterator[NightsRow]:
@@ -132,17 +133,17 @@ def _rows(book: Book, place: RunAxis) -> Iterator[NightsRow]:
         for line in lines:
             trend = book.trend(line)
             if not line.helps and line.series.better in SIGNS and trend.latest is not None:
-                yield NightsRow(place=place, line=line, trend=trend, recent=book.recent[line.series.id])
+                yield NightsRow(
+                    place=place, line=line, trend=trend, recent=book.recent[line.series.id]
+                )
 
 
 def _first_rows(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> list[NightsRow]:
     """Return the rows to show, in order: those of the causes that count, then two of each cell."""
-    caused = {
-        each.line.series.id: number
-        for number, cause in enumerate(found)
-        if cause.counts
-        for each in cause.moved
-    }
+    caused: dict[int, int] = {}
+    for number, cause in enumerate(found):
+        told = cause.moved if cause.counts else ()
+        caused |= dict.fromkeys((each.line.series.id for each in told), number)
     top = sorted(
         (row for row in rows if row.line.series.id in caused),
         key=lambda row: caused[row.line.series.id],
@@ -188,7 +189,7 @@ def _strip(book: Book, row: NightsRow, keys: Keys) -> Strip:
         key=keys.get(series.id, ""),
         is_advisory=not trend.blocking and not trend.over_budget,
         pieces=tuple(_pieces(row)),
-        cuts=tuple(_cut(row.recent, place, why) for place, why in row.recent.cuts),
+        cuts=tuple(_cut(row.recent, place, why) for place, why, _ in row.recent.cuts),
     )
 
 
@@ -275,7 +276,7 @@ def _caption(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> str:
     axis = rows[0].recent.axis
     worse = sum(cause.counts for cause in found)
     better = sum(cause.state is TrendState.BETTER for cause in found)
-    known = {cut for row in rows for cut in row.recent.cuts}
+    known = {cut for cut in chain.from_iterable(row.recent.cuts for row in rows) if cut[2]}
     parts = [
         _count(worse, "thing is worse", "things are worse") if worse else "nothing is worse",
         _count(better, "is better", "are better"),

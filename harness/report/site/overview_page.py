@@ -4,13 +4,14 @@ The overview page: headline, every cell with its state, suites with their latest
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import TrendCause
-from voxgate.harness.report.site.commits import ReadRange
+from voxgate.harness.report.site.causes import causes
+from voxgate.harness.report.site.commits import reader
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import headline, reason
 from voxgate.harness.report.site.history_view import Book, RunAxis
@@ -60,22 +61,16 @@ class MachineLine:
     latest: str
 
 
-def write_overview(
-    folder: Folder,
-    book: Book,
-    found: Sequence[TrendCause],
-    listen: Listen,
-    commits: ReadRange,
-) -> None:
-    """Write index.html; `found` are the causes, `commits` reads what lies between two nights."""
+def write_overview(folder: Folder, book: Book, listen: Listen, project: Path) -> None:
+    """Write index.html; the commits between two nights are read from the repository `project`."""
     if not book.runs:
         folder.page("index.html", "empty.html", left_out=book.left_out)
         return
-    states = cell_states(book)
+    states, found = cell_states(book), causes(book)
     folder.page(
         "index.html",
         "overview.html",
-        headline=headline(book, found, commits),
+        headline=headline(book, found, reader(project)),
         nights=nights_view(book, book.places, found),
         left_out=book.left_out,
         rows=[_cell(book, state) for state in states if state.trend.state not in QUIET],

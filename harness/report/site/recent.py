@@ -62,7 +62,8 @@ class RecentNights:
     worse: Array
     lost: Mapping[int, str]
     """Expected nights without a value, and why: `no run`, or the run's reason."""
-    cuts: tuple[tuple[int, str], ...]
+    cuts: tuple[tuple[int, str, bool], ...]
+    """Where a new level begins, why, and whether a person acknowledged it."""
     changes: tuple[int, ...]
     is_nightly: bool
 
@@ -111,8 +112,8 @@ def recent_nights(axis: NightAxis, days: Whole, values: Array, trend: SeriesTren
         kept = np.minimum(kept, INAUDIBLE_DB)
     known = ~np.isnan(kept) & (places < axis.count)
     grid[places[known]] = kept[known]
-    cuts = tuple((axis.at(cut.at), cut.why) for cut in trend.cuts if axis.at(cut.at) < axis.count)
-    levels = _levels(grid, [place for place, _ in cuts], trend)
+    cuts = [(axis.at(cut.at), cut.why, cut.is_acknowledged) for cut in trend.cuts]
+    levels = _levels(grid, [cut[0] for cut in cuts], trend)
     over = (grid - levels) / _allowed(levels, trend.limit)
     return RecentNights(
         axis=axis,
@@ -121,7 +122,7 @@ def recent_nights(axis: NightAxis, days: Whole, values: Array, trend: SeriesTren
         over=over,
         worse=over * SIGNS.get(trend.series.better, 0.0),
         lost=_lost(axis, trend),
-        cuts=tuple((place, why) for place, why in cuts if place >= 0),
+        cuts=tuple(cut for cut in cuts if 0 <= cut[0] < axis.count),
         changes=tuple(place for change in trend.changes if (place := axis.at(change.at)) >= 0),
         is_nightly=trend.nightly,
     )

@@ -5,8 +5,11 @@ metric is slower.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from voxgate.harness.history.trend import SeriesTrend, TrendState
+import numpy as np
+
+from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
@@ -117,3 +120,28 @@ def summary(states: Sequence[CellState]) -> str:
     """Count the states: `1 worse, 11 steady`."""
     words = [state.mark.word for state in sorted(states, key=lambda each: urgency(each.trend))]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+
+
+def most_nights(book: Book) -> int:
+    """Return the nights of the place that has most."""
+    return max((len(np.unique(place.days)) for place in book.places), default=0)
+
+
+def silent_lines(book: Book) -> list[tuple[RunAxis, str]]:
+    """Return the places whose newest nights have no value, with a line for each."""
+    told = ((place, _silence(book, place)) for place in book.places)
+    return [(place, line) for place, line in told if line]
+
+
+def _silence(book: Book, place: RunAxis) -> str:
+    said: dict[str, StateReason] = {}
+    for line in chain.from_iterable(place.lines.values()):
+        trend = book.trend(line)
+        lost = [each for each in trend.says if each.state is TrendState.NO_DATA]
+        if lost and trend.latest is not None and not line.helps:
+            said.setdefault(line.series.cell, lost[0])
+    if not said:
+        return ""
+    first = min(said.values(), key=lambda finding: finding.since or "")
+    which = "" if len(said) == len(place.lines) else f"{len(said)} of {len(place.lines)} cells: "
+    return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"
