@@ -12,7 +12,7 @@ import gc
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,7 +36,7 @@ from voxgate.harness.report.site.history_view import (
 )
 from voxgate.harness.report.site.overview_page import Listen, write_overview
 from voxgate.harness.report.site.run_data import write_scripted
-from voxgate.harness.report.site.run_view import drawings, judgement, measurements, record
+from voxgate.harness.report.site.run_view import record
 from voxgate.harness.report.site.suite_page import write_suites
 
 
@@ -63,7 +63,7 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     book = make_book(loaded)
     policies = policies_of(baselines, {place.suite for place in book.places})
     with Folder(out, today) as folder:
-        with beside(lambda: _write_runs_and_pictures(folder, book, policies)):
+        with beside(lambda: write_scripted(folder, book)):
             listen = _listen(
                 history, folder, [run for run in book.runs if run.id in book.latest], baselines
             )
@@ -89,16 +89,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _write_runs_and_pictures(folder: Folder, book: Book, policies: Mapping[str, Policy]) -> None:
-    write_scripted(folder, book)
-    for place in book.places:
-        last = len(place.runs) - 1
-        policy = policies[place.suite]
-        judged, measured = judgement(book, place, last, policy), measurements(place, last)
-        for address, content in drawings(judged, measured, place.file_name):
-            folder.file(address, content)
 
 
 def _write_run(folder: Folder, book: Book, place: RunAxis, policy: Policy, listen: Listen) -> None:

@@ -137,7 +137,7 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
 
     return Headline(
         title=_title(book, counting, silent, nights),
-        kind="bad" if counting else "open" if silent or early else "good",
+        kind="bad" if counting else "open" if bad or silent or early else "good",
         causes=listed(counting),
         silent=tuple(line for _, line in silent),
         advisory=listed([cause for cause in bad if not cause.counts]),

@@ -10,8 +10,8 @@ from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import ChartImage
 from voxgate.harness.report.format import shown
+from voxgate.harness.report.pictures.pareto import Pareto
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
@@ -21,10 +21,10 @@ from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
     RunLink,
-    charts_of,
     columns,
     judgement,
     measurements,
+    pictures_of,
     run_links,
 )
 from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, summary, worst
@@ -67,7 +67,7 @@ class PlaceView:
     fastest: str
     titles: tuple[str, ...]
     rows: tuple[CellView, ...]
-    pictures: tuple[ChartImage, ...]
+    pictures: tuple[Pareto, ...]
     listen: Sequence[tuple[str, str]]
     runs: tuple[RunLink, ...]
     older: int
@@ -105,7 +105,7 @@ def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceV
         fastest=fastest_line(judged, measured),
         titles=tuple(column.title for column in chosen),
         rows=tuple(_row(book, state, metrics) for state in states),
-        pictures=charts_of(judged, measured, place.file_name),
+        pictures=pictures_of(judged, measured, policy).paretos,
         listen=listen.get(place.runs[-1].id, ()),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
         older=max(0, len(place.runs) - LISTED),
