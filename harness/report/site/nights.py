@@ -221,8 +221,8 @@ def _codes(recent: RecentNights) -> list[int]:
 
 def _style(code: int) -> str:
     if code in (GAP, LOST):
-        return "no-run" if code == GAP else "no-value"
-    return f"{'worse' if code > 0 else 'better'}-{abs(code)}"
+        return "night-gap" if code == GAP else "night-lost"
+    return f"night-{'worse' if code > 0 else 'better'}-{abs(code)}"
 
 
 def _tip(row: NightsRow, places: Sequence[int], code: int) -> str:
@@ -248,7 +248,7 @@ def _cut(recent: RecentNights, place: int, why: str) -> Piece:
     return Piece(
         x=_percent(place, recent.axis),
         width="",
-        style="cut",
+        style="night-cut",
         tip=f"{recent.axis.day(place)}: {why}",
     )
 

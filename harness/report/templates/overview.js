@@ -34,7 +34,7 @@
     return navigator.clipboard.writeText(code.textContent).then(() => done("copied"), select);
   }
 
-  for (const code of document.querySelectorAll("code.command")) {
+  for (const code of document.querySelectorAll("code.cause-command")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet copy";

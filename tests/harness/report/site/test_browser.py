@@ -154,7 +154,7 @@ def test_commands_are_copied_by_a_click_and_tips_follow_the_cursor(site: Made, t
     tab.page.wait_for_function(
         "['copied', 'selected'].includes(document.querySelector('header button.copy').textContent)"
     )
-    tab.page.locator("svg.strip rect.no-run:visible").first.hover()
+    tab.page.locator("svg.nights-row rect.night-gap:visible").first.hover()
     assert tab.page.inner_text("#tip").endswith("no run")
 
 
