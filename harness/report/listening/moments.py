@@ -111,6 +111,7 @@ def _described(chosen: _Candidate, labels: Mapping[str, str], names: Mapping[str
     own_name = names.get(old.when, old.when)
     old_name = own_name if chosen.is_own else f"{labels[old.cell]} (reference)"
     old_s, new_s, why = (None, None, "") if contrast.same else _place(chosen)
+    word = None if new_s is None else _word_at(view.voices[chosen.new], new_s)
     return Moment(
         cell=new.cell,
         label=labels[new.cell],
@@ -121,10 +122,15 @@ def _described(chosen: _Candidate, labels: Mapping[str, str], names: Mapping[str
         old_name=old_name,
         old_s=old_s,
         new_s=new_s,
-        why=why,
+        why=why if word is None else f"{why}, in “{word}”",
         same=contrast.same,
         is_own=chosen.is_own,
     )
+
+
+def _word_at(seen: VoiceView, time_s: float) -> str | None:
+    words = (each.word for each in seen.words if each.start_s <= time_s < each.end_s)
+    return next(words, None)
 
 
 def _place(chosen: _Candidate) -> tuple[float | None, float | None, str]:

@@ -87,6 +87,11 @@ class Player:
         """Whether any utterance is compared with a previous run."""
         return any(line.since_previous for line in self.lines)
 
+    @property
+    def compressed(self) -> int:
+        """Number of utterances whose clips are compressed."""
+        return sum(not each.lossless for each in self.views)
+
     def moment(self, label: str) -> int | None:
         """
         Return the place of a cell's moment in `moments`, by its name or as tables write it; None

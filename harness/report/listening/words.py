@@ -43,6 +43,7 @@ def placed_words(sound: KeptAudio, request: Request) -> tuple[PlacedWord, ...] |
     return tuple(
         PlacedWord(word=each.word, start_s=round(each.start_s, 2), end_s=round(each.end_s, 2))
         for each in found
+        if any(map(str.isalnum, each.word))
     )
 
 
