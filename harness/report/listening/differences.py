@@ -216,14 +216,13 @@ def view(
 
 def _pitch_lines(utterance: UtteranceVoices, reference: str) -> Mapping[int, PitchLine]:
     """Return the pitch of the voices that differ from one that they are held against, and its."""
-    pairs = [
-        (index, rival)
-        for index in range(len(utterance.voices))
-        for rival in _rivals(utterance, index, reference)
-        if not utterance.same(index, rival)
-    ]
+    unlike: list[int] = []
+    for index in range(len(utterance.voices)):
+        rivals = _rivals(utterance, index, reference)
+        others = [rival for rival in rivals if not utterance.same(index, rival)]
+        unlike += [*others, *([index] if others else [])]
     found: dict[int, PitchLine] = {}
-    for index in dict.fromkeys(chain.from_iterable(pairs)):
+    for index in dict.fromkeys(unlike):
         sound, first = utterance.sounds[index], utterance.voices[index].same_as
         if sound is not None:
             found[index] = found[first] if first in found else _pitch_line(sound)

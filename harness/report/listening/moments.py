@@ -229,7 +229,9 @@ def most_changed(view: View) -> str:
     none, differs most from the reference cell's; empty where nothing is compared.
     """
     current = [each for each in view.voices if each.voice.when == "current"]
-    pairs = [(each, contrast) for each in current for contrast in each.contrasts]
+    pairs: list[tuple[VoiceView, Contrast]] = []
+    for each in current:
+        pairs += [(each, contrast) for contrast in each.contrasts]
     if not pairs:
         return current[0].voice.cell if current else ""
 

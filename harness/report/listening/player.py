@@ -155,8 +155,9 @@ def _few(
     takes: Sequence[Take], reference: str, wanted: Mapping[str, Sequence[str]]
 ) -> tuple[Take, ...]:
     """Return the takes of the reference cell, the wanted ones and further ones: MOST_CELLS."""
+    known = {take.cell for take in takes}
     cells = dict.fromkeys([reference, *wanted, *(take.cell for take in takes)])
-    kept = [cell for cell in cells if any(take.cell == cell for take in takes)][:MOST_CELLS]
+    kept = [cell for cell in cells if cell in known][:MOST_CELLS]
     return tuple(take for take in takes if take.cell in kept)
 
 
@@ -186,22 +187,19 @@ def _with_words(
         return list(heard)
     from voxgate.harness.report.listening.words import placed_words
 
-    def placed(spoken: UtteranceVoices, index: int, seen: VoiceView) -> VoiceView:
-        sound = spoken.sounds[index]
+    def placed(spoken: UtteranceVoices, seen: View, index: int) -> VoiceView:
+        sound, voice = spoken.sounds[index], seen.voices[index]
         if index not in (moment.old, moment.new) or sound is None:
-            return seen
+            return voice
         words = placed_words(sound, spoken.request)
-        return seen if isinstance(words, Missing) else replace(seen, words=words)
+        return voice if isinstance(words, Missing) else replace(voice, words=words)
 
-    return [
-        (
-            spoken,
-            replace(seen, voices=tuple(placed(spoken, *each) for each in enumerate(seen.voices))),
-        )
-        if seen.id == moment.utterance
-        else (spoken, seen)
-        for spoken, seen in heard
-    ]
+    made = list(heard)
+    for place, (spoken, seen) in enumerate(heard):
+        if seen.id == moment.utterance:
+            voices = tuple(placed(spoken, seen, index) for index in range(len(seen.voices)))
+            made[place] = (spoken, replace(seen, voices=voices))
+    return made
 
 
 def recordings_player(

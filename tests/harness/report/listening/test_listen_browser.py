@@ -30,6 +30,7 @@ from voxgate.harness.report.listening import listening_page
 
 EAR = Path(__file__).with_name("tap.js").read_text()
 KEYS = {"golden": "1", "previous": "2", "current": "3"}
+SAYS = "([name, text]) => document.querySelector(name).textContent === text"
 WINDOW_S = 4096 / 48000 / 2  # what is heard is the middle of the analyser's window
 
 
@@ -134,11 +135,11 @@ def test_one_key_plays_the_old_voice_and_then_the_new_one_around_the_fault(opene
     both = page.locator("#both")
     assert "click at 1.00 s, only in the new take" in page.locator("#told").inner_text()
     page.keyboard.press("o")
-    page.wait_for_function("document.querySelector('#both').textContent === 'Stop (old voice)'")
+    page.wait_for_function(SAYS, arg=["#both", "Stop (old voice)"])
     old = listen(page)
-    page.wait_for_function("document.querySelector('#both').textContent === 'Stop (new voice)'")
+    page.wait_for_function(SAYS, arg=["#both", "Stop (new voice)"])
     new = listen(page)
-    page.wait_for_function("document.querySelector('#play').textContent === 'Play'")
+    page.wait_for_function(SAYS, arg=["#play", "Play"])
 
     assert (old.voice, new.voice) == (("previous", "nfe-8"), ("current", "nfe-8"))
     assert 0.25 < old.position_s < 1.3 and 0.25 < new.position_s < 1.3
@@ -149,7 +150,7 @@ def test_one_key_plays_the_old_voice_and_then_the_new_one_around_the_fault(opene
 def test_another_wish_ends_hearing_both(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("o")
-    page.wait_for_function("document.querySelector('#both').textContent === 'Stop (old voice)'")
+    page.wait_for_function(SAYS, arg=["#both", "Stop (old voice)"])
     page.keyboard.press("1")
     assert listen(page).voice == ("golden", "nfe-32")
     page.wait_for_timeout(400)
