@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tests.harness.report.making import Voices
@@ -27,6 +28,9 @@ from voxgate.harness.report.page import page
 KEPT = Path(__file__).with_name("looks")
 SHRUNK = 6
 """So many pixels of the screen are one of a kept picture."""
+TILE, STRIP = 4, 12
+"""Sides of what is compared, in pixels of a kept picture."""
+Grey = npt.NDArray[np.float64]
 VIEWS = tuple(
     (theme, size)
     for theme in ("light", "dark")
@@ -76,19 +80,32 @@ def coarse(png: bytes, size: Mapping[str, int]) -> Image.Image:
         )
 
 
-def difference(first: Image.Image, second: Image.Image) -> float:
+def difference(first: Image.Image, second: Image.Image, slack_px: int = 0) -> float:
     """
     Return how much two pictures differ: the mean over the tenth of the tiles of 24 px that differs
-    most, of 255 greys.
+    most, of 255 greys. Each strip of the page may have moved up or down by so many pixels of the
+    screen: in another browser a line may end at another word.
     """
     assert first.size == second.size
-    tiles = (max(1, first.size[0] // 4), max(1, first.size[1] // 4))
-    greys = [
-        np.asarray(each.resize(tiles, Image.Resampling.BOX), dtype=np.float64)
-        for each in (first, second)
+    greys = [np.asarray(each, dtype=np.float64) for each in (first, second)]
+    reach = slack_px // SHRUNK
+    padded = np.pad(greys[1], ((reach, reach), (0, 0)), mode="edge")
+    tiles = [
+        min(
+            (_tiles(strip, padded[at + by : at + by + len(strip)]) for by in range(2 * reach + 1)),
+            key=np.sum,
+        )
+        for at, strip in ((at, greys[0][at : at + STRIP]) for at in range(0, len(greys[0]), STRIP))
     ]
-    apart = np.sort(np.abs(greys[0] - greys[1]).ravel())
+    apart = np.sort(np.concatenate(tiles))
     return float(apart[-max(1, len(apart) // 10) :].mean())
+
+
+def _tiles(first: Grey, second: Grey) -> Grey:
+    """Return the differences of the means of tiles."""
+    rows, columns = first.shape[0] // TILE, first.shape[1] // TILE
+    apart = (first - second)[: rows * TILE, : columns * TILE]
+    return np.abs(apart.reshape(rows, TILE, columns, TILE).mean(axis=(1, 3))).ravel()
 
 
 def kept_name(name: str, theme: str, size: Mapping[str, int]) -> Path:
