@@ -5,7 +5,6 @@ As in `main.py`, the verb calls, prints and returns the exit code; the last line
 Ctrl-C ends the load, not the report: the responses until then are summarised.
 """
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,17 +25,15 @@ from voxgate.harness.cli.options import (
 from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
 from voxgate.harness.errors import RUNS, HarnessError
 from voxgate.harness.load.as_run import judge_pair
-from voxgate.harness.load.page import write_load_page
+from voxgate.harness.load.page import keep_report
 from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
-from voxgate.harness.load.records import HEADER, REPORT
+from voxgate.harness.load.records import HEADER
 from voxgate.harness.load.report import LoadReport, lines, report_of, report_to_dict
 from voxgate.harness.load.run import run_sides
-from voxgate.harness.records.files import write_file
 from voxgate.harness.records.run import MOST_ROUNDS
 from voxgate.harness.records.verdict import RunVerdict, judgement_to_dict
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.junit import Files, document_of, write_files
-from voxgate.harness.report.verb_page import check_page
 from voxgate.harness.runner.run_folder import next_run_folder
 from voxgate.harness.targets.http.client import FORMS
 from voxgate.harness.workflow import accept_run, judge_run
@@ -182,7 +179,6 @@ def load(
     Example: voxgate load serving --closed 1,4 --repeats 5 --limit-ms 2000 --gate
     """
     asked = {name: options.pop(name) for name in ENDING_OPTIONS}
-    check_page(asked["html"])
     server = {name: options.pop(name) for name in SERVER_OPTIONS}
     plan = LoadPlan(
         suite=suite,
@@ -317,20 +313,6 @@ def show(folder: Path, *, as_json: bool, interrupted: bool, html: Path | None) -
     if interrupted:
         return INTERRUPTED
     return 1 if report.troubles else 0
-
-
-def keep_report(folder: Path, *, interrupted: bool, html: Path | None) -> LoadReport:
-    """Summarise the load in a folder, and write the summary there, and the page where asked for."""
-    report = report_of(folder)
-    document = {**report_to_dict(report), "interrupted": interrupted}
-    write_file(
-        folder / REPORT,
-        json.dumps(document, indent=1, allow_nan=False),
-        "make room, then ask again",
-    )
-    if html is not None:
-        write_load_page(report, html)
-    return report
 
 
 def print_load(report: LoadReport, *, err: bool) -> None:

@@ -16,7 +16,7 @@ from voxgate.harness.machine.profiles import PROFILES
 from voxgate.harness.records.run import OPENAI
 from voxgate.harness.report.doctor_page import write_doctor_page
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
-from voxgate.harness.report.verb_page import check_page, write_verb_page
+from voxgate.harness.report.verb_page import write_verb_page
 from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.scoring.asr_floor import make_floor, rate_of
 from voxgate.harness.scoring.transcription import ENGINES
@@ -44,7 +44,6 @@ def doctor(profile: str, html: Path | None, as_json: bool) -> int:
     \b
     Example: voxgate doctor --profile jetson-agx-orin-maxn
     """
-    check_page(html)
     found = readiness.examine(profile)
     if not as_json:
         for line in examination_lines(found):
@@ -179,7 +178,6 @@ def selftest(
     \b
     Example: voxgate selftest --minutes 30 --size 5 --size 10
     """
-    check_page(html)
     unnamed = "sensitivity" if quality else "smoke"
     asked = unnamed if suite is None else suite
     question = SelftestPlan(suite=asked, sizes=tuple(size / 100.0 for size in sizes), **options)

@@ -1,11 +1,13 @@
 """
 The page of a load test: the curve of every cell over its levels, and the figures of the terminal as
-tables.
+tables; and the summary that is kept in its folder.
 """
 
+import json
 from pathlib import Path
 
 from voxgate.harness.load.plan import level_load
+from voxgate.harness.load.records import REPORT
 from voxgate.harness.load.report import (
     MIB,
     TITLES,
@@ -14,9 +16,12 @@ from voxgate.harness.load.report import (
     cold_lines,
     failure_lines,
     notes,
+    report_of,
+    report_to_dict,
     row_texts,
 )
 from voxgate.harness.load.summary import ALL, LoadRow, Memory
+from voxgate.harness.records.files import write_file
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.pictures.load_curve import Figure, LoadLevel, load_curve
 from voxgate.harness.report.verb_page import PagePart, PageTable, VerbPage, write_verb_page
@@ -26,9 +31,18 @@ SHOWN = 5
 """Columns whose intervals stand in the table: all percentiles."""
 
 
-def write_load_page(report: LoadReport, path: Path) -> None:
-    """Write the page, whole or not at all. Raises HarnessError if it cannot be written."""
-    write_verb_page(load_page(report), path)
+def keep_report(folder: Path, *, interrupted: bool, html: Path | None) -> LoadReport:
+    """Summarise the load in a folder, and write the summary there, and the page where asked for."""
+    report = report_of(folder)
+    document = {**report_to_dict(report), "interrupted": interrupted}
+    write_file(
+        folder / REPORT,
+        json.dumps(document, indent=1, allow_nan=False),
+        "make room, then ask again",
+    )
+    if html is not None:
+        write_verb_page(load_page(report), html)
+    return report
 
 
 def load_page(report: LoadReport) -> VerbPage:

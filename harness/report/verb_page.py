@@ -8,11 +8,9 @@ It is one HTML file that needs only a browser, as the page of a run.
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.files import write_file
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.html import standalone
-from voxgate.harness.report.pictures.matrix import Matrix
+from voxgate.harness.report.pictures.matrix import SignMatrix
 from voxgate.harness.report.pictures.panel import Panel
 
 
@@ -42,7 +40,7 @@ class PagePart:
     title: str
     lines: tuple[str, ...] = ()
     pictures: tuple[tuple[str, tuple[Panel, ...]], ...] = ()
-    matrices: tuple[Matrix, ...] = ()
+    matrices: tuple[SignMatrix, ...] = ()
     tables: tuple[PageTable, ...] = ()
     folded: tuple[PageTable, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -67,18 +65,12 @@ class VerbPage:
 
 def verb_page(page: VerbPage) -> str:
     """Write the page as text."""
+    # only when a page is written: the template engine takes a tenth of a second to load
+    from voxgate.harness.report.html import standalone
+
     return standalone("verb.html", (), page=page)
 
 
 def write_verb_page(page: VerbPage, path: Path) -> None:
     """Write the page, whole or not at all. Raises HarnessError if it cannot be written."""
     write_file(path, verb_page(page), "name another --html FILE")
-
-
-def check_page(path: Path | None) -> Path | None:
-    """Return the path; raise HarnessError, before any work, if there is no folder for it."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise HarnessError(
-            f"cannot write {path}: there is no folder {path.parent}; make it, or name another file"
-        )
-    return path

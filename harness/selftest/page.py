@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from itertools import chain
 
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.pictures.matrix import Matrix, MatrixKind, MatrixRow
+from voxgate.harness.report.pictures.matrix import MatrixKind, MatrixRow, SignMatrix
 from voxgate.harness.report.pictures.panel import PanelLimit, PanelValue, panel
 from voxgate.harness.report.verb_page import PagePart, PageTable, VerbPage
-from voxgate.harness.selftest import quality_result, render_quality, render_speed
+from voxgate.harness.selftest import render_quality, render_speed
 from voxgate.harness.selftest.quality_result import (
     FaultResult,
+    Matrix,
     MetricColumn,
     QualityTrust,
     Sight,
@@ -193,9 +194,7 @@ def quality_page(trust: QualityTrust) -> VerbPage:
     )
 
 
-def _matrix_part(
-    found: quality_result.Matrix, columns: Sequence[MetricColumn], number: int
-) -> PagePart:
+def _matrix_part(found: Matrix, columns: Sequence[MetricColumn], number: int) -> PagePart:
     missed = overlooked(found)
     told = (
         f"overlooked even at its greatest: {', '.join(missed)}"
@@ -210,7 +209,7 @@ def _matrix_part(
         name=f"faults-{number}",
         title=f"Faults in {found.audio}",
         matrices=(
-            Matrix(
+            SignMatrix(
                 caption=f"{len(found.greatest)} faults in {found.utterances} utterances: {told}.",
                 head=("fault", "strength"),
                 groups=tuple((name, len(members)) for name, members in families.items()),

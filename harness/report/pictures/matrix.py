@@ -24,7 +24,7 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class SignMatrix:
     """`groups` are (name, number of columns); `head` names the columns that hold a row's names."""
 
     caption: str

@@ -8,7 +8,6 @@ import pytest
 from tests.harness.load.making import answer, loaded
 from tests.harness.report.making import HOSTILE
 from tests.harness.report.parsing import Page
-from voxgate.harness.errors import HarnessError
 from voxgate.harness.load.page import load_page
 from voxgate.harness.load.records import Span
 from voxgate.harness.load.report import CellReport, LoadReport
@@ -16,7 +15,7 @@ from voxgate.harness.load.summary import memories, rows
 from voxgate.harness.machine.checks.check import CheckResult, CheckState
 from voxgate.harness.machine.doctor import CheckedRequirement, Examination, Requirement
 from voxgate.harness.report.doctor_page import doctor_page
-from voxgate.harness.report.verb_page import check_page, verb_page, write_verb_page
+from voxgate.harness.report.verb_page import verb_page, write_verb_page
 
 
 def of_load(limit_s: float | None = 0.5) -> LoadReport:
@@ -119,10 +118,6 @@ def test_hostile_text_of_a_machine_stays_text() -> None:
     assert '<script>alert("x")</script>' in found.text()
 
 
-def test_a_page_without_a_folder_is_refused_before_any_work(tmp_path: Path) -> None:
-    assert check_page(None) is None
-    assert check_page(tmp_path / "page.html") == tmp_path / "page.html"
-    with pytest.raises(HarnessError, match="there is no folder"):
-        check_page(tmp_path / "gone" / "page.html")
+def test_the_page_is_written_whole(tmp_path: Path) -> None:
     write_verb_page(doctor_page(of_doctor(CheckState.FIT)), tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
