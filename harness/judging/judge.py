@@ -123,6 +123,7 @@ def judge(
         machine=machine_id(run),
         head=revision(run),
         baseline=explain.baseline_name(baseline),
+        baseline_date=explain.baseline_date(baseline),
         cells=(),
         counts={},
         verdict=Verdict.UNRESOLVED,
