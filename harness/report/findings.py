@@ -50,8 +50,7 @@ class CauseLine:
     sentence: str
     cells: tuple[str, ...]
     """Labels."""
-    slug: str
-    """Of the first cell."""
+    slugs: tuple[str, ...]
     metric: str
     blocking: bool
     failed: bool
@@ -86,9 +85,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One figure of a run, with its name and a note below it."""
+    """One figure of a run, with a note below it."""
 
-    name: str
     value: str
     note: str
     kind: str = ""
@@ -104,7 +102,7 @@ def _cause_line(cause: Cause) -> CauseLine:
     return CauseLine(
         sentence=plain(cause.sentence),
         cells=tuple(plain(cell.label) for cell in cause.cells),
-        slug=cause.cells[0].cell,
+        slugs=tuple(cell.cell for cell in cause.cells),
         metric=cause.metric,
         blocking=cause.blocking,
         failed=cause.verdict is Verdict.FAILED,
@@ -116,7 +114,9 @@ def headline(lines: Sequence[CauseLine]) -> str:
     Return how many things got worse: `2 things got worse, 1 could not be measured as asked.`; empty
     where nothing did.
     """
-    counts = [sum(line.blocking and line.failed is failed for line in lines) for failed in (0, 1)]
+    counts = [
+        sum(line.blocking and line.failed is failed for line in lines) for failed in (False, True)
+    ]
     parts = [f"{counts[0]} thing{'s' if counts[0] > 1 else ''} got worse"] if counts[0] else []
     noun = "" if parts else f" thing{'s' if counts[1] > 1 else ''}"
     parts += [f"{counts[1]}{noun} could not be measured as asked"] if counts[1] else []
@@ -200,8 +200,15 @@ class NextStep:
 
     sentence: str
     command: str = ""
+    headline: str = ""
+    """Of a first run: `First run on this machine: quality passes`."""
     tells_gain: bool = False
     """Whether the sentence names the fastest cell already."""
+
+    @property
+    def text(self) -> str:
+        """The headline and the sentence."""
+        return f"{self.headline}. {self.sentence}" if self.headline else self.sentence
 
 
 def next_step(contents: Report) -> NextStep | None:
@@ -220,7 +227,7 @@ def next_step(contents: Report) -> NextStep | None:
     if trouble:
         return NextStep(
             sentence=plain(
-                f"These speeds make no baseline, because {trouble}. Run it again when the machine "
+                f"these speeds make no baseline, because {trouble}; run it again when the machine "
                 "is idle (voxgate doctor says when)"
             )
         )
@@ -241,7 +248,8 @@ def _first_step(contents: Report) -> NextStep:
     )
     gain = gain_sentence(contents)
     return NextStep(
-        sentence=f"{phrases.joined(first, gain)}. Keep it as the baseline:",
+        headline=first,
+        sentence=f"{f'{gain}. ' if gain else ''}Keep it as the baseline:",
         command=judgement.accept,
         tells_gain=bool(gain),
     )
@@ -285,7 +293,7 @@ def _traceback_step(run: Run) -> NextStep | None:
         if process.failure is not None and process.failure.kind is FailureKind.ERROR:
             file = f"{run.folder}/processes/{process.cell}.{process.repeat}.stderr"
             return NextStep(
-                sentence=f"For the whole traceback of {plain(process.cell)}:",
+                sentence=f"for the whole traceback of {plain(process.cell)}:",
                 command=plain(shlex.join(["cat", file])),
             )
     return None

@@ -91,4 +91,5 @@ def _remarks(table: tuple[TableRow, ...]) -> str:
 def _hint(step: NextStep | None) -> str:
     if step is None:
         return ""
-    return f"{escaped(step.sentence)} `{step.command}`" if step.command else escaped(step.sentence)
+    sentence = escaped(step.text[:1].upper() + step.text[1:])
+    return f"{sentence} `{step.command}`" if step.command else f"{sentence}."

@@ -89,6 +89,7 @@ class RecordedCell:
     that stand below its row. A cell that got worse or has reasons is unfolded.
     """
 
+    slug: str
     label: str
     verdict: str | None
     reasons: tuple[str, ...]
@@ -211,6 +212,7 @@ def _cells(contents: Report) -> tuple[RecordedCell, ...]:
 def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
     cell = cell_of(contents.run, judged.cell)
     return RecordedCell(
+        slug=judged.cell,
         label=row.label,
         verdict=judged.verdict.value,
         reasons=row.reasons,

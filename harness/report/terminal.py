@@ -87,7 +87,7 @@ def report_lines(
         lines += [Text(line) for line in _wrapped(told, width, "")]
     lines += [Text(f"report {page}")] if page else []
     if step is not None:
-        lines += [Text(line) for line in _wrapped(step.sentence, width, "")]
+        lines += [Text(line) for line in _wrapped(step.text, width, "")]
         lines += [Text(f"{INDENT}{step.command}")] if step.command else []
     return lines
 
@@ -173,13 +173,13 @@ def _remarks(row: TableRow) -> tuple[str, ...]:
 
 def _fitting(grid: _Grid, width: int) -> tuple[list[int], list[int]]:
     """
-    Choose the columns that fit, of which the change and the first always stay, and those that show
-    their intervals.
+    Choose the columns that fit, and those that show their intervals. Of the columns the change
+    yields last, and the first of the others never.
     """
     kept = grid.all_columns
     bounded = [index for index in kept if grid.has_interval(index)]
     while _width(grid, kept, bounded) > width:
-        narrowed = bounded or [index for index in kept if index not in (CHANGE, 0)]
+        narrowed = bounded or [index for index in kept if index not in (CHANGE, 0)] or kept[:-1]
         if not narrowed:
             break
         loser = max(narrowed, key=grid.rank)
