@@ -273,12 +273,6 @@ def baseline_name(baseline: Baseline) -> str:
     return f'{file.commit}, {file.created[:10]} "{file.why}"{missing}'
 
 
-def baseline_date(baseline: Baseline) -> str:
-    """Return the day of the run that is the baseline; empty without any."""
-    file = baseline.speed or baseline.quality
-    return "" if file is None else file.created[:10]
-
-
 FASTER = 0.05
 """Least share of its time that an isolated stage must have lost for a notice."""
 WHOLE = "rtf"

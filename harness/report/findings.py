@@ -83,16 +83,6 @@ class Change:
         return " ".join(filter(None, (self.arrow, self.size, bounds, self.name)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One figure of a run, with a note below it."""
-
-    value: str
-    note: str
-    kind: str = ""
-    """`good`, `open`, `bad`, or empty for none of them."""
-
-
 def cause_lines(judgement: RunVerdict) -> tuple[CauseLine, ...]:
     """Return what got worse, the blocking first."""
     return tuple(map(_cause_line, causes(judgement)))

@@ -5,22 +5,17 @@ The page of one run: its record (`run_record.py`), laid out as sections.
 line in SECTIONS and one macro of its name in `templates/sections.html`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
-from voxgate.harness.analysis.metric_rules import STAGE, is_helper
-from voxgate.harness.machine.quietness import QUIET, UNKNOWN
+from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.metrics.registry import family_of
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
 from voxgate.harness.report.findings import (
-    NO_WINNER,
     CauseLine,
-    Tile,
     headline,
-    winners,
 )
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
 from voxgate.harness.report.run_record import JudgedMeasurement, RecordedCell, RunRecord
@@ -30,6 +25,7 @@ from voxgate.harness.report.tables import (
     shared_remarks,
     stage_lines,
 )
+from voxgate.harness.report.tiles import Tile, tiles
 
 NOT_JUDGED = "not judged"
 CAUSES = 5
@@ -41,8 +37,6 @@ STANDING_OUT = (
     *("REGRESSED (advisory)", "FAILED (advisory)"),
 )
 """Verdicts on metrics that a reader wants to see first."""
-COLOURS = 6
-"""Of stages; further ones begin anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +68,6 @@ class MetricLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageBar:
-    """
-    One stage of a cell: its time as text, and its place in the bar in percent of the longest cell's
-    bar.
-    """
-
-    name: str
-    shown: str
-    color: int
-    start: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CellSection:
     """
     One cell, as the page shows it; `is_open` unfolds its details. `remarks` are those that no other
@@ -101,7 +81,6 @@ class CellSection:
     mark: Badge
     values: tuple[TableValue, ...]
     metrics: tuple[MetricLine, ...]
-    stages: tuple[StageBar, ...]
     profiled: tuple[StageLine, ...]
     is_open: bool
 
@@ -130,10 +109,23 @@ SECTIONS = (
         name="cells", link="Cells", title="Cells", count=lambda record: len(record.cells) or None
     ),
     Section(
+        name="changes",
+        link="Changes",
+        title="What changed",
+        is_shown=lambda record: bool(record.pictures.forest or record.pictures.curves),
+    ),
+    Section(
         name="tradeoff",
         link="Speed and quality",
         title="Speed against quality",
-        is_shown=lambda record: bool(record.charts),
+        is_shown=lambda record: bool(record.pictures.paretos or record.pictures.qualities),
+        is_folded=is_red,
+    ),
+    Section(
+        name="streams",
+        link="Streams",
+        title="Streams",
+        is_shown=lambda record: record.pictures.streaming is not None,
         is_folded=is_red,
     ),
     Section(
@@ -204,10 +196,8 @@ def run_page(record: RunRecord) -> RunPage:
     """Return the view of a run."""
     shared = shared_remarks([(cell.label, (*cell.reasons, *cell.notes)) for cell in record.cells])
     known = {remark.text for remark in shared}
-    bars = stage_bars([[each.measurement for each in cell.measured] for cell in record.cells])
     cells = tuple(
-        _cell(number, cell, record.columns, stages, known)
-        for number, (cell, stages) in enumerate(zip(record.cells, bars, strict=True), 1)
+        _cell(number, cell, record.columns, known) for number, cell in enumerate(record.cells, 1)
     )
     views = [_cause(line, cells) for line in record.causes]
     counting = [view for view in views if view.blocking]
@@ -217,7 +207,7 @@ def run_page(record: RunRecord) -> RunPage:
         meaning=_meaning(record),
         causes=tuple(counting[:CAUSES]),
         further=(*counting[CAUSES:], *(view for view in views if not view.blocking)),
-        tiles=_tiles(record),
+        tiles=tiles(record),
         facts=_facts(record),
         legend=_legend(record),
         cells=cells,
@@ -253,68 +243,6 @@ def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _tiles(record: RunRecord) -> tuple[Tile, ...]:
-    state = record.state.status
-    quiet = "good" if state == QUIET else "" if state == UNKNOWN else "open"
-    return (
-        *_count_tiles(record),
-        *_change_tiles(record),
-        *_speed_tiles(record),
-        Tile(value=state, note=f"machine {record.machine}", kind=quiet),
-        Tile(value=record.created[:10], note=f"measured at {record.head}"),
-    )
-
-
-def _count_tiles(record: RunRecord) -> list[Tile]:
-    kinds = [of_verdict(cell.verdict).kind for cell in record.cells]
-    many = len(kinds)
-    if not many:
-        return []
-    if bad := kinds.count("bad"):
-        return [Tile(value=str(bad), note=f"of {many} cells got worse or failed", kind="bad")]
-    if all(cell.verdict == Verdict.NO_BASELINE for cell in record.cells):
-        return [Tile(value=str(many), note="cells measured, without a baseline yet")]
-    if open_ := kinds.count("open"):
-        return [Tile(value=str(open_), note=f"of {many} cells not decided", kind="open")]
-    return [Tile(value=str(many), note="cells passed" if many > 1 else "cell passed", kind="good")]
-
-
-def _change_tiles(record: RunRecord) -> list[Tile]:
-    """Return the largest change over its limit; of a cell that got worse where one did."""
-    changed = [(cell.change, cell.label) for cell in record.cells if cell.change is not None]
-    if not changed:
-        return []
-    change, label = max(changed, key=lambda pair: (pair[0].kind == "bad", pair[0].over))
-    if (record.causes and change.kind != "bad") or not change.over:
-        return []
-    limit = f", limit {change.limit}" if change.limit else ""
-    return [
-        Tile(
-            value=f"{change.arrow} {change.size}".strip(),
-            note=f"{'largest ' if change.kind == 'steady' else ''}change: {change.name} of {label}"
-            f"{limit}",
-            kind="" if change.kind == "steady" else change.kind,
-        )
-    ]
-
-
-def _speed_tiles(record: RunRecord) -> list[Tile]:
-    """Return the fastest cell fit to ship; none where no cell has a speed."""
-    best = record.fastest
-    every = chain.from_iterable(cell.measured for cell in record.cells)
-    if best is None and not any(each.measurement.metric == "rtf" for each in every):
-        return []
-    if best is None:
-        return [Tile(value="none", note="of the cells is fit to ship")]
-    if best.times is None or not record.gain:
-        value, gain = f"rtf {best.rtf:.3g}", ""
-    else:
-        value, gain = f"{best.times:.2g}x", f"the reference's speed, rtf {best.rtf:.3g}: "
-    if best.ties:
-        return [Tile(value=value, note=f"{gain}{winners(best)}; {NO_WINNER}")]
-    return [Tile(value=value, note=f"{gain}{best.label}, the fastest fit to ship")]
-
-
 def _legend(record: RunRecord) -> tuple[str, ...]:
     against = [name for name in ("snr", "pesq", "stoi") if _has_column(record, name)]
     return (
@@ -346,7 +274,6 @@ def _cell(
     number: int,
     cell: RecordedCell,
     columns: Sequence[TableColumn],
-    stages: tuple[StageBar, ...],
     shared: Collection[str],
 ) -> CellSection:
     named = {each.measurement.metric: each.measurement for each in cell.measured}
@@ -363,7 +290,6 @@ def _cell(
             for column in columns
         ),
         metrics=_metrics(cell.measured),
-        stages=stages,
         profiled=stage_lines(list(named.values())),
         is_open=bool(cell.told or cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
     )
@@ -403,32 +329,3 @@ def _metric(judged: JudgedMeasurement) -> MetricLine:
         spread=judged.spread,
         stands_out=judged.verdict in STANDING_OUT,
     )
-
-
-def stage_bars(cells: Sequence[Sequence[Measurement]]) -> tuple[tuple[StageBar, ...], ...]:
-    """Lay out the stages of every cell on one scale, so that bars can be compared."""
-    seconds = [_stages_s(measured) for measured in cells]
-    names = list(dict.fromkeys(chain.from_iterable(seconds)))
-    longest = max((sum(stages.values()) for stages in seconds), default=0.0)
-    return tuple(_bars(stages, names, longest) if longest > 0.0 else () for stages in seconds)
-
-
-def _stages_s(measured: Sequence[Measurement]) -> dict[str, float]:
-    return {
-        measurement.metric.removeprefix(STAGE): measurement.summary
-        for measurement in measured
-        if measurement.metric.startswith(STAGE) and isinstance(measurement.summary, float)
-    }
-
-
-def _bars(
-    stages: Mapping[str, float], names: Sequence[str], longest: float
-) -> tuple[StageBar, ...]:
-    bars, start = [], 0.0
-    for name, value in stages.items():
-        width = 100.0 * value / longest
-        text = f"{shown_value('stage', 's', value)} ms"
-        color = names.index(name) % COLOURS
-        bars.append(StageBar(name=name, shown=text, color=color, start=start, width=width))
-        start += width
-    return tuple(bars)

@@ -15,7 +15,6 @@ from voxgate.harness.records.environment import facts_of
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import OptionCheck
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict
-from voxgate.harness.report.charts import ChartImage, inlined_chart
 from voxgate.harness.report.contents import (
     ReelTable,
     Report,
@@ -36,6 +35,7 @@ from voxgate.harness.report.findings import (
     next_step,
 )
 from voxgate.harness.report.format import flat_facts, shown_value
+from voxgate.harness.report.pictures.run_pictures import DrawnRun, RunPictures, run_pictures
 from voxgate.harness.report.tables import (
     TableColumn,
     TableRow,
@@ -139,7 +139,7 @@ class RunRecord:
     fastest: SpeedGain | None
     gain: str
     """Of the fastest cell over the reference, with its interval."""
-    charts: tuple[ChartImage, ...]
+    pictures: RunPictures
     environment: Mapping[str, str]
     causes: tuple[CauseLine, ...] = ()
     """What got worse, the blocking first."""
@@ -183,7 +183,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         cells=_cells(contents),
         fastest=contents.fastest,
         gain=gain_text(contents),
-        charts=tuple(map(inlined_chart, contents.tradeoffs)),
+        pictures=run_pictures(_drawn(contents)),
         environment=flat_facts(facts_of(run.environment)),
         causes=cause_lines(judgement),
         since=judgement.baseline_date,
@@ -199,6 +199,18 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
             wanted=red_cells(judgement.cells),
         ),
         reels=reel_tables(run),
+    )
+
+
+def _drawn(contents: Report) -> DrawnRun:
+    return DrawnRun(
+        judgement=contents.judgement,
+        measurements=contents.measurements,
+        tradeoffs=contents.tradeoffs,
+        best=None if contents.fastest is None else contents.fastest.cell,
+        before=contents.before,
+        floors=contents.floors,
+        run=contents.run,
     )
 
 

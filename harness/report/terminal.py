@@ -53,7 +53,7 @@ CHANGE_STYLES = {"good": "green", "open": "yellow", "bad": "bold red"}
 INDENT = "   "
 
 
-ASCII = {RISES: "^", FALLS: "v"}
+ASCII = str.maketrans({RISES: "^", FALLS: "v"})
 """Signs for a terminal that has no others."""
 CHANGE = -1
 """Place of the column of changes among the columns, before the first of them."""
@@ -125,7 +125,15 @@ class _Grid:
         if row.change is None:
             return NOTHING
         told = row.change.text(interval=index in bounded)
-        return told if self.has_signs else told.translate(str.maketrans(ASCII))
+        return told if self.has_signs else told.translate(ASCII)
+
+    def texts(self, kept: Sequence[int], bounded: Collection[int]) -> list[list[str]]:
+        """Return the titles and the rows of some columns, labels and verdicts beside them."""
+        lines = [["cell", *map(self.title, kept), "verdict"]]
+        for row in self.table:
+            shown = [self.text(row, index, bounded) for index in kept]
+            lines.append([row.label, *shown, row.verdict.value])
+        return lines
 
     def style(self, row: TableRow, index: int) -> str:
         """Return the style of one row in a column; empty for the usual one."""
@@ -137,11 +145,7 @@ class _Grid:
 def _table(grid: _Grid, width: int, spreads: Mapping[str, Sequence[str]]) -> list[Text]:
     table = grid.table
     kept, bounded = _fitting(grid, width)
-    texts = [["cell", *map(grid.title, kept), "verdict"]]
-    texts += [
-        [row.label, *(grid.text(row, index, bounded) for index in kept), row.verdict.value]
-        for row in table
-    ]
+    texts = grid.texts(kept, bounded)
     head, *laid = plain_columns(texts, left=(0, len(kept) + 1))
     ends = list(accumulate(max(map(len, column)) + len(GAP) for column in zip(*texts, strict=True)))
     lines = [Text(head, style="bold")]
@@ -188,11 +192,7 @@ def _fitting(grid: _Grid, width: int) -> tuple[list[int], list[int]]:
 
 
 def _width(grid: _Grid, kept: Sequence[int], bounded: Collection[int]) -> int:
-    texts = [["cell", *map(grid.title, kept), "verdict"]]
-    texts += [
-        [row.label, *(grid.text(row, index, bounded) for index in kept), row.verdict.value]
-        for row in grid.table
-    ]
+    texts = grid.texts(kept, bounded)
     sizes = [max(map(len, column)) for column in zip(*texts, strict=True)]
     return sum(sizes) + len(GAP) * (len(sizes) - 1)
 
