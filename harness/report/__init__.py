@@ -8,7 +8,7 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
     pr_comment.py   the comment on a pull request, from a judgement's JSON
     junit.py        JUnit XML, and the files that a command was asked for
     badges.py       a verdict as word, colour and sign, and its meaning
-    charts.py       speed against quality, as pictures, words and a table; sparklines
+    pictures/       geometry of the pictures, their axes, and sparklines
     html.py         templates, and how a page carries style and script: by links, or within it
     findings.py     the first words of every report: causes, changes, the next step
     tiles.py        the figures of a run at a glance
