@@ -124,7 +124,9 @@ WORSE = r"(?:slower|worse|lower|higher|longer|larger|below|more)"
 SIZE = re.compile(rf"{NUMBER}\s?{UNIT}?\s{WORSE}\b")
 BROKEN = re.compile(r"\b(?:killed|died|crashed|ended by|timed out|not in effect)\b")
 LIMIT = re.compile(rf"limit(?: of)?:? ?[-+±−]?{NUMBER}")
-CELL = re.compile(r"\b[a-z_]+=[\w.-]+(?: [a-z_]+=[\w.-]+)*(?![\w.-])(?! [a-z_]+=)(?! \(reference)")
+CELL = re.compile(
+    r"\b[a-z_]+=[\w.-]*\w(?: [a-z_]+=[\w.-]*\w)*(?![\w-])(?! [a-z_]+=)(?! \(reference)"
+)
 MACHINE = re.compile(r"(?:\bon|\band|,) ([a-z]+[a-z0-9]*(?:-[a-z0-9]+){2,})(?![\w=])")
 """A name of three parts or more on which, a reader understands, something ran."""
 DAY = re.compile(r"\b(\d{4}-\d\d-\d\d)\b")
