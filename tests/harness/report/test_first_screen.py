@@ -74,8 +74,7 @@ def test_the_first_screen_tells_what_is_worse_where_and_since_when(
     assert len(reading.findings) == len(truths), told
     for truth, finding in zip(truths, reading.findings, strict=True):
         assert _faults(truth, finding) == [], f"{truth}\n{told}"
-    if name in HISTORIES:
-        assert reading.count == len(truths), told
+    assert reading.count == len(truths), told
 
 
 def _faults(truth: Truth, finding: Finding) -> list[str]:
