@@ -12,7 +12,7 @@ import pytest
 from tests.harness.report.planted import HISTORIES, RUNS, Truth, write_run, write_site
 from tests.harness.report.reading import Finding, Reading, read
 
-NOT_YET = frozenset({*HISTORIES, *RUNS} - {"steady", "run-passed"})
+NOT_YET = frozenset({*RUNS} - {"run-passed"})
 """Whose pages do not tell yet."""
 SCREEN = {"width": 1440, "height": 900}
 SLOWER = ("slower", "latency", "latency_p50", "p50")
@@ -82,8 +82,7 @@ def test_the_first_screen_tells_what_is_worse_where_and_since_when(
     assert len(reading.findings) == len(truths), told
     for truth, finding in zip(truths, reading.findings, strict=True):
         assert _faults(truth, finding) == [], f"{truth}\n{told}"
-    if name in HISTORIES:
-        assert reading.count == len(truths), told
+    assert reading.count == len(truths), told
 
 
 def _faults(truth: Truth, finding: Finding) -> list[str]:
