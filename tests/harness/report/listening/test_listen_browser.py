@@ -241,7 +241,6 @@ def test_everything_is_reached_by_keyboard(opened: Visit) -> None:
 
 def test_fault_is_marked_where_it_is(opened: Visit) -> None:
     page = opened.page
-    page.keyboard.press("5")
     page.wait_for_selector(".flag")
     # the tone lies above the band in which repeats are looked for, where the click is all there is:
     # it has a flag for either
