@@ -315,9 +315,11 @@ def test_the_button_is_found_by_any_form_of_a_cell_and_says_where_nothing_change
 
     for form in (red, red.cell, of.judgement.cells[1], "nfe=8"):
         assert 'data-hear="0" hidden>Hear old, then new</button>' in button(shown, form)
-        assert "old is accepted." in button(shown, form)
+        assert "(old: accepted)" in button(shown, form)
     assert "Sounds the same as golden: the audio did not change." in button(shown, reference)
     assert str(button(shown, "of no run")).strip() == ""
+    assert shown.record.player is not None
+    assert shown.record.player.older == "accepted"
     mute = replace(shown, record=replace(shown.record, player=None))
     assert str(button(mute, red)).strip() == ""
 
