@@ -54,6 +54,8 @@ class CauseLine:
     metric: str
     blocking: bool
     failed: bool
+    since: str = ""
+    """`since the baseline of 2026-11-20`; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,9 @@ class Change:
 
 def cause_lines(judgement: RunVerdict) -> tuple[CauseLine, ...]:
     """Return what got worse, the blocking first."""
-    return tuple(map(_cause_line, causes(judgement)))
+    day = judgement.baseline_date
+    since = f"since the baseline of {plain(day)}" if day else ""
+    return tuple(replace(_cause_line(each), since=since) for each in causes(judgement))
 
 
 def _cause_line(cause: Cause) -> CauseLine:

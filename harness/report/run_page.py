@@ -147,6 +147,7 @@ class CauseView:
     """One thing that got worse, with the cells that it concerns."""
 
     sentence: str
+    since: str
     cells: tuple[CellSection, ...]
     """The worst first, as many as are named."""
     more: int
@@ -228,6 +229,7 @@ def _cause(line: CauseLine, cells: Sequence[CellSection]) -> CauseView:
     found = [by_slug[slug] for slug in line.slugs if slug in by_slug]
     return CauseView(
         sentence=line.sentence,
+        since=line.since,
         cells=tuple(found[:NAMED]),
         more=len(line.slugs) - len(found[:NAMED]),
         blocking=line.blocking,

@@ -143,8 +143,6 @@ class RunRecord:
     environment: Mapping[str, str]
     causes: tuple[CauseLine, ...] = ()
     """What got worse, the blocking first."""
-    since: str = ""
-    """The day of the baseline: what is worse is so since then; empty where unknown."""
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()
     """On the main table."""
@@ -188,7 +186,6 @@ def record_of(
         pictures=run_pictures(_drawn(contents)),
         environment=flat_facts(facts_of(run.environment)),
         causes=cause_lines(judgement),
-        since=judgement.baseline_date,
         remarks=tuple(
             filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
         ),
