@@ -26,8 +26,8 @@ from voxgate.harness.report.contents import (
     reel_tables,
 )
 from voxgate.harness.report.findings import (
-    CauseLine,
     Change,
+    Finding,
     NextStep,
     broken_metrics,
     cause_lines,
@@ -141,7 +141,7 @@ class RunRecord:
     """Of the fastest cell over the reference, with its interval."""
     pictures: RunPictures
     environment: Mapping[str, str]
-    causes: tuple[CauseLine, ...] = ()
+    causes: tuple[Finding, ...] = ()
     """What got worse, the blocking first."""
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()

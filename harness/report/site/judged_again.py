@@ -25,7 +25,7 @@ from voxgate.harness.records.verdict import (
     Verdict,
 )
 from voxgate.harness.report.badges import VERDICTS
-from voxgate.harness.report.findings import CauseLine
+from voxgate.harness.report.findings import Finding
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
 
@@ -118,7 +118,7 @@ def _comparison(line: MetricSeries, index: int, now: Measurement) -> Comparison 
     return replace(empty, shift=shift, absolute=absolute)
 
 
-def with_since(book: Book, place: RunAxis, cause: CauseLine) -> CauseLine:
+def with_since(book: Book, place: RunAxis, cause: Finding) -> Finding:
     """Return a cause with the first of the runs in a row that had it."""
     lines = place.lines.get(cause.slugs[0], ())
     line = next((each for each in lines if each.series.metric == cause.metric), None)

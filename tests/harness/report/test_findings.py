@@ -11,7 +11,7 @@ from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.findings import (
     NO_WINNER,
-    CauseLine,
+    Finding,
     cause_lines,
     cell_change,
     gain_line,
@@ -33,8 +33,8 @@ def green(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return passed(tmp_path_factory.mktemp("green"))
 
 
-def told(**changes: object) -> CauseLine:
-    line = CauseLine(
+def told(**changes: object) -> Finding:
+    line = Finding(
         sentence="slower", cells=("a",), slugs=("a",), metric="rtf", blocking=True, failed=False
     )
     return replace(line, **changes)
@@ -51,7 +51,7 @@ def told(**changes: object) -> CauseLine:
         ([told(), told(failed=True)], "1 thing got worse, 1 could not be measured as asked."),
     ],
 )
-def test_the_headline_counts_what_got_worse(lines: list[CauseLine], expected: str) -> None:
+def test_the_headline_counts_what_got_worse(lines: list[Finding], expected: str) -> None:
     assert headline(lines) == expected
 
 
