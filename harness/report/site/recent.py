@@ -158,6 +158,12 @@ def _lost(axis: NightAxis, trend: SeriesTrend) -> dict[int, str]:
     return dict(sorted(lost.items()))
 
 
+def missed_times(trend: SeriesTrend, hour_s: int) -> list[int]:
+    """Return the expected nights without a run, in seconds since 1970, at an hour of the day."""
+    missed = (night.night for night in trend.no_data if night.why == NO_RUN)
+    return [day_number(night) * DAY_S + hour_s for night in missed]
+
+
 def change_text(metric: str, unit: str, shift: float, *, absolute: bool) -> str:
     """
     Return a change with its unit as the pages show it.
