@@ -115,7 +115,7 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
 
 def _summary(state: CellState) -> str:
     """Return what happened on a machine, and since when."""
-    told = f"{state.line.series.metric}: {reason(state.place, state.line, state.trend)}"
+    told = reason(state.place, state.line, state.trend)
     return f"{told}, since {state.since}" if state.trend.state in BAD else told
 
 

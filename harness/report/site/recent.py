@@ -181,17 +181,18 @@ def change_text(metric: str, unit: str, shift: float, *, absolute: bool) -> str:
 
 
 def night_change(trend: SeriesTrend, level: float, value: float) -> str:
-    """Return the change of a night's value from its level, in words."""
+    """
+    Return the change of a night's value from its level, in words; of what is shown in per cent, in
+    points.
+    """
+    series = trend.series
     shift, absolute = shift_of(level, value, trend.limit)
-    return change_text(trend.series.metric, trend.series.unit, shift, absolute=absolute)
+    if not absolute and shown_unit(series.metric, series.unit) == "%":
+        shift, absolute = value - level, True
+    return change_text(series.metric, series.unit, shift, absolute=absolute)
 
 
 def limit_words(trend: SeriesTrend, level: float) -> str:
     """Return the limit of a series at a level: `5 %`, `0.15 MOS-LQO`."""
-    series = trend.series
-    allowed, absolute = shift_of(level, level + trend.limit.at(level), trend.limit)
-    return (
-        change_text(series.metric, series.unit, allowed, absolute=absolute)
-        .lstrip("+")
-        .replace(".0 %", " %")
-    )
+    allowed = night_change(trend, level, level + trend.limit.at(level)).lstrip("+")
+    return "1 point" if allowed == "1 points" else allowed.replace(".0 %", " %")
