@@ -142,6 +142,17 @@ def over_limit(metric: MetricVerdict) -> float | None:
     return max(size, alone) if alone else size
 
 
+def decided_alone(metric: MetricVerdict) -> bool:
+    """Return whether single utterances broke their own limit, and the mean of all kept its own."""
+    if not metric.utterances or not metric.worst:
+        return False
+    comparison = metric.comparison
+    shift = None if comparison is None else comparison.shift
+    if comparison is None or shift is None or not metric.limit:
+        return True
+    return _worse(comparison, shift) <= metric.limit
+
+
 def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
     """
     Return the metric whose change tells a cell best; None where none was compared.
@@ -268,11 +279,9 @@ def _sentence(metric: MetricVerdict) -> str:
     comparison, limit = metric.comparison, metric.limit
     if metric.verdict is Verdict.FAILED or comparison is None:
         return metric.reason
-    alone = bool(metric.utterances and metric.worst)
-    shift = comparison.shift
-    if shift is not None and limit and (_worse(comparison, shift) > limit or not alone):
-        return _mean(metric, comparison)
-    return _utterances(metric, comparison) if alone else metric.reason
+    if decided_alone(metric):
+        return _utterances(metric, comparison)
+    return _mean(metric, comparison) if comparison.shift is not None and limit else metric.reason
 
 
 def _mean(metric: MetricVerdict, comparison: Comparison) -> str:

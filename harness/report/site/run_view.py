@@ -203,6 +203,7 @@ def _recorded(book: Book, place: RunAxis, row: CellRow) -> RecordedCell:
     lines = place.lines.get(row.cell, ())
     mark = of_verdict(row.verdict)
     return RecordedCell(
+        slug=row.cell,
         label=row.label,
         verdict=row.verdict,
         reasons=() if mark.kind == "good" or not row.reason else (row.reason,),

@@ -60,7 +60,9 @@ def test_a_first_run_shows_the_accepting_command_and_what_all_cells_share_once()
     html = page(of, silence)
     assert html.count("voxgate accept runs/0001") == 1
     assert html.count("all 2 cells: no baseline for") == 1
-    assert "Next: to judge quality and speed of this suite from now on" in html
+    assert "First run of this suite: nothing to compare with yet." in html
+    assert "Keep it as the baseline:" in html
+    assert html.count('data-copy="next-command"') == 1
 
 
 def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
@@ -109,15 +111,13 @@ def test_hostile_workload_text_reaches_the_player_unchanged() -> None:
 
 
 def test_verdict_stands_first_in_words(full: Page) -> None:
-    assert full.text().index("REGRESSED Something got slower or worse.") < full.text().index(
-        "nfe=32"
-    )
+    assert full.text().index("REGRESSED 1 thing got worse.") < full.text().index("nfe=32")
     assert "latency_p50 +10.0 %" in full.text()
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED Something could not")],
+    [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED 1 thing could not")],
 )
 def test_every_kind_of_run_has_its_sentence(tmp_path: Path, make: object, words: str) -> None:
     assert words in parsed(make(tmp_path)).text()
