@@ -226,6 +226,12 @@ def test_every_clip_and_picture_lies_in_the_page_once_and_can_be_decoded(full: P
     assert (len(frames), rate_hz) == (3200, RATE_HZ)
 
 
+def test_a_page_weighs_at_most_a_megabyte_and_a_half_with_its_audio() -> None:
+    """However much audio there is, what is embedded and all else are within it."""
+    without = len(page(contents(good_run()), silence))
+    assert without + player.EMBEDDED_BYTES * 4 / 3 + 50_000 < 1_500_000
+
+
 def test_page_without_audio_says_so(tmp_path: Path) -> None:
     assert "No audio was at hand" in parsed(passed(tmp_path)).text()
 
