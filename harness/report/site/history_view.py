@@ -174,7 +174,7 @@ class Book:
             days = place.days[line.at]
             own = axis_of([days], "", nightly=False)
             nights = recent_nights(own, days, line.value, trend)
-        return sparkline(
+        spark = sparkline(
             nights.over,
             nights.worse,
             nights.missed,
@@ -182,6 +182,7 @@ class Book:
             self.extents[line.series.metric],
             f"{line.series.metric} over the last nights: {trend.reason}",
         )
+        return spark and replace(spark, is_advisory=trend.is_advisory)
 
     @property
     def cell_names(self) -> frozenset[tuple[str, str]]:

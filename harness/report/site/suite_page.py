@@ -120,9 +120,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
         label=state.label,
         mark=state.mark,
         since="" if state.trend.state in QUIET else state.since,
-        reason=""
-        if state.trend.state in QUIET
-        else f"{state.line.series.metric}: {reason(place, state.line, state.trend)}",
+        reason="" if state.trend.state in QUIET else reason(place, state.line, state.trend),
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 
