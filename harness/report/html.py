@@ -16,6 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).with_name("templates")
 STYLE = "voxgate.css"
+STYLES = ("base", "tables", "charts", "trends", "player", "print")
+"""The sheets of `templates/styles`, in the order in which they are joined to the one of a page."""
+EVERYWHERE = "hover.js"
+"""The script of every page."""
 SITE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri "
     "'none'; form-action 'none'"
@@ -54,9 +58,15 @@ def standalone(
     Fill a template with style and scripts inlined. `loads_assets` lets the page's own script, and
     no markup, load the scripts of an asset folder.
     """
-    inline = InlineAssets(style=text_of(STYLE), script="".join(map(text_of, scripts)))
+    script = "".join(map(text_of, (EVERYWHERE, *scripts)))
+    inline = InlineAssets(style=stylesheet(), script=script)
     filled = templates(csp=_policy(inline, loads_assets), inline=inline).get_template(template)
     return filled.render(**values)
+
+
+def stylesheet() -> str:
+    """Return the one stylesheet of every page."""
+    return "\n".join(text_of(f"styles/{name}.css") for name in STYLES)
 
 
 def text_of(name: str) -> str:

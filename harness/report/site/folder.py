@@ -11,9 +11,9 @@ from pathlib import Path
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.replace_folder import drafted, put_folder
 from voxgate.harness.records.files import close_folder, inside, reason, write_file
-from voxgate.harness.report.html import STYLE, TEMPLATES, templates
+from voxgate.harness.report.html import EVERYWHERE, STYLE, TEMPLATES, stylesheet, templates
 
-SCRIPTS = ("parts.js", "trends.js", "run.js", "compare.js")
+SCRIPTS = (EVERYWHERE, "parts.js", "trends.js", "run.js", "compare.js")
 LIBRARY = ("uPlot.iife.js", "uPlot.min.css")
 """
 uPlot, out of the installed package `uplot-python`: the smallest and quickest library of those that
@@ -79,8 +79,9 @@ class Folder:
         close_folder(self._lock)
 
     def _assets(self) -> None:
+        self.file(OURS, stylesheet())
         for source in (
-            *(TEMPLATES / name for name in (STYLE, *SCRIPTS)),
+            *(TEMPLATES / name for name in SCRIPTS),
             *(library() / name for name in LIBRARY),
         ):
             self.file(f"assets/{source.name}", source.read_bytes())
