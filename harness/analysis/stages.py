@@ -32,14 +32,21 @@ Stages = Mapping[str, float]
 
 def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     """
-    Return the stage that grew most between before and now: `vocoder +31 % is 97 % of it`.
+    Return the stage that grew most between before and now, empty where `stage_facts` is.
+
+    >>> moved_stage([({"text": 0.1, "vocoder": 1.0}, {"text": 0.1, "vocoder": 1.5})])
+    'vocoder +50 % is 100 % of it'
+    """
+    return " is ".join(stage_facts(pairs))
+
+
+def stage_facts(pairs: Iterable[tuple[Stages, Stages]]) -> tuple[str, ...]:
+    """
+    Return the stage that grew most with its growth, and its share: `vocoder +31 %`, `97 % of it`.
 
     Empty where nothing grew, or no stage is known. A stage's change is the median of its
     differences in seconds; its share is of the sum over all stages. A stage that only one side
     has took no time on the other.
-
-    >>> moved_stage([({"text": 0.1, "vocoder": 1.0}, {"text": 0.1, "vocoder": 1.5})])
-    'vocoder +50 % is 100 % of it'
     """
     sides = [(before, now) for before, now in pairs if before and now]
     names: dict[str, None] = {}
@@ -48,11 +55,11 @@ def moved_stage(pairs: Iterable[tuple[Stages, Stages]]) -> str:
     grown = {name: _median_growth_s(name, sides) for name in names}
     whole_s = sum(grown.values())
     if whole_s <= 0.0:
-        return ""
+        return ()
     stage = max(grown, key=lambda name: grown[name])
     old_s = median([before.get(stage, 0.0) for before, _ in sides])
     size = f" {grown[stage] / old_s * 100:+.0f} %" if old_s > 0.0 else ""
-    return f"{stage}{size} is {grown[stage] / whole_s * 100:.0f} % of it"
+    return (f"{stage}{size}", f"{grown[stage] / whole_s * 100:.0f} % of it")
 
 
 def _median_growth_s(stage: str, sides: Sequence[tuple[Stages, Stages]]) -> float:

@@ -142,7 +142,19 @@ def _calibrate_run(
     limits = limits_of(baselines, suite=suite.name)
     run, measurements = scored_run(folder, baselines, score_progress())
     takes = plan.takes or 2 * (suite.takes or TAKES)
-    return run, calibrate_takes(run, measurements, limits, replace(plan, takes=takes))
+    rows = calibrate_takes(run, measurements, limits, replace(plan, takes=takes))
+    _check_takes(folder, plan.takes, rows)
+    return run, rows
+
+
+def _check_takes(folder: Path, asked: int | None, rows: Sequence[Calibration]) -> None:
+    """Raise HarnessError where more takes were asked for than the run holds of any text."""
+    most = max((2 * row.takes for row in rows if not row.is_speed), default=0)
+    if asked is not None and asked // 2 * 2 > most:
+        raise HarnessError(
+            f"--takes {asked}: {folder} holds {most} takes of a text that can be split; leave "
+            "--run out to measure more, or give fewer"
+        )
 
 
 def table(rows: Sequence[Calibration]) -> list[str]:

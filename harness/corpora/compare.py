@@ -26,6 +26,9 @@ from voxgate.harness.records.verdict import EXIT_CODES, Comparison, MetricVerdic
 
 EVIDENCE = "utterances"
 SHOWN = 3
+NOTHING_DECIDES = (
+    "; none of these metrics can decide: each is advisory or has no good direction, so name others"
+)
 
 
 class Winner(StrEnum):
@@ -78,7 +81,7 @@ class SystemComparison:
             (
                 each.judged.verdict
                 for each in self.metrics
-                if each.judged is not None and each.judged.blocking and _counts(each)
+                if each.judged is not None and _decides(each)
             ),
             Verdict.UNRESOLVED,
         )
@@ -96,12 +99,15 @@ class SystemComparison:
             f"{self.second} against {self.first} on {self.texts} texts: better in "
             f"{wins[Winner.SECOND]} metrics, worse in {wins[Winner.FIRST]}, alike in "
             f"{wins[Winner.NEITHER]}, undecided in {wins[Winner.UNDECIDED]}"
+            f"{'' if any(map(_decides, self.metrics)) else NOTHING_DECIDES}"
         )
 
 
-def _counts(each: ComparedMetric) -> bool:
-    failed = each.judged is not None and each.judged.verdict is Verdict.FAILED
-    return failed or each.comparison.better != "neither"
+def _decides(each: ComparedMetric) -> bool:
+    judged = each.judged
+    if judged is None or not judged.blocking:
+        return False
+    return judged.verdict is Verdict.FAILED or each.comparison.better != "neither"
 
 
 def compare_systems(

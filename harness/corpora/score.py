@@ -67,7 +67,7 @@ def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
         texts=corpus.origin,
         utterances=tuple(_utterance(one, scored[one.name], options) for one in corpus.utterances),
         measurements=(
-            *(_measurement(name, versions, scored) for name in names),
+            *(_measurement(name, versions, scored) for name in _told(names, options)),
             *_helpers(names, scored),
         ),
         unspoken=corpus.unspoken,
@@ -97,6 +97,11 @@ def chosen_metrics(corpus: RecordedCorpus, options: ScoreOptions) -> tuple[str, 
             raise HarnessError(f"metric {name!r} {lacking}")
     wanted = {*options.metrics, DURATION}
     return tuple(name for name in known if name in wanted)
+
+
+def _told(names: Sequence[str], options: ScoreOptions) -> tuple[str, ...]:
+    """Return the metrics to report: all, or those that were asked for."""
+    return tuple(name for name in names if options.metrics is None or name in options.metrics)
 
 
 def _lacks(
@@ -176,6 +181,7 @@ def _utterance(
     return ScoredUtterance(
         name=utterance.name,
         text="" if utterance.text is None else utterance.text.text,
+        spoken="" if utterance.text is None else utterance.text.spoken,
         language=_language(utterance, options),
         audio_s=0.0 if header is None else header.duration_s,
         heard=scores.transcript if isinstance(scores.transcript, str) else "",

@@ -39,6 +39,8 @@ class ScoredUtterance:
     """Empty where no text was found."""
     language: Annotated[str, OmitDefault()] = "en"
     audio_s: Annotated[float, Range(least=0.0)]
+    spoken: Annotated[str, OmitDefault()] = ""
+    """The words to be heard, where they were told."""
     heard: Annotated[str, OmitDefault()] = ""
     problem: Annotated[str, OmitDefault()] = ""
     """Why the audio cannot be scored at all; empty where it can."""

@@ -19,7 +19,7 @@ from voxgate.harness.corpora.scores import (
     scores_from_dict,
     summaries,
 )
-from voxgate.harness.corpora.texts import NO_SOURCE, TextSource
+from voxgate.harness.corpora.texts import NO_SOURCE, CorpusText, TextSource
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.decide import inexcusable
 from voxgate.harness.judging.policy import Policy
@@ -174,8 +174,19 @@ def _system(scores: CorpusScores, corpus: RecordedCorpus | None) -> System:
 
 
 def _first_source(systems: Sequence[System]) -> TextSource:
-    """Return the texts of the first folder, for those that have none of their own."""
-    return next((each.corpus.source for each in systems if each.corpus is not None), NO_SOURCE)
+    """Return the texts of the first system, for folders that have none of their own."""
+    return _source(systems[0]) if systems else NO_SOURCE
+
+
+def _source(system: System) -> TextSource:
+    if system.corpus is not None:
+        return system.corpus.source
+    texts = {
+        each.name: CorpusText(text=each.text, spoken=each.spoken, language=each.language)
+        for each in system.scores.utterances
+        if each.text
+    }
+    return TextSource(form=f"those of {system.name}", texts=texts) if texts else NO_SOURCE
 
 
 def _usable(scores: CorpusScores) -> CorpusScores:

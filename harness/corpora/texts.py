@@ -91,11 +91,14 @@ class _Reading:
 
     texts: dict[str, CorpusText] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    named: int = 0
+    """Lines that have an id, whether or not their text can be used."""
 
     def add(self, number: int, name: str, text: CorpusText) -> None:
         """Keep a text under its id, without folder marks and the recording's suffix."""
         name = _id(name)
         spoken = text.text.strip()
+        self.named += bool(name)
         if not name or not spoken:
             self.faults.append(f"line {number} has no {'text' if name else 'id'}")
         elif len(spoken) > MOST_CHARACTERS:
@@ -385,10 +388,13 @@ def _counted(faults: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _nothing(path: Path, readings: Iterable[_Reading], recordings: Collection[str]) -> str:
-    longest = max(readings, key=lambda reading: len(reading.texts), default=_Reading())
+    longest = max(readings, key=lambda each: (len(each.texts), each.named), default=_Reading())
     ids = ", ".join(repr(name[:40]) for name in list(longest.texts)[:SHOWN]) or "nothing"
     theirs = ", ".join(repr(name[:40]) for name in sorted(recordings)[:SHOWN])
+    faults = "; ".join(longest.faults[:SHOWN])
+    why = f" ({faults})" if faults else ""
     return (
-        f"{path} names none of the recordings: it names {ids}, and they are {theirs}; name each "
-        "text by its recording's file, in a form such as id|text, TSV, CSV, JSONL or a workload"
+        f"{path} names none of the recordings: it names {ids}{why}, and they are {theirs}; name "
+        "each text by its recording's file, in a form such as id|text, TSV, CSV, JSONL or a "
+        "workload"
     )

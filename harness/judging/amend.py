@@ -15,7 +15,7 @@ from dataclasses import replace
 from voxgate.harness import statistics
 from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import explain, phrases
-from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from voxgate.harness.judging.decide import EVIDENCE_SHARE
 from voxgate.harness.judging.judge import remarked, with_cells
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.metrics.registry import needs_asr
@@ -23,6 +23,7 @@ from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Missing, MissingKind
 from voxgate.harness.records.run import Run, failure_of
 from voxgate.harness.records.verdict import (
+    LINE_SHARE,
     CellVerdict,
     MetricVerdict,
     MetricVerdicts,

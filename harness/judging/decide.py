@@ -22,14 +22,15 @@ from voxgate.harness.records.measurement import (
     is_hidden,
     lacks_package,
 )
-from voxgate.harness.records.verdict import Comparison, Limit, MetricVerdict, Verdict
+from voxgate.harness.records.verdict import (
+    LINE_SHARE,
+    Comparison,
+    Limit,
+    MetricVerdict,
+    Verdict,
+)
 from voxgate.harness.statistics import samples_needed
 
-LINE_SHARE = 0.7
-"""
-A speed is decided at 0.7 of its limit: at 3.5 % where the limit is 5 %. Deciding at the limit
-itself would find a true regression of just that size every other time.
-"""
 EVIDENCE_SHARE = 2.5
 """
 A regression is proven when the one-sided 95 % bound of the shift exceeds line / 2.5. Demanding

@@ -14,7 +14,7 @@ import numpy as np
 from voxgate.harness import statistics
 from voxgate.harness.analysis.grouping import Measurements, by_name, by_process
 from voxgate.harness.analysis.metric_rules import DRIFT, STAGE, is_speed
-from voxgate.harness.analysis.stages import ISOLATED, moved_stage, same_work
+from voxgate.harness.analysis.stages import ISOLATED, same_work, stage_facts
 from voxgate.harness.judging import phrases
 from voxgate.harness.judging.baseline import HEARD, Baseline
 from voxgate.harness.judging.baseline_file import Kind
@@ -200,9 +200,9 @@ def _remark(kind: RemarkKind, facts: Iterable[str]) -> list[Remark]:
     return [Remark(kind=kind, facts=kept)] if kept else []
 
 
-def stage_remark(text: str) -> list[Remark]:
-    """Return the remark on the stage that moved; none for an empty text."""
-    return _remark(RemarkKind.STAGE, [text])
+def stage_remark(facts: Iterable[str]) -> list[Remark]:
+    """Return the remark on the stage that moved, from its `stage_facts`; none without any."""
+    return _remark(RemarkKind.STAGE, facts)
 
 
 def drift_remarks(metrics: Iterable[MetricVerdict]) -> list[Remark]:
@@ -224,13 +224,15 @@ def _short(text: str) -> str:
     return line if len(line) <= CHARACTERS_SHOWN else f"{line[: CHARACTERS_SHOWN - 3]}..."
 
 
-def attribution(slug: str, measurements: Sequence[Measurement], baseline: Baseline) -> str:
+def attribution(
+    slug: str, measurements: Sequence[Measurement], baseline: Baseline
+) -> tuple[str, ...]:
     """
-    Name the stage that moved most against the baseline, which keeps the medians of stages; empty
-    where unknown.
+    Return the facts of the stage that moved most against the baseline, which keeps the medians of
+    stages; empty where unknown.
     """
     stored = baseline.speed.measurements.get(slug, {}) if baseline.speed is not None else {}
-    return moved_stage([(_stages_s(stored.values()), _stages_s(measurements))])
+    return stage_facts([(_stages_s(stored.values()), _stages_s(measurements))])
 
 
 def _stages_s(measurements: Iterable[Measurement]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from itertools import chain
 from voxgate.harness.analysis.caveats import caveats, lost_watermark, not_sampled, takes_differ
 from voxgate.harness.analysis.grouping import Measurements
 from voxgate.harness.analysis.metric_rules import is_speed
-from voxgate.harness.analysis.stages import moved_stage, pair_stages
+from voxgate.harness.analysis.stages import pair_stages, stage_facts
 from voxgate.harness.judging import explain, phrases
 from voxgate.harness.judging.baseline import (
     Baseline,
@@ -272,9 +272,9 @@ def _explanations(
     )
 
 
-def _moved_stage(cell: Cell, evidence: _Evidence) -> str:
+def _moved_stage(cell: Cell, evidence: _Evidence) -> tuple[str, ...]:
     if evidence.base is not None:
-        return moved_stage(pair_stages(evidence.base, evidence.run, cell.slug))
+        return stage_facts(pair_stages(evidence.base, evidence.run, cell.slug))
     return explain.attribution(cell.slug, evidence.measurements[cell.slug], evidence.baseline)
 
 

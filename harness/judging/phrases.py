@@ -22,6 +22,14 @@ from voxgate.harness.records.verdict import (
 
 SHARES = {"1/100 calls": (100.0, "% per 100 calls")}
 """Unit of a share -> the factor and the unit in which it is shown."""
+POINTS = (100.0, "points")
+ERROR_RATES = (
+    *("wer", "cer", "wer_macro", "cer_macro", "wer_over_half", "wer_verbatim"),
+    *("insertions", "deletions", "substitutions"),
+)
+"""Metrics whose values are shown in percent, and whose differences in percentage points."""
+READINGS = ("golden_", "phone_")
+"""Prefixes of the same metric read otherwise."""
 UTTERANCES = 3
 """That a reason names."""
 NAMES = 12
@@ -61,7 +69,24 @@ def scale(comparison: Comparison) -> tuple[float, str]:
     """Return the factor and the unit in which a shift is shown. A bare number has no unit."""
     if not comparison.absolute:
         return 100.0, "%"
+    if base_metric(comparison.metric) in ERROR_RATES:
+        return POINTS
     return SHARES.get(comparison.unit, (1.0, comparison.unit if comparison.unit != "1" else ""))
+
+
+def base_metric(metric: str) -> str:
+    """Name the metric itself, without the prefixes that say how it was read."""
+    for prefix in READINGS:
+        metric = metric.removeprefix(prefix)
+    return metric
+
+
+def amount(comparison: Comparison, value: float) -> str:
+    """Format the size of a shift or limit, without sign: `9.8 %`, `0.5 MOS-LQO`."""
+    factor, unit = scale(comparison)
+    size = abs(value) * factor
+    number = f"{size:{'.1f' if size >= 10.0 else '.2g'}}".removesuffix(".0")
+    return f"{number} {'point' if (number, unit) == ('1', POINTS[1]) else unit}".rstrip()
 
 
 def share(point: float, low: float | None, high: float | None) -> str:
@@ -129,6 +154,8 @@ def joined(*parts: str) -> str:
 
 def remark_text(remark: Remark) -> str:
     """Format a remark: `in effect: nfe_steps was 8, is 32`."""
+    if remark.kind is RemarkKind.STAGE:
+        return " is ".join(remark.facts)
     lead = "in effect: " if remark.kind is RemarkKind.SETTINGS else ""
     return f"{lead}{', '.join(remark.facts)}"
 

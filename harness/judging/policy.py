@@ -201,12 +201,16 @@ def _companions(
     if value is None:
         return ()
     others = [name for name in metric_names if name != metric]
-    if not isinstance(value, list) or not value or any(name not in others for name in value):
+    names = tuple(value) if isinstance(value, list) else ()
+    wrong = next((f"{name!r}, which is none" for name in names if name not in others), "")
+    if not wrong and len(set(names)) < len(names):
+        wrong = f"{value!r}, which names one twice"
+    if wrong or not names:
         raise HarnessError(
-            f"{path}: {place}.with is {value!r}; name other metrics in a list, such as "
-            '["pesq", "mel_distance"]'
+            f"{path}: {place}.with is {wrong or repr(value)}; name other metrics in a list, each "
+            'once, such as ["pesq", "mel_distance"]'
         )
-    return tuple(value)
+    return names
 
 
 def _floor_fails(path: Path, place: str, row: Mapping[str, object]) -> bool:

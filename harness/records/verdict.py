@@ -207,6 +207,13 @@ class MetricVerdict:
     """
 
 
+LINE_SHARE = 0.7
+"""
+A speed is decided at 0.7 of its limit: at 3.5 % where the limit is 5 %. Deciding at the limit
+itself would find a true regression of just that size every other time.
+"""
+
+
 MetricVerdicts = Mapping[str, tuple[MetricVerdict, ...]]
 """By the slug of the cell."""
 

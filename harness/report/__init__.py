@@ -10,7 +10,8 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
     badges.py       a verdict as word, colour and sign, and its meaning
     charts.py       speed against quality, as pictures, words and a table; sparklines
     html.py         templates, and how a page carries style and script: by links, or within it
-    run_page.py     the page of one run: its record, its view, the list of its sections
+    run_record.py   the record of one run, wherever it comes from
+    run_page.py     the page of one run: the view of its record, the list of its sections
     page.py         the record of a judged run, and its page that stands alone
     site/           the trend site; `site/run_view.py` fills the record of a run from the history
     listening/      the player, the listening page and the blind test

@@ -217,13 +217,16 @@ def coverage_lines(scores: CorpusScores) -> tuple[str, ...]:
     broken = [f"{each.name} ({each.problem})" for each in scores.broken]
     texts = len({each.cluster for each in scores.utterances if each.text})
     groups = (
-        ("recordings cannot be scored", broken),
+        (("recording cannot be scored", "recordings cannot be scored"), broken),
         (
-            "recordings have no text",
+            ("recording has no text", "recordings have no text"),
             [each.name for each in scores.without_text] if texts else [],
         ),
-        ("texts have no recording", scores.unspoken),
-        ("files are not read", [f"{name} ({why})" for name, why in scores.left_out.items()]),
+        (("text has no recording", "texts have no recording"), scores.unspoken),
+        (
+            ("file is not read", "files are not read"),
+            [f"{name} ({why})" for name, why in scores.left_out.items()],
+        ),
     )
     lines += [_counted(what, names) for what, names in groups if names]
     if 0 < texts < total - len(scores.without_text):
@@ -234,9 +237,10 @@ def coverage_lines(scores: CorpusScores) -> tuple[str, ...]:
     return tuple(plain(line) for line in (*lines, *scores.notes))
 
 
-def _counted(what: str, names: Sequence[str]) -> str:
+def _counted(what: tuple[str, str], names: Sequence[str]) -> str:
+    """Count names by one of two nouns, the second for several, and list the first of them."""
     more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return f"{len(names)} {what}: {'; '.join(names[:NAMES])}{more}"
+    return f"{len(names)} {what[len(names) > 1]}: {'; '.join(names[:NAMES])}{more}"
 
 
 def corpus_lines(system: System) -> list[str]:
@@ -289,9 +293,18 @@ def common_lines(comparison: SystemComparison) -> tuple[str, ...]:
         f"{comparison.texts + len(comparison.only_first)} and "
         f"{comparison.texts + len(comparison.only_second)}"
     ]
-    lines += [_counted(f"texts only in {name}", texts) for name, texts in only if texts]
+    lines += [
+        _counted((f"text only in {name}", f"texts only in {name}"), texts)
+        for name, texts in only
+        if texts
+    ]
     if comparison.one_sided:
-        lines.append(_counted("metrics only in one of the two", comparison.one_sided))
+        lines.append(
+            _counted(
+                ("metric only in one of the two", "metrics only in one of the two"),
+                comparison.one_sided,
+            )
+        )
     return tuple(map(plain, lines))
 
 

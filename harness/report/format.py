@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
+from voxgate.harness.judging.phrases import ERROR_RATES, base_metric
 from voxgate.harness.records.measurement import Measurement, Missing, Value, is_exact
 
 SCALES: Mapping[str, tuple[float, str]] = MappingProxyType(
@@ -21,11 +22,6 @@ PERCENT = (100.0, "%")
 PLAIN = 1.0
 SHARE_OF_BUDGET = "budget_share"
 """Shown as met or missed."""
-ERRORS = (
-    *("wer", "cer", "wer_macro", "cer_macro", "wer_over_half", "wer_verbatim"),
-    *("insertions", "deletions", "substitutions"),
-)
-"""Shown in percent."""
 FIXED: Mapping[str, int] = MappingProxyType(
     {
         "rtf": 3,
@@ -103,29 +99,24 @@ def kept(share: float) -> str:
 
 
 def _scale(metric: str, unit: str) -> tuple[float, str]:
-    if unit == "s" and _base(metric) != "duration":
+    if unit == "s" and base_metric(metric) != "duration":
         return SECONDS
-    if _base(metric) in ERRORS:
+    if base_metric(metric) in ERROR_RATES:
         return PERCENT
     if unit in ("1", "s/s"):
         return PLAIN, ""
     return SCALES.get(unit, (PLAIN, unit))
 
 
-def _base(metric: str) -> str:
-    """Name the metric itself, without the prefixes that say how it was read."""
-    return metric.removeprefix("golden_").removeprefix("phone_")
-
-
 def _decimals(metric: str, value: float) -> int:
     """Choose three digits or so; more where the number is small."""
     size = abs(value)
-    usual = FIXED.get(_base(metric))
+    usual = FIXED.get(base_metric(metric))
     if usual is not None:
         return usual if size >= 0.01 or size == 0.0 else usual + 2
     if size >= 99.95:  # what rounds to 100
         return 0
-    return 1 if size >= 1.0 or size == 0.0 or _base(metric) in ERRORS else 3
+    return 1 if size >= 1.0 or size == 0.0 or base_metric(metric) in ERROR_RATES else 3
 
 
 def flat_facts(facts: Mapping[str, object]) -> dict[str, str]:

@@ -13,9 +13,9 @@ from typing import Annotated
 
 from voxgate.harness import statistics
 from voxgate.harness.judging.compare_speed import MATCHED
-from voxgate.harness.judging.decide import EVIDENCE_SHARE, LINE_SHARE
+from voxgate.harness.judging.decide import EVIDENCE_SHARE
 from voxgate.harness.records.constraints import Key
-from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.records.verdict import LINE_SHARE, Verdict
 from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from voxgate.harness.selftest.speed_plan import Setup, round_s
 from voxgate.harness.selftest.trials import Rate, Trial, independent, pairs, rate_of

@@ -33,6 +33,8 @@ from voxgate.harness.records.files import file_sha256
 FOLDER = Path(__file__).parents[1] / "workloads"
 MARKS = ("language", "statement", "emphasis", "spoken")
 """Keys of a request that are no options of the engine."""
+MOST_SPOKEN = 20_000
+"""Characters: more than twenty minutes of speech."""
 SEGMENT = "segment"
 """Key of a request under which the segments of a reel stand."""
 SOURCE, SOURCE_SPEAKER = "source", "source_speaker"
@@ -99,9 +101,15 @@ def reading_notices(workload: Workload) -> tuple[str, ...]:
         if ids:
             shown = ", ".join(ids[:SHOWN_IDS])
             more = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
+            told = all(each.spoken for each in workload.requests if each.id in ids)
             notices.append(
-                f"workload {workload.name}: {kind} in {shown}{more}, which engines read in "
-                'different ways; give each of them spoken = "the words to be heard"'
+                f"workload {workload.name}: {kind} in {'spoken of ' if told else ''}{shown}{more}, "
+                "which engines read in different ways; "
+                + (
+                    "write them as words there"
+                    if told
+                    else 'give each of them spoken = "the words to be heard"'
+                )
             )
     return tuple(notices)
 
@@ -274,5 +282,10 @@ def _mark(path: Path, name: str, key: str, value: object) -> str:
         raise HarnessError(
             f"{path}, request {name}: language must be a code such as en, es or es-MX, not "
             f"{value!r}"
+        )
+    if key == "spoken" and not (any(map(str.isalnum, value)) and len(value) <= MOST_SPOKEN):
+        raise HarnessError(
+            f"{path}, request {name}: spoken must hold the words to be heard, at most "
+            f"{MOST_SPOKEN} characters, not {value[:40]!r} ({len(value)} characters)"
         )
     return value

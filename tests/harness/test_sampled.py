@@ -355,6 +355,8 @@ def test_calibrate_proposes_no_margin_below_what_it_saw(
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].split()[:4] == ["metric", "margin", "spread", "proposed"]
     assert shown[-1] == "calibrated: all 2 margins hold"
+    assert invoke(["calibrate", "drawn", *words, "--takes", "20"]) == 2
+    assert "holds 10 takes of a text that can be split" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

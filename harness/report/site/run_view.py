@@ -21,7 +21,7 @@ from voxgate.harness.report.badges import VERDICTS, Badge, of_verdict
 from voxgate.harness.report.charts import ChartImage, both_themes, chart_image
 from voxgate.harness.report.contents import tradeoffs_of
 from voxgate.harness.report.format import fact_text, flat_facts, shown_unit
-from voxgate.harness.report.run_page import (
+from voxgate.harness.report.run_record import (
     CheckLine,
     JudgedMeasurement,
     RecordedCell,

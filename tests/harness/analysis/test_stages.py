@@ -31,9 +31,10 @@ def paired(base: Run, head: Run, slug: str = "nfe-8") -> str:
 
 def stored(base: Run, head: Run) -> str:
     """What a stored baseline would say, made of BASE."""
-    return explain.attribution(
+    facts = explain.attribution(
         "nfe-8", aggregate(head, {})["nfe-8"], of_run(base, aggregate(base, {}))
     )
+    return " is ".join(facts)
 
 
 def test_the_stage_that_grew_is_named_though_every_round_is_another() -> None:

@@ -75,8 +75,8 @@ def test_a_folder_gives_table_json_csv_and_page(
 
     assert code == 0
     assert "wavs: 4 of 4 recordings scored, 4 s of audio; texts: id|text, as of LJSpeech" in out
-    assert '1 recordings have no text: odd "name"' in out
-    assert "1 texts have no recording: u9" in out
+    assert '1 recording has no text: odd "name"' in out
+    assert "1 text has no recording: u9" in out
     rate = next(line for line in out.splitlines() if line.startswith("chars_per_s"))
     assert "3 / 4" in rate and "1 without: no text was found for it" in rate
     assert "times real time" in out
@@ -143,7 +143,11 @@ def test_a_folder_without_texts_takes_those_of_the_first(
 
     _, out, _ = run(capsys, first, second, "--metrics", QUICK, "--json", "--out", "report")
 
-    assert json.loads(out)["comparisons"][0]["texts"] == 4
+    whole = json.loads(out)
+    assert whole["comparisons"][0]["texts"] == 4
+    (tmp_path / "saved.json").write_text(run(capsys, first, "--metrics", QUICK, "--json")[1])
+    _, lent, _ = run(capsys, "saved.json", second, "--metrics", QUICK, "--json")
+    assert json.loads(lent)["comparisons"][0]["metrics"] == whole["comparisons"][0]["metrics"]
     page = (tmp_path / "report" / "index.html").read_text()
     assert "second against first" in Page(page).text()
     assert "abx.html" in Page(page).addresses()  # two folders have a blind test
@@ -151,6 +155,17 @@ def test_a_folder_without_texts_takes_those_of_the_first(
     (pair,) = json.loads(test.split('id="data">')[1].split("</script>")[0])["pairs"]
     assert [pair[side]["label"] for side in ("a", "b")] == ["first", "second"]
     assert len(pair["questions"]) == 3  # the texts that both have, however they scored
+
+
+def test_metrics_that_cannot_decide_are_said_to(
+    corpus: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = corpus("first"), corpus("second")
+
+    code, out, _ = run(capsys, first, second, "--metrics", "loudness")
+
+    assert code == 3 and "none of these metrics can decide" in out.splitlines()[-1]
+    assert "duration" not in out, "it was not asked for"
 
 
 def test_a_reference_is_found_by_name(
@@ -215,6 +230,8 @@ def test_a_name_that_is_not_in_utf8_is_left_out_and_named(
         (("wavs", "--model", "utmos"), "is no NAME=FILE"),
         (("wavs", "--model", "utmos=absent.onnx"), "absent.onnx"),
         (("wavs", "--language", "English!"), "is no code"),
+        (("wavs", "--language", "xx"), "no recogniser knows the language 'xx'"),
+        (("wavs", "--voice", "other.json"), "is no recording that can be read"),
         (("wavs", "--texts", "absent.csv"), "cannot read texts absent.csv"),
         (("absent.json",), "there is no absent.json"),
         (("other.json",), "holds no scores"),

@@ -91,6 +91,13 @@ def test_a_list_of_other_recordings_is_refused_with_both_names(tmp_path: Path) -
         read_list(tmp_path / "list", ["x"])
 
 
+def test_a_text_that_is_too_long_is_why_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("x|" + "word " * 5000)
+
+    with pytest.raises(HarnessError, match=r"names nothing \(line 1 has 24999 characters\)"):
+        read_list(tmp_path / "list", ["x"])
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfa\x80", b"", b"[" * 5000, b'{"a": 1}', b"\x00|\x00"])
 def test_a_list_of_rubbish_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "list").write_bytes(content)

@@ -68,9 +68,22 @@ def test_an_override_replaces_single_lines(tmp_path: Path) -> None:
         (("[metrics]", "[metrics"), "policy.toml cannot be read"),
         (("relative = 0.1", 'relative = 0.1, with = "snr"'), "metrics.rtf.with is 'snr'; name"),
         (("relative = 0.1", "relative = 0.1, with = []"), r"metrics.rtf.with is \[\]; name"),
-        (("relative = 0.1", 'relative = 0.1, with = ["snt"]'), r"with is \['snt'\]; name other"),
-        (("relative = 0.1", 'relative = 0.1, with = ["rtf"]'), r"with is \['rtf'\]; name other"),
-        (("relative = 0.1", "relative = 0.1, with = [[1]]"), r"with is \[\[1\]\]; name other"),
+        (
+            ("relative = 0.1", 'relative = 0.1, with = ["snt"]'),
+            "with is 'snt', which is none; name other",
+        ),
+        (
+            ("relative = 0.1", 'relative = 0.1, with = ["snr", "snr"]'),
+            r"with is \['snr', 'snr'\], which names one twice; name other",
+        ),
+        (
+            ("relative = 0.1", 'relative = 0.1, with = ["rtf"]'),
+            "with is 'rtf', which is none; name other",
+        ),
+        (
+            ("relative = 0.1", "relative = 0.1, with = [[1]]"),
+            r"with is \[1\], which is none; name other",
+        ),
         (("schema_version = 1", "schema_version = 2"), "schema_version is 2"),
         (("[metrics]", "[metric]"), "expected one table"),
         (("rtf =", "rtt ="), "metrics.rtt: there is no such metric"),

@@ -103,6 +103,7 @@ def test_what_is_said_about_a_text_is_no_option_and_voices_are_found_beside_the_
         ("language = 1", "request a: language must be text, not 1"),
         ("spoken = ' '", "request a: spoken must be text, not ' '"),
         ("spoken = 7", "request a: spoken must be text, not 7"),
+        ("spoken = '!!!'", "request a: spoken must hold the words to be heard"),
         (
             "[voices]\nslt = 'no.flac'",
             r"voices.slt: there is no .*no.flac; give a path relative to",
@@ -165,6 +166,20 @@ def test_a_notice_names_five_requests_at_most(tmp_path: Path) -> None:
     path.write_text("".join(f"[[request]]\nid = 'r{n}'\ntext = 'No 7.'\n" for n in range(8)))
     (notice,) = reading_notices(load_workload(str(path)))
     assert "digits in r0, r1, r2, r3, r4 and 3 more, which" in notice
+
+
+def test_a_reading_that_is_unclear_itself_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text("[[request]]\nid = 'a'\ntext = 'Call 7.'\nspoken = 'call 7'\n")
+    (notice,) = reading_notices(load_workload(str(path)))
+    assert "digits in spoken of a" in notice and notice.endswith("write them as words there")
+
+
+def test_a_reading_of_any_length_is_no_reading(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(f"[[request]]\nid = 'a'\ntext = 'Hi.'\nspoken = '{'word ' * 5000}'\n")
+    with pytest.raises(HarnessError, match=r"at most 20000 characters"):
+        load_workload(str(path))
 
 
 def test_the_words_to_be_heard_are_part_of_the_digest(tmp_path: Path) -> None:
