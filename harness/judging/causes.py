@@ -95,6 +95,8 @@ class Cause:
     """The other metrics that got worse with it."""
     over_limit: float
     """The size as a multiple of its limit; infinite where something failed."""
+    size: str
+    """`13.1 % slower (limit 5 %)`, for a heading."""
     sentence: str
     """`13.1 % slower (limit 5 %): acoustic +14 %. Also p95, first audio`."""
 
@@ -244,6 +246,7 @@ def _cause(found: _Found, cells: Sequence[CellVerdict], metrics: Iterable[str]) 
         worst=told,
         also=also,
         over_limit=_size(told),
+        size=_sentence(told),
         sentence=f"{found.sentence}{_others(also)}",
     )
 

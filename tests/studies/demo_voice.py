@@ -1,33 +1,45 @@
 """
-The engine of the demonstration: flite's speech, passed on in stages that take a time of their own,
-so that any machine shows the same picture. `CHANGE` is the line that a pull request edits.
+The engine of the demonstration: flite's speech, in stages that take a time of their own on a
+virtual clock, so that any machine shows the same picture. `CHANGE` is the line that a pull request
+edits.
 
 Copied into a repository by `demo.py`; runs in a worker process of voxgate.
 """
 
-import time
+import os
 
 import numpy as np
 from scipy.signal import butter, sosfilt
 
 from voxgate import Target
+from voxgate.harness.machine.clock import VirtualClock
 from voxgate.harness.targets.flite import speak
 
 CHANGE = {"slowness": 1.0, "broken": ""}
-STEP_S, FRONTEND_S, VOCODER_S = 0.004, 0.003, 0.02
-CHUNKS = 4
+RATE_HZ = 16_000
+STEP_S, VOCODER_S = 0.010, 0.028
+"""For each second of audio."""
+FRONTEND_S = 0.003
+CHUNKS = 6
 DEFAULTS = {"nfe_steps": 8, "speaker": "slt", "device": "cpu", "threads": 1}
 
 
 class DemoVoice(Target):
     """More steps take longer and leave less noise."""
 
-    sample_rate_hz = 16_000
+    sample_rate_hz = RATE_HZ
+
+    def __init__(self):
+        """Draw how fast this process is: within about one per cent of the others."""
+        self.clock = VirtualClock()
+        self.rng = np.random.default_rng(os.getpid())
+        self.pace = float(np.exp(self.rng.normal(0.0, 0.006)))
+        self.spoken = {}
 
     def load(self, cell, defaults):
-        """Keep what was spoken: flite's own time is no part of the picture."""
+        """Keep the options."""
         self.options = {**DEFAULTS, **defaults, **cell.options}
-        self.spoken = {}
+        self.clock.advance(0.4)
 
     def effective(self):
         """Return every option."""
@@ -35,16 +47,21 @@ class DemoVoice(Target):
 
     def synthesize(self, request, watch):
         """Yield the speech in chunks."""
-        steps, changed = int(self.options["nfe_steps"]), self.options["nfe_steps"] == 8
-        audio = self._speech(request, steps, changed)
+        steps = int(self.options["nfe_steps"])
+        slowness = CHANGE["slowness"] if steps == 8 else 1.0
+        audio = self._speech(request, steps, steps == 8)
+        length_s = len(audio) / RATE_HZ
         with watch("frontend"):
-            time.sleep(FRONTEND_S)
+            self._pass(FRONTEND_S)
         with watch("acoustic"):
-            time.sleep(STEP_S * steps * (CHANGE["slowness"] if changed else 1.0))
+            self._pass(STEP_S * steps * length_s * slowness)
         for chunk in np.array_split(audio, CHUNKS):
             with watch("vocoder"):
-                time.sleep(VOCODER_S / CHUNKS)
+                self._pass(VOCODER_S * length_s / CHUNKS)
             yield chunk
+
+    def _pass(self, duration_s):
+        self.clock.advance(duration_s * self.pace * float(np.exp(self.rng.normal(0.0, 0.012))))
 
     def _speech(self, request, steps, changed):
         clean = self.spoken.get(request.id)
