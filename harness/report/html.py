@@ -18,8 +18,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 STYLE = "voxgate.css"
 STYLES = ("base", "tables", "charts", "trends", "player", "print")
 """The sheets of `templates/styles`, in the order in which they are joined to the one of a page."""
-EVERYWHERE = "hover.js"
-"""The script of every page."""
+EVERYWHERE = ("hover.js", "frame.js")
+"""The scripts of every page."""
 SITE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri "
     "'none'; form-action 'none'"
@@ -47,7 +47,13 @@ def templates(**everywhere: object) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals = {"csp": SITE_POLICY, "today": "", "inline": None, **everywhere}
+    environment.globals = {
+        "csp": SITE_POLICY,
+        "today": "",
+        "inline": None,
+        "everywhere": EVERYWHERE,
+        **everywhere,
+    }
     return environment
 
 
@@ -58,7 +64,7 @@ def standalone(
     Fill a template with style and scripts inlined. `loads_assets` lets the page's own script, and
     no markup, load the scripts of an asset folder.
     """
-    script = "".join(map(text_of, (EVERYWHERE, *scripts)))
+    script = "".join(map(text_of, (*EVERYWHERE, *scripts)))
     inline = InlineAssets(style=stylesheet(), script=script)
     filled = templates(csp=_policy(inline, loads_assets), inline=inline).get_template(template)
     return filled.render(**values)

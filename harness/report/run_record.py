@@ -44,6 +44,7 @@ from voxgate.harness.report.worst_utterances import (
     BrokenUtterance,
     broken_utterances,
     heard_first,
+    red_cells,
     spread_text,
 )
 
@@ -173,7 +174,12 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         ),
         next_step=next_step(contents),
         excluded=run.excluded,
-        player=run_player(run, takes_of, first=heard_first(judgement.cells)),
+        player=run_player(
+            run,
+            takes_of,
+            first=heard_first(judgement.cells),
+            wanted=red_cells(judgement.cells),
+        ),
         reels=reel_tables(run),
     )
 

@@ -6,9 +6,9 @@ comment on a pull request can be written without anything installed.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.format import escaped, plain, shown_value
@@ -74,10 +74,38 @@ def _change(metric: MetricVerdict, before: float, now: float) -> str:
     return f"{metric.metric} {old} → {new}"
 
 
-def heard_first(cells: Iterable[CellVerdict]) -> tuple[str, ...]:
-    """Return the ids of the broken utterances of several cells, each once."""
-    broken = chain.from_iterable(map(broken_utterances, cells))
-    return tuple(dict.fromkeys(each.id for each in broken))
+def worst_heard(cell: CellVerdict) -> tuple[str, ...]:
+    """
+    Return the utterances of a cell that tell its change best: the broken ones, then those that are
+    worse in what regressed (what blocks first), the worst first.
+    """
+    regressed = [each for each in cell.metrics if each.verdict is Verdict.REGRESSED]
+    regressed.sort(key=lambda each: not each.blocking)
+    compared = [each.comparison for each in regressed if each.comparison is not None]
+    worse = [change.id for each in compared for change in each.changes if change.worse > 0.0]
+    lowest = [each.spread.worst for each in compared if each.spread is not None]
+    broken = [each.id for each in broken_utterances(cell)]
+    return tuple(dict.fromkeys([*broken, *worse[:HEARD_FIRST], *lowest]))
+
+
+def red_cells(cells: Iterable[CellVerdict]) -> Mapping[str, tuple[str, ...]]:
+    """
+    Return the cells that failed or regressed with the utterances of each to hear first: slug ->
+    ids; cells whose quality is worse stand first.
+    """
+    red = [cell for cell in cells if cell.verdict in (Verdict.FAILED, Verdict.REGRESSED)]
+    found = {cell.cell: worst_heard(cell) for cell in red}
+    return dict(sorted(found.items(), key=lambda pair: not pair[1]))
+
+
+def heard_first(cells: Sequence[CellVerdict]) -> tuple[str, ...]:
+    """
+    Return the ids of the utterances to hear first, each once: the worst of every red cell, then
+    the second of each, and last the broken ones of other cells.
+    """
+    worst = chain.from_iterable(zip_longest(*red_cells(cells).values()))
+    broken = (each.id for each in chain.from_iterable(map(broken_utterances, cells)))
+    return tuple(dict.fromkeys(name for name in chain(worst, broken) if name is not None))
 
 
 def comment_lines(cells: Sequence[CellVerdict], page: str) -> list[str]:

@@ -106,6 +106,11 @@ class Contrast:
     most_s: float = 0.0
     shift_s: float = 0.0
 
+    @property
+    def size_db(self) -> float:
+        """How much the two differ; infinite where the durations differ too much to say."""
+        return float("inf") if self.missing else self.mean_db
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceView:
@@ -322,7 +327,7 @@ def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
     }
     golden = view.contrast(reference, "golden")
     sizes = [
-        _size_db(change) for change in (*changes.values(), *([] if golden is None else [golden]))
+        change.size_db for change in (*changes.values(), *([] if golden is None else [golden]))
     ]
     return UtteranceRow(
         id=view.id,
@@ -334,11 +339,29 @@ def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
     )
 
 
+def most_changed(view: View) -> str:
+    """
+    Return the cell whose current voice changed most since its own older one or, where there is
+    none, differs most from the reference cell's; empty where nothing is compared.
+    """
+    current = [each for each in view.voices if each.voice.when == "current"]
+    pairs = [(each, contrast) for each in current for contrast in each.contrasts]
+    if not pairs:
+        return current[0].voice.cell if current else ""
+
+    def rank(pair: tuple[VoiceView, Contrast]) -> tuple[bool, float]:
+        mine, contrast = pair
+        own = view.voices[contrast.against].voice.cell == mine.voice.cell
+        return own and not contrast.same, contrast.size_db
+
+    return max(pairs, key=rank)[0].voice.cell
+
+
 def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
     """Name the cell that changed most; one line where all stayed the same."""
     if not changes:
         return ""
-    worst = max(changes, key=lambda slug: _size_db(changes[slug]))
+    worst = max(changes, key=lambda slug: changes[slug].size_db)
     said = _said(changes[worst])
     return said if changes[worst].same or len(changes) == 1 else f"{said} ({labels[worst]})"
 
@@ -350,10 +373,6 @@ def _faults(view: View, labels: Mapping[str, str]) -> str:
         label = labels[voice_view.voice.cell]
         faults += [f"{m.kind} at {m.time_s:.2f} s ({label})" for m in voice_view.marks.found]
     return ", ".join(faults)
-
-
-def _size_db(contrast: Contrast) -> float:
-    return float("inf") if contrast.missing else contrast.mean_db
 
 
 def _said(contrast: Contrast) -> str:

@@ -7,14 +7,21 @@ play them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import Run
 from voxgate.harness.report.contents import TakesOf
 from voxgate.harness.report.html import data_uri
 from voxgate.harness.report.listening.assets import AssetFolder, EmbeddedAssets
-from voxgate.harness.report.listening.differences import UtteranceRow, View, line, view
+from voxgate.harness.report.listening.differences import (
+    UtteranceRow,
+    View,
+    line,
+    most_changed,
+    view,
+)
+from voxgate.harness.report.listening.moments import Moment, moments
 from voxgate.harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
 from voxgate.harness.runner.recordings import Take, cells_of, requests_of
@@ -35,12 +42,13 @@ SCRIPTS = ("deck.js", "player.js")
 class Material:
     """
     What was prepared of a run: the utterances to hear, the same ones to see, and how many more
-    there are.
+    there are. `wanted` has the cells to hear first and the utterances of each, slug -> ids.
     """
 
     utterances: tuple[UtteranceVoices, ...]
     views: tuple[View, ...]
     left_out: int
+    wanted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,8 @@ class Player:
     data: Mapping[str, object]
     power_legend: str
     signed_legend: str
+    moments: tuple[Moment, ...] = ()
+    """Where to hear each cell; those that are worse stand first."""
     range_db: float = RANGE_DB
     difference_db: float = DIFFERENCE_DB
 
@@ -65,18 +75,28 @@ class Player:
         """Whether any utterance is compared with a previous run."""
         return any(line.since_previous for line in self.lines)
 
+    def moment(self, label: str) -> int | None:
+        """Return the place of a cell's moment in `moments`; None where nothing is to be heard."""
+        places = (place for place, each in enumerate(self.moments) if each.label == label)
+        return next(places, None)
+
 
 def run_player(
-    run: Run, takes_of: TakesOf, budget_bytes: int = EMBEDDED_BYTES, first: Sequence[str] = ()
+    run: Run,
+    takes_of: TakesOf,
+    budget_bytes: int = EMBEDDED_BYTES,
+    first: Sequence[str] = (),
+    wanted: Mapping[str, Sequence[str]] | None = None,
 ) -> Player:
     """
     Return the player of a page that holds its sounds: of the utterances named in `first`, then of
-    the others in their order, as many as fit into the budget.
+    the others in their order, as many as fit into the budget. `wanted` names the cells to hear
+    first, and the utterances of each that tell most: slug -> ids.
     """
     assets = EmbeddedAssets(budget_bytes)
     place = {name: number for number, name in enumerate(first)}
     requests = sorted(requests_of(run), key=lambda each: place.get(each.id, len(place)))
-    views, silent = [], 0
+    utterances, views, silent = [], [], 0
     for request in requests:
         spoken = utterance(request, takes_of(request.id), assets)
         silent += spoken.duration_s == 0.0
@@ -86,8 +106,12 @@ def run_player(
         if not assets.settle() or seen is None:
             break
         views.append(seen)
+        utterances.append(spoken)
     material = Material(
-        utterances=(), views=tuple(views), left_out=len(requests) - len(views) - silent
+        utterances=tuple(utterances),
+        views=tuple(views),
+        left_out=len(requests) - len(views) - silent,
+        wanted=wanted or {},
     )
     return player(material, cells_of(run), run.reference, assets.as_base64())
 
@@ -113,7 +137,7 @@ def recordings_player(
         views.append(seen)
     material = Material(utterances=(), views=tuple(views), left_out=count - len(views))
     made = _player(material, labels, "", assets.as_base64())
-    first = views[0].id if views else ""
+    first = {"utterance": views[0].id if views else "", "when": "current", "cell": ""}
     return replace(made, data={**made.data, "words": {"current": word}, "first": first})
 
 
@@ -158,10 +182,13 @@ def _player(
     material: Material, labels: Mapping[str, str], reference: str, embedded: Mapping[str, str]
 ) -> Player:
     lines = _ordered([line(spoken, labels, reference) for spoken in material.views])
+    heard = list(zip(material.utterances, material.views, strict=False))
+    found = moments(heard, labels, material.wanted)
     data = {
         "cells": [{"slug": slug, "label": label} for slug, label in labels.items()],
         "utterances": [asdict(spoken) for spoken in material.views],
-        "first": lines[0].id if lines else "",
+        "first": _first(found, material, lines),
+        "moments": [asdict(each) for each in found],
         "embedded": dict(embedded),
     }
     return Player(
@@ -171,7 +198,26 @@ def _player(
         data=data,
         power_legend=data_uri("image/png", legend(signed=False)),
         signed_legend=data_uri("image/png", legend(signed=True)),
+        moments=found,
     )
+
+
+def _first(
+    found: Sequence[Moment], material: Material, lines: Sequence[UtteranceRow]
+) -> Mapping[str, str]:
+    """
+    Return the take to open with: of the worst red cell that sounds other than before, or whose
+    quality is worse, or else the one that changed most; empty texts where nothing is to be heard.
+    """
+    wanted = material.wanted
+    red = [each for each in found if each.cell in wanted and not each.same]
+    red = [each for each in red if each.is_own or wanted[each.cell]]
+    if red:
+        return {"utterance": red[0].utterance, "when": "current", "cell": red[0].cell}
+    if not lines:
+        return {"utterance": "", "when": "current", "cell": ""}
+    spoken = next(each for each in material.views if each.id == lines[0].id)
+    return {"utterance": spoken.id, "when": "current", "cell": most_changed(spoken)}
 
 
 def _ordered(lines: Sequence[UtteranceRow]) -> list[UtteranceRow]:

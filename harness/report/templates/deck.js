@@ -66,6 +66,8 @@ class Deck {
     this.voice = null;     // what plays: its source and its volume
     this.rest_s = 0;       // the position while nothing plays
     this.began = null;     // while something plays: {time_s of the context, offset_s in the sound}
+    this.until_s = null;   // of a part that is played once: where it ends
+    this.told = null;      // called with true when that part has ended, with false when something else was asked for
   }
 
   get position_s() {
@@ -80,16 +82,23 @@ class Deck {
 
   // Another take: in place, on the sample, with a fade of FADE_S.
   hear(sound, gain) {
+    this.leave(false);
     Object.assign(this, { sound, gain });
     if (this.playing) this.restart();
   }
 
-  async play() {
-    if (this.playing || !this.sound) return;
+  // A browser lets a page play only if this is called by a click or a key itself, before anything is waited for.
+  wake() {
     if (navigator.audioSession) navigator.audioSession.type = "playback";  // heard on a phone that is set to silent
     this.context ??= new AudioContext({ sampleRate: RATE_HZ });
-    await this.context.resume();
+    return this.context.resume();
+  }
+
+  async play() {
+    if (this.playing || !this.sound) return;
+    await this.wake();
     if (this.playing) return;
+    this.leave(false);
     const { start_s, end_s } = this.loop ?? { start_s: 0, end_s: this.length_s - AHEAD_S };
     const inside = this.rest_s < end_s && (!this.loop || this.rest_s >= start_s);
     this.playing = true;
@@ -97,7 +106,27 @@ class Deck {
     this.changed();
   }
 
+  // A part of the sound, once: true when it has ended, false where something else was asked for meanwhile.
+  async once(start_s, end_s) {
+    this.pause();
+    this.loop = null;
+    await this.wake();
+    const ended = new Promise((resolve) => { this.told = resolve; });
+    this.until_s = Math.min(end_s, this.length_s);
+    this.playing = true;
+    this.start(this.context.currentTime + AHEAD_S, Math.max(start_s, 0));
+    this.changed();
+    return ended;
+  }
+
+  leave(hasEnded) {
+    const told = this.told;
+    Object.assign(this, { until_s: null, told: null });
+    told?.(hasEnded);
+  }
+
   pause() {
+    this.leave(false);
     if (!this.playing) return;
     this.rest_s = this.position_s;
     this.playing = false;
@@ -106,6 +135,7 @@ class Deck {
   }
 
   seek(position_s) {
+    this.leave(false);
     const wanted_s = Math.min(Math.max(position_s, 0), this.length_s);
     if (this.loop && (wanted_s < this.loop.start_s || wanted_s >= this.loop.end_s)) this.loop = null;
     if (this.playing) this.restart(wanted_s);
@@ -141,7 +171,8 @@ class Deck {
     volume.gain.setValueAtTime(0, time_s);
     volume.gain.linearRampToValueAtTime(this.gain, time_s + FADE_S);
     source.connect(volume).connect(this.context.destination);
-    source.start(time_s, offset_s);
+    if (this.until_s === null) source.start(time_s, offset_s);
+    else source.start(time_s, offset_s, Math.max(this.until_s - offset_s, 0));
     source.onended = () => { if (this.voice?.source === source && this.playing) this.end(); };
     this.voice = { source, volume, gain: this.gain };
     this.began = { time_s, offset_s };
@@ -157,7 +188,8 @@ class Deck {
   }
 
   end() {
-    Object.assign(this, { playing: false, voice: null, rest_s: 0 });
+    Object.assign(this, { playing: false, voice: null, rest_s: this.until_s ?? 0 });
+    this.leave(true);
     this.changed();
   }
 }

@@ -4,6 +4,9 @@
   const STEP_S = 0.2;        // of the arrow keys
   const SHORTEST_S = 0.05;   // of a repeated region: what is shorter is a click that slipped
   const COLUMNS = 1000;      // of the waveform
+  const [BEFORE_S, AFTER_S] = [0.7, 0.9];  // what is heard around the moment at which a cell is worst
+  const WHOLE_S = 5;         // heard of each where there is no such moment
+  const REST_MS = 300;       // between the old voice and the new
 
   if (!document.getElementById("hearing")) return;  // a run without audio
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -13,7 +16,8 @@
   let utterance = null;
   let chosen = null;         // index of the take that is heard
   let last = null;           // index of the one heard before
-  let wish = { when: "current", cell: data.cells[0].slug };  // what to hear of the next utterance
+  let wish = { when: data.first.when, cell: data.first.cell || data.cells[0].slug };  // what to hear of the next utterance
+  let turns = 0;             // of hearing old and new; a later one ends an earlier one
   let waves = new Map();     // clip -> its decoded sound, of this utterance only
   let asked = 0;
 
@@ -41,15 +45,52 @@
     const turn = ++asked;
     try {
       const sound = await wave(voice.clip);
-      if (turn !== asked) return;  // another take was asked for meanwhile
+      if (turn !== asked) return false;  // another take was asked for meanwhile
       if (chosen !== index) [last, chosen] = [chosen, index];
       wish = { when: voice.when, cell: voice.cell };
       deck.hear(sound, factor(voice));
       drawChosen(sound);
     } catch (error) {
       at.now.textContent = `This take cannot be played: ${error.message}.`;
+      return false;
     }
     prepare();
+    return true;
+  }
+
+  // Plays a take from where the other one is.
+  async function play(index) {
+    turns += 1;
+    deck.wake();
+    if (await choose(index)) await deck.play();
+  }
+
+  // ---- old, then new
+
+  // The old voice and the new one around the moment that tells most, once each.
+  async function hearBoth(moment) {
+    const turn = ++turns;
+    deck.wake();
+    const number = data.utterances.findIndex((each) => each.id === moment.utterance);
+    if (data.utterances[number] !== utterance) show(number);
+    for (const [index, moment_s] of [[moment.old, moment.old_s], [moment.new, moment.new_s]]) {
+      if (turn !== turns || !(await choose(index))) break;
+      at.now.textContent = `${index === moment.old ? "Old" : "New"}: ${name(utterance.voices[index].voice)}`;
+      const part = moment_s === null ? [0, WHOLE_S] : [moment_s - BEFORE_S, moment_s + AFTER_S];
+      if (!(await deck.once(...part))) break;
+      if (index === moment.old) await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
+    }
+  }
+
+  async function hear(button) {
+    const isStop = button.getAttribute("aria-pressed") === "true";
+    const told = button.dataset.text ??= button.textContent;
+    if (isStop) { turns += 1; return deck.pause(); }
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Stop";
+    await hearBoth(data.moments[Number(button.dataset.hear)]);
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = told;
   }
 
   function wave(clip) {
@@ -135,7 +176,7 @@
     const faults = marks.found.length ? `${marks.found.length} fault${marks.found.length > 1 ? "s" : ""}` : "";
     button.append(create("b", word(voice.when)), " ", create("span", decibel(voice.gain.gain_db), "gain"));
     for (const [text, kind] of [[same, "same"], [faults, "fault"]]) if (text) button.append(" ", create("span", text, kind));
-    button.addEventListener("click", () => choose(index));
+    button.addEventListener("click", () => { if (index === chosen && deck.playing) deck.pause(); else play(index); });
     return button;
   }
 
@@ -333,7 +374,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("select, input[type=text], textarea")) return;
     const take = /^[1-9]$/.test(event.key) ? at.voices.querySelector(`button[data-take="${event.key - 1}"]`) : null;
-    if (take) return void take.click();
+    if (take) return void play(Number(take.dataset.take));
     const pressed = event.key === " " && event.target.closest?.("button, a, summary, .scroll, input[type=checkbox]");
     const moved = event.key.startsWith("Arrow") && event.target.closest?.("input[type=range], .scroll");
     if (!keys[event.key] || pressed || moved) return;
@@ -350,7 +391,11 @@
   at.utterance.addEventListener("change", () => show(Number(at.utterance.value)));
   at.position.addEventListener("input", () => deck.seek(Number(at.position.value)));
   addEventListener("hashchange", () => { if (follow()) at.hearing.scrollIntoView(); });
+  for (const button of document.querySelectorAll("button.hear")) {
+    button.hidden = false;
+    button.addEventListener("click", () => hear(button));
+  }
   at.hearing.hidden = false;
   drag();
-  if (!follow()) show(data.utterances.findIndex((each) => each.id === data.first), true);
+  if (!follow()) show(data.utterances.findIndex((each) => each.id === data.first.utterance), true);
 })();

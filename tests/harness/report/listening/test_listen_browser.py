@@ -88,7 +88,6 @@ def position(page: Any) -> float:
 def test_switching_changes_the_voice_and_keeps_the_position(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("1")
-    page.keyboard.press("Space")
     first = listen(page)
     assert first.voice == ("golden", "nfe-32")
 
@@ -105,7 +104,6 @@ def test_switching_changes_the_voice_and_keeps_the_position(opened: Visit) -> No
 def test_levels_are_matched_and_can_be_left_as_they_were(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("3")
-    page.keyboard.press("Space")
     loud = listen(page)
     page.keyboard.press("5")
     matched = listen(page)
@@ -117,6 +115,18 @@ def test_levels_are_matched_and_can_be_left_as_they_were(opened: Visit) -> None:
     assert original.db == pytest.approx(loud.db - 6.0, abs=0.2)
     assert "at its original level" in page.locator("#now").inner_text()
     assert "+6.0 dB" in page.locator("#voices button").nth(4).inner_text()
+
+
+def test_it_opens_on_the_take_that_changed_most_and_a_click_on_a_take_plays_it(
+    opened: Visit,
+) -> None:
+    page = opened.page
+    pressed = page.locator("#voices button[aria-pressed=true]")
+    assert pressed.get_attribute("data-take") == "4", "the click is in nfe=8"
+    page.locator("#voices button").nth(1).click()
+    assert listen(page).voice == ("previous", "nfe-32")
+    page.locator("#voices button").nth(1).click()
+    assert page.locator("#play").inner_text() == "Play", "again on it: pause"
 
 
 def test_pause_seek_and_end(opened: Visit) -> None:
@@ -172,7 +182,7 @@ def test_everything_is_reached_by_keyboard(opened: Visit) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#voices button[data-take='1'][aria-pressed=true]")
     page.keyboard.press("t")
-    page.wait_for_selector("#voices button[data-take='2'][aria-pressed=true]")
+    page.wait_for_selector("#voices button[data-take='4'][aria-pressed=true]")
 
 
 def test_fault_is_marked_where_it_is(opened: Visit) -> None:
@@ -191,6 +201,8 @@ def test_fault_is_marked_where_it_is(opened: Visit) -> None:
 
 def test_pictures_are_shown_for_the_take_and_its_differences(opened: Visit) -> None:
     page = opened.page
+    page.keyboard.press("3")
+    page.wait_for_selector("#voices button[data-take='2'][aria-pressed=true]")
     assert (
         page.locator("#spectrogram").get_attribute("alt") == "Spectrogram of current, nfe=32, u01"
     )
@@ -287,7 +299,6 @@ def test_works_from_a_web_server(site: Path, visit: Callable[..., Visit]) -> Non
         visited = visit(f"{address}listen-2.html", EAR)
         ready(visited.page)
         visited.page.keyboard.press("2")
-        visited.page.keyboard.press("Space")
         assert listen(visited.page).voice == ("previous", "nfe-32")
         assert visited.complaints == []
         assert not [url for url in visited.requests if not url.startswith((address, "data:"))]
@@ -306,10 +317,12 @@ def test_paper_shows_pictures_and_table_and_no_buttons(opened: Visit) -> None:
 
 
 def test_screen_reader_finds_names_states_and_words(opened: Visit) -> None:
+    opened.page.keyboard.press("3")
+    opened.page.wait_for_selector("#voices button[data-take='2'][aria-pressed=true]")
     tree = opened.page.locator("body").aria_snapshot()
 
     assert 'slider "Position"' in tree
-    assert 'button "Play"' in tree
+    assert 'button "Pause"' in tree
     assert 'combobox "Utterance"' in tree
     assert 'button "3 current ±0.0 dB" [pressed]' in tree
     assert 'img "Spectrogram of current, nfe=32, u01"' in tree

@@ -1,0 +1,175 @@
+"""
+The moment at which a cell is best heard to have changed: one utterance, its old and its new voice,
+and the second in each at which to listen.
+
+The utterance is the one that the judge named, or else the one that changed most. The second is that
+of a fault that only the new take has, or of the largest difference of the spectrograms; where
+durations differ, of the largest distance along the path of dynamic time warping. Draws nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.metrics.metric import MetricInput
+from voxgate.harness.metrics.take_parity import LOCAL_S, warped
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.report.listening.differences import Contrast, FaultMark, View
+from voxgate.harness.report.listening.utterance import UtteranceVoices
+
+NEAR_S = 0.1
+"""Faults of two takes that are nearer are one fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """
+    Where to hear a cell. `old` and `new` are indices of the utterance's voices, `old_s` and `new_s`
+    the seconds to listen at, None where the takes as a whole are to be heard. `same`: every voice
+    of the cell sounds as before.
+    """
+
+    cell: str
+    label: str
+    utterance: str
+    text: str
+    old: int
+    new: int
+    old_name: str
+    old_s: float | None = None
+    new_s: float | None = None
+    why: str = ""
+    same: bool = False
+    is_own: bool = True
+    """Whether the old voice is this cell's, and not the reference cell's for want of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A current voice and one that it is held against."""
+
+    view: View
+    voices: UtteranceVoices
+    new: int
+    contrast: Contrast
+
+    @property
+    def is_own(self) -> bool:
+        """Whether both voices are of the same cell."""
+        one, other = (self.view.voices[each].voice for each in (self.new, self.contrast.against))
+        return one.cell == other.cell
+
+
+def moments(
+    heard: Sequence[tuple[UtteranceVoices, View]],
+    labels: Mapping[str, str],
+    wanted: Mapping[str, Sequence[str]],
+) -> tuple[Moment, ...]:
+    """
+    Return the moment of each cell that has an old voice, or else the reference cell's, to be held
+    against; those in `wanted` (slug -> utterances to prefer, the best first) stand first, in its
+    order.
+    """
+    order = [*(slug for slug in wanted if slug in labels), *labels]
+    found = (_moment(heard, slug, labels, wanted.get(slug, ())) for slug in dict.fromkeys(order))
+    return tuple(each for each in found if each is not None)
+
+
+def _moment(
+    heard: Sequence[tuple[UtteranceVoices, View]],
+    slug: str,
+    labels: Mapping[str, str],
+    wanted: Sequence[str],
+) -> Moment | None:
+    every = list(_candidates(heard, slug))
+    usable = [each for each in every if each.is_own] or every
+    if not usable:
+        return None
+    place = {name: number for number, name in enumerate(wanted)}
+
+    def rank(each: _Candidate) -> tuple[bool, int, float]:
+        same = each.contrast.same
+        return same, place.get(each.view.id, len(place)), -each.contrast.size_db
+
+    return _described(min(usable, key=rank), labels)
+
+
+def _candidates(heard: Sequence[tuple[UtteranceVoices, View]], slug: str) -> Iterator[_Candidate]:
+    for voices, view in heard:
+        for index, seen in enumerate(view.voices):
+            if (seen.voice.when, seen.voice.cell) == ("current", slug):
+                for contrast in seen.contrasts:
+                    yield _Candidate(view=view, voices=voices, new=index, contrast=contrast)
+
+
+def _described(chosen: _Candidate, labels: Mapping[str, str]) -> Moment:
+    view, contrast = chosen.view, chosen.contrast
+    new, old = view.voices[chosen.new].voice, view.voices[contrast.against].voice
+    old_name = old.when if chosen.is_own else f"{labels[old.cell]} (reference)"
+    old_s, new_s, why = (None, None, "") if contrast.same else _place(chosen)
+    return Moment(
+        cell=new.cell,
+        label=labels[new.cell],
+        utterance=view.id,
+        text=view.text,
+        old=contrast.against,
+        new=chosen.new,
+        old_name=old_name,
+        old_s=old_s,
+        new_s=new_s,
+        why=why,
+        same=contrast.same,
+        is_own=chosen.is_own,
+    )
+
+
+def _place(chosen: _Candidate) -> tuple[float | None, float | None, str]:
+    """Return the second in the old take, the one in the new take, and the reason for it."""
+    contrast = chosen.contrast
+    fault = _new_fault(chosen)
+    if fault is not None:
+        old_s = max(fault.time_s - contrast.shift_s, 0.0)
+        return old_s, fault.time_s, f"{fault.kind} at {fault.time_s:.2f} s, only in the new take"
+    if not contrast.missing:
+        old_s = max(contrast.most_s - contrast.shift_s, 0.0)
+        return old_s, contrast.most_s, f"differs most at {contrast.most_s:.2f} s"
+    seconds = _along_the_path(chosen)
+    if seconds is None:
+        return None, None, contrast.missing
+    return *seconds, f"differs most at {seconds[1]:.2f} s (the durations differ)"
+
+
+def _new_fault(chosen: _Candidate) -> FaultMark | None:
+    """Return the first fault of the new take that the old take does not have."""
+    contrast = chosen.contrast
+    before = chosen.view.voices[contrast.against].marks.found
+    for mark in chosen.view.voices[chosen.new].marks.found:
+        at_s = mark.time_s - contrast.shift_s
+        if not any(each.kind == mark.kind and abs(each.time_s - at_s) < NEAR_S for each in before):
+            return mark
+    return None
+
+
+def _along_the_path(chosen: _Candidate) -> tuple[float, float] | None:
+    """Return the seconds of the old and the new take at which their spectra are farthest apart."""
+    if not chosen.voices.sounds:
+        return None
+    old, new = (chosen.voices.sounds[each] for each in (chosen.contrast.against, chosen.new))
+    if old is None or new is None:
+        return None
+    takes = warped(
+        MetricInput(
+            audio=Recording(new.frames, new.rate_hz), reference=Recording(old.frames, old.rate_hz)
+        )
+    )
+    if isinstance(takes, Missing):
+        return None
+    width = max(round(LOCAL_S / takes.hop_s), 1)
+    smooth = np.convolve(takes.distance_db, np.ones(width) / width, "same")
+    worst = int(np.argmax(smooth))
+    return (
+        float(takes.reference.times_s[takes.rows[worst]]),
+        float(takes.candidate.times_s[takes.columns[worst]]),
+    )

@@ -1,0 +1,204 @@
+"""The moment at which a cell is heard: which utterance, which second, and when there is none."""
+
+import io
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.harness.report.listening.making import RATE_HZ
+from tests.harness.report.listening.making import rising as longer
+from tests.harness.report.making import HOSTILE, one_broken, passed, regressed
+from voxgate.harness.records.cell import Request
+from voxgate.harness.report.listening import pair_png as module
+from voxgate.harness.report.listening.assets import EmbeddedAssets
+from voxgate.harness.report.listening.differences import view
+from voxgate.harness.report.listening.moments import Moment, moments
+from voxgate.harness.report.listening.pair_png import draw, pair_png, worst_pair
+from voxgate.harness.report.listening.player import run_player
+from voxgate.harness.report.listening.utterance import utterance
+from voxgate.harness.report.worst_utterances import heard_first, red_cells
+from voxgate.harness.runner.recordings import KeptAudio, Take
+
+rising = partial(longer, seconds=1.0)
+LABELS = {"nfe-32": "nfe=32", "nfe-8": "nfe=8"}
+
+
+def take(when: str, frames: np.ndarray, cell: str = "nfe-32") -> Take:
+    sound = KeptAudio(frames=np.asarray(frames, dtype=np.float32), rate_hz=RATE_HZ)
+    return Take(when=when, cell=cell, sound=sound)  # type: ignore[arg-type]
+
+
+def louder_at(time_s: float, by: float = 0.3) -> np.ndarray:
+    """A rising tone with 0.1 s of another one on it."""
+    frames = rising(500.0)
+    first = int(time_s * RATE_HZ)
+    frames[first : first + RATE_HZ // 10] += by * rising(3000.0)[: RATE_HZ // 10] / 0.2
+    return frames
+
+
+def clicked_at(time_s: float) -> np.ndarray:
+    frames = rising(500.0, level=0.05)
+    frames[int(time_s * RATE_HZ)] = 0.9
+    return frames
+
+
+def found(*spoken: tuple[Take, ...], wanted: dict[str, tuple[str, ...]] | None = None) -> tuple:
+    assets = EmbeddedAssets(0)
+    heard = []
+    for number, takes in enumerate(spoken, 1):
+        each = utterance(Request(id=f"u{number:02}", text="Some text."), takes, assets)
+        heard.append((each, view(each, "nfe-32", assets)))
+    return moments(heard, LABELS, wanted or {})
+
+
+def against_golden(now: np.ndarray) -> tuple[Take, ...]:
+    return take("golden", rising(500.0)), take("current", now)
+
+
+def test_it_is_the_utterance_that_changed_most_at_the_second_that_differs_most() -> None:
+    (moment,) = found(
+        against_golden(louder_at(0.2, 0.02)),
+        against_golden(louder_at(0.7)),
+        against_golden(rising(500.0)),
+    )
+
+    assert (moment.utterance, moment.old, moment.new) == ("u02", 0, 1)
+    assert moment.new_s == pytest.approx(0.75, abs=0.06)
+    assert moment.old_s == pytest.approx(moment.new_s)
+    assert (moment.old_name, moment.same) == ("golden", False)
+    assert moment.why == f"differs most at {moment.new_s:.2f} s"
+
+
+def test_what_the_judge_named_is_heard_though_another_changed_more() -> None:
+    takes = against_golden(louder_at(0.2, 0.02)), against_golden(louder_at(0.7))
+
+    (moment,) = found(*takes, wanted={"nfe-32": ("gone", "u01")})
+
+    assert moment.utterance == "u01"
+
+
+def test_a_fault_that_only_the_new_take_has_is_where_to_listen() -> None:
+    (moment,) = found((take("golden", rising(500.0, level=0.05)), take("current", clicked_at(0.4))))
+
+    assert moment.new_s == pytest.approx(0.4, abs=0.01)
+    assert moment.why == "click at 0.40 s, only in the new take"
+
+
+def test_a_fault_of_both_takes_is_no_change() -> None:
+    now = clicked_at(0.4)
+    now[int(0.8 * RATE_HZ) :] *= 4.0
+
+    (moment,) = found((take("golden", clicked_at(0.4)), take("current", now)))
+
+    assert moment.new_s > 0.75
+
+
+def test_a_voice_of_the_cell_itself_counts_before_the_reference() -> None:
+    reference = take("golden", rising(500.0)), take("current", rising(500.0))
+    alone = (*reference, take("current", rising(900.0), "nfe-8"))
+    before = take("previous", rising(900.0), "nfe-8")
+
+    (_, other) = found(alone)
+    (_, same) = found((*alone[:2], before, alone[2]))
+
+    assert (other.cell, other.old_name, other.same) == ("nfe-8", "nfe=32 (reference)", False)
+    assert (same.cell, same.old_name, same.same, same.new_s) == ("nfe-8", "previous", True, None)
+
+
+def test_takes_of_other_durations_are_heard_whole_where_they_cannot_be_aligned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "voxgate.harness.report.listening.moments._along_the_path", lambda chosen: None
+    )
+
+    (moment,) = found(against_golden(rising(500.0, seconds=0.7)))
+
+    assert (moment.old_s, moment.new_s) == (None, None)
+    assert "durations differ" in moment.why
+
+
+def speaking(name: str) -> tuple[Take, ...]:
+    """nfe=8 is another voice than before in u06 alone."""
+    now = louder_at(0.5) if name == "u06" else rising(500.0)
+    return (
+        take("golden", rising(700.0)),
+        take("current", rising(700.0)),
+        take("previous", rising(500.0), "nfe-8"),
+        take("current", now, "nfe-8"),
+    )
+
+
+def test_a_page_opens_with_the_red_cell_in_its_worst_utterance(tmp_path: Path) -> None:
+    of = one_broken(tmp_path)
+    cells = of.judgement.cells
+
+    made = run_player(of.run, speaking, first=heard_first(cells), wanted=red_cells(cells))
+
+    assert made.data["first"] == {"utterance": "u06", "when": "current", "cell": "nfe-8"}
+    assert made.moment("nfe=8") == 0
+    assert made.moments[0].utterance == "u06"
+    assert made.moment("of no run") is None
+
+
+def test_a_page_without_a_red_cell_opens_with_what_changed_most(tmp_path: Path) -> None:
+    of = passed(tmp_path)
+
+    made = run_player(of.run, speaking, wanted=red_cells(of.judgement.cells))
+
+    assert red_cells(of.judgement.cells) == {}
+    assert made.data["first"] == {"utterance": "u06", "when": "current", "cell": "nfe-8"}
+
+
+def test_the_worst_utterances_of_every_red_cell_stand_first(tmp_path: Path) -> None:
+    of = one_broken(tmp_path)
+    red = next(cell for cell in of.judgement.cells if cell.cell == "nfe-8")
+    slower = replace(red, cell="nfe-4", metrics=())
+
+    assert red_cells([slower, red]) == {"nfe-8": ("u06",), "nfe-4": ()}
+    assert heard_first([slower, red]) == ("u06",)
+
+
+def test_the_pair_of_the_red_cell_is_drawn_with_its_axes(tmp_path: Path) -> None:
+    png = pair_png(one_broken(tmp_path), speaking)
+
+    assert png is not None
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.width == round(module.WIDTH_IN * module.DOTS_PER_IN)
+        assert 300 < image.height < 700
+        assert 10 < len(image.getcolors() or ()) <= module.COLOURS
+    assert len(png) < 200_000
+
+
+def test_nothing_is_drawn_where_nothing_is_red_or_the_audio_is_as_before(tmp_path: Path) -> None:
+    assert pair_png(passed(tmp_path / "1"), speaking) is None
+    assert pair_png(one_broken(tmp_path / "2"), lambda name: speaking("u01")) is None
+    assert pair_png(one_broken(tmp_path / "3"), lambda name: ()) is None
+
+
+def test_a_speed_that_regressed_shows_what_changed_all_the_same(tmp_path: Path) -> None:
+    pair = worst_pair(regressed(tmp_path), lambda name: speaking("u06"))
+
+    assert pair is not None
+    assert (pair.moment.cell, pair.moment.old_name) == ("nfe-8", "previous")
+
+
+def test_a_name_from_outside_is_no_formula_and_a_letter_without_a_glyph_no_error(
+    tmp_path: Path,
+) -> None:
+    pair = worst_pair(one_broken(tmp_path), speaking)
+    assert pair is not None
+    strange = replace(pair.moment, label="$\\frac{1}", text=f"\x1b漢字 {HOSTILE}")
+
+    assert draw(replace(pair, moment=strange)).startswith(b"\x89PNG")
+
+
+def test_the_moment_is_plain_data() -> None:
+    (moment,) = found(against_golden(louder_at(0.7)))
+
+    assert isinstance(moment, Moment)
+    assert type(moment.new_s) is float
