@@ -12,6 +12,7 @@ whether it fails.
     <folder>/judgement.json, comment.md   from `voxgate ab --json --comment`; empty or absent where
                                           it came to no judgement
              run/index.html               the page
+             pictures/*.png               what the comment links to
 """
 
 import json
@@ -34,8 +35,13 @@ from voxgate.harness.report.pr_comment import (
 )
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
-PAGE = "voxgate-page-"
-"""Prefix of the names of the gate's artifacts; the suite follows."""
+"""Prefix of the name of the gate's artifact; the suite follows."""
+PAGE, PAGE_ZIPPED = "voxgate-page-{}.html", "voxgate-page-{}"
+SHIFTS, SPECTROGRAMS = "voxgate-shifts-{}.png", "voxgate-spectrograms-{}.png"
+"""
+Artifacts that a click opens in the browser; they have the names of their files. The page of older
+gates is zipped.
+"""
 MOST_SUITES = 20
 """Of one run; a stranger names them."""
 NO_VERDICT = "<!-- voxgate: no verdict -->"
@@ -91,9 +97,18 @@ def _tell_suite(
     left: Mapping[str, Mapping[str, Any]],
     undecided: str,
 ) -> str:
-    log, page = str(run["html_url"]), left.get(PAGE + suite)
+    log = str(run["html_url"])
+
+    def address(*names: str) -> str:
+        found = next(
+            (left[each.format(suite)] for each in names if each.format(suite) in left), None
+        )
+        return "" if found is None else f"{log}/artifacts/{int(found['id'])}"
+
     place = CommentLinks(
-        page="" if page is None else f"{log}/artifacts/{int(page['id'])}",
+        page=address(PAGE, PAGE_ZIPPED),
+        shifts=address(SHIFTS),
+        spectrograms=address(SPECTROGRAMS),
         log=log,
         fetch=f"git fetch origin pull/{pull.number}/merge",
         by_comment=True,

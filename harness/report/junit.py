@@ -121,11 +121,13 @@ class Files:
 
     comment: Path | None = None
     junit: Path | None = None
+    pictures: Path | None = None
+    """A folder, that is there or can be made."""
 
 
 def check_files(files: Files) -> Files:
     """Raise HarnessError, before any work, if there is no folder to write into."""
-    for path in (files.comment, files.junit):
+    for path in (files.comment, files.junit, files.pictures):
         if path is not None and not path.absolute().parent.is_dir():
             raise HarnessError(
                 f"cannot write {path}: there is no folder {path.parent}; make it, or name another "
@@ -134,12 +136,22 @@ def check_files(files: Files) -> Files:
     return files
 
 
-def write_files(files: Files, document: Mapping[str, object], contents: Report) -> None:
-    """Write the requested files. Raises HarnessError if one cannot be written."""
+def write_files(
+    files: Files, document: Mapping[str, object], contents: Report, baselines: Path
+) -> None:
+    """
+    Write the requested files; the audio to compare with is looked for in `baselines`. Raises
+    HarnessError if one cannot be written.
+    """
     if files.comment is not None:
         write_file(files.comment, comment(document, CommentLinks()), "name another file")
     if files.junit is not None:
         write_file(files.junit, junit(contents.judgement, contents.run), "name another file")
+    if files.pictures is not None:
+        # only where they are asked for: what draws them takes long to load
+        from voxgate.harness.report.comment_pictures import write_pictures
+
+        write_pictures(contents, files.pictures, baselines)
 
 
 def document_of(contents: Report) -> dict[str, object]:

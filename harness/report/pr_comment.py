@@ -136,12 +136,11 @@ def comment(document: object, place: CommentLinks) -> str:
     before = [marker(judgement.suite), heading(judgement), counts(judgement)]
     before += [whole_cells(judgement), table(judgement), moved_too(judgement)]
     before += [" · ".join(filter(None, [hear(judgement, _address(place.page)), _links(place)]))]
-    drawn = picture(judgement)
+    again = {"reproduce": _reproduce(checked, place), "accept": _accept(checked, place)}
+    named = ", or ".join(name for name, text in again.items() if text)
     after = [
-        _folded("Every shift against its limit", drawn),
-        _folded(
-            "Reproduce, or accept", _joined([_reproduce(checked, place), _accept(checked, place)])
-        ),
+        _folded("Every shift against its limit", picture(judgement)),
+        _folded(named.capitalize(), _joined(list(again.values()))),
         f"<sub>{_facts(checked)}</sub>",
     ]
     facts = [_notes(checked), _broken(judgement, place), _in_effect(checked), _notices(judgement)]

@@ -292,12 +292,16 @@ def test_what_a_suite_leaves_behind_carries_its_name() -> None:
         for step in action["runs"]["steps"]
         if "upload-artifact" in step.get("uses", "")
     ]
-    assert len(uploads) == 3
-    assert all(
-        artifact["name"].endswith("-${{ inputs.suite }}")
-        and "-${{ inputs.suite }}/" in artifact["path"]
-        for artifact in uploads
-    )
+    assert len(uploads) == 5
+    whole = [each for each in uploads if each.get("archive") is False]
+    assert [Path(each["path"]).name for each in whole] == [
+        f"voxgate-{name}-${{{{ inputs.suite }}}}.{kind}"
+        for name, kind in (("page", "html"), ("shifts", "png"), ("spectrograms", "png"))
+    ]
+    assert not any("name" in each for each in whole), "it would be ignored"
+    for artifact in uploads:
+        assert artifact in whole or artifact["name"].endswith("-${{ inputs.suite }}")
+        assert "-${{ inputs.suite }}/" in artifact["path"]
 
 
 def test_ci_runs_what_a_person_runs() -> None:
