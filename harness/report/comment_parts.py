@@ -332,8 +332,9 @@ def _pictured(cells: Iterable[CellVerdict]) -> Iterator[_Drawn]:
 
 def _drawn(comparison: Comparison, limit: float) -> str:
     """Draw a shift and its interval on an axis that ends at `REACH` times the limit."""
-    turned = {"lower": 1.0, "higher": -1.0, "neither": 1.0}[comparison.better] / limit
     shift = comparison.shift or 0.0
+    farther = -1.0 if shift < 0.0 else 1.0
+    turned = {"lower": 1.0, "higher": -1.0, "neither": farther}[comparison.better] / limit
     ends = [shift if each is None else each for each in (comparison.low, comparison.high)]
     low, high = sorted(_place(each * turned) for each in ends)
     point = _place(shift * turned)
