@@ -24,7 +24,7 @@ from voxgate.harness.judging.judge_run import (
 )
 from voxgate.harness.judging.policy import limits_of
 from voxgate.harness.records.files import short
-from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.report.contents import Report, build_report, measured_before
 from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.runner.run_plan import RunPlan, measure, measure_again
 from voxgate.harness.runner.runner import Outcome
@@ -97,7 +97,14 @@ def judge_run(
     inputs = inputs or CheckInputs(baselines=baselines, policy=policy)
     judged = judge_folder(folder, inputs, progress)
     run = judged.run
-    return build_report(run, judged.measurements, judged.judgement, floor_of_run(run))
+    return build_report(
+        run,
+        judged.measurements,
+        judged.judgement,
+        floor_of_run(run),
+        measured_before(inputs.baseline(run)),
+        inputs.limits(run.suite),
+    )
 
 
 def remember(contents: Report, url: str | None = None) -> str:

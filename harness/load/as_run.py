@@ -87,7 +87,7 @@ def judge_pair(base: Path, head: Path, baselines: Path, policy: Path | None) -> 
     (before, old), (now, new) = (scored_run(folder, baselines) for folder in (base, head))
     limits = CheckInputs(baselines=baselines, policy=policy).limits(now.suite)
     verdict = judge(now, new, of_run(before, old), limits, paired=True, base=before)
-    return build_report(now, new, verdict)
+    return build_report(now, new, verdict, before=old, policy=limits)
 
 
 def _run_header(header: Mapping[str, Any], plan: LoadPlan, cells: Sequence[Cell]) -> RunHeader:

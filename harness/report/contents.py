@@ -5,12 +5,15 @@ The record that every report draws from: a judged run, and all that is computed 
 a function, so that no report needs to know where it is kept.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_helper
+from voxgate.harness.judging.baseline import Baseline
+from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import RTF, SpeedGain, Tradeoff, fastest_passing, tradeoff
 from voxgate.harness.machine.quietness import MachineState, fitness
 from voxgate.harness.records.cell import Cell, RequestSegment
@@ -94,6 +97,10 @@ class Report:
     """None where nobody made a floor for the workload."""
     differences: Mapping[str, tuple[OptionDifference, ...]] = field(default_factory=dict)
     """Slug -> options not in effect as requested; empty tuples where all were."""
+    before: Measurements = field(default_factory=dict)
+    """Slug -> what the run was compared with."""
+    floors: Mapping[str, float] = field(default_factory=dict)
+    """Metric -> the worst value that the policy calls good enough to ship."""
 
     def times_and_summaries(self, slug: str) -> tuple[list[float], dict[str, Any]]:
         """
@@ -113,8 +120,14 @@ def build_report(
     measurements: Mapping[str, Sequence[Measurement]],
     judgement: RunVerdict,
     floor: Floor | None = None,
+    before: Measurements | None = None,
+    policy: Policy | None = None,
 ) -> Report:
-    """Return the report of a judged run, with everything that renderers would have to compute."""
+    """
+    Return the report of a judged run, with everything that renderers would have to compute;
+    `before` is what it was compared with, as far as pictures show it.
+    """
+    floors = {name: limit.min_acceptable for name, limit in (policy or {}).items()}
     return Report(
         run=run,
         measurements=measurements,
@@ -124,7 +137,18 @@ def build_report(
         tradeoffs=tradeoffs_of(judgement, measurements),
         floor=_floor_rates(run, measurements, floor),
         differences={cell.slug: differences(run, cell.slug) for cell in run.cells},
+        before=before or {},
+        floors={name: value for name, value in floors.items() if value is not None},
     )
+
+
+def measured_before(baseline: Baseline) -> Measurements:
+    """Return the measurements of a baseline, speed and quality together, by slug."""
+    measured: dict[str, list[Measurement]] = defaultdict(list)
+    for file in baseline.files:
+        for slug, named in file.measurements.items():
+            measured[slug] += named.values()
+    return measured
 
 
 def tradeoffs_of(

@@ -5,11 +5,11 @@ The page of one run: its record (`run_record.py`), laid out as sections.
 line in SECTIONS and one macro of its name in `templates/sections.html`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from voxgate.harness.analysis.metric_rules import STAGE, is_helper
+from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.metrics.registry import family_of
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
@@ -24,8 +24,6 @@ from voxgate.harness.report.tables import (
 )
 
 NOT_JUDGED = "not judged"
-COLOURS = 6
-"""Of stages; further ones begin anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +51,6 @@ class MetricLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageBar:
-    """
-    One stage of a cell: its time as text, and its place in the bar in percent of the longest cell's
-    bar.
-    """
-
-    name: str
-    shown: str
-    color: int
-    start: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CellSection:
     """
     One cell, as the page shows it; `is_open` unfolds its details. `remarks` are those that no other
@@ -78,7 +62,6 @@ class CellSection:
     mark: Badge
     values: tuple[TableValue, ...]
     metrics: tuple[MetricLine, ...]
-    stages: tuple[StageBar, ...]
     profiled: tuple[StageLine, ...]
     is_open: bool
 
@@ -96,10 +79,22 @@ class Section:
 SECTIONS = (
     Section(name="cells", link="Cells", title="Cells"),
     Section(
+        name="changes",
+        link="Changes",
+        title="What changed",
+        is_shown=lambda record: bool(record.pictures.forest or record.pictures.curves),
+    ),
+    Section(
         name="tradeoff",
         link="Speed and quality",
         title="Speed against quality",
-        is_shown=lambda record: bool(record.charts),
+        is_shown=lambda record: bool(record.pictures.paretos or record.pictures.qualities),
+    ),
+    Section(
+        name="streams",
+        link="Streams",
+        title="Streams",
+        is_shown=lambda record: record.pictures.streaming is not None,
     ),
     Section(
         name="listen",
@@ -151,17 +146,13 @@ def run_page(record: RunRecord) -> RunPage:
     """Return the view of a run."""
     shared = shared_remarks([(cell.label, (*cell.reasons, *cell.notes)) for cell in record.cells])
     known = {remark.text for remark in shared}
-    bars = stage_bars([[each.measurement for each in cell.measured] for cell in record.cells])
     return RunPage(
         record=record,
         mark=of_verdict(record.verdict),
         meaning=meaning(record.verdict),
         facts=_facts(record),
         legend=_legend(record),
-        cells=tuple(
-            _cell(cell, record.columns, stages, known)
-            for cell, stages in zip(record.cells, bars, strict=True)
-        ),
+        cells=tuple(_cell(cell, record.columns, known) for cell in record.cells),
         shared=tuple(map(str, shared)),
         sections=tuple(section for section in SECTIONS if section.is_shown(record)),
     )
@@ -218,7 +209,6 @@ def _has_column(record: RunRecord, metric: str) -> bool:
 def _cell(
     cell: RecordedCell,
     columns: Sequence[TableColumn],
-    stages: tuple[StageBar, ...],
     shared: Collection[str],
 ) -> CellSection:
     named = {each.measurement.metric: each.measurement for each in cell.measured}
@@ -228,7 +218,6 @@ def _cell(
         mark=of_verdict(cell.verdict),
         values=tuple(_value(named.get(column.metric), column) for column in columns),
         metrics=_metrics(cell.measured),
-        stages=stages,
         profiled=stage_lines(list(named.values())),
         is_open=bool(cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
     )
@@ -267,32 +256,3 @@ def _metric(judged: JudgedMeasurement) -> MetricLine:
         missing=missing,
         spread=judged.spread,
     )
-
-
-def stage_bars(cells: Sequence[Sequence[Measurement]]) -> tuple[tuple[StageBar, ...], ...]:
-    """Lay out the stages of every cell on one scale, so that bars can be compared."""
-    seconds = [_stages_s(measured) for measured in cells]
-    names = list(dict.fromkeys(chain.from_iterable(seconds)))
-    longest = max((sum(stages.values()) for stages in seconds), default=0.0)
-    return tuple(_bars(stages, names, longest) if longest > 0.0 else () for stages in seconds)
-
-
-def _stages_s(measured: Sequence[Measurement]) -> dict[str, float]:
-    return {
-        measurement.metric.removeprefix(STAGE): measurement.summary
-        for measurement in measured
-        if measurement.metric.startswith(STAGE) and isinstance(measurement.summary, float)
-    }
-
-
-def _bars(
-    stages: Mapping[str, float], names: Sequence[str], longest: float
-) -> tuple[StageBar, ...]:
-    bars, start = [], 0.0
-    for name, value in stages.items():
-        width = 100.0 * value / longest
-        text = f"{shown_value('stage', 's', value)} ms"
-        color = names.index(name) % COLOURS
-        bars.append(StageBar(name=name, shown=text, color=color, start=start, width=width))
-        start += width
-    return tuple(bars)

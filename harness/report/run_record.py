@@ -15,7 +15,6 @@ from voxgate.harness.records.environment import facts_of
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import OptionCheck
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict
-from voxgate.harness.report.charts import ChartImage, inlined_chart
 from voxgate.harness.report.contents import (
     ReelTable,
     Report,
@@ -27,6 +26,7 @@ from voxgate.harness.report.contents import (
     reel_tables,
 )
 from voxgate.harness.report.format import flat_facts, shown_value
+from voxgate.harness.report.pictures.run_pictures import DrawnRun, RunPictures, run_pictures
 from voxgate.harness.report.tables import (
     NextStep,
     TableColumn,
@@ -127,7 +127,7 @@ class RunRecord:
     fastest: SpeedGain | None
     gain: str
     """Of the fastest cell over the reference, with its interval."""
-    charts: tuple[ChartImage, ...]
+    pictures: RunPictures
     environment: Mapping[str, str]
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
         cells=_cells(contents),
         fastest=contents.fastest,
         gain=gain_text(contents),
-        charts=tuple(map(inlined_chart, contents.tradeoffs)),
+        pictures=run_pictures(_drawn(contents)),
         environment=flat_facts(facts_of(run.environment)),
         remarks=tuple(
             filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
@@ -181,6 +181,18 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
             wanted=red_cells(judgement.cells),
         ),
         reels=reel_tables(run),
+    )
+
+
+def _drawn(contents: Report) -> DrawnRun:
+    return DrawnRun(
+        judgement=contents.judgement,
+        measurements=contents.measurements,
+        tradeoffs=contents.tradeoffs,
+        best=None if contents.fastest is None else contents.fastest.cell,
+        before=contents.before,
+        floors=contents.floors,
+        run=contents.run,
     )
 
 

@@ -128,7 +128,9 @@ def measure_match(
 def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None) -> Result:
     """Score and judge the runs of a folder, and write the page."""
     pair = judge_pair(folder, match.policy, match.suite_diff, scoring)
-    contents = build_report(pair.head, pair.now, pair.judgement)
+    contents = build_report(
+        pair.head, pair.now, pair.judgement, before=pair.before, policy=match.policy
+    )
     page = write_page(contents, folder / "index.html", folder / "baselines")
     return Result(
         folder=folder,

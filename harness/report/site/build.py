@@ -37,7 +37,7 @@ from voxgate.harness.report.site.history_view import (
 )
 from voxgate.harness.report.site.overview_page import Listen, write_overview
 from voxgate.harness.report.site.run_data import write_scripted
-from voxgate.harness.report.site.run_view import drawings, judgement, measurements, record
+from voxgate.harness.report.site.run_view import record
 from voxgate.harness.report.site.state import cell_states
 from voxgate.harness.report.site.suite_page import write_suites
 
@@ -65,7 +65,7 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     book = make_book(loaded)
     policy = limits_of(baselines)
     with Folder(out, today) as folder:
-        with beside(lambda: _write_runs_and_pictures(folder, book, policy)):
+        with beside(lambda: write_scripted(folder, book)):
             listen = _listen(
                 history, folder, [run for run in book.runs if run.id in book.latest], baselines
             )
@@ -91,15 +91,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _write_runs_and_pictures(folder: Folder, book: Book, policy: Policy) -> None:
-    write_scripted(folder, book)
-    for place in book.places:
-        last = len(place.runs) - 1
-        judged, measured = judgement(book, place, last, policy), measurements(place, last)
-        for address, content in drawings(judged, measured, place.file_name):
-            folder.file(address, content)
 
 
 def _write_run(folder: Folder, book: Book, place: RunAxis, policy: Policy, listen: Listen) -> None:

@@ -8,7 +8,6 @@ other one.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 
 from voxgate.harness.history.records import CellRow, RunRow
@@ -18,9 +17,9 @@ from voxgate.harness.machine.quietness import MachineState, state_between
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
 from voxgate.harness.report.badges import VERDICTS, Badge, of_verdict
-from voxgate.harness.report.charts import ChartImage, both_themes, chart_image
 from voxgate.harness.report.contents import tradeoffs_of
 from voxgate.harness.report.format import fact_text, flat_facts, shown_unit
+from voxgate.harness.report.pictures.run_pictures import DrawnRun, RunPictures, run_pictures
 from voxgate.harness.report.run_record import (
     CheckLine,
     JudgedMeasurement,
@@ -188,7 +187,7 @@ def record(
         cells=tuple(_recorded(book, place, row) for row in book.cells[run.id]),
         fastest=fastest_passing(judged, measured, None),
         gain="",
-        charts=charts_of(judged, measured, place.file_name),
+        pictures=pictures_of(judged, measured, policy),
         environment=flat_facts(run.environment),
         before=_before(before, run) if before else None,
         trail=(
@@ -276,20 +275,16 @@ def columns(place: RunAxis) -> tuple[TableColumn, ...]:
     )
 
 
-def charts_of(judged: RunVerdict, measured: Measured, name: str) -> tuple[ChartImage, ...]:
-    """Return the descriptions of a run's charts, whose files are called after `name`."""
-    return tuple(
-        chart_image(data, partial(_chart, name, data.name))
-        for data in tradeoffs_of(judged, measured)
+def pictures_of(judged: RunVerdict, measured: Measured, policy: Policy) -> RunPictures:
+    """Return the pictures of a run of the history, which keeps no utterances and no comparisons."""
+    floors = {name: limit.min_acceptable for name, limit in policy.items()}
+    best = fastest_passing(judged, measured, None)
+    return run_pictures(
+        DrawnRun(
+            judgement=judged,
+            measurements=measured,
+            tradeoffs=tradeoffs_of(judged, measured),
+            best=None if best is None else best.cell,
+            floors={name: value for name, value in floors.items() if value is not None},
+        )
     )
-
-
-def drawings(judged: RunVerdict, measured: Measured, name: str) -> Iterator[tuple[str, bytes]]:
-    """Draw the charts; yield the address and content of each file."""
-    for data in tradeoffs_of(judged, measured):
-        for theme, picture in both_themes(data):
-            yield _chart(name, data.name, theme), picture
-
-
-def _chart(name: str, chart: str, theme: str) -> str:
-    return f"pictures/{name}~{chart}-{theme}.svg"

@@ -10,8 +10,9 @@ from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import SPARK_RUNS, ChartImage, Spark
+from voxgate.harness.report.charts import SPARK_RUNS, Spark
 from voxgate.harness.report.format import shown
+from voxgate.harness.report.pictures.pareto import Pareto
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
@@ -19,10 +20,10 @@ from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
     RunLink,
-    charts_of,
     columns,
     judgement,
     measurements,
+    pictures_of,
     run_links,
 )
 from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, summary, worst
@@ -65,7 +66,7 @@ class PlaceView:
     fastest: str
     titles: tuple[str, ...]
     rows: tuple[CellView, ...]
-    pictures: tuple[ChartImage, ...]
+    pictures: tuple[Pareto, ...]
     listen: Sequence[tuple[str, str]]
     runs: tuple[RunLink, ...]
     older: int
@@ -102,7 +103,7 @@ def _place(book: Book, place: RunAxis, policy: Policy, listen: Listen) -> PlaceV
         fastest=fastest_line(judged, measured),
         titles=tuple(column.title for column in chosen),
         rows=tuple(_row(book, state, metrics) for state in states),
-        pictures=charts_of(judged, measured, place.file_name),
+        pictures=pictures_of(judged, measured, policy).paretos,
         listen=listen.get(place.runs[-1].id, ()),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
         older=max(0, len(place.runs) - LISTED),

@@ -217,7 +217,6 @@ ALLOWED = {
     "runner/worker_channel.py:claim_stdout": "a pipe",
     "audio/files.py:_encoded": "into memory",
     "metrics/watermark.py:compressed": "into memory",
-    "report/charts.py": "into memory",
     "report/listening/utterance.py:encoded": "into memory",
     "report/listening/spectrogram.py:_png": "into memory",
     "selftest/draw_quality.py:write_picture": "into memory",

@@ -23,7 +23,7 @@ from voxgate.harness.records.cell import Request, Workload
 from voxgate.harness.records.environment import environment_from_json
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import UNSEEN, HeardText, OptionCheck, Run
-from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.report.contents import Report, build_report, measured_before
 from voxgate.harness.runner.recordings import KeptAudio, Take
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)> & \'"'
@@ -33,7 +33,9 @@ NOTHING = Baseline(quality=None, speed=None)
 
 def contents(run: Run, baseline: Baseline = NOTHING, **changes: object) -> Report:
     measurements = aggregate(run, make_scores(run, **changes))
-    return build_report(run, measurements, judge(run, measurements, baseline, policy()))
+    judgement = judge(run, measurements, baseline, policy())
+    before = measured_before(baseline)
+    return build_report(run, measurements, judgement, before=before, policy=policy())
 
 
 def passed(tmp_path: Path) -> Report:

@@ -87,8 +87,10 @@ def test_paper_gets_the_light_colours_whatever_the_screen_has(
     dark = tab.evaluate(ink)
     tab.emulate_media(color_scheme="dark", media="print")
     assert tab.evaluate(ink) != dark
-    chart = "(({ src, currentSrc }) => src === currentSrc)(document.querySelector('picture img'))"
-    assert tab.evaluate(chart)
+    mark = "getComputedStyle(document.querySelector('figure svg.at')).fill"
+    on_paper = tab.evaluate(mark)
+    tab.emulate_media(color_scheme="dark", media="screen")
+    assert tab.evaluate(mark) != on_paper
 
 
 def test_hostile_texts_run_nothing(tmp_path: Path, visit: Callable[..., Visit]) -> None:

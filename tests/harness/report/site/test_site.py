@@ -306,7 +306,7 @@ def test_suite_names_the_fastest_cell_that_passes_and_sounds_good_enough(site: M
     text = Page(site.text("suite-smoke.html")).text()
     assert "Fastest cell that still passes, and sounds good enough: nfe_steps=32, rtf 0.15" in text
     assert "Fastest cell that still passes, and sounds good enough: nfe_steps=8, rtf 0.12" in text
-    assert len(list((site.out / "pictures").glob("*.svg"))) == 8
+    assert not (site.out / "pictures").exists(), "pictures stand in their pages"
 
 
 def test_latest_run_has_a_page_that_says_what_changed_in_its_environment(site: Made) -> None:
@@ -318,7 +318,7 @@ def test_latest_run_has_a_page_that_says_what_changed_in_its_environment(site: M
     for said in (
         "Speed against quality",
         "Where the time goes",
-        "Values as a table",
+        "real time",
         "intelligibility",
     ):
         assert said in text, "the page of a run is the same wherever it stands"
