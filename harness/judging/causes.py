@@ -271,11 +271,24 @@ def _sentence(metric: MetricVerdict) -> str:
     comparison, limit = metric.comparison, metric.limit
     if metric.verdict is Verdict.FAILED or comparison is None:
         return metric.reason
-    alone = bool(metric.utterances and metric.worst)
-    shift = comparison.shift
-    if shift is not None and limit and (_worse(comparison, shift) > limit or not alone):
-        return _mean(metric, comparison)
-    return _utterances(metric, comparison) if alone else metric.reason
+    if by_utterances(metric):
+        return _utterances(metric, comparison)
+    return _mean(metric, comparison) if comparison.shift is not None and limit else metric.reason
+
+
+def by_utterances(metric: MetricVerdict) -> bool:
+    """
+    Whether single utterances broke the limit of one and tell more than the mean, which is within
+    its own limit or proves nothing: its interval holds no change.
+    """
+    comparison, limit = metric.comparison, metric.limit
+    if not metric.utterances or not metric.worst:
+        return False
+    if comparison is None or comparison.shift is None or not limit:
+        return True
+    low, high = comparison.low, comparison.high
+    unproven = low is not None and high is not None and low <= 0.0 <= high
+    return unproven or _worse(comparison, comparison.shift) <= limit
 
 
 def _mean(metric: MetricVerdict, comparison: Comparison) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.judging import phrases
+from voxgate.harness.judging.causes import by_utterances
 from voxgate.harness.records.measurement import Missing, Value, is_exact
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.format import (
@@ -35,7 +36,7 @@ class MetricChange:
     label: str
     """Of the cell."""
     metric: str
-    """`pesq of u06` where one utterance exceeds its own limit by more than the mean."""
+    """`pesq of u06` where one utterance broke its limit, and the mean proves nothing."""
     base: str
     head: str
     change: str
@@ -57,7 +58,7 @@ class MetricChange:
 def metric_change(cell: CellVerdict, metric: MetricVerdict) -> MetricChange:
     """Return the row of one metric of a cell."""
     comparison = metric.comparison
-    if comparison is not None and utterance_decides(metric):
+    if comparison is not None and by_utterances(metric):
         texts = _of_utterance(metric, comparison)
     elif comparison is not None:
         texts = _of_mean(metric, comparison)
@@ -76,12 +77,6 @@ def metric_change(cell: CellVerdict, metric: MetricVerdict) -> MetricChange:
     )
 
 
-def broken_changes(cell: CellVerdict) -> tuple[MetricChange, ...]:
-    """Return the rows of the metrics that broke their limits and count for the verdict."""
-    broken = [each for each in cell.metrics if each.blocking and each.verdict in BROKEN]
-    return tuple(metric_change(cell, each) for each in broken)
-
-
 def judged_changes(cell: CellVerdict) -> tuple[MetricChange, ...]:
     """
     Return the rows of all metrics that count, and of those that moved beyond their limits: what is
@@ -96,16 +91,6 @@ def change_lines(changes: Iterable[MetricChange]) -> list[str]:
     """Return rows as lines of plain text in columns, below their titles."""
     rows: list[Sequence[str]] = [(each.word, *map(plain, each.columns)) for each in changes]
     return plain_columns([("verdict", *HEAD), *rows], left=(0, 1)) if rows else []
-
-
-def utterance_decides(metric: MetricVerdict) -> bool:
-    """Return whether one utterance exceeds its own limit by more than the mean does."""
-    comparison = metric.comparison
-    if not metric.utterances or not metric.worst:
-        return False
-    alone = metric.utterances[0].worse / metric.worst
-    shift = None if comparison is None else comparison.shift
-    return shift is None or not metric.limit or alone > abs(shift) / metric.limit
 
 
 def _of_mean(metric: MetricVerdict, comparison: Comparison) -> tuple[str, str, str, str, str]:

@@ -137,9 +137,8 @@ def _largest(judgement: RunVerdict) -> str:
 
 def counts(judgement: RunVerdict) -> str:
     """Return the verdict and how many cells have which sign."""
-    good, better = (
-        sum(judgement.counts.get(each, 0) for each in some) for some in (PASSED, PASSED[1:])
-    )
+    better = judgement.counts.get(Verdict.IMPROVED, 0)
+    good = judgement.counts.get(Verdict.PASS, 0) + better
     improved = f" ({better} better)" if better else ""
     largest = _largest(judgement) if judgement.verdict is Verdict.PASS else ""
     if largest:
@@ -249,22 +248,28 @@ def reason_lines(judgement: RunVerdict, verdicts: Collection[Verdict]) -> list[s
 
 def whole_cells(judgement: RunVerdict) -> str:
     """Return the cells that no row of a metric shows: failed as a whole, or not comparable."""
-    failed = [
-        f"- {BAD} **{phrases.cells_named([one_line(cell.label) for cell in cause.cells])}**: "
-        f"{one_line(cause.sentence)}"
-        for cause in causes(judgement)
-        if not cause.metric
-    ]
+    failed = [_failed_line(cause) for cause in causes(judgement) if not cause.metric]
     if len(failed) == 1:  # the heading says it
         failed = []
     return left_out_lines([*failed, *reason_lines(judgement, UNCOMPARED)], SHARE, "cells")
+
+
+def _failed_line(cause: Cause) -> str:
+    labels = [one_line(cell.label) for cell in cause.cells]
+    return f"- {BAD} **{phrases.cells_named(labels)}**: {one_line(cause.sentence)}"
 
 
 def moved_too(judgement: RunVerdict) -> str:
     """Return, for each cause that counts, the stage that moved and what moved with it."""
     told = [each for each in causes(judgement) if each.blocking and each.metric]
     rest = [(each, each.sentence.removeprefix(each.size).lstrip(":. ")) for each in told]
-    return _shortened([f"- {_where(each)}{one_line(text)}" for each, text in rest if text])
+    return _shortened(
+        [
+            f"- **{one_line(short_name(each.metric))}**: {one_line(text[:1].lower() + text[1:])}"
+            for each, text in rest
+            if text
+        ]
+    )
 
 
 def hear(judgement: RunVerdict, page: str) -> str:
@@ -282,14 +287,10 @@ def hear(judgement: RunVerdict, page: str) -> str:
 def utterances_to_hear(judgement: RunVerdict) -> tuple[str, ...]:
     """Return the broken utterances, then the worst one of each quality that regressed."""
     broken = [cell for cell in judgement.cells if cell.verdict in BROKEN]
-    spreads = [
-        metric.comparison.spread.worst
-        for cell in broken
-        for metric in cell.metrics
-        if _breaks(metric) and metric.comparison is not None
-        if metric.comparison.spread is not None
-    ]
-    return tuple(dict.fromkeys((*heard_first(broken), *spreads)))
+    metrics = filter(_breaks, chain.from_iterable(cell.metrics for cell in broken))
+    spreads = [each.comparison.spread for each in metrics if each.comparison is not None]
+    worst = [each.worst for each in spreads if each is not None]
+    return tuple(dict.fromkeys((*heard_first(broken), *worst)))
 
 
 def picture(judgement: RunVerdict) -> str:

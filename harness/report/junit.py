@@ -12,6 +12,7 @@ The comment on a pull request is written here too; `pr_comment.py` renders it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -62,10 +63,9 @@ def junit(judgement: RunVerdict, run: Run | None = None) -> str:
 
 def synthesis_s(slug: str, run: Run | None) -> float:
     """Return the seconds that all syntheses of a cell took, warm-up included; 0 where unknown."""
-    processes = () if run is None else run.processes
-    return sum(
-        each.wall_s for process in processes if process.cell == slug for each in process.iterations
-    )
+    processes = [] if run is None else [each for each in run.processes if each.cell == slug]
+    iterations = chain.from_iterable(process.iterations for process in processes)
+    return sum(each.wall_s for each in iterations)
 
 
 def _outcome(cell: CellVerdict, run: Run | None) -> str:

@@ -214,6 +214,18 @@ def test_a_comment_says_first_what_broke_its_limit_and_by_how_much() -> None:
     assert table[3][0] == "❌ **rtf**, nfe=8"
 
 
+@pytest.mark.parametrize(("high", "row"), [(0.2, "pesq of u06"), (-0.2, "pesq")])
+def test_one_utterance_is_told_where_the_mean_proves_nothing(high: float, row: str) -> None:
+    document = paired_document("one-broken")
+    for cell in document["cells"]:
+        for metric in cell["metrics"]:
+            if metric.get("utterances"):
+                metric["comparison"] |= {"shift": -0.3, "low": -0.8, "high": high}
+    found = comment(document, PLACE)
+    assert f"| ❌ **{row}**, nfe=8 |".replace("pesq of u06", "pesq\xa0of\xa0u06") in found
+    assert f"### ❌ smoke, nfe=8: {row} " in found
+
+
 def test_cells_with_one_cause_share_its_rows() -> None:
     found = comment(with_cells(paired_document("regressed-speed"), 30), PLACE)
     rows = [line for line in found.splitlines() if line.startswith("| ❌")]
