@@ -20,6 +20,7 @@ RATE_HZ = 16_000
 STEP_S, VOCODER_S = 0.010, 0.028
 """For each second of audio."""
 FRONTEND_S = 0.003
+NOISE = 0.06
 CHUNKS = 6
 DEFAULTS = {"nfe_steps": 8, "speaker": "slt", "device": "cpu", "threads": 1}
 
@@ -68,8 +69,8 @@ class DemoVoice(Target):
         if clean is None:
             clean = self.spoken[request.id] = speak("slt", request.text)[0]
         rng = np.random.default_rng(7)
-        noise = rng.normal(0.0, 0.04 / steps, len(clean)).astype(np.float32)
-        audio = clean + noise if steps < 32 else clean.copy()
+        noise = clean * rng.normal(0.0, NOISE / steps, len(clean))  # as loud as the speech is
+        audio = clean + noise.astype(np.float32) if steps < 32 else clean.copy()
         if changed and request.id == CHANGE["broken"]:
             start, end = int(0.35 * len(audio)), int(0.8 * len(audio))
             muffled = sosfilt(butter(6, 700, fs=16_000, output="sos"), audio[start:end])
