@@ -252,6 +252,8 @@ Below the limit, as the gate's line is (0.7 of it, `judging/decide.py`), because
 a true 5 % only every other night; lower than the gate's, because three nights must agree.
 `docs/how-trends-are-read.md` has the error rates.
 """
+WHOLE = 1.0
+"""The limit itself, against which the size of a change is told."""
 RELATIVE = 0.05
 DECIBELS = 1.0
 """
@@ -287,11 +289,18 @@ class Margin:
         """Return the margin at each level, in the metric's unit."""
         return np.maximum(self.relative * np.abs(level), self.absolute)
 
+    def at(self, level: float) -> float:
+        """Return the margin at one level, in the metric's unit."""
+        return max(self.relative * abs(level), self.absolute)
+
+
+NO_MARGIN = Margin()
+
 
 def margin_of(metric: str, unit: str, policy: Mapping[str, Limit], share: float) -> Margin:
     """
-    Return `share` (STEP, ALARM) of the policy's limit of a metric; of the usual limit where the
-    policy has no line.
+    Return `share` (STEP, ALARM, WHOLE) of the policy's limit of a metric; of the usual limit where
+    the policy has no line.
     """
     limit = policy.get(metric)
     if limit is None:

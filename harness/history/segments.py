@@ -47,6 +47,7 @@ class Cut:
     """`acknowledged`, or the versions of the metric before and behind."""
     detail: str = ""
     """The reason that a person gave."""
+    is_acknowledged: bool = False
 
     @property
     def why(self) -> str:
@@ -115,6 +116,7 @@ def _cuts(
             at=acknowledgement.since,
             label="acknowledged",
             detail=acknowledgement.why,
+            is_acknowledged=True,
         )
         for acknowledgement in acknowledgements
         if concerns(acknowledgement, series)

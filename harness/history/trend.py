@@ -10,7 +10,7 @@ gravest first; the word is that of the first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +20,9 @@ from voxgate.harness.analysis.metric_rules import is_known
 from voxgate.harness.history.alarm import ENOUGH, OF, Alarm, alarm_of
 from voxgate.harness.history.budget import (
     ALARM,
+    NO_MARGIN,
     STEP,
+    WHOLE,
     Broken,
     Budget,
     Margin,
@@ -45,7 +47,7 @@ from voxgate.harness.history.series import (
     points_by_series,
 )
 from voxgate.harness.judging.compare_quality import INAUDIBLE_DB
-from voxgate.harness.judging.policy import load_imported, load_policy
+from voxgate.harness.judging.policy import Policy, load_imported, load_policy, suite_policies
 from voxgate.harness.metrics.registry import known_metrics
 from voxgate.harness.python310 import StrEnum
 from voxgate.harness.records.verdict import Limit
@@ -171,6 +173,8 @@ class SeriesTrend:
     """All findings, the gravest first; there is always one."""
     blocking: bool
     """Whether the policy blocks on the metric; else the trend only informs."""
+    limit: Margin = NO_MARGIN
+    """The policy's limit of the metric, the suite's own line first."""
 
     @property
     def counts(self) -> bool:
@@ -195,6 +199,16 @@ class SeriesTrend:
         """All findings, in one line for people."""
         return "; ".join(finding.text for finding in self.says)
 
+    @property
+    def over_limit(self) -> float | None:
+        """Return the standing shift as a multiple of the limit; None where no alarm stands."""
+        if self.alarm is None:
+            return None
+        level = self.alarm.level
+        size = abs(self.alarm.shift) * (1.0 if self.alarm.absolute else abs(level))
+        allowed = self.limit.at(level)
+        return size / allowed if allowed > 0.0 else None
+
 
 class Readable(Protocol):
     """The queries that a trend makes of a history."""
@@ -215,9 +229,15 @@ class Rules:
     The decisions of people: the limit of each metric, its budget, and the acknowledged changes.
     """
 
-    policy: Mapping[str, Limit]
+    policy: Policy
     budgets: Sequence[Budget]
     acknowledgements: Sequence[Acknowledgement]
+    of_suites: Mapping[str, Policy] = field(default_factory=dict)
+    """The whole policy of each suite that has lines of its own."""
+
+    def limits(self, series: Series) -> Policy:
+        """Return the policy by which a series is judged."""
+        return self.of_suites.get(series.suite, self.policy)
 
 
 def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
@@ -257,17 +277,23 @@ def load_rules(
 
     A metric of another tool has the limit that [imported] of the policy sets, else the usual limit,
     which blocks as ours does, where it has a direction: imported metrics are meant to be watched.
+    A suite's own policy.toml replaces single lines for its series, as it does for its runs.
     """
     imported = {other.metric: other for other in series if not is_known(other.metric)}
     usual = {
         name: usual_limit(other.unit, blocking=other.better != "neither")
         for name, other in imported.items()
     }
-    policy = load_policy(baselines, [metric.name for metric in known_metrics()])
+    names = [metric.name for metric in known_metrics()]
     named = {name: limit for name, limit in load_imported(baselines).items() if name in imported}
     budgets = load_budgets(baselines, {name: other.better for name, other in imported.items()})
+    others = {**usual, **named}
+    own = suite_policies(baselines, names, {other.suite for other in series})
     return Rules(
-        policy={**usual, **named, **policy}, budgets=budgets, acknowledgements=acknowledgements
+        policy={**others, **load_policy(baselines, names)},
+        budgets=budgets,
+        acknowledgements=acknowledgements,
+        of_suites={suite: {**others, **policy} for suite, policy in own.items()},
     )
 
 
@@ -309,13 +335,13 @@ def _read(
         latest=None if newest is None else float(points.values[newest]),
         latest_at=None if newest is None else str(points.created[newest]),
         says=_says(series, points, cut, nights, alarm, broken, no_data),
-        blocking=_blocks(series.metric, rules),
+        blocking=_blocks(rules.limits(series).get(series.metric)),
+        limit=_margin(series, rules, WHOLE),
     )
 
 
-def _blocks(metric: str, rules: Rules) -> bool:
-    """Whether a trend of the metric counts by itself."""
-    limit = rules.policy.get(metric)
+def _blocks(limit: Limit | None) -> bool:
+    """Whether a trend of a metric of this limit counts by itself."""
     return limit is not None and limit.blocking and not limit.only_with
 
 
@@ -369,4 +395,4 @@ def _dated(alarm: Alarm | None, changes: Sequence[ChangePoint], nights: Nights) 
 
 
 def _margin(series: Series, rules: Rules, share: float) -> Margin:
-    return margin_of(series.metric, series.unit, rules.policy, share)
+    return margin_of(series.metric, series.unit, rules.limits(series), share)

@@ -17,7 +17,7 @@ from voxgate.harness.analysis.metric_rules import is_helper, is_speed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import known_metrics, own_model
 from voxgate.harness.records.documents import read_toml
-from voxgate.harness.records.files import inside, plain_name
+from voxgate.harness.records.files import inside, is_plain_name, plain_name
 from voxgate.harness.records.verdict import Limit
 
 SCHEMA_VERSION = 1
@@ -74,6 +74,20 @@ def suite_policy(baselines_dir: Path, suite: str) -> Path:
     return inside(baselines_dir, plain_name(suite, "suite")) / FILE
 
 
+def suite_policies(
+    baselines_dir: Path, metric_names: Collection[str], suites: Collection[str]
+) -> dict[str, Policy]:
+    """
+    Load the whole policy of each suite that has lines of its own. A suite whose name cannot name a
+    folder (of another tool) has none.
+
+    Raises HarnessError as `load_policy` does.
+    """
+    plain = sorted(suite for suite in suites if is_plain_name(suite))
+    own = [suite for suite in plain if suite_policy(baselines_dir, suite).exists()]
+    return {suite: load_policy(baselines_dir, metric_names, suite) for suite in own}
+
+
 def load_imported(baselines_dir: Path) -> dict[str, Limit]:
     """
     Load the table [imported] of `baselines_dir/policy.toml`: limits of metrics that other tools
@@ -97,6 +111,12 @@ def limits_of(baselines: Path, file: Path | None = None, suite: str = "") -> Pol
     if file is None:
         return load_policy(baselines, shown_metrics(), suite)
     return {**read_policy(DEFAULT, shown_metrics()), **read_policy(file, shown_metrics())}
+
+
+def policies_of(baselines: Path, suites: Collection[str]) -> dict[str, Policy]:
+    """Load the policy of each suite, as `limits_of` does. Raises HarnessError as that does."""
+    common = limits_of(baselines)
+    return dict.fromkeys(suites, common) | suite_policies(baselines, shown_metrics(), suites)
 
 
 def shown_metrics() -> tuple[str, ...]:

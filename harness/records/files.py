@@ -204,6 +204,11 @@ def plain_name(name: str, what: str) -> str:
     return name
 
 
+def is_plain_name(name: str) -> bool:
+    """Return whether `plain_name` accepts a name."""
+    return PLAIN_NAME.fullmatch(name) is not None
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Return all files and links below a folder, in order; links to folders are not followed."""
     for inner, _, names in sorted(os.walk(folder)):

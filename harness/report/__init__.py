@@ -10,7 +10,7 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
                     parts, comment_pictures.py the pictures that it links to
     junit.py        JUnit XML, and the files that a command was asked for
     badges.py       a verdict as word, colour and sign, and its meaning
-    charts.py       speed against quality, as pictures, words and a table; sparklines
+    pictures/       geometry of the pictures, their axes, and sparklines
     html.py         templates, and how a page carries style and script: by links, or within it
     run_record.py   the record of one run, wherever it comes from
     run_page.py     the page of one run: the view of its record, the list of its sections

@@ -144,8 +144,10 @@ class RunRecord:
     """(title, address) of pages about the run; a title alone is a remark."""
 
 
-def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
-    """Return the record of a judged run."""
+def record_of(
+    contents: Report, takes_of: TakesOf, names: Mapping[str, str] | None = None
+) -> RunRecord:
+    """Return the record of a judged run; `names` are words for its older takes."""
     from voxgate.harness.report.listening.player import run_player
 
     judgement, run = contents.judgement, contents.run
@@ -179,6 +181,7 @@ def record_of(contents: Report, takes_of: TakesOf) -> RunRecord:
             takes_of,
             first=heard_first(judgement.cells),
             wanted=red_cells(judgement.cells),
+            names=names,
         ),
         reels=reel_tables(run),
     )

@@ -37,6 +37,7 @@ from voxgate.harness.revisions.ab_verdict import judge_pair, judge_speed, undeci
 from voxgate.harness.revisions.checkout import workshop
 from voxgate.harness.revisions.control import Control
 from voxgate.harness.revisions.paired_run import (
+    BASE,
     PairedRuns,
     TimeBudget,
     extra_rounds_until,
@@ -131,7 +132,7 @@ def judge_match(match: Match, folder: Path, scoring: ScoreProgress | None = None
     contents = build_report(
         pair.head, pair.now, pair.judgement, before=pair.before, policy=match.policy
     )
-    page = write_page(contents, folder / "index.html", folder / "baselines")
+    page = write_page(contents, folder / "index.html", folder / "baselines", folder / BASE)
     return Result(
         folder=folder,
         base=match.base.revision,

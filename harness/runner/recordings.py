@@ -96,11 +96,13 @@ def requests_of(run: Run) -> tuple[Request, ...]:
     return tuple({request.id: request for request in every}.values())
 
 
-def recordings_of(run: Run, golden: Path) -> Recordings:
+def recordings_of(run: Run, golden: Path, previous: Path | None = None) -> Recordings:
     """
-    Return the recordings of a run alone. Raises HarnessError for audio outside the run's folder.
+    Return the recordings of a run, beside those of a folder where one is named. Raises HarnessError
+    for audio outside the run's folder, and where `store.load_run` does.
     """
-    return Recordings(current=_kept(run), previous=None, golden=golden)
+    before = None if previous is None else _open(previous)
+    return Recordings(current=_kept(run), previous=before, golden=golden)
 
 
 def open_recordings(folder: Path, previous: Path | None, golden: Path) -> Recordings:

@@ -8,6 +8,7 @@ because they are drawn anew for every listener. Counts no votes.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from math import isfinite
 from pathlib import Path
 
 from voxgate.harness.history.records import RunRow
@@ -15,6 +16,7 @@ from voxgate.harness.records.files import write_file
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.html import standalone
 from voxgate.harness.report.listening.assets import AssetFolder
+from voxgate.harness.report.listening.differences import View
 from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
 from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
 from voxgate.harness.runner.recordings import When, takes
@@ -87,14 +89,29 @@ def abx_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Mi
 
 
 def write_test(
-    heard: RunRecordings, utterances: Sequence[UtteranceVoices], out: Path
+    heard: RunRecordings,
+    utterances: Sequence[UtteranceVoices],
+    out: Path,
+    views: Sequence[View] = (),
 ) -> str | Missing:
-    """Write the page from utterances whose clips are written already; return its name."""
+    """
+    Write the page from utterances whose clips are written already; return its name. By `views` the
+    page knows which pair changed most, and offers that first.
+    """
     pairs = [pair for pair in _pairs(heard, utterances) if pair.questions]
     if not pairs:
         return Missing("no two takes of an utterance differ")
     data = {"suite": heard.run.suite, "pairs": [asdict(pair) for pair in pairs]}
-    text = standalone("abx.html", SCRIPTS, loads_assets=True, run=heard.run, data=data, pairs=pairs)
+    first = most_changed_pair(pairs, views)
+    text = standalone(
+        "abx.html",
+        SCRIPTS,
+        loads_assets=True,
+        run=heard.run,
+        data=data,
+        pairs=pairs,
+        first=first,
+    )
     write_file(
         out / f"abx-{heard.run.id}.html", text, "choose another --out", parents=True, durable=False
     )
@@ -117,9 +134,32 @@ def write_systems_test(
     if not pairs:
         return Missing("no two recordings of a text differ")
     data = {"suite": title, "pairs": [asdict(pair) for pair in pairs]}
-    text = standalone("abx.html", SCRIPTS, loads_assets=True, run=None, data=data, pairs=pairs)
+    text = standalone(
+        "abx.html", SCRIPTS, loads_assets=True, run=None, data=data, pairs=pairs, first=0
+    )
     write_file(out / SYSTEMS_TEST, text, "choose another --out", parents=True, durable=False)
     return SYSTEMS_TEST
+
+
+def most_changed_pair(pairs: Sequence[AbxPair], views: Sequence[View]) -> int:
+    """
+    Return the place of the pair of an older and a current voice of one cell that changed most in
+    the mean over the utterances; without views, of the first such pair; 0 where there is none.
+    """
+
+    def size(place: int) -> tuple[bool, bool, float]:
+        pair = pairs[place]
+        sizes = [
+            contrast.size_db
+            for seen in views
+            if (contrast := seen.contrast(pair.b.cell, pair.a.when)) is not None
+        ]
+        known = [each for each in sizes if isfinite(each)]
+        changed = pair.a.cell == pair.b.cell and pair.a.when in ("golden", "previous")
+        other_pace = 2 * len(known) < len(sizes)
+        return changed, other_pace, sum(known) / max(len(known), 1)
+
+    return max(range(len(pairs)), key=size)
 
 
 def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Iterator[AbxPair]:

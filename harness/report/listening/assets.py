@@ -69,7 +69,13 @@ class EmbeddedAssets:
     @property
     def fits(self) -> bool:
         """Whether all that was put is within the budget."""
-        return sum(map(len, {**self._kept, **self._fresh}.values())) <= self._budget_bytes
+        return self.share <= 1.0
+
+    @property
+    def share(self) -> float:
+        """Share of the budget that all that was put takes, above 1.0 where it does not fit."""
+        held = sum(map(len, {**self._kept, **self._fresh}.values()))
+        return held / max(self._budget_bytes, 1)
 
     def put(self, data: bytes) -> str:
         """Keep a file's bytes; return its id."""
@@ -82,8 +88,12 @@ class EmbeddedAssets:
         fits = self.fits
         if fits:
             self._kept |= self._fresh
-        self._fresh = {}
+        self.drop()
         return fits
+
+    def drop(self) -> None:
+        """Drop what was put since the last `settle`."""
+        self._fresh = {}
 
     def as_base64(self) -> Mapping[str, str]:
         """Return what is kept: id -> base64."""

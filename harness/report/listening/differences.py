@@ -5,9 +5,6 @@ voices it is compared with.
 Every different sound is analysed once. `dataclasses.asdict` gives the data of the page's script.
 Faults have times; they come from the detectors of the metrics. A detector that learns to return
 times gets a line in DETECTORS.
-
-Each utterance is also a row of a table: its change since the previous run and since golden, and its
-faults.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from voxgate.harness.audio import pitch
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.clicks import click_times_s
 from voxgate.harness.metrics.dropouts import dropout_times_s
@@ -113,13 +111,35 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedWord:
+    """A word, and its place in a take in seconds."""
+
+    word: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitchLine:
+    """F0 in Hz every PITCH_HOP_S, 0 where nothing is voiced, or why it was not looked for."""
+
+    f0_hz: tuple[int, ...] = ()
+    missing: str = ""
+
+
+PITCH_HOP_S = 2 * pitch.HOP_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceView:
-    """One voice, seen."""
+    """One voice, seen. `words` are placed in the takes that a page opens with."""
 
     voice: PlayedVoice
     picture: str = ""
     marks: Marks
     contrasts: tuple[Contrast, ...] = ()
+    pitch: PitchLine = PitchLine()
+    words: tuple[PlacedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +156,8 @@ class View:
     """The largest frame of all voices, after their levels were matched."""
     ticks: tuple[tuple[str, float], ...]
     voices: tuple[VoiceView, ...]
+    lossless: bool = True
+    """Whether the clips hold the sounds to 16 bits."""
 
     def contrast(self, cell: str, against: When) -> Contrast | None:
         """Find how the current take of a cell differs from another take of that cell."""
@@ -152,9 +174,12 @@ class View:
         return (voice.when, voice.cell) == (when, cell)
 
 
-def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
+def view(
+    utterance: UtteranceVoices, reference: str, assets: Assets, *, pitched: bool = True
+) -> View:
     """
-    Draw and search all voices of an utterance. Raises HarnessError if a picture cannot be written.
+    Draw and search all voices of an utterance; `pitched` looks for the pitch of those that differ.
+    Raises HarnessError if a picture cannot be written.
     """
     if utterance.duration_s > LONGEST_S:
         return _unseen(utterance, reference)
@@ -165,12 +190,14 @@ def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
     )
     loudest_db = float(max((table.max() for table in tables if table is not None), default=0.0))
     voice_marks = _each_once(utterance, lambda sound, _: marks(sound))
+    lines = _pitch_lines(utterance, reference) if pitched else {}
     seen = tuple(
         VoiceView(
             voice=voice,
             picture="" if table is None else assets.put(power_picture(table, loudest_db)),
             marks=faults or Marks(),
             contrasts=_contrasts(utterance, index, reference, tables, loudest_db, assets),
+            pitch=lines.get(index, PitchLine()),
         )
         for index, (voice, table, faults) in enumerate(
             zip(utterance.voices, tables, voice_marks, strict=True)
@@ -183,7 +210,30 @@ def view(utterance: UtteranceVoices, reference: str, assets: Assets) -> View:
         peak=_peak(utterance),
         ticks=ticks(highest_hz) if sounds else (),
         voices=seen,
+        lossless=utterance.lossless,
     )
+
+
+def _pitch_lines(utterance: UtteranceVoices, reference: str) -> Mapping[int, PitchLine]:
+    """Return the pitch of the voices that differ from one that they are held against, and its."""
+    unlike: list[int] = []
+    for index in range(len(utterance.voices)):
+        rivals = _rivals(utterance, index, reference)
+        others = [rival for rival in rivals if not utterance.same(index, rival)]
+        unlike += [*others, *([index] if others else [])]
+    found: dict[int, PitchLine] = {}
+    for index in dict.fromkeys(unlike):
+        sound, first = utterance.sounds[index], utterance.voices[index].same_as
+        if sound is not None:
+            found[index] = found[first] if first in found else _pitch_line(sound)
+    return found
+
+
+def _pitch_line(sound: KeptAudio) -> PitchLine:
+    track = pitch.track(Recording(sound.frames, sound.rate_hz))
+    if isinstance(track, Missing):
+        return PitchLine(missing=track.reason)
+    return PitchLine(f0_hz=tuple(np.rint(track.smoothed[::2]).astype(int).tolist()))
 
 
 def _unseen(utterance: UtteranceVoices, reference: str) -> View:
@@ -193,6 +243,7 @@ def _unseen(utterance: UtteranceVoices, reference: str) -> View:
         duration_s=utterance.duration_s,
         peak=_peak(utterance),
         ticks=(),
+        lossless=utterance.lossless,
         voices=tuple(
             VoiceView(
                 voice=voice,
@@ -299,87 +350,3 @@ def _drawn(unlike: SpectrogramDifference, rival: int, assets: Assets) -> Contras
         most_s=unlike.most_s,
         shift_s=unlike.shift_s,
     )
-
-
-LEAST_DB = 0.1
-"""A smaller mean difference is rounding, and where it is largest says nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UtteranceRow:
-    """One utterance; an empty text where there is nothing to compare with."""
-
-    id: str
-    text: str
-    since_previous: str
-    since_golden: str
-    faults: str
-    change_db: float
-    """The largest change, infinite where the durations differ too much to say."""
-
-
-def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
-    """Describe an utterance; `labels` names the cells, slug -> label."""
-    changes = {
-        slug: contrast
-        for slug in labels
-        if (contrast := view.contrast(slug, "previous")) is not None
-    }
-    golden = view.contrast(reference, "golden")
-    sizes = [
-        change.size_db for change in (*changes.values(), *([] if golden is None else [golden]))
-    ]
-    return UtteranceRow(
-        id=view.id,
-        text=view.text,
-        since_previous=_worst(changes, labels),
-        since_golden="" if golden is None else _said(golden),
-        faults=_faults(view, labels),
-        change_db=max(sizes, default=0.0),
-    )
-
-
-def most_changed(view: View) -> str:
-    """
-    Return the cell whose current voice changed most since its own older one or, where there is
-    none, differs most from the reference cell's; empty where nothing is compared.
-    """
-    current = [each for each in view.voices if each.voice.when == "current"]
-    pairs = [(each, contrast) for each in current for contrast in each.contrasts]
-    if not pairs:
-        return current[0].voice.cell if current else ""
-
-    def rank(pair: tuple[VoiceView, Contrast]) -> tuple[bool, float]:
-        mine, contrast = pair
-        own = view.voices[contrast.against].voice.cell == mine.voice.cell
-        return own and not contrast.same, contrast.size_db
-
-    return max(pairs, key=rank)[0].voice.cell
-
-
-def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
-    """Name the cell that changed most; one line where all stayed the same."""
-    if not changes:
-        return ""
-    worst = max(changes, key=lambda slug: changes[slug].size_db)
-    said = _said(changes[worst])
-    return said if changes[worst].same or len(changes) == 1 else f"{said} ({labels[worst]})"
-
-
-def _faults(view: View, labels: Mapping[str, str]) -> str:
-    current = [voice for voice in view.voices if voice.voice.when == "current"]
-    faults = []
-    for voice_view in current:
-        label = labels[voice_view.voice.cell]
-        faults += [f"{m.kind} at {m.time_s:.2f} s ({label})" for m in voice_view.marks.found]
-    return ", ".join(faults)
-
-
-def _said(contrast: Contrast) -> str:
-    if contrast.same:
-        return "the same audio"
-    if contrast.missing:
-        return contrast.missing
-    if contrast.mean_db < LEAST_DB:
-        return f"less than {LEAST_DB} dB"
-    return f"{contrast.mean_db:.1f} dB on average, most at {contrast.most_s:.2f} s"

@@ -5,6 +5,9 @@ and the second in each at which to listen.
 The utterance is the one that the judge named, or else the one that changed most. The second is that
 of a fault that only the new take has, or of the largest difference of the spectrograms; where
 durations differ, of the largest distance along the path of dynamic time warping. Draws nothing.
+
+Each utterance is also a row of the table "where to listen first": its change since the previous run
+and since golden, and its faults.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +19,7 @@ from voxgate.harness.audio.recording import Recording
 from voxgate.harness.metrics.metric import MetricInput
 from voxgate.harness.metrics.take_parity import LOCAL_S, warped
 from voxgate.harness.records.measurement import Missing
-from voxgate.harness.report.listening.differences import Contrast, FaultMark, View
+from voxgate.harness.report.listening.differences import Contrast, FaultMark, View, VoiceView
 from voxgate.harness.report.listening.utterance import UtteranceVoices
 
 NEAR_S = 0.1
@@ -66,23 +69,21 @@ def moments(
     heard: Sequence[tuple[UtteranceVoices, View]],
     labels: Mapping[str, str],
     wanted: Mapping[str, Sequence[str]],
+    names: Mapping[str, str] | None = None,
 ) -> tuple[Moment, ...]:
     """
     Return the moment of each cell that has an old voice, or else the reference cell's, to be held
     against; those in `wanted` (slug -> utterances to prefer, the best first) stand first, in its
-    order.
+    order. `names` are words for people in place of `previous` and the like.
     """
     order = [*(slug for slug in wanted if slug in labels), *labels]
-    found = (_moment(heard, slug, labels, wanted.get(slug, ())) for slug in dict.fromkeys(order))
-    return tuple(each for each in found if each is not None)
+    chosen = (_chosen(heard, slug, wanted.get(slug, ())) for slug in dict.fromkeys(order))
+    return tuple(_described(each, labels, names or {}) for each in chosen if each is not None)
 
 
-def _moment(
-    heard: Sequence[tuple[UtteranceVoices, View]],
-    slug: str,
-    labels: Mapping[str, str],
-    wanted: Sequence[str],
-) -> Moment | None:
+def _chosen(
+    heard: Sequence[tuple[UtteranceVoices, View]], slug: str, wanted: Sequence[str]
+) -> _Candidate | None:
     every = list(_candidates(heard, slug))
     usable = [each for each in every if each.is_own] or every
     if not usable:
@@ -93,7 +94,7 @@ def _moment(
         same = each.contrast.same
         return same, place.get(each.view.id, len(place)), -each.contrast.size_db
 
-    return _described(min(usable, key=rank), labels)
+    return min(usable, key=rank)
 
 
 def _candidates(heard: Sequence[tuple[UtteranceVoices, View]], slug: str) -> Iterator[_Candidate]:
@@ -104,11 +105,13 @@ def _candidates(heard: Sequence[tuple[UtteranceVoices, View]], slug: str) -> Ite
                     yield _Candidate(view=view, voices=voices, new=index, contrast=contrast)
 
 
-def _described(chosen: _Candidate, labels: Mapping[str, str]) -> Moment:
+def _described(chosen: _Candidate, labels: Mapping[str, str], names: Mapping[str, str]) -> Moment:
     view, contrast = chosen.view, chosen.contrast
     new, old = view.voices[chosen.new].voice, view.voices[contrast.against].voice
-    old_name = old.when if chosen.is_own else f"{labels[old.cell]} (reference)"
+    own_name = names.get(old.when, old.when)
+    old_name = own_name if chosen.is_own else f"{labels[old.cell]} (reference)"
     old_s, new_s, why = (None, None, "") if contrast.same else _place(chosen)
+    word = None if new_s is None else _word_at(view.voices[chosen.new], new_s)
     return Moment(
         cell=new.cell,
         label=labels[new.cell],
@@ -119,10 +122,15 @@ def _described(chosen: _Candidate, labels: Mapping[str, str]) -> Moment:
         old_name=old_name,
         old_s=old_s,
         new_s=new_s,
-        why=why,
+        why=why if word is None else f"{why}, in “{word}”",
         same=contrast.same,
         is_own=chosen.is_own,
     )
+
+
+def _word_at(seen: VoiceView, time_s: float) -> str | None:
+    words = (each.word for each in seen.words if each.start_s <= time_s < each.end_s)
+    return next(words, None)
 
 
 def _place(chosen: _Candidate) -> tuple[float | None, float | None, str]:
@@ -173,3 +181,98 @@ def _along_the_path(chosen: _Candidate) -> tuple[float, float] | None:
         float(takes.reference.times_s[takes.rows[worst]]),
         float(takes.candidate.times_s[takes.columns[worst]]),
     )
+
+
+NONE_FOUND = "the detectors found none"
+LEAST_DB = 0.1
+"""A smaller mean difference is rounding, and where it is largest says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceRow:
+    """One utterance; an empty text where there is nothing to compare with."""
+
+    id: str
+    text: str
+    since_previous: str
+    since_golden: str
+    faults: str
+    """Those of the current takes, or that there is none, or why nobody looked."""
+    change_db: float
+    """The largest change, infinite where the durations differ too much to say."""
+
+
+def line(view: View, labels: Mapping[str, str], reference: str) -> UtteranceRow:
+    """Describe an utterance; `labels` names the cells, slug -> label."""
+    changes = {
+        slug: contrast
+        for slug in labels
+        if (contrast := view.contrast(slug, "previous")) is not None
+    }
+    golden = view.contrast(reference, "golden")
+    sizes = [
+        change.size_db for change in (*changes.values(), *([] if golden is None else [golden]))
+    ]
+    return UtteranceRow(
+        id=view.id,
+        text=view.text,
+        since_previous=_worst(changes, labels),
+        since_golden="" if golden is None else _said(golden),
+        faults=_faults(view, labels),
+        change_db=max(sizes, default=0.0),
+    )
+
+
+def most_changed(view: View) -> str:
+    """
+    Return the cell whose current voice changed most since its own older one or, where there is
+    none, differs most from the reference cell's; empty where nothing is compared.
+    """
+    current = [each for each in view.voices if each.voice.when == "current"]
+    pairs: list[tuple[VoiceView, Contrast]] = []
+    for each in current:
+        pairs += [(each, contrast) for contrast in each.contrasts]
+    if not pairs:
+        return current[0].voice.cell if current else ""
+
+    def rank(pair: tuple[VoiceView, Contrast]) -> tuple[bool, float]:
+        mine, contrast = pair
+        own = view.voices[contrast.against].voice.cell == mine.voice.cell
+        return own and not contrast.same, contrast.size_db
+
+    return max(pairs, key=rank)[0].voice.cell
+
+
+def _worst(changes: Mapping[str, Contrast], labels: Mapping[str, str]) -> str:
+    """Name the cell that changed most; one line where all stayed the same."""
+    if not changes:
+        return ""
+    worst = max(changes, key=lambda slug: changes[slug].size_db)
+    said = _said(changes[worst])
+    return said if changes[worst].same or len(changes) == 1 else f"{said} ({labels[worst]})"
+
+
+def _faults(view: View, labels: Mapping[str, str]) -> str:
+    current = [
+        seen for seen in view.voices if seen.voice.when == "current" and not seen.voice.missing
+    ]
+    faults = []
+    for voice_view in current:
+        label = labels[voice_view.voice.cell]
+        faults += [f"{m.kind} at {m.time_s:.2f} s ({label})" for m in voice_view.marks.found]
+    if faults:
+        return ", ".join(faults)
+    unsought = next((seen.marks.missing for seen in current if seen.marks.missing), "")
+    if not any(seen.marks.searched for seen in current):
+        return unsought or "no take to search"
+    return f"{NONE_FOUND} ({unsought})" if unsought else NONE_FOUND
+
+
+def _said(contrast: Contrast) -> str:
+    if contrast.same:
+        return "the same audio"
+    if contrast.missing:
+        return contrast.missing
+    if contrast.mean_db < LEAST_DB:
+        return f"less than {LEAST_DB} dB"
+    return f"{contrast.mean_db:.1f} dB on average, most at {contrast.most_s:.2f} s"

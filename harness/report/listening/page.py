@@ -52,7 +52,7 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
     )
     if not material.views:
         return Missing(f"run {run.id} kept no audio")
-    test = write_test(heard, material.utterances, out)
+    test = write_test(heard, material.utterances, out, material.views)
     text = _text(heard, material, test)
     write_file(
         out / f"listen-{run.id}.html", text, "choose another --out", parents=True, durable=False

@@ -8,7 +8,7 @@ same takes give the same picture.
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,40 +55,48 @@ class VoicePair:
     gains_db: tuple[float, float]
 
 
-def pair_png(contents: Report, takes_of: TakesOf) -> bytes | None:
+def pair_png(
+    contents: Report, takes_of: TakesOf, names: Mapping[str, str] | None = None
+) -> bytes | None:
     """
     Draw the old and the new voice of the worst red cell whose audio changed; None where no cell is
-    red, none of them kept audio, or their audio is as before.
+    red, none of them kept audio, or their audio is as before. `page.voices_of` returns the
+    recordings and the words for them.
     """
-    pair = worst_pair(contents, takes_of)
+    pair = worst_pair(contents, takes_of, names)
     return None if pair is None else draw(pair)
 
 
-def worst_pair(contents: Report, takes_of: TakesOf) -> VoicePair | None:
+def worst_pair(
+    contents: Report, takes_of: TakesOf, names: Mapping[str, str] | None = None
+) -> VoicePair | None:
     """Find the pair to draw: of the first red cell that sounds different, at its worst moment."""
     run = contents.run
     labels = {cell.slug: cell.label for cell in cells_of(run)}
     requests = {request.id: request for request in requests_of(run)}
     for slug, worst in red_cells(contents.judgement.cells).items():
-        names = [name for name in worst if name in requests] or list(requests)
+        searched = [name for name in worst if name in requests] or list(requests)
         heard = []
-        for name in names[:SEARCHED]:
+        for name in searched[:SEARCHED]:
             takes = [take for take in takes_of(name) if take.cell in (slug, run.reference)]
             spoken = utterance(requests[name], takes, assets := EmbeddedAssets(0))
             if 0.0 < spoken.duration_s <= LONGEST_S:
-                heard.append((spoken, view(spoken, run.reference, assets)))
-        found = next(iter(moments(heard, labels, {slug: worst})), None)
+                heard.append((spoken, view(spoken, run.reference, assets, pitched=False)))
+        found = next(iter(moments(heard, labels, {slug: worst}, names)), None)
         if found is not None and found.cell == slug and not found.same:
-            return _pair(found, heard)
+            return _pair(found, heard, names or {})
     return None
 
 
-def _pair(found: Moment, heard: Sequence[tuple[UtteranceVoices, View]]) -> VoicePair:
+def _pair(
+    found: Moment, heard: Sequence[tuple[UtteranceVoices, View]], names: Mapping[str, str]
+) -> VoicePair:
     spoken = next(voices for voices, seen in heard if seen.id == found.utterance)
     old, new = spoken.sounds[found.old], spoken.sounds[found.new]
     assert old is not None and new is not None, "voices that are held against each other have sound"
     gains = (spoken.voices[found.old].gain.gain_db, spoken.voices[found.new].gain.gain_db)
-    name = spoken.voices[found.new].when
+    when = spoken.voices[found.new].when
+    name = names.get(when, when)
     return VoicePair(moment=found, new_name=name, old=old, new=new, gains_db=gains)
 
 

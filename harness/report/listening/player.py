@@ -10,18 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from voxgate.harness.records.cell import Cell, Request
+from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.run import Run
 from voxgate.harness.report.contents import TakesOf
+from voxgate.harness.report.format import plain
 from voxgate.harness.report.html import data_uri
 from voxgate.harness.report.listening.assets import AssetFolder, EmbeddedAssets
-from voxgate.harness.report.listening.differences import (
+from voxgate.harness.report.listening.differences import View, VoiceView, view
+from voxgate.harness.report.listening.moments import (
+    Moment,
     UtteranceRow,
-    View,
     line,
+    moments,
     most_changed,
-    view,
 )
-from voxgate.harness.report.listening.moments import Moment, moments
 from voxgate.harness.report.listening.spectrogram import DIFFERENCE_DB, RANGE_DB, legend
 from voxgate.harness.report.listening.utterance import UtteranceVoices, utterance
 from voxgate.harness.runner.recordings import Take, cells_of, requests_of
@@ -30,10 +32,18 @@ BUDGET_BYTES = 100 * 2**20
 """
 Of sounds and pictures beside one page; further utterances are left out, and counted on the page.
 """
-EMBEDDED_BYTES = 10 * 2**20
+EMBEDDED_BYTES = 820_000
 """
 Of sounds and pictures within one page, before base64 makes them a third larger; keeps a page with
-its charts below 15 MB.
+its charts below 1.5 MB.
+"""
+LOSSLESS = 0.6
+"""Share of those that utterances may take up without loss; the ones after them are compressed."""
+MOST_CELLS = 4
+"""Of an utterance within a page, after the first utterance, which has all cells if they fit."""
+PITCHED_S = 60.0
+"""
+Of speech beside a page, whose pitch is drawn: a twentieth of its length is spent on it.
 """
 SCRIPTS = ("deck.js", "player.js")
 
@@ -49,6 +59,8 @@ class Material:
     views: tuple[View, ...]
     left_out: int
     wanted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Words for people in place of `previous` and the like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +87,22 @@ class Player:
         """Whether any utterance is compared with a previous run."""
         return any(line.since_previous for line in self.lines)
 
+    @property
+    def compressed(self) -> int:
+        """Number of utterances whose clips are compressed."""
+        return sum(not each.lossless for each in self.views)
+
     def moment(self, label: str) -> int | None:
-        """Return the place of a cell's moment in `moments`; None where nothing is to be heard."""
-        places = (place for place, each in enumerate(self.moments) if each.label == label)
+        """
+        Return the place of a cell's moment in `moments`, by its name or as tables write it; None
+        where nothing is to be heard.
+        """
+        names = (label, label.removesuffix(" (reference)"))
+        places = (
+            place
+            for place, each in enumerate(self.moments)
+            if each.label in names or plain(each.label) in names
+        )
         return next(places, None)
 
 
@@ -87,33 +112,94 @@ def run_player(
     budget_bytes: int = EMBEDDED_BYTES,
     first: Sequence[str] = (),
     wanted: Mapping[str, Sequence[str]] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Player:
     """
     Return the player of a page that holds its sounds: of the utterances named in `first`, then of
     the others in their order, as many as fit into the budget. `wanted` names the cells to hear
-    first, and the utterances of each that tell most: slug -> ids.
+    first, and the utterances of each that tell most: slug -> ids. `names` are words for people in
+    place of `previous` and the like.
     """
     assets = EmbeddedAssets(budget_bytes)
     place = {name: number for number, name in enumerate(first)}
     requests = sorted(requests_of(run), key=lambda each: place.get(each.id, len(place)))
-    utterances, views, silent = [], [], 0
+    labels = {cell.slug: cell.label for cell in cells_of(run)}
+    heard: list[tuple[UtteranceVoices, View]] = []
+    silent, fits = 0, True
     for request in requests:
-        spoken = utterance(request, takes_of(request.id), assets)
-        silent += spoken.duration_s == 0.0
-        if spoken.duration_s == 0.0:
+        every = takes_of(request.id)
+        if all(isinstance(take.sound, Missing) for take in every):
+            silent += 1
             continue
-        seen = view(spoken, run.reference, assets) if assets.fits else None
-        if not assets.settle() or seen is None:
+        chosen = _few(every, run.reference, wanted or {})
+        options = (every, chosen) if not heard and len(chosen) < len(every) else (chosen,)
+        fitting = (_embedded(request, takes, run.reference, assets) for takes in options)
+        made = next((each for each in fitting if each is not None), None)
+        if made is None:
+            fits = False
             break
-        views.append(seen)
-        utterances.append(spoken)
+        heard.append(made)
+    if wanted and run.heard:
+        heard = _with_words(heard, moments(heard, labels, wanted), wanted)
     material = Material(
-        utterances=tuple(utterances),
-        views=tuple(views),
-        left_out=len(requests) - len(views) - silent,
+        utterances=tuple(voices for voices, _ in heard),
+        views=tuple(seen for _, seen in heard),
+        left_out=0 if fits else len(requests) - len(heard) - silent,
         wanted=wanted or {},
+        names=names or {},
     )
     return player(material, cells_of(run), run.reference, assets.as_base64())
+
+
+def _few(
+    takes: Sequence[Take], reference: str, wanted: Mapping[str, Sequence[str]]
+) -> tuple[Take, ...]:
+    """Return the takes of the reference cell, the wanted ones and further ones: MOST_CELLS."""
+    known = {take.cell for take in takes}
+    cells = dict.fromkeys([reference, *wanted, *(take.cell for take in takes)])
+    kept = [cell for cell in cells if cell in known][:MOST_CELLS]
+    return tuple(take for take in takes if take.cell in kept)
+
+
+def _embedded(
+    request: Request, takes: Sequence[Take], reference: str, assets: EmbeddedAssets
+) -> tuple[UtteranceVoices, View] | None:
+    """
+    Keep an utterance: lossless while that takes at most LOSSLESS of the budget, and compressed
+    beyond. None where it does not fit.
+    """
+    spoken = utterance(request, takes, assets)
+    if assets.share > LOSSLESS:
+        assets.drop()
+        spoken = utterance(request, takes, assets, lossless=False)
+    seen = view(spoken, reference, assets) if assets.fits else None
+    return (spoken, seen) if assets.settle() and seen is not None else None
+
+
+def _with_words(
+    heard: Sequence[tuple[UtteranceVoices, View]],
+    found: Sequence[Moment],
+    wanted: Mapping[str, Sequence[str]],
+) -> list[tuple[UtteranceVoices, View]]:
+    """Place the words in both takes of the first red cell that changed, where that is possible."""
+    moment = next((each for each in found if each.cell in wanted and not each.same), None)
+    if moment is None:
+        return list(heard)
+    from voxgate.harness.report.listening.words import placed_words
+
+    def placed(spoken: UtteranceVoices, seen: View, index: int) -> VoiceView:
+        sound, voice = spoken.sounds[index], seen.voices[index]
+        if index not in (moment.old, moment.new) or sound is None:
+            return voice
+        words = placed_words(sound, spoken.request)
+        return voice if isinstance(words, Missing) else replace(voice, words=words)
+
+    made = list(heard)
+    for place, (spoken, seen) in enumerate(heard):
+        if seen.id == moment.utterance:
+            voices = tuple(placed(spoken, seen, index) for index in range(len(seen.voices)))
+            made[place] = (spoken, replace(seen, voices=voices))
+    return made
 
 
 def recordings_player(
@@ -130,15 +216,14 @@ def recordings_player(
     assets = EmbeddedAssets(EMBEDDED_BYTES)
     views: list[View] = []
     for request, takes in utterances:
-        spoken = utterance(request, takes, assets)
-        seen = view(spoken, "", assets) if assets.fits else None
-        if not assets.settle() or seen is None:
+        made = _embedded(request, takes, "", assets)
+        if made is None:
             break
-        views.append(seen)
+        views.append(made[1])
     material = Material(utterances=(), views=tuple(views), left_out=count - len(views))
-    made = _player(material, labels, "", assets.as_base64())
+    filled = _player(material, labels, "", assets.as_base64())
     first = {"utterance": views[0].id if views else "", "when": "current", "cell": ""}
-    return replace(made, data={**made.data, "words": {"current": word}, "first": first})
+    return replace(filled, data={**filled.data, "words": {"current": word}, "first": first})
 
 
 def prepared(
@@ -152,14 +237,15 @@ def prepared(
     Prepare the utterances that have a take, until the budget is spent. Their sounds are let go one
     by one. Raises HarnessError if a file cannot be written.
     """
-    utterances, views, silent = [], [], 0
+    utterances, views, silent, spoken_s = [], [], 0, 0.0
     for request in requests:
         if assets.size_bytes > budget_bytes:
             break
         spoken = utterance(request, takes_of(request.id), assets)
         silent += spoken.duration_s == 0.0
         if spoken.duration_s > 0.0:
-            views.append(view(spoken, reference, assets))
+            views.append(view(spoken, reference, assets, pitched=spoken_s < PITCHED_S))
+            spoken_s += sum(voice.duration_s for voice in spoken.voices)
             utterances.append(UtteranceVoices(request=request, voices=spoken.voices, sounds=()))
     return Material(
         utterances=tuple(utterances),
@@ -183,12 +269,13 @@ def _player(
 ) -> Player:
     lines = _ordered([line(spoken, labels, reference) for spoken in material.views])
     heard = list(zip(material.utterances, material.views, strict=False))
-    found = moments(heard, labels, material.wanted)
+    found = moments(heard, labels, material.wanted, material.names)
     data = {
         "cells": [{"slug": slug, "label": label} for slug, label in labels.items()],
         "utterances": [asdict(spoken) for spoken in material.views],
         "first": _first(found, material, lines),
         "moments": [asdict(each) for each in found],
+        "words": dict(material.names),
         "embedded": dict(embedded),
     }
     return Player(

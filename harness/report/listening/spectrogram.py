@@ -7,6 +7,7 @@ page inverts lightness.
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -153,8 +154,12 @@ def _mel(hz: float) -> float:
     return float(2595.0 * np.log10(1.0 + hz / 700.0))
 
 
-LEVELS = 65
-"""Odd, so that 0 dB has a colour of its own in the middle."""
+LEVELS = 33
+"""
+Odd, so that 0 dB has a colour of its own in the middle; 2.2 dB of power each, 1.3 dB of difference.
+"""
+MOST_COLUMNS = 800
+"""Of a picture: a longer one is drawn with broader columns, as a screen would show it anyway."""
 POWER, SIGNED = "bone_r", "RdBu_r"
 DIFFERENCE_DB = 20.0
 """A difference of this or more has the darkest colour."""
@@ -162,12 +167,25 @@ DIFFERENCE_DB = 20.0
 
 def power_picture(table: Table, loudest_db: float) -> bytes:
     """Draw a spectrogram: white is RANGE_DB below the loudest spot of the utterance, or lower."""
-    return _png(1.0 + (table - loudest_db) / RANGE_DB, POWER)
+    return _png(1.0 + (_narrowed(table, np.fmax) - loudest_db) / RANGE_DB, POWER)
 
 
 def difference_picture(table: Table) -> bytes:
     """Draw a difference: red is louder in the new take, blue is quieter, white is the same."""
-    return _png(0.5 + table / (2.0 * DIFFERENCE_DB), SIGNED)
+    return _png(0.5 + _narrowed(table, _farthest) / (2.0 * DIFFERENCE_DB), SIGNED)
+
+
+def _narrowed(table: Table, join: Callable[[Table, Table], Table]) -> Table:
+    """Join neighbouring columns until there are at most MOST_COLUMNS: nothing short is lost."""
+    while table.shape[1] > MOST_COLUMNS:
+        even = table if table.shape[1] % 2 == 0 else np.pad(table, ((0, 0), (0, 1)), "edge")
+        table = join(even[:, ::2], even[:, 1::2])
+    return table
+
+
+def _farthest(one: Table, other: Table) -> Table:
+    """Return of each two differences the larger, with its sign."""
+    return np.where(np.abs(one) >= np.abs(other), one, other)
 
 
 def legend(signed: bool) -> bytes:

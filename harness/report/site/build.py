@@ -14,14 +14,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History, open_existing
 from voxgate.harness.history.records import RunRow
-from voxgate.harness.judging.policy import Policy, limits_of
+from voxgate.harness.judging.policy import Policy, policies_of
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.run_page import run_page
@@ -38,7 +37,6 @@ from voxgate.harness.report.site.history_view import (
 from voxgate.harness.report.site.overview_page import Listen, write_overview
 from voxgate.harness.report.site.run_data import write_scripted
 from voxgate.harness.report.site.run_view import record
-from voxgate.harness.report.site.state import cell_states
 from voxgate.harness.report.site.suite_page import write_suites
 
 
@@ -63,18 +61,18 @@ def build_site(history: History, out: Path, baselines: Path, today: str) -> Path
 def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     loaded = LoadedHistory(history, today)
     book = make_book(loaded)
-    policy = limits_of(baselines)
+    policies = policies_of(baselines, {place.suite for place in book.places})
     with Folder(out, today) as folder:
         with beside(lambda: write_scripted(folder, book)):
             listen = _listen(
                 history, folder, [run for run in book.runs if run.id in book.latest], baselines
             )
-            read = replace(book, trends=read_trends(loaded, today, baselines))
-            write_overview(folder, read, cell_states(read), listen)
-            write_suites(folder, read, policy, listen)
+            read = read_trends(book, loaded, today, baselines)
+            write_overview(folder, read, listen, Path.cwd())
+            write_suites(folder, read, policies, listen)
             write_cells(folder, read)
             for place in read.places:
-                _write_run(folder, read, place, policy, listen)
+                _write_run(folder, read, place, policies[place.suite], listen)
         return folder.done()
 
 

@@ -15,13 +15,15 @@ from voxgate.harness.analysis.metric_rules import STAGE
 from voxgate.harness.history.budget import Budget, shift_text
 from voxgate.harness.history.change_points import ChangePoint
 from voxgate.harness.history.records import Series
+from voxgate.harness.history.series import NO_RUN
 from voxgate.harness.history.trend import SeriesTrend
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import Spark
 from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words
 from voxgate.harness.report.site.run_data import metric_facts
 from voxgate.harness.report.site.run_view import RunLink, run_links
 from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, worst
@@ -126,7 +128,7 @@ def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: 
         reason=trend.reason,
         lines=(*budget, *cuts[-SAID:], *said[-SAID:]),
         main=is_main,
-        spark=book.spark(line),
+        spark=book.spark(place, line),
     )
 
 
@@ -217,11 +219,34 @@ def _place_data(book: Book, place: RunAxis, cell: str) -> dict[str, object]:
         "runs": [run.id for run in place.runs],
         "times": place.times,
         "heads": [run.head for run in place.runs],
+        "missed": _missed(book, place, cell),
         "trends": [
-            _trend_data(line, book.trend(line), is_main)
+            {**_trend_data(line, book.trend(line), is_main), "limit": _limit(book, line)}
             for line, is_main in trends_of(book, place, cell)
         ],
         "stages": _stages(place, cell),
+    }
+
+
+def _missed(book: Book, place: RunAxis, cell: str) -> list[int]:
+    """Return the expected nights without a run, in seconds since 1970, at the hour of the last."""
+    longest = max(place.lines[cell], key=lambda line: len(line.at))
+    hour = int(place.times[-1]) % DAY_S
+    nights = book.trend(longest).no_data
+    return [day_number(each.night) * DAY_S + hour for each in nights if each.why == NO_RUN]
+
+
+def _limit(book: Book, line: MetricSeries) -> dict[str, object] | None:
+    """Return the limit about the newest level; None where the metric has none, or no level."""
+    trend, level = book.trend(line), float(book.recent[line.series.id].levels[-1])
+    size = trend.limit.at(level)
+    if not size > 0.0:
+        return None
+    scale = shown_scale(line.series.metric, line.series.unit)
+    return {
+        "level": level * scale,
+        "size": size * scale,
+        "text": f"limit {limit_words(trend, level)}",
     }
 
 
@@ -244,6 +269,7 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
         "scale": 1,
         "exact": exact,
         "main": is_main,
+        "better": series.better,
         "at": None if whole else line.at,
         **{
             name: (getattr(line, name) * scale).astype(np.float32)

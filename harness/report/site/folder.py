@@ -13,7 +13,7 @@ from voxgate.harness.judging.replace_folder import drafted, put_folder
 from voxgate.harness.records.files import close_folder, inside, reason, write_file
 from voxgate.harness.report.html import EVERYWHERE, STYLE, TEMPLATES, stylesheet, templates
 
-SCRIPTS = (*EVERYWHERE, "parts.js", "trends.js", "run.js", "compare.js")
+SCRIPTS = (*EVERYWHERE, "parts.js", "overview.js", "trends.js", "run.js", "compare.js")
 LIBRARY = ("uPlot.iife.js", "uPlot.min.css")
 """
 uPlot, out of the installed package `uplot-python`: the smallest and quickest library of those that

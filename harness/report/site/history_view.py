@@ -4,8 +4,10 @@ All data of the site, read once from the history: places with their runs and ser
 A place is a suite on a machine under a profile: one axis of time. Knows no page.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,14 @@ from voxgate.harness.history.records import Acknowledgement, CellRow, RunRow, Se
 from voxgate.harness.history.trend import SeriesTrend, trends
 from voxgate.harness.python310 import parse_iso
 from voxgate.harness.records.measurement import Measurement, Missing
-from voxgate.harness.report.charts import Spark, sparkline
+from voxgate.harness.report.pictures.sparkline import Spark, extent_of, sparkline
 from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.recent import (
+    DAY_S,
+    RecentNights,
+    axis_of,
+    recent_nights,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +125,11 @@ class RunAxis:
     lines: Mapping[str, tuple[MetricSeries, ...]]
 
     @property
+    def days(self) -> Whole:
+        """Return the day of each run, counted from 1970."""
+        return self.times // DAY_S
+
+    @property
     def name(self) -> str:
         """Name machine and profile for people."""
         return f"{self.machine} ({self.profile})"
@@ -145,16 +158,43 @@ class Book:
     """Runs that are not shown because their time cannot be true, a line each."""
     trends: Mapping[int, SeriesTrend] = field(default_factory=dict)
     """What was read into every series, by its id; empty until it was."""
+    recent: Mapping[int, RecentNights] = field(default_factory=dict)
+    """The last nights of every series against its limit, all on one axis."""
+    extents: Mapping[str, float] = field(default_factory=dict)
+    """Metric -> multiple of the limit up to which its lines are drawn, on every page alike."""
 
     def trend(self, line: MetricSeries) -> SeriesTrend:
         """Return the trend of a series from the loaded records."""
         return self.trends[line.series.id]
 
-    def spark(self, line: MetricSeries) -> Spark | None:
-        """Draw a line as big as a word."""
-        trend = self.trend(line)
-        words = f"{line.series.metric} over the last runs: {trend.reason}"
-        return sparkline(line.value, [change.index for change in trend.changes], words)
+    def spark(self, place: RunAxis, line: MetricSeries) -> Spark | None:
+        """Draw a line as big as a word, on the site's axis unless it has no night there."""
+        trend, nights = self.trend(line), self.recent[line.series.id]
+        if len(nights.known) < 2 and not trend.nightly:
+            days = place.days[line.at]
+            own = axis_of([days], "", nightly=False)
+            nights = recent_nights(own, days, line.value, trend)
+        return sparkline(
+            nights.over,
+            nights.worse,
+            nights.missed,
+            nights.changes,
+            self.extents[line.series.metric],
+            f"{line.series.metric} over the last nights: {trend.reason}",
+        )
+
+    @property
+    def cell_names(self) -> frozenset[tuple[str, str]]:
+        """Return suite and slug of every cell, whatever the machine."""
+        return frozenset((row.suite, row.cell) for row in self.series)
+
+    @property
+    def machine_names(self) -> Mapping[str, str]:
+        """Return the names of the machines, without the digest where they differ without it."""
+        names = sorted({place.machine for place in self.places})
+        short = {name: re.sub(r"-[0-9a-f]{6}$", "", name) for name in names}
+        taken = list(short.values())
+        return {name: text if taken.count(text) == 1 else name for name, text in short.items()}
 
 
 class LoadedHistory:
@@ -202,12 +242,26 @@ def make_book(loaded: LoadedHistory) -> Book:
     )
 
 
-def read_trends(loaded: LoadedHistory, today: str, baselines: Path) -> dict[int, SeriesTrend]:
+def read_trends(book: Book, loaded: LoadedHistory, today: str, baselines: Path) -> Book:
     """
-    Read every line through time, by the id of its series. Raises HarnessError for a broken policy
-    or budget.
+    Return the book with every line read through time. Raises HarnessError for a broken policy or
+    budget.
     """
-    return {trend.series.id: trend for trend in trends(loaded, today, baselines)}
+    found = {trend.series.id: trend for trend in trends(loaded, today, baselines)}
+    if not book.runs:
+        return replace(book, trends=found)
+    nightly = any(trend.nightly for trend in found.values())
+    axis = axis_of([place.days for place in book.places], today, nightly=nightly)
+    recent: dict[int, RecentNights] = {}
+    of_metrics: dict[str, list[Numbers]] = {}
+    for place in book.places:
+        days = place.days
+        for line in chain.from_iterable(place.lines.values()):
+            nights = recent_nights(axis, days[line.at], line.value, found[line.series.id])
+            recent[line.series.id] = nights
+            of_metrics.setdefault(line.series.metric, []).append(nights.over)
+    extents = {metric: extent_of(lines) for metric, lines in of_metrics.items()}
+    return replace(book, trends=found, recent=recent, extents=extents)
 
 
 def _by_run(runs: Sequence[RunRow], cells: Sequence[CellRow]) -> dict[int, tuple[CellRow, ...]]:

@@ -4,15 +4,20 @@ The overview page: headline, every cell with its state, suites with their latest
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import Spark
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.causes import causes
+from voxgate.harness.report.site.commits import reader
 from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.headline import headline, reason
 from voxgate.harness.report.site.history_view import Book, RunAxis
+from voxgate.harness.report.site.nights import nights_view
 from voxgate.harness.report.site.run_view import RunLink, run_links
-from voxgate.harness.report.site.state import CellState, headline
+from voxgate.harness.report.site.state import QUIET, CellState, cell_states
 
 Listen = Mapping[int, Sequence[tuple[str, str]]]
 """Run -> (title, address) of the pages on which it can be heard."""
@@ -56,17 +61,20 @@ class MachineLine:
     latest: str
 
 
-def write_overview(folder: Folder, book: Book, states: Sequence[CellState], listen: Listen) -> None:
-    """Write index.html."""
+def write_overview(folder: Folder, book: Book, listen: Listen, project: Path) -> None:
+    """Write index.html; the commits between two nights are read from the repository `project`."""
     if not book.runs:
         folder.page("index.html", "empty.html", left_out=book.left_out)
         return
+    states, found = cell_states(book), causes(book)
     folder.page(
         "index.html",
         "overview.html",
-        headline=headline(states),
+        headline=headline(book, found, reader(project)),
+        nights=nights_view(book, book.places, found),
         left_out=book.left_out,
-        rows=[_cell(book, state) for state in states],
+        rows=[_cell(book, state) for state in states if state.trend.state not in QUIET],
+        steady=[_cell(book, state) for state in states if state.trend.state in QUIET],
         suites=[_suite(book, place, listen) for place in book.places],
         machines=_machines(book.runs),
     )
@@ -80,9 +88,9 @@ def _cell(book: Book, state: CellState) -> CellLine:
         mark=state.mark,
         since=state.since,
         metric=state.line.series.metric,
-        reason=state.trend.reason,
-        spark=book.spark(state.line),
-        machine=state.place.name,
+        reason=reason(state.place, state.line, state.trend),
+        spark=book.spark(state.place, state.line),
+        machine=book.machine_names[state.place.machine],
     )
 
 

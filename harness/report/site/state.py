@@ -1,16 +1,16 @@
 """
-The state of a cell on a machine, and the headline of the site.
-
-The state is that of the most urgent metric: a cell with one slower metric is slower. The headline
-names the regressions with place and date, and series that are no longer measured.
+The state of a cell on a machine: that of its most urgent metric, since a cell with one slower
+metric is slower.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from voxgate.harness.history.trend import SeriesTrend, TrendState
+import numpy as np
+
+from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
 STATES: Mapping[str, str] = {
@@ -25,6 +25,7 @@ STATES: Mapping[str, str] = {
 
 ADVISORY = "(advisory)"
 ORDER = tuple(TrendState)
+BAD = (TrendState.WORSE, TrendState.OVER_BUDGET)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
 """States of which nobody needs to be told."""
 
@@ -84,10 +85,17 @@ def urgency(trend: SeriesTrend) -> float:
 
 
 def cell_states(book: Book) -> tuple[CellState, ...]:
-    """Return the state of every cell of every place, the most urgent first, then the newest."""
+    """
+    Return the state of every cell of every place: the most urgent first, then the largest over its
+    limit, then the newest.
+    """
     states = [cell_state(book, place, cell) for place in book.places for cell in place.lines]
     newest_first = sorted(states, key=lambda state: state.since, reverse=True)
-    return tuple(sorted(newest_first, key=lambda state: urgency(state.trend)))
+    return tuple(sorted(newest_first, key=lambda state: (urgency(state.trend), -_size(state))))
+
+
+def _size(state: CellState) -> float:
+    return state.trend.over_limit or 0.0
 
 
 def cell_state(book: Book, place: RunAxis, cell: str) -> CellState:
@@ -114,107 +122,26 @@ def summary(states: Sequence[CellState]) -> str:
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
-SHOWN = 5
-"""Cells that are named one by one; the table below has all."""
-BAD = (TrendState.WORSE, TrendState.OVER_BUDGET)
-WORDS = (*BAD, TrendState.NO_DATA, f"{TrendState.WORSE} {ADVISORY}")
-"""What the sentence counts, in this order."""
+def most_nights(book: Book) -> int:
+    """Return the nights of the place that has most."""
+    return max((len(np.unique(place.days)) for place in book.places), default=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadLine:
-    """One thing to know, with the page that says more."""
-
-    where: str
-    address: str
-    text: str
+def silent_lines(book: Book) -> list[tuple[RunAxis, str]]:
+    """Return the places whose newest nights have no value, with a line for each."""
+    told = ((place, _silence(book, place)) for place in book.places)
+    return [(place, line) for place, line in told if line]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headline:
-    """A sentence, and the rows that it counts."""
-
-    title: str
-    kind: str
-    lines: tuple[HeadLine, ...]
-
-
-def headline(states: Sequence[CellState]) -> Headline:
-    """Return the headline; `states` come the most urgent first."""
-    lost = [state for state in states if state.trend.state == TrendState.NO_DATA]
-    loud = [state for state in states if state.trend.state not in (*QUIET, TrendState.NO_DATA)]
-    more = len(loud) - SHOWN
-    others = (
-        [HeadLine(where="", address="", text=f"and {more} more, in the table")] if more > 0 else []
-    )
-    silent = [HeadLine(where="", address="", text=_no_data(lost))] if lost else []
-    lines = (*map(_line, loud[:SHOWN]), *others, *silent)
-    return Headline(title=_title(states), kind=worst(states).kind, lines=lines)
-
-
-def _title(states: Sequence[CellState]) -> str:
-    """Return the sentence: the bad states come first, and where there is none, it says so."""
-    by_word: dict[str, list[CellState]] = {word: [] for word in WORDS}
-    for state in states:
-        if state.mark.word in by_word:
-            by_word[state.mark.word].append(state)
-    found = [(word, of_word) for word, of_word in by_word.items() if of_word]
-    parts = [f"{_cells(of_word)} {_part(word, of_word)}" for word, of_word in found]
-    if any(by_word[word] for word in BAD):
-        count = _several(_cells(states), "cell")
-        parts[0] = f"{_cells(found[0][1])} of {count} {_part(*found[0])}"
-    else:
-        parts.insert(0, _nothing(states))
-    return f"{'; '.join(parts)}."
-
-
-def _nothing(states: Sequence[CellState]) -> str:
-    count = _several(_cells(states), "cell")
-    if all(state.trend.state in (TrendState.NO_DATA, TrendState.TOO_FEW) for state in states):
-        return f"Nothing can be said yet: {count}, none with enough nights"
-    return (
-        f"Nothing is worse in {count} on "
-        f"{_several(len({state.place.machine for state in states}), 'machine')}"
-    )
-
-
-def _part(word: str, of_word: Sequence[CellState]) -> str:
-    """Return the state of several cells, as it follows their count: `is worse since 2026-11-18`."""
-    days, cells = sorted({state.since for state in of_word if state.since}), _cells(of_word)
-    verb = (
-        ("has" if cells == 1 else "have")
-        if word == TrendState.NO_DATA
-        else "is"
-        if cells == 1
-        else "are"
-    )
-    since = (
-        ""
-        if not days
-        else f" since {days[0]}"
-        if len(days) == 1
-        else f" since {days[0]} (the latest {days[-1]})"
-    )
-    return f"{verb} {word}{since}"
-
-
-def _line(state: CellState) -> HeadLine:
-    return HeadLine(
-        where=f"{state.place.suite} / {state.label}",
-        address=urls.cell_page(state.place.suite, state.cell),
-        text=f"on {state.place.machine}: {state.line.series.metric} {state.trend.reason}",
-    )
-
-
-def _no_data(silent: Sequence[CellState]) -> str:
-    places = sorted({f"{state.place.suite} on {state.place.machine}" for state in silent})
-    named = "; ".join(places[:3])
-    return f"no data: {named}{f' and {len(places) - 3} more' if len(places) > 3 else ''}"
-
-
-def _cells(states: Sequence[CellState]) -> int:
-    return len({(state.place.suite, state.cell) for state in states})
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _silence(book: Book, place: RunAxis) -> str:
+    said: dict[str, StateReason] = {}
+    for line in chain.from_iterable(place.lines.values()):
+        trend = book.trend(line)
+        lost = [each for each in trend.says if each.state is TrendState.NO_DATA]
+        if lost and trend.latest is not None and not line.helps:
+            said.setdefault(line.series.cell, lost[0])
+    if not said:
+        return ""
+    first = min(said.values(), key=lambda finding: finding.since or "")
+    which = "" if len(said) == len(place.lines) else f"{len(said)} of {len(place.lines)} cells: "
+    return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"

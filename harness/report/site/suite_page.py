@@ -3,18 +3,19 @@ The page of a suite: on every machine its cells and metrics with their states, s
 quality, and the latest runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.records.verdict import RunVerdict
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.charts import SPARK_RUNS, Spark
 from voxgate.harness.report.format import shown
 from voxgate.harness.report.pictures.pareto import Pareto
+from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
@@ -72,11 +73,13 @@ class PlaceView:
     older: int
 
 
-def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> None:
+def write_suites(
+    folder: Folder, book: Book, policies: Mapping[str, Policy], listen: Listen
+) -> None:
     """Write the page of every suite."""
     for suite in dict.fromkeys(place.suite for place in book.places):
         places = [place for place in book.places if place.suite == suite]
-        views = [_place(book, place, policy, listen) for place in places]
+        views = [_place(book, place, policies[suite], listen) for place in places]
         folder.page(
             urls.suite_page(suite),
             "suite.html",
@@ -86,7 +89,6 @@ def write_suites(folder: Folder, book: Book, policy: Policy, listen: Listen) -> 
             ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
-            spark_runs=SPARK_RUNS,
         )
 
 
@@ -120,7 +122,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
         since="" if state.trend.state in QUIET else state.since,
         reason=""
         if state.trend.state in QUIET
-        else f"{state.line.series.metric} {state.trend.reason}",
+        else f"{state.line.series.metric}: {reason(place, state.line, state.trend)}",
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 
@@ -134,7 +136,7 @@ def _value(book: Book, place: RunAxis, line: MetricSeries | None) -> ValueView:
         text="" if index is None else shown(line.measurement(index), interval=False),
         missing="not in the latest run" if index is None else line.missing.get(index, ""),
         mark=None if trend.state in QUIET else of_trend(trend),
-        spark=book.spark(line),
+        spark=book.spark(place, line),
     )
 
 

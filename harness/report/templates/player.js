@@ -7,6 +7,9 @@
   const [BEFORE_S, AFTER_S] = [0.7, 0.9];  // what is heard around the moment at which a cell is worst
   const WHOLE_S = 5;         // heard of each where there is no such moment
   const REST_MS = 300;       // between the old voice and the new
+  const PITCH_HOP_S = 0.01;
+  const TICK_PX = 60;        // of the time axis: no two are nearer
+  const NEAR = 0.12;         // share of a picture's height: no two names of frequencies are nearer
 
   if (!document.getElementById("hearing")) return;  // a run without audio
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -67,30 +70,42 @@
 
   // ---- old, then new
 
-  // The old voice and the new one around the moment that tells most, once each.
-  async function hearBoth(moment) {
+  // The old voice and the new one around the moment that tells most, once each; `told` is given "old", then "new".
+  async function hearBoth(moment, told) {
     const turn = ++turns;
     deck.wake();
     const number = data.utterances.findIndex((each) => each.id === moment.utterance);
     if (data.utterances[number] !== utterance) show(number);
-    for (const [index, moment_s] of [[moment.old, moment.old_s], [moment.new, moment.new_s]]) {
+    for (const [word, index, moment_s] of [["old", moment.old, moment.old_s], ["new", moment.new, moment.new_s]]) {
       if (turn !== turns || !(await choose(index))) break;
-      at.now.textContent = `${index === moment.old ? "Old" : "New"}: ${name(utterance.voices[index].voice)}`;
+      told(word);
+      at.now.textContent = `${word === "old" ? "Old" : "New"}: ${name(utterance.voices[index].voice)}`;
       const part = moment_s === null ? [0, WHOLE_S] : [moment_s - BEFORE_S, moment_s + AFTER_S];
       if (!(await deck.once(...part))) break;
-      if (index === moment.old) await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
+      if (word === "old") await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
     }
   }
 
-  async function hear(button) {
-    const isStop = button.getAttribute("aria-pressed") === "true";
-    const told = button.dataset.text ??= button.textContent;
-    if (isStop) { turns += 1; return deck.pause(); }
+  async function hear(button, moment) {
+    if (button.getAttribute("aria-pressed") === "true") {
+      turns += 1;
+      return deck.pause();
+    }
+    const before = button.textContent;
     button.setAttribute("aria-pressed", "true");
-    button.textContent = "Stop";
-    await hearBoth(data.moments[Number(button.dataset.hear)]);
+    await hearBoth(moment, (word) => { button.textContent = `Stop (${word} voice)`; });
     button.setAttribute("aria-pressed", "false");
-    button.textContent = told;
+    button.textContent = before;
+  }
+
+  // Where the two voices of a pair are to be heard: as the page says, or where they differ most; null where they do not.
+  function momentOf({ contrast, now }) {
+    if (contrast.same) return null;
+    const known = (data.moments ?? []).find((each) => each.utterance === utterance.id && each.new === now && each.old === contrast.against);
+    if (known) return known;
+    const new_s = contrast.missing ? null : contrast.most_s;
+    const old_s = contrast.missing ? null : Math.max(contrast.most_s - contrast.shift_s, 0);
+    return { utterance: utterance.id, old: contrast.against, new: now, old_s, new_s, why: "" };
   }
 
   function wave(clip) {
@@ -147,7 +162,8 @@
     at.voices.classList.toggle("first-run", !has("previous"));
     at.voices.classList.toggle("watermarked", has("marked"));
     at.voices.classList.toggle("converted", has("source"));
-    at.voices.replaceChildren(...data.cells.map((cell) => {
+    const spoken = data.cells.filter((cell) => utterance.voices.some((seen) => seen.voice.cell === cell.slug));
+    at.voices.replaceChildren(...spoken.map((cell) => {
       const group = create("div");
       const name = create("span", cell.label, "cell");
       group.setAttribute("role", "group");
@@ -185,16 +201,17 @@
   }
 
   function drawChosen(sound) {
-    const { voice, picture } = utterance.voices[chosen];
+    const { voice } = utterance.voices[chosen];
     for (const button of at.voices.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.take) === chosen));
     }
     const level = voice.gain.level_db === null ? "" : `, active speech ${decibel(voice.gain.level_db)} of full scale`;
     const gain = at.match.checked ? `, turned by ${decibel(voice.gain.gain_db)}` : ", at its original level";
-    at.now.textContent = `${name(voice)}: ${seconds(voice.duration_s)}${level}${gain}${voice.gain.note ? ` (${voice.gain.note})` : ""}`;
+    at.now.textContent = `${name(voice)}: ${seconds(voice.duration_s)}${level}${gain}${voice.gain.note ? ` (${voice.gain.note})` : ""}${utterance.lossless ? "" : ", compressed (Opus)"}`;
     drawWave(sound, factor(voice));
+    at["wave-tag"].textContent = name(voice);
+    drawWords();
     drawFaults();
-    drawPicture(at.spectrogram, picture, voice.duration_s, `Spectrogram of ${name(voice)}`);
     drawContrasts();
     draw();
   }
@@ -224,7 +241,7 @@
       return flag;
     }));
     const buttons = marks.found.map((mark) => jump(`${mark.kind} at ${seconds(mark.time_s)}`, mark.time_s));
-    at.faults.replaceChildren(buttons.length ? "\u25bc Faults found: " : marks.searched ? "No faults found. " : "", ...buttons, marks.missing);
+    at.faults.replaceChildren(buttons.length ? "\u25bc Faults found: " : marks.searched ? "The detectors found no fault. " : "", ...buttons, marks.missing);
   }
 
   // A button that goes to a moment a little before what is to be heard.
@@ -246,25 +263,117 @@
   function drawContrasts() {
     const found = contrasts();
     at["contrast-choice"].hidden = !found.length;
-    at["contrast-lane"].hidden = !found.length;
     at.against.replaceChildren(...found.map(({ contrast, now }, index) => {
       const option = create("option", `${name(utterance.voices[now].voice)} minus ${name(utterance.voices[contrast.against].voice)}`);
       option.value = String(index);
       return option;
     }));
     const different = found.findIndex(({ contrast }) => !contrast.same);
-    at.against.value = String(Math.max(different, 0));
-    if (found.length) drawContrast();
+    const told = found.findIndex((pair) => momentOf(pair)?.why);
+    at.against.value = String(Math.max(told >= 0 ? told : different, 0));
+    drawPair();
   }
 
-  function drawContrast() {
-    const { contrast, now } = contrasts()[Number(at.against.value)];
+  // The old voice over the new one, what differs, and both pitches; the voice alone where it is held against none.
+  function drawPair() {
+    const pair = contrasts()[Number(at.against.value)];
+    const now = pair?.now ?? chosen;
+    const old = pair && !pair.contrast.same ? pair.contrast.against : null;
+    const moment = pair ? momentOf(pair) : null;
+    drawLane("new", at.spectrogram, now, old === null ? "" : "new: ");
+    at["old-lane"].hidden = old === null;
+    if (old !== null) drawLane("old", at.old, old, "old: ");
+    drawContrast(pair);
+    drawPitch(old, now);
+    drawMoment(moment);
+  }
+
+  function drawLane(lane, image, index, word) {
+    const { voice, picture } = utterance.voices[index];
+    at[`${lane}-lane`].classList.toggle("heard", index === chosen);
+    at[`${lane}-tag`].textContent = `${word}${name(voice)}`;
+    drawPicture(image, picture, voice.duration_s, `Spectrogram of ${name(voice)}`);
+  }
+
+  function drawContrast(pair) {
+    at["contrast-lane"].hidden = !pair?.contrast.picture;
+    if (!pair) return;
+    const { contrast, now } = pair;
     const words = contrast.same ? "the same audio" : contrast.missing
       || `${contrast.mean_db.toFixed(1)} dB on average${contrast.shift_s ? `, begins ${seconds(contrast.shift_s)} later` : ""}`;
     at["contrast-words"].replaceChildren(words, " ");
     if (contrast.picture) at["contrast-words"].append(jump(`most at ${seconds(contrast.most_s)}`, contrast.most_s));
-    at["contrast-lane"].hidden = !contrast.picture;
+    at["contrast-tag"].textContent = "new minus old";
     drawPicture(at.contrast, contrast.picture, utterance.voices[now].voice.duration_s, `Difference, ${at.against.selectedOptions[0].textContent}: ${words}`);
+  }
+
+  function drawMoment(moment) {
+    at.both.hidden = !moment;
+    at.moment.hidden = moment === null || moment.new_s === null;
+    if (!at.moment.hidden) at.moment.style.left = share(moment.new_s);
+    const label = moment ? data.cells.find((cell) => cell.slug === utterance.voices[moment.new].voice.cell)?.label : "";
+    at.told.textContent = moment?.why ? `${label}: ${moment.why}.` : "";
+  }
+
+  function drawWords() {
+    const { words } = utterance.voices[chosen];
+    at.words.hidden = !words.length;
+    at.words.replaceChildren(...words.map(({ word, start_s, end_s }) => {
+      const place = create("span", word);
+      [place.style.left, place.style.width] = [share(start_s), share(end_s - start_s)];
+      place.title = `${word}: ${seconds(start_s)} to ${seconds(end_s)}`;
+      return place;
+    }));
+  }
+
+  // ---- pitch
+
+  function drawPitch(old, now) {
+    const lines = [old, now].map((index) => (index === null ? [] : utterance.voices[index].pitch.f0_hz));
+    const voiced = lines.flat().filter((hz) => hz > 0);
+    at["pitch-lane"].hidden = !voiced.length;
+    if (!voiced.length) return;
+    const [low, high] = [Math.min(...voiced) / 1.06, Math.max(...voiced) * 1.06];
+    const height = (hz) => (hz - low) / (high - low);
+    for (const [path, line] of [[at["old-pitch"], lines[0]], [at["new-pitch"], lines[1]]]) path.setAttribute("d", pitchPath(line, height));
+    const marks = rounds(low, high, 3).map((hz) => mark(`${hz} Hz`, "bottom", 100 * height(hz)));
+    at["pitch-ticks"].replaceChildren(...marks);
+    const median = (line) => line.filter((hz) => hz > 0).sort((one, other) => one - other).at(line.filter((hz) => hz > 0).length >> 1);
+    const [before, after] = lines.map(median);
+    const words = before && after ? `F0, median ${before} Hz old, ${after} Hz new` : `F0, median ${before ?? after} Hz`;
+    at["pitch-tag"].textContent = words;
+  }
+
+  function pitchPath(line, height) {
+    let [path, pen] = ["", "M"];
+    line.forEach((hz, step) => {
+      if (hz > 0) path += `${pen}${(1000 * step * PITCH_HOP_S / utterance.duration_s).toFixed(1)} ${(100 * (1 - height(hz))).toFixed(1)}`;
+      pen = hz > 0 ? "L" : "M";
+    });
+    return path;
+  }
+
+  // ---- axes
+
+  // Round values from low to high, at most about `most` of them.
+  function rounds(low, high, most) {
+    const rough = (high - low) / most;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough * (1 - 1e-9));
+    const count = Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) + 1;
+    return Array.from({ length: count }, (_, index) => Number(((Math.ceil(low / step - 1e-9) + index) * step).toPrecision(6)));
+  }
+
+  function mark(text, side, percent) {
+    const tick = create("span", text);
+    tick.style[side] = `${percent}%`;
+    return tick;
+  }
+
+  function drawTimes() {
+    const most = Math.max(Math.floor(at.stack.clientWidth / TICK_PX), 2);
+    const last = utterance.duration_s || 1;
+    at.times.replaceChildren(...rounds(0, last, most).map((time_s) => mark(`${time_s} s`, "left", 100 * time_s / last)));
   }
 
   async function drawPicture(image, id, duration_s, words) {
@@ -281,13 +390,12 @@
   }
 
   function drawTicks() {
+    const shown = [];
+    for (const [text, height] of utterance.ticks) if (!shown.length || height - shown.at(-1)[1] >= NEAR) shown.push([text, height]);
     for (const place of document.querySelectorAll(".ticks")) {
-      place.replaceChildren(...utterance.ticks.map(([text, height]) => {
-        const tick = create("span", text);
-        tick.style.bottom = `${100 * height}%`;
-        return tick;
-      }));
+      place.replaceChildren(...shown.map(([text, height]) => mark(text, "bottom", 100 * height)));
     }
+    drawTimes();
   }
 
   function share(time_s) {
@@ -362,6 +470,7 @@
     " ": toggle,
     n: () => move(1),
     p: () => move(-1),
+    o: () => { if (!at.both.hidden) hear(at.both, momentOf(contrasts()[Number(at.against.value)])); },
     t: () => { if (last !== null) choose(last); },
     m: () => { at.match.checked = !at.match.checked; level(); },
     l: () => deck.repeat(null),
@@ -387,13 +496,15 @@
   at.before.addEventListener("click", keys.p);
   at.after.addEventListener("click", keys.n);
   at.match.addEventListener("change", level);
-  at.against.addEventListener("change", drawContrast);
+  at.against.addEventListener("change", drawPair);
+  at.both.addEventListener("click", keys.o);
+  addEventListener("resize", () => { if (utterance) drawTimes(); });
   at.utterance.addEventListener("change", () => show(Number(at.utterance.value)));
   at.position.addEventListener("input", () => deck.seek(Number(at.position.value)));
   addEventListener("hashchange", () => { if (follow()) at.hearing.scrollIntoView(); });
   for (const button of document.querySelectorAll("button.hear")) {
     button.hidden = false;
-    button.addEventListener("click", () => hear(button));
+    button.addEventListener("click", () => hear(button, data.moments[Number(button.dataset.hear)]));
   }
   at.hearing.hidden = false;
   drag();

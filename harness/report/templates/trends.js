@@ -3,7 +3,7 @@
 (() => {
   const { element, badge, kind, shown, interval, when, known, table } = voxgate;
   const data = voxgate.taken.get(document.body.dataset.data);
-  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "s0", "s1", "s2", "s3", "s4", "s5"];
+  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "limit", "limit-wash", "gap", "s0", "s1", "s2", "s3", "s4", "s5"];
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 4]];
   const PLAIN = { scale: 1, fixed: null, exact: null };
   const DAY_S = 86400;
@@ -22,12 +22,13 @@
   function chart(figure, spec) {
     const plot = figure.querySelector(".plot");
     const last = spec.columns[0].length - 1;
+    const start = spec.start ?? last;
     const slider = element("input", { type: "range", class: "stepper", min: 0, max: last, "aria-label": `Step through ${spec.name}` });
     const readout = element("p", { class: "readout" });
     plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", `${spec.name}: ${last + 1} points, the latest ${spec.describe(last).text}`);
+    plot.setAttribute("aria-label", `${spec.name}: ${last + 1} nights, the latest ${spec.describe(start).text}`);
     plot.after(slider, readout, values(spec));
-    let at = last;
+    let at = start;
 
     function say(index) {
       at = index;
@@ -47,7 +48,7 @@
     new ResizeObserver(() => {
       if (plot.clientWidth && plot.clientWidth !== u.width) u.setSize({ width: plot.clientWidth, height: plot.clientHeight });
     }).observe(plot);
-    say(last);
+    say(start);
     drawn.push(u);
     plot.dataset.drawn = "yes";
     return u;
@@ -83,6 +84,7 @@
       series: [{}, ...spec.series],
       bands: spec.bands ?? [],
       hooks: {
+        drawClear: [(u) => spec.ground?.(u)],
         draw: [(u) => spec.marks?.(u)],
         setCursor: [(u) => { if (known(u.cursor.idx)) say(u.cursor.idx); }],
       },
@@ -119,7 +121,19 @@
     return details;
   }
 
-  // A metric of this cell on one machine: line, interval, verdicts, changes, budget, what was acknowledged.
+  // Runs and the nights without one, in order: the time of each, and the index of its run or null.
+  function nights(times, missed) {
+    const all = [...times.map((time, index) => ({ time, index })),
+      ...missed.filter((time) => time > times[0]).map((time) => ({ time, index: null }))];
+    all.sort((a, b) => a.time - b.time);
+    const spread = (column) => all.map(({ index }) => (index === null ? null : column[index]));
+    const newest = all.findLastIndex(({ index }) => index !== null);
+    return { all, spread, newest, times: all.map(({ time }) => time) };
+  }
+
+  const noRun = (time) => ({ title: when(time).slice(0, 10), text: "no run" });
+
+  // A metric of this cell on one machine: line, interval, limit, verdicts, changes, budget, what was acknowledged.
   function trend(figure) {
     const place = data.places[figure.dataset.place];
     const each = place.trends[figure.dataset.trend];
@@ -135,9 +149,12 @@
     const noted = (index) => [
       ...each.changes.filter((change) => change.at === index).map((change) => `step ${change.label}`),
       ...each.cuts.filter((cut) => cut.at === index).map((cut) => cut.why)];
+    const axis = nights(times, place.missed);
+    const { limit } = each;
     chart(figure, {
       name: each.title,
-      columns: [times, each.low, each.high, each.value],
+      columns: [axis.times, ...[each.low, each.high, each.value].map(axis.spread)],
+      start: axis.newest,
       marked: 3,
       series: [
         { stroke: null, points: { show: false } },
@@ -146,21 +163,65 @@
       ],
       bands: [{ series: [2, 1], fill: () => `${colours.s0}33` }],
       top: each.changes.length ? 34 : 10,
-      lines: known(each.budget) ? [each.budget] : [],
-      marks: (u) => marks(u, each, times),
-      describe: (index) => {
+      lines: [...(known(each.budget) ? [each.budget] : []), ...(limit ? [limit.level - limit.size, limit.level + limit.size] : [])],
+      ground: (u) => limitRegion(u, each, times),
+      marks: (u) => { marks(u, each, times); floorTicks(u, axis); },
+      describe: (night) => {
+        const { index } = axis.all[night];
+        if (index === null) return noRun(axis.times[night]);
         const { run, value, verdict, why } = text(index);
         const rest = [verdict, ...noted(index), why].filter(Boolean).join(", ");
         return { run: place.runs[run], title: `${when(times[index])}, ${place.heads[run]}`, text: rest ? `${value}, ${rest}` : value };
       },
       head: ["measured", "revision", { title: each.unit || "value", style: "number" }, "interval", "verdict", { title: "notes", style: "note" }],
-      row: (index) => {
+      row: (night) => {
+        const { index } = axis.all[night];
+        if (index === null) return [when(axis.times[night]).slice(0, 10), "", "", "", "", "no run"];
         const { run, verdict, why } = text(index);
         return [element("a", { href: address(place.runs[run]) }, when(times[index])), place.heads[run], shown(each.value[index], each),
           interval(each.low[index], each.high[index], each), verdict ? badge(verdict) : "",
           [...noted(index), each.missing[index], why].filter(Boolean).join("; ")];
       },
     });
+  }
+
+  // Beyond the limit about the newest level, on the side that is worse, since the last acknowledged change.
+  function limitRegion(u, each, times) {
+    if (!each.limit) return;
+    const { ctx } = u;
+    const { left, top, width, height } = u.bbox;
+    const cut = each.cuts.findLast((one) => one.at < times.length);
+    const from = Math.max(left, cut ? u.valToPos(times[cut.at], "x", true) : left);
+    const until = left + width;
+    if (from >= until) return;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.font = `${12 * window.devicePixelRatio}px system-ui, sans-serif`;
+    for (const side of each.better === "lower" ? [1] : each.better === "higher" ? [-1] : [1, -1]) {
+      const y = u.valToPos(each.limit.level + side * each.limit.size, "y", true);
+      ctx.fillStyle = colours["limit-wash"];
+      ctx.fillRect(from, side > 0 ? top : y, until - from, side > 0 ? y - top : top + height - y);
+      ctx.fillStyle = colours.limit;
+      ctx.fillRect(from, y, until - from, window.devicePixelRatio);
+      const room = side > 0 ? y - top : top + height - y;
+      const inside = room > 16 * window.devicePixelRatio;
+      ctx.fillText(each.limit.text, from + 4 * window.devicePixelRatio, y + ((side > 0) === inside ? -4 : 13) * window.devicePixelRatio);
+    }
+    ctx.restore();
+  }
+
+  // A tick on the floor for each night without a run.
+  function floorTicks(u, axis) {
+    const { ctx } = u;
+    const { left, top, width, height } = u.bbox;
+    const ratio = window.devicePixelRatio;
+    ctx.fillStyle = colours.open;
+    for (const { time, index } of axis.all) {
+      const x = u.valToPos(time, "x", true);
+      if (index === null && x >= left && x <= left + width) ctx.fillRect(x - ratio, top + height - 7 * ratio, 2 * ratio, 7 * ratio);
+    }
   }
 
   function marks(u, each, times) {
@@ -241,18 +302,27 @@
       let sum = 0;
       return seconds.map((stage) => (sum = known(stage[run]) && sum !== null ? sum + stage[run] : null));
     });
+    const axis = nights(place.times, place.missed);
     const order = [...names.keys()].reverse();
     const parts = (run) => names.map((name, stage) => `${name} ${shown(seconds[stage][run], PLAIN)} ms`);
     chart(figure, {
       name: "stages",
-      columns: [place.times, ...order.map((stage) => sums.map((sum) => sum[stage]))],
+      columns: [axis.times, ...order.map((stage) => axis.spread(sums.map((sum) => sum[stage])))],
+      start: axis.newest,
+      marks: (u) => floorTicks(u, axis),
       marked: 1,
       series: order.map((stage) => ({ stroke: () => colours.panel, width: 1, fill: () => palette(stage), points: { show: false } })),
       fromZero: true,
-      describe: (run) => ({ run: place.runs[run], title: `${when(place.times[run])}, ${place.heads[run]}`, text: parts(run).join(", ") }),
+      describe: (night) => {
+        const run = axis.all[night].index;
+        return run === null ? noRun(axis.times[night]) : { run: place.runs[run], title: `${when(place.times[run])}, ${place.heads[run]}`, text: parts(run).join(", ") };
+      },
       head: ["measured", "revision", ...names.map((name) => ({ title: `${name} ms`, style: "number" }))],
-      row: (run) => [element("a", { href: address(place.runs[run]) }, when(place.times[run])), place.heads[run],
-        ...seconds.map((stage) => shown(stage[run], PLAIN))],
+      row: (night) => {
+        const run = axis.all[night].index;
+        return run === null ? [when(axis.times[night]).slice(0, 10), "no run", ...names.map(() => "")]
+          : [element("a", { href: address(place.runs[run]) }, when(place.times[run])), place.heads[run], ...seconds.map((stage) => shown(stage[run], PLAIN))];
+      },
     });
   }
 
@@ -271,8 +341,11 @@
 
   function overlay(figure, metric) {
     const sides = data.places.map((place) => ({ place, each: place.trends.find((trend) => trend.metric === metric) })).filter((side) => side.each);
-    const tables = sides.map(({ place, each }) => [(each.at ?? [...place.times.keys()]).map((index) => place.times[index]), each.value]);
-    const columns = uPlot.join(tables);
+    const tables = sides.map(({ place, each }) => {
+      const axis = nights((each.at ?? [...place.times.keys()]).map((index) => place.times[index]), place.missed);
+      return [axis.times, axis.spread(each.value)];
+    });
+    const columns = uPlot.join(tables, tables.map(() => [1, 1]));
     const sign = { 0: "━━", 1: "━ ━", 2: "┅┅", 3: "━·━", 4: "╍╍", 5: "┈┈" };
     figure.querySelector(".keys").append(...sides.map(({ place }, index) => {
       const key = element("span", { class: `machine-${index % 6}`, "aria-hidden": "true" }, sign[index % 6]);
@@ -283,7 +356,7 @@
       name: `${metric} on every machine`,
       columns,
       marked: 1,
-      series: sides.map((side, index) => ({ stroke: () => palette(index), dash: DASHES[index % 6], width: 1.8, spanGaps: true, points: { show: false } })),
+      series: sides.map((side, index) => ({ stroke: () => palette(index), dash: DASHES[index % 6], width: 1.8, points: { show: false } })),
       describe: (index) => ({ title: when(columns[0][index]), text: text(index).join("; ") }),
       head: ["measured", ...sides.map(({ place }) => ({ title: place.name, style: "number" }))],
       row: (index) => [when(columns[0][index]), ...sides.map(({ each }, side) => (known(columns[side + 1][index]) ? shown(columns[side + 1][index], each) : ""))],

@@ -47,7 +47,8 @@ def test_an_imported_metric_that_is_19_per_cent_worse_is_red_on_the_page_and_exi
     assert invoke(["history", "status", "--history", url]) == 1
     assert "WORSE performance_history cuda agx-orin" in capsys.readouterr().out
     text = page(url, tmp_path)
-    assert '<header class="bad">' in text and "1 of 1 cell is worse since 2025-09-20." in text
+    assert '<header class="bad">' in text and "<h1>1 thing got worse" in text
+    assert "<strong>Since 2025-09-20</strong>" in text
 
 
 def test_a_policy_may_make_it_advisory_and_then_the_page_is_not_red_either(
@@ -59,7 +60,8 @@ def test_a_policy_may_make_it_advisory_and_then_the_page_is_not_red_either(
     assert invoke(["history", "status", "--history", url]) == 0
     assert "WORSE (advisory) performance_history cuda agx-orin" in capsys.readouterr().out
     text = page(url, tmp_path)
-    assert '<header class="bad">' not in text and "1 is worse (advisory) since 2025-09-20" in text
+    assert '<header class="open">' in text and "<h1>Nothing got worse" in text
+    assert "1 advisory change: worse" in text and "Since 2025-09-20" in text
 
 
 def test_a_wider_limit_of_the_policy_holds(url: str, tmp_path: Path) -> None:

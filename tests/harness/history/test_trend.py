@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.budget import (
     ALARM,
     STEP,
@@ -456,3 +457,32 @@ def test_a_hundred_series_of_a_thousand_nights_take_well_under_a_second() -> Non
     assert {each.state for each in found} == {TrendState.WORSE}
     assert sum(any(abs(change.index - 600) <= 2 for change in each.changes) for each in found) >= 99
     assert spent_s < 4 * 0.5
+
+
+def test_a_suites_own_policy_is_that_of_its_history(tmp_path: Path) -> None:
+    line = 'against = "baseline", evidence = "processes"'
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "policy.toml").write_text(
+        "schema_version = 1\n[metrics]\n"
+        f"latency_p50 = {{ relative = 0.3, blocking = true, {line} }}"
+    )
+    other = replace(LATENCY, suite="options")
+    stranger = replace(LATENCY, suite="../../bench/<x>")
+    rules = load_rules(tmp_path, (), [LATENCY, other, stranger])
+    table, today = points(stepped(50, 0.08)), day(60)
+
+    own, usual, imported = (
+        trend_of(series, table, rules, today, nightly=True) for series in (LATENCY, other, stranger)
+    )
+
+    assert (own.state, own.limit.relative) == (TrendState.STEADY, 0.3)
+    assert (usual.state, usual.limit.relative) == (TrendState.WORSE, 0.05)
+    assert imported.state is TrendState.WORSE
+    assert usual.over_limit == pytest.approx(1.6, abs=0.15) and own.over_limit is None
+
+
+def test_a_broken_policy_of_a_suite_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "policy.toml").write_text("schema_version = 1\n[metrics]\nlatncy = {}\n")
+    with pytest.raises(HarnessError, match=r"smoke/policy\.toml: metrics\.latncy"):
+        load_rules(tmp_path, (), [LATENCY])

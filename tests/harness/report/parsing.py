@@ -5,7 +5,7 @@ import hashlib
 from html.parser import HTMLParser
 
 LOADING = ("src", "href", "srcset", "action", "data", "poster", "formaction", "background", "ping")
-VOID = ("meta", "img", "source", "br", "hr", "link", "input")
+VOID = ("meta", "img", "source", "br", "hr", "link", "input", "col")
 
 
 class Page(HTMLParser):

@@ -25,7 +25,6 @@ from tests.harness.fake_runs import (
     make_scores,
     policy,
     process,
-    steady,
     with_audio,
 )
 from voxgate.harness.analysis.aggregate import aggregate
@@ -360,11 +359,11 @@ class PlantedRun:
 def _run(folder: Path | str, slower: Mapping[int, float], created: str) -> Run:
     """Return a run of four cells; `slower` holds the factors of their times."""
     cells = tuple(cell(steps) for steps in WALLS_S)
-    first = make_run({}, folder)
+    first, rng = make_run({}, folder), np.random.default_rng(31 if slower else 29)
     processes = tuple(
         process(each.slug, repeat, walls, stages=partial(_stages, WALLS_S[steps]))
         for each, steps in zip(cells, WALLS_S, strict=True)
-        for repeat, walls in enumerate(steady(WALLS_S[steps] * slower.get(steps, 1.0)))
+        for repeat, walls in enumerate(_walls(rng, WALLS_S[steps] * slower.get(steps, 1.0)))
     )
     environment = environment_from_json(
         {
@@ -375,6 +374,14 @@ def _run(folder: Path | str, slower: Mapping[int, float], created: str) -> Run:
     return replace(
         first, cells=cells, processes=processes, environment=environment, created=created
     )
+
+
+def _walls(rng: np.random.Generator, usual_s: float) -> list[list[float]]:
+    """Return the times of three processes: each text has its own length, the rest is noise."""
+    lengths = np.linspace(0.7, 1.3, len(REQUESTS))
+    return [
+        list(usual_s * np.tile(lengths, 3) * np.exp(rng.normal(0.0, 0.004, 24))) for _ in range(3)
+    ]
 
 
 def _stages(usual_s: float, wall_s: float) -> Mapping[str, float]:

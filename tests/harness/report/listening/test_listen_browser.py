@@ -30,6 +30,7 @@ from voxgate.harness.report.listening import listening_page
 
 EAR = Path(__file__).with_name("tap.js").read_text()
 KEYS = {"golden": "1", "previous": "2", "current": "3"}
+SAYS = "([name, text]) => document.querySelector(name).textContent === text"
 WINDOW_S = 4096 / 48000 / 2  # what is heard is the middle of the analyser's window
 
 
@@ -127,6 +128,47 @@ def test_it_opens_on_the_take_that_changed_most_and_a_click_on_a_take_plays_it(
     assert listen(page).voice == ("previous", "nfe-32")
     page.locator("#voices button").nth(1).click()
     assert page.locator("#play").inner_text() == "Play", "again on it: pause"
+
+
+def test_one_key_plays_the_old_voice_and_then_the_new_one_around_the_fault(opened: Visit) -> None:
+    page = opened.page
+    both = page.locator("#both")
+    assert "click at 1.00 s, only in the new take" in page.locator("#told").inner_text()
+    page.keyboard.press("o")
+    page.wait_for_function(SAYS, arg=["#both", "Stop (old voice)"])
+    old = listen(page)
+    page.wait_for_function(SAYS, arg=["#both", "Stop (new voice)"])
+    new = listen(page)
+    page.wait_for_function(SAYS, arg=["#play", "Play"])
+
+    assert (old.voice, new.voice) == (("previous", "nfe-8"), ("current", "nfe-8"))
+    assert 0.25 < old.position_s < 1.3 and 0.25 < new.position_s < 1.3
+    assert position(page) == pytest.approx(1.9, abs=0.06)
+    assert both.inner_text() == "Old, then new"
+
+
+def test_another_wish_ends_hearing_both(opened: Visit) -> None:
+    page = opened.page
+    page.keyboard.press("o")
+    page.wait_for_function(SAYS, arg=["#both", "Stop (old voice)"])
+    page.keyboard.press("1")
+    assert listen(page).voice == ("golden", "nfe-32")
+    page.wait_for_timeout(400)
+    assert listen(page).voice == ("golden", "nfe-32"), "the new voice does not follow"
+    assert page.locator("#both").inner_text() == "Old, then new"
+
+
+def test_old_and_new_stand_over_one_another_with_axes(opened: Visit) -> None:
+    page = opened.page
+    tags = [page.locator(f"#{name}-tag").inner_text() for name in ("old", "new", "contrast")]
+    assert tags == ["old: previous, nfe=8", "new: current, nfe=8", "new minus old"]
+    assert page.locator("#old").get_attribute("alt") == "Spectrogram of previous, nfe=8, u01"
+    assert page.locator("#old-lane .ticks span").all_inner_texts()[-1] == "4 kHz"
+    assert page.locator("#times span").all_inner_texts()[:2] == ["0 s", "0.2 s"]
+    left = [page.locator(f"#{name}").bounding_box()["x"] for name in ("old", "spectrogram")]
+    assert left[0] == left[1] == page.locator("#contrast").bounding_box()["x"]
+    moment, stack = page.locator("#moment").bounding_box(), page.locator("#stack").bounding_box()
+    assert (moment["x"] - stack["x"]) / stack["width"] * SECONDS == pytest.approx(1.0, abs=0.03)
 
 
 def test_pause_seek_and_end(opened: Visit) -> None:

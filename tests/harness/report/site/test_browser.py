@@ -118,6 +118,46 @@ def test_keys_step_through_the_runs_of_a_chart(site: Made, tab: Visit) -> None:
     assert tab.complaints == []
 
 
+def test_missed_nights_are_steps_of_a_chart_that_have_no_run(site: Made, tab: Visit) -> None:
+    tab.open(address(site.out, CELL), DRAWN)
+    jetson = tab.page.locator('figure.trend[data-place="1"]').first
+    slider, readout = jetson.locator(".stepper"), jetson.locator(".readout")
+    assert "2026-11-15 02:00" in readout.inner_text(), "the newest run comes first"
+    slider.focus()
+    tab.page.keyboard.press("ArrowRight")
+    assert readout.inner_text() == "2026-11-16: no run"
+    tab.page.keyboard.press("End")
+    assert readout.inner_text() == "2026-11-20: no run"
+    assert tab.complaints == []
+
+
+def test_rows_are_searched_by_words_and_by_state(site: Made, tab: Visit) -> None:
+    tab.open(address(site.out, "index.html"))
+    rows = tab.page.locator("[data-search]:visible")
+    before = rows.count()
+    tab.page.fill("#search", "nfe_steps=8 JETSON pesq")
+    found = rows.all_inner_texts()
+    assert 0 < len(found) < before and all("nfe_steps=8" in text for text in found)
+    tab.page.fill("#search", "")
+    tab.page.select_option("#states", "worse")
+    assert "latency_p95" in " ".join(rows.all_inner_texts()), "folded rows that fit are unfolded"
+    assert tab.page.inner_text("#found").split()[1] == "of"
+    tab.page.select_option("#states", "")
+    assert rows.count() > before
+    assert tab.complaints == []
+
+
+def test_commands_are_copied_by_a_click_and_tips_follow_the_cursor(site: Made, tab: Visit) -> None:
+    tab.open(address(site.out, "index.html"))
+    button = tab.page.locator("header button.copy:visible").first
+    button.click()
+    tab.page.wait_for_function(
+        "['copied', 'selected'].includes(document.querySelector('header button.copy').textContent)"
+    )
+    tab.page.locator("svg.nights-row rect.night-gap:visible").first.hover()
+    assert tab.page.inner_text("#tip").endswith("no run")
+
+
 def test_chart_has_its_values_as_a_table_with_links_to_the_runs(site: Made, tab: Visit) -> None:
     tab.open(address(site.out, CELL), DRAWN)
     tab.page.get_by_text("Values of latency_p50 as a table").first.click()
@@ -240,7 +280,7 @@ def test_without_scripts_states_reasons_and_the_latest_runs_are_there(
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(address(site.out, "index.html"))
-        assert "1 of 3 cells is worse since" in page.inner_text("h1")
+        assert "1 thing got worse" in page.inner_text("h1")
         page.goto(address(site.out, CELL))
         assert (
             "off 0.1" in page.inner_text("main") and page.locator("noscript svg.spark").count() >= 0

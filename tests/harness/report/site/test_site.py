@@ -47,14 +47,26 @@ def data_of(made: Made, name: str) -> object:
 
 def test_first_words_say_what_is_worse_where_and_since_when(site: Made) -> None:
     text = Page(site.text()).text()
-    assert (
-        "1 of 3 cells is worse since 2026-11-13; 1 is over budget since 2026-10-12; 2 have no data "
-        "since 2026-11-16." in text
-    )
+    assert "1 thing got worse; 1 budget is broken; no data from 1 machine." in text
     assert re.search(
-        rf"smoke / nfe_steps=8 on {EPYC}: latency_p50 \+8\.\d % since 2026-11-13", text
+        rf"8\.\d % slower \(limit 5 %\) \(worse\) smoke / nfe_steps=8 on {EPYC} Since 2026-11-13 , "
+        r"8 nights; 1\.\d times the limit; latency_p50 1\d\d → 1\d\d ms. Also p95, rtf",
+        text,
     )
-    assert "off 0.1" in text and EPYC in text
+    assert "over its budget of 50.0 ms" in text and "a reply must begin within a blink" in text
+
+
+def test_nights_are_seen_at_a_glance_with_gaps_and_acknowledged_changes(site: Made) -> None:
+    page = Page(site.text())
+    tips = [each["data-tip"] or "" for each in page.all("rect") if each.get("data-tip")]
+    assert any(re.fullmatch(r"2026-11-1\d to 2026-11-20: .*\(limit 5 %\)", tip) for tip in tips)
+    assert "2026-11-16 to 2026-11-20: no run" in tips
+    assert "2026-10-26: acknowledged: it got a fan" in tips
+    assert "40 nights to 2026-11-20: 2 things are worse, 1 change is acknowledged, 5 nights" in (
+        page.text()
+    )
+    places = [(each["x"] or "").rstrip("%") for each in page.all("rect") if each.get("data-tip")]
+    assert all(0.0 <= float(place) < 100.0 for place in places)
 
 
 def test_what_nobody_measures_any_more_is_said(site: Made) -> None:

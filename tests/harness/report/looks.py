@@ -1,0 +1,147 @@
+"""
+How the pages look: every kind of page, built once, and its pictures made coarse, so that they tell
+a layout that broke and not how a letter is smoothed.
+
+python -m tests.harness.report.looks         writes the pictures to compare with anew: look at them
+                                             and at their difference before you commit it
+python -m tests.harness.report.looks FOLDER  writes whole screenshots, to be looked at
+"""
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tests.harness.report.making import Voices
+from tests.harness.report.planted import RUNS, write_site
+from voxgate.harness.report.page import page
+
+KEPT = Path(__file__).with_name("looks")
+SHRUNK = 6
+"""So many pixels of the screen are one of a kept picture."""
+TILE, STRIP = 4, 12
+"""Sides of what is compared, in pixels of a kept picture."""
+Grey = npt.NDArray[np.float64]
+VIEWS = tuple(
+    (theme, size)
+    for theme in ("light", "dark")
+    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
+)
+HISTORY = "two-causes-among-flukes"
+FONT = """() => {
+  const context = document.createElement('canvas').getContext('2d');
+  return ['system-ui', 'ui-monospace'].map((family) => {
+    context.font = `100px ${family}`;
+    return Math.round(context.measureText('Rtf 0.25 [slower]').width);
+  });
+}"""
+"""Returns how wide letters are: with other fonts the pages look otherwise, and rightly so."""
+
+
+def built(folder: Path) -> dict[str, Path]:
+    """Write every kind of page; return them by name."""
+    index = write_site(HISTORY, folder)
+    site = index.parent
+    alone = folder / "alone.html"
+    alone.write_text(page(RUNS["run-slower"]().report, Voices(0.5)), encoding="utf-8")
+    newest = max(site.glob("run-*.html"), key=lambda path: int(path.stem.split("-")[1]))
+    return {
+        "overview": index,
+        "suite": site / "suite-smoke.html",
+        "cell": site / "cell-smoke~nfe_steps-8.html",
+        "run-of-site": newest,
+        "compare": site / "compare.html",
+        "run": alone,
+    }
+
+
+def settled(tab: Any, path: Path) -> None:
+    """Open a page, and wait for what its script draws."""
+    tab.goto(path.as_uri())
+    if path.name.startswith(("cell", "compare")):
+        tab.wait_for_selector("body[data-drawn=all]", timeout=20_000)
+
+
+def coarse(png: bytes, size: Mapping[str, int]) -> Image.Image:
+    """Return the upper left of a picture, grey and shrunk."""
+    with Image.open(io.BytesIO(png)) as picture:
+        seen = picture.convert("L").crop((0, 0, size["width"], size["height"]))
+        return seen.resize(
+            (size["width"] // SHRUNK, size["height"] // SHRUNK), Image.Resampling.BOX
+        )
+
+
+def difference(first: Image.Image, second: Image.Image, slack_px: int = 0) -> float:
+    """
+    Return how much two pictures differ: the mean over the tenth of the tiles of 24 px that differs
+    most, of 255 greys. Each strip of the page may have moved up or down by so many pixels of the
+    screen: in another browser a line may end at another word.
+    """
+    assert first.size == second.size
+    greys = [np.asarray(each, dtype=np.float64) for each in (first, second)]
+    reach = slack_px // SHRUNK
+    padded = np.pad(greys[1], ((reach, reach), (0, 0)), mode="edge")
+    tiles = [
+        min(
+            (_tiles(strip, padded[at + by : at + by + len(strip)]) for by in range(2 * reach + 1)),
+            key=np.sum,
+        )
+        for at, strip in ((at, greys[0][at : at + STRIP]) for at in range(0, len(greys[0]), STRIP))
+    ]
+    apart = np.sort(np.concatenate(tiles))
+    return float(apart[-max(1, len(apart) // 10) :].mean())
+
+
+def _tiles(first: Grey, second: Grey) -> Grey:
+    """Return the differences of the means of tiles."""
+    rows, columns = first.shape[0] // TILE, first.shape[1] // TILE
+    apart = (first - second)[: rows * TILE, : columns * TILE]
+    return np.abs(apart.reshape(rows, TILE, columns, TILE).mean(axis=(1, 3))).ravel()
+
+
+def kept_name(name: str, theme: str, size: Mapping[str, int]) -> Path:
+    """Return the file of the picture that a page is compared with."""
+    return KEPT / f"{name}-{theme}-{size['width']}.png"
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        yield browser
+        browser.close()
+
+
+def main(folder: Path | None) -> None:
+    """Write the pictures: coarse ones beside this file, or whole ones into a folder."""
+    (folder or KEPT).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, _browser() as browser:
+        pages = built(Path(place))
+        for theme, size in VIEWS:
+            with browser.new_context(viewport=size, color_scheme=theme) as context:
+                tab = context.new_page()
+                for name, path in pages.items():
+                    settled(tab, path)
+                    if folder is None:
+                        shrunk = coarse(tab.screenshot(), size).quantize(32)
+                        shrunk.save(kept_name(name, theme, size), optimize=True)
+                    else:
+                        target = folder / f"{name}-{theme}-{size['width']}.png"
+                        tab.screenshot(path=target, full_page=True)
+                if folder is None:
+                    (KEPT / "fonts.json").write_text(json.dumps(tab.evaluate(FONT)) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -1,0 +1,197 @@
+"""
+How every kind of page looks: light and dark, on a desk, on a phone and on paper, in two browsers.
+"""
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.harness.report.firefox import Firefox
+from tests.harness.report.looks import (
+    FONT,
+    KEPT,
+    VIEWS,
+    built,
+    coarse,
+    difference,
+    kept_name,
+    settled,
+)
+
+ALIKE = 14.0
+"""Of `difference`. A page without its style has 40 and more."""
+SLACK_PX = 60
+"""Two lines: in another browser a line may end at another word, and what is below moves."""
+VIEWS_NAMED = pytest.mark.parametrize(
+    ("theme", "size"), VIEWS, ids=[f"{theme}-{size['width']}" for theme, size in VIEWS]
+)
+STICKS_OUT = """() => {
+  const out = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, parent = node.parentElement;
+    if (!node.data.trim() || !parent.checkVisibility()) continue;
+    if (parent.closest('.reader, .skip, nav, thead, .takes, #tip, svg')) continue;
+    const box = parent.closest('td, th, li, figure, details, header, main') ?? document.body;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const [text, around] = [range.getBoundingClientRect(), box.getBoundingClientRect()];
+    if (text.width && text.right > around.right + 1) out.push(`${box.tagName} ${node.data.trim().slice(0, 40)}`);
+  }
+  return out;
+}"""  # noqa: E501
+"""Returns the texts that are wider than what they stand in."""
+SIDEWAYS = """() => [...document.querySelectorAll('.scroll')]
+  .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
+  .map((box) => box.getAttribute('aria-label') ?? box.innerText.slice(0, 40))"""
+"""Returns the tables that must be scrolled sideways."""
+PHONE_PX = 390
+A4_PX = 710
+"""Width between the margins, at 96 px an inch."""
+WEIGHTS = {
+    "overview": 150,
+    "suite": 150,
+    "cell": 150,
+    "run-of-site": 150,
+    "compare": 40,
+    "run": 1500,
+}
+"""Kilobytes that the file of a page may have at most."""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return built(tmp_path_factory.mktemp("looks"))
+
+
+@pytest.fixture(scope="module")
+def shots(chromium: Any, pages: dict[str, Path]) -> dict[tuple[str, str, int], Any]:
+    """Every page in every view: its coarse picture, and what is wrong with its layout."""
+    found: dict[tuple[str, str, int], Any] = {}
+    for theme, size in VIEWS:
+        with chromium.new_context(viewport=size, color_scheme=theme) as context:
+            tab = context.new_page()
+            for name, path in pages.items():
+                settled(tab, path)
+                found[name, theme, size["width"]] = {
+                    "picture": coarse(tab.screenshot(), size),
+                    "width": tab.evaluate("document.documentElement.scrollWidth"),
+                    "sticks out": tab.evaluate(STICKS_OUT),
+                    "sideways": tab.evaluate(SIDEWAYS),
+                    "fonts": tab.evaluate(FONT),
+                }
+    return found
+
+
+@VIEWS_NAMED
+def test_nothing_is_cut_off_or_scrolled_sideways(
+    shots: dict[tuple[str, str, int], Any], theme: str, size: Mapping[str, int]
+) -> None:
+    for (name, of, width), shot in shots.items():
+        if (of, width) == (theme, size["width"]):
+            assert shot["width"] <= width, name
+            assert shot["sticks out"] == [], name
+            assert shot["sideways"] == [] or width > PHONE_PX, name
+
+
+@VIEWS_NAMED
+def test_pages_look_as_they_did(
+    shots: dict[tuple[str, str, int], Any], theme: str, size: Mapping[str, int]
+) -> None:
+    if not KEPT.exists():
+        pytest.skip("no pictures are kept: python -m tests.harness.report.looks")
+    kept = json.loads((KEPT / "fonts.json").read_text())
+    for (name, of, width), shot in shots.items():
+        if (of, width) != (theme, size["width"]):
+            continue
+        if shot["fonts"] != kept:
+            pytest.skip(f"other fonts than those of the kept pictures: {shot['fonts']}, {kept}")
+        with Image.open(kept_name(name, theme, size)) as before:
+            apart = difference(before.convert("L"), shot["picture"])
+        assert apart < ALIKE, (
+            f"{name} looks otherwise ({apart:.0f}); look at it, then python -m "
+            "tests.harness.report.looks"
+        )
+
+
+@pytest.fixture(scope="module")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if program is None:
+        pytest.skip("no firefox on PATH: apt-get install firefox-esr")
+    with Firefox(program, tmp_path_factory.mktemp("firefox")) as started:
+        yield started
+
+
+def test_firefox_shows_the_same_as_chromium(
+    firefox: Firefox, pages: dict[str, Path], shots: dict[tuple[str, str, int], Any]
+) -> None:
+    apart = {}
+    for theme, size in VIEWS:
+        for name in ("suite", "run"):
+            firefox.show(pages[name], size["width"], size["height"], dark=theme == "dark")
+            view = (name, theme, size["width"])
+            picture = coarse(firefox.screenshot(), size)
+            apart[view] = round(difference(shots[view]["picture"], picture, SLACK_PX), 1)
+            assert firefox.evaluate("document.documentElement.scrollWidth") <= size["width"], view
+            if size["width"] <= PHONE_PX:
+                assert firefox.evaluate(f"({SIDEWAYS})()") == [], view
+    print(apart)
+    assert max(apart.values()) < ALIKE, apart
+
+
+def test_a_page_without_its_style_would_be_noticed(
+    chromium: Any, pages: dict[str, Path], shots: dict[tuple[str, str, int], Any]
+) -> None:
+    theme, size = VIEWS[0]
+    with chromium.new_context(viewport=size, color_scheme=theme) as context:
+        tab = context.new_page()
+        tab.goto(pages["run"].as_uri())
+        tab.evaluate("document.querySelector('style').remove()")
+        bare = coarse(tab.screenshot(), size)
+    assert difference(bare, shots["run", theme, size["width"]]["picture"], SLACK_PX) > 2 * ALIKE
+
+
+def test_axe_finds_nothing_serious(chromium: Any, pages: dict[str, Path]) -> None:
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("no axe: pip install axe-playwright-python")
+    axe = next(Path(spec.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+    found = {}
+    for theme, size in VIEWS[:1]:
+        with chromium.new_context(viewport=size, color_scheme=theme) as context:
+            tab = context.new_page()
+            for name, path in pages.items():
+                settled(tab, path)
+                tab.evaluate(axe)
+                result = tab.evaluate("axe.run({ resultTypes: ['violations'], iframes: false })")
+                found[name, theme] = [
+                    (each["id"], each["nodes"][0]["html"][:120])
+                    for each in result["violations"]
+                    if each["impact"] in ("serious", "critical")
+                ]
+    assert {view: faults for view, faults in found.items() if faults} == {}
+
+
+def test_paper_cuts_no_column_off(chromium: Any, pages: dict[str, Path]) -> None:
+    with chromium.new_context(viewport={"width": A4_PX, "height": 1000}) as context:
+        tab = context.new_page()
+        tab.emulate_media(media="print")
+        for name, path in pages.items():
+            settled(tab, path)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= A4_PX, name
+            wide = """() => [...document.querySelectorAll('table')].filter((table) => table.clientWidth
+              && table.getBoundingClientRect().right > innerWidth + 1).map((table) => table.caption?.innerText)"""  # noqa: E501
+            assert tab.evaluate(wide) == [], name
+
+
+def test_pages_are_light(pages: dict[str, Path]) -> None:
+    weights = {name: path.stat().st_size / 1000 for name, path in pages.items()}
+    print({name: round(weight) for name, weight in weights.items()})
+    assert {name: weight for name, weight in weights.items() if weight > WEIGHTS[name]} == {}
