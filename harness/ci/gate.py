@@ -36,12 +36,6 @@ from voxgate.harness.report.pr_comment import (
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
 """Prefix of the name of the gate's artifact; the suite follows."""
-PAGE, PAGE_ZIPPED = "voxgate-page-{}.html", "voxgate-page-{}"
-SHIFTS, SPECTROGRAMS = "voxgate-shifts-{}.png", "voxgate-spectrograms-{}.png"
-"""
-Artifacts that a click opens in the browser; they have the names of their files. The page of older
-gates is zipped.
-"""
 MOST_SUITES = 20
 """Of one run; a stranger names them."""
 NO_VERDICT = "<!-- voxgate: no verdict -->"
@@ -98,17 +92,12 @@ def _tell_suite(
     undecided: str,
 ) -> str:
     log = str(run["html_url"])
-
-    def address(*names: str) -> str:
-        found = next(
-            (left[each.format(suite)] for each in names if each.format(suite) in left), None
-        )
-        return "" if found is None else f"{log}/artifacts/{int(found['id'])}"
-
+    addresses = {
+        name: f"{log}/artifacts/{int(entry['id'])}"
+        for name, entry in opened_by_a_click(left, suite).items()
+    }
     place = CommentLinks(
-        page=address(PAGE, PAGE_ZIPPED),
-        shifts=address(SHIFTS),
-        spectrograms=address(SPECTROGRAMS),
+        **addresses,
         log=log,
         fetch=f"git fetch origin pull/{pull.number}/merge",
         by_comment=True,
@@ -121,6 +110,21 @@ def _tell_suite(
     address = put_comment(github, pull.number, (marker(suite), MARKER), body)
     state = put_status(github, pull.sha, suite, verdict.exit_code, verdict.line, address, undecided)
     return f"{suite}: {verdict.line}; {state}; {address}"
+
+
+def opened_by_a_click(
+    left: Mapping[str, Mapping[str, Any]], suite: str
+) -> dict[str, Mapping[str, Any]]:
+    """
+    Return the artifacts that a click opens in the browser, by the field of `CommentLinks`: they are
+    named as their files. The page of older gates is zipped.
+    """
+    named = {
+        "page": left.get(f"voxgate-page-{suite}.html", left.get(f"voxgate-page-{suite}")),
+        "shifts": left.get(f"voxgate-shifts-{suite}.png"),
+        "spectrograms": left.get(f"voxgate-spectrograms-{suite}.png"),
+    }
+    return {field: entry for field, entry in named.items() if entry is not None}
 
 
 def _written(document: object, place: CommentLinks) -> str:

@@ -127,8 +127,9 @@ def change_text(comparison: Comparison) -> str:
         return phrases.size(comparison)
     factor, unit = _absolute_scale(comparison)
     size = f"{_signed(shift * factor)} {unit}".rstrip()
-    bounds = low is not None and high is not None
-    return f"{size} [{_signed(low * factor)} {_signed(high * factor)}]" if bounds else size
+    if low is None or high is None:
+        return size
+    return f"{size} [{_signed(low * factor)} {_signed(high * factor)}]"
 
 
 def limit_text(comparison: Comparison, limit: float | None) -> str:

@@ -131,8 +131,8 @@ def _largest(judgement: RunVerdict) -> str:
         return "something got better" if better else ""
     _, cell, comparison, limit = max(shown, key=lambda each: -each[0] if better else each[0])
     where = f"{one_line(cell.label, SHORT)} {one_line(short_name(comparison.metric), SHORT)}"
-    size = change_text(replace(comparison, low=None, high=None))
-    return f"{where} {one_line(f'{size} (limit {limit_text(comparison, limit)})', SHORT)}"
+    told = change_text(replace(comparison, low=None, high=None))
+    return f"{where} {one_line(f'{told} (limit {limit_text(comparison, limit)})', SHORT)}"
 
 
 def counts(judgement: RunVerdict) -> str:

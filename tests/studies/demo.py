@@ -81,6 +81,7 @@ def write_pull_request(folder: Path, repository: Path) -> Path:
         *("ab", base, head, "voice", "--profile", "cpu", "--rounds", "3", "--budget", "20"),
         *("--out", str(repository / "runs/ab"), "--json"),
         *("--comment", str((folder / "comment.md").resolve())),
+        *("--pictures", str((folder / "pictures").resolve())),
         *("--junit", str((folder / "junit.xml").resolve())),
     )
     (folder / "judgement.json").write_text(json.dumps(json.loads(done.stdout), indent=1))
