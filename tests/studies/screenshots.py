@@ -50,12 +50,12 @@ class Shot:
     dark: bool = False
     part: str = ""
     """Selector of the one element that is shown; empty: the first screen."""
-    click: str = ""
-    """Selector of what is clicked first."""
-    height: int = 0
-    """The most that is shown of a part; 0: all of it."""
 
 
+STILL = """() => {
+  for (const each of document.querySelectorAll('nav, thead')) each.style.position = 'static';
+}"""
+"""What stays in view would lie over the parts of a page."""
 RUN, SITE = "pull-request/index.html", "site"
 SHOTS = {
     "overview": Shot(page=f"{SITE}/index.html"),
@@ -67,11 +67,11 @@ SHOTS = {
     "run": Shot(page=RUN),
     "run-dark": Shot(page=RUN, dark=True),
     "run-phone": Shot(page=RUN, size=PHONE),
-    "shifts": Shot(page=RUN, part=".forest-figure, figure:has(.forest)"),
-    "stages": Shot(page=RUN, part="figure:has(.waterfall)"),
+    "shifts": Shot(page=RUN, part="figure:has(.forest)"),
+    "stages": Shot(page=RUN, part="figure.drawn-table.bad"),
     "tradeoff": Shot(page=RUN, part="figure.plane"),
     "stream": Shot(page=RUN, part="#streams ~ figure"),
-    "player": Shot(page=RUN, part=".player", click="[data-cell-hear], .hear"),
+    "player": Shot(page=RUN, part=".player"),
     "listening": Shot(page="listening/listen-*.html"),
     "blind-test": Shot(page="listening/abx-*.html"),
     "score": Shot(page="score/index.html"),
@@ -129,21 +129,17 @@ def taken(chromium: Any, folder: Path, shot: Shot) -> Image.Image:
     path = next(iter(sorted(folder.glob(name))), folder / name)
     page.goto(path.resolve().as_uri() + (f"#{place}" if place else ""))
     page.wait_for_timeout(1500)  # charts that a script draws
-    if shot.click and page.locator(shot.click).count():
-        page.locator(shot.click).first.click()
-        page.wait_for_timeout(800)
+    page.evaluate(STILL)
     whole = page if not shot.part else page.locator(shot.part).first
-    picture = Image.open(io.BytesIO(whole.screenshot())).convert("RGB")
+    picture = Image.open(io.BytesIO(whole.screenshot(timeout=10_000))).convert("RGB")
     context.close()
-    if shot.height and picture.height > shot.height:
-        return picture.crop((0, 0, picture.width, shot.height))
     return picture
 
 
 def caught(chromium: Any, folder: Path) -> Image.Image:
     """Set the top of the run's page above its player: what was caught, and both voices."""
-    above = taken(chromium, folder, Shot(page=RUN, size=(1280, 620)))
-    below = taken(chromium, folder, SHOTS["player"])
+    above = taken(chromium, folder, Shot(page=RUN, size=(1280, 600)))
+    below = taken(chromium, folder, Shot(page=RUN, part="#stack"))
     width, gap = max(above.width, below.width), 24
     whole = Image.new("RGB", (width, above.height + gap + below.height), "white")
     whole.paste(above, (0, 0))
