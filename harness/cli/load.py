@@ -5,7 +5,6 @@ As in `main.py`, the verb calls, prints and returns the exit code; the last line
 Ctrl-C ends the load, not the report: the responses until then are summarised.
 """
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +12,24 @@ from typing import Any
 
 import click
 
-from voxgate.harness.cli.options import HISTORY, Amount, Count, as_json, baselines, policy, writing
+from voxgate.harness.cli.options import (
+    HISTORY,
+    Amount,
+    Count,
+    as_json,
+    baselines,
+    html_page,
+    policy,
+    writing,
+)
 from voxgate.harness.cli.output import INTERRUPTED, LOG_COLUMNS, remember, say_result
 from voxgate.harness.errors import RUNS, HarnessError
 from voxgate.harness.load.as_run import judge_pair
+from voxgate.harness.load.page import keep_report
 from voxgate.harness.load.plan import DURATION_S, Extent, LoadPlan, parse_levels
-from voxgate.harness.load.records import HEADER, REPORT
+from voxgate.harness.load.records import HEADER
 from voxgate.harness.load.report import LoadReport, lines, report_of, report_to_dict
 from voxgate.harness.load.run import run_sides
-from voxgate.harness.records.files import write_file
 from voxgate.harness.records.run import MOST_ROUNDS
 from voxgate.harness.records.verdict import RunVerdict, judgement_to_dict
 from voxgate.harness.report.contents import Report
@@ -31,7 +39,7 @@ from voxgate.harness.targets.http.client import FORMS
 from voxgate.harness.workflow import accept_run, judge_run
 
 LOADS = RUNS / "load"
-ENDING_OPTIONS = ("gate", "why", "loaded", "history", "files", "baselines", "policy")
+ENDING_OPTIONS = ("gate", "why", "loaded", "history", "html", "files", "baselines", "policy")
 SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
 
 
@@ -140,6 +148,7 @@ SERVER_OPTIONS = ("max_batch", "window_ms", "queue")
     "--loaded", is_flag=True, help="Accept latencies of a machine that was not quiet before."
 )
 @click.option("--history", **HISTORY)
+@html_page
 @writing
 @baselines
 @policy
@@ -187,7 +196,7 @@ def load(
     try:
         run_sides(sides, lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
-        return show(ending.folder, as_json=as_json, interrupted=True)
+        return show(ending.folder, as_json=as_json, interrupted=True, html=ending.html)
     return end(ending)
 
 
@@ -214,6 +223,8 @@ class Ending:
     why: str | None
     loaded: bool
     history: str | None
+    html: Path | None
+    """The file to write the page of the load into."""
     files: Files
     baselines: Path
     policy: Path | None
@@ -229,8 +240,8 @@ class Ending:
 def end(ending: Ending) -> int:
     """Report the load, judge and accept it where that was asked for; return the exit code."""
     if not ending.judged and ending.why is None:
-        return show(ending.folder, as_json=ending.as_json, interrupted=False)
-    report = keep_report(ending.folder, interrupted=False)
+        return show(ending.folder, as_json=ending.as_json, interrupted=False, html=ending.html)
+    report = keep_report(ending.folder, interrupted=False, html=ending.html)
     document: dict[str, object] = {**report_to_dict(report), "interrupted": False}
     for each in (ending.base, ending.folder):
         if each is not None:
@@ -287,11 +298,11 @@ def extent_of(duration_s: float | None, requests: int | None, soak_min: float | 
     return Extent(duration_s=duration_s, requests=requests)
 
 
-def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
+def show(folder: Path, *, as_json: bool, interrupted: bool, html: Path | None) -> int:
     """Report the load in a folder, keep the report there, print it; return the exit code."""
     if interrupted and not (folder / HEADER).is_file():
         raise click.Abort
-    report = keep_report(folder, interrupted=interrupted)
+    report = keep_report(folder, interrupted=interrupted, html=html)
     print_load(report, err=as_json)
     last = (
         f"interrupted; what was answered until then is kept in {folder}"
@@ -302,18 +313,6 @@ def show(folder: Path, *, as_json: bool, interrupted: bool) -> int:
     if interrupted:
         return INTERRUPTED
     return 1 if report.troubles else 0
-
-
-def keep_report(folder: Path, *, interrupted: bool) -> LoadReport:
-    """Summarise the load in a folder, and write the summary there."""
-    report = report_of(folder)
-    document = {**report_to_dict(report), "interrupted": interrupted}
-    write_file(
-        folder / REPORT,
-        json.dumps(document, indent=1, allow_nan=False),
-        "make room, then ask again",
-    )
-    return report
 
 
 def print_load(report: LoadReport, *, err: bool) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from voxgate.harness.cli.options import Amount, Count, as_json, file, folder
+from voxgate.harness.cli.options import Amount, Count, as_json, file, folder, html_page
 from voxgate.harness.cli.options import profile as profile_option
 from voxgate.harness.cli.output import INTERRUPTED, say, say_result
 from voxgate.harness.machine import readiness
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.machine.profiles import PROFILES
 from voxgate.harness.records.run import OPENAI
+from voxgate.harness.report.doctor_page import write_doctor_page
 from voxgate.harness.report.terminal import examination_lines, examination_to_dict
+from voxgate.harness.report.verb_page import write_verb_page
 from voxgate.harness.runner.progress import measuring_progress, score_progress
 from voxgate.harness.scoring.asr_floor import make_floor, rate_of
 from voxgate.harness.scoring.transcription import ENGINES
@@ -30,8 +32,9 @@ from voxgate.harness.selftest.speed_plan import EQUALS, SelftestPlan
     metavar="NAME",
     help=f"Kind of device, one of {', '.join(PROFILES)}, or the path of a .toml file.",
 )
+@html_page
 @as_json
-def doctor(profile: str, as_json: bool) -> int:
+def doctor(profile: str, html: Path | None, as_json: bool) -> int:
     """
     Check whether this machine is quiet and steady enough to measure on, and print why not.
 
@@ -45,6 +48,8 @@ def doctor(profile: str, as_json: bool) -> int:
     if not as_json:
         for line in examination_lines(found):
             click.echo(line)
+    if html is not None:
+        write_doctor_page(found, html)
     say_result(as_json, examination_to_dict(found), found.line)
     return found.exit_code
 
@@ -152,9 +157,11 @@ def floor(
     "--blocking", is_flag=True, help="With --quality: only metrics that block, in less time."
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the result as Markdown.")
+@html_page
 @as_json
 def selftest(
     suite: str | None,
+    html: Path | None,
     sizes: tuple[float, ...],
     quality: bool,
     as_markdown: bool,
@@ -182,5 +189,7 @@ def selftest(
     if isinstance(told, Interrupted):
         say(f"interrupted; {told.advice}")
         return INTERRUPTED
+    if html is not None:
+        write_verb_page(told.page, html)
     say_result(as_json, told.document, (told.markdown if as_markdown else told.text).rstrip())
     return told.exit_code

@@ -15,7 +15,7 @@ from voxgate.harness.history.address import DEFAULT_URL, VARIABLE
 from voxgate.harness.judging.baseline import BASELINES
 from voxgate.harness.machine.profiles import DEFAULT as DEFAULT_PROFILE
 from voxgate.harness.records.run import MOST_ROUNDS
-from voxgate.harness.report.junit import Files, check_files
+from voxgate.harness.report.junit import Files, check_file, check_files
 from voxgate.harness.runner.runner import TIMEOUT_S
 
 Command = Callable[..., int]
@@ -135,6 +135,14 @@ timeout = click.option(
     default=TIMEOUT_S,
     show_default=True,
     help="Seconds that loading the engine, or one synthesis, may take before the cell fails.",
+)
+
+
+html_page = click.option(
+    "--html",
+    type=file,
+    callback=lambda _context, _option, path: check_file(path),
+    help="Write the result to FILE as a page that needs only a browser.",
 )
 
 

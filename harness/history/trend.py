@@ -158,9 +158,7 @@ class SeriesTrend:
     cuts: tuple[Cut, ...]
     alarm: Alarm | None
     budget: Budget | None
-    """
-    The budget that is broken, else the first that applies to the series; None if there is none.
-    """
+    """The broken budget, else the first that applies to the series; None if there is none."""
     over_budget: bool
     no_data: tuple[NoData, ...]
     """All nights without a value, oldest first."""
@@ -183,6 +181,11 @@ class SeriesTrend:
         page.
         """
         return self.over_budget or (self.blocking and self.state is TrendState.WORSE)
+
+    @property
+    def is_advisory(self) -> bool:
+        """Whether it only informs."""
+        return not (self.blocking or self.over_budget)
 
     @property
     def state(self) -> TrendState:
@@ -225,9 +228,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """
-    The decisions of people: the limit of each metric, its budget, and the acknowledged changes.
-    """
+    """The decisions of people: limits of metrics, budgets, and acknowledged changes."""
 
     policy: Policy
     budgets: Sequence[Budget]

@@ -56,6 +56,12 @@ class Baseline:
         """The parts that exist."""
         return tuple(file for file in (self.quality, self.speed) if file is not None)
 
+    @property
+    def date(self) -> str:
+        """The day of the run that is the baseline; empty without any."""
+        file = self.speed or self.quality
+        return "" if file is None else file.created[:10]
+
 
 def machine_id(run: Run) -> str:
     """

@@ -144,6 +144,22 @@ def over_limit(metric: MetricVerdict) -> float | None:
     return max(size, alone) if alone else size
 
 
+def decided_alone(metric: MetricVerdict) -> bool:
+    """
+    Return whether single utterances broke their own limit, and the mean of all kept its own or
+    proves nothing: its interval holds no change.
+    """
+    if not metric.utterances or not metric.worst:
+        return False
+    comparison = metric.comparison
+    shift = None if comparison is None else comparison.shift
+    if comparison is None or shift is None or not metric.limit:
+        return True
+    low, high = comparison.low, comparison.high
+    unproven = low is not None and high is not None and low <= 0.0 <= high
+    return unproven or _worse(comparison, shift) <= metric.limit
+
+
 def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
     """
     Return the metric whose change tells a cell best; None where none was compared.
@@ -271,24 +287,9 @@ def _sentence(metric: MetricVerdict) -> str:
     comparison, limit = metric.comparison, metric.limit
     if metric.verdict is Verdict.FAILED or comparison is None:
         return metric.reason
-    if by_utterances(metric):
+    if decided_alone(metric):
         return _utterances(metric, comparison)
     return _mean(metric, comparison) if comparison.shift is not None and limit else metric.reason
-
-
-def by_utterances(metric: MetricVerdict) -> bool:
-    """
-    Whether single utterances broke the limit of one and tell more than the mean, which is within
-    its own limit or proves nothing: its interval holds no change.
-    """
-    comparison, limit = metric.comparison, metric.limit
-    if not metric.utterances or not metric.worst:
-        return False
-    if comparison is None or comparison.shift is None or not limit:
-        return True
-    low, high = comparison.low, comparison.high
-    unproven = low is not None and high is not None and low <= 0.0 <= high
-    return unproven or _worse(comparison, comparison.shift) <= limit
 
 
 def _mean(metric: MetricVerdict, comparison: Comparison) -> str:

@@ -2,9 +2,8 @@
 Judge a run: apply the policy to comparisons. A verdict per metric, per cell and for the run, and
 the exit code.
 
-Only this folder decides. `decide.py` holds the rules for one metric; a REGRESSED speed must hold
-again in fresh processes (`amend.py`). Knows no file and computes no statistic; `explain.py`
-writes the words.
+Only this folder decides. `decide.py` has the rules of one metric; a REGRESSED speed must hold again
+in fresh processes (`amend.py`). Knows no file, computes no statistic; `explain.py` has the words.
 """
 
 from collections import Counter
@@ -123,6 +122,7 @@ def judge(
         machine=machine_id(run),
         head=revision(run),
         baseline=explain.baseline_name(baseline),
+        baseline_date=baseline.date,
         cells=(),
         counts={},
         verdict=Verdict.UNRESOLVED,

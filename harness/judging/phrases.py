@@ -85,7 +85,8 @@ def amount(comparison: Comparison, value: float) -> str:
     """Format the size of a shift or limit, without sign: `9.8 %`, `0.5 MOS-LQO`."""
     factor, unit = scale(comparison)
     size = abs(value) * factor
-    number = f"{size:{'.1f' if size >= 10.0 else '.2g'}}".removesuffix(".0")
+    coarse = size >= 10.0 or (not comparison.absolute and size >= 0.95)
+    number = f"{size:{'.1f' if coarse else '.3g'}}".removesuffix(".0")
     return f"{number} {'point' if (number, unit) == ('1', POINTS[1]) else unit}".rstrip()
 
 

@@ -111,6 +111,8 @@ class SpeedGain:
     low: float | None = None
     high: float | None = None
     """None where the reference has no speed; no bounds from a single process."""
+    ties: tuple[str, ...] = ()
+    """Labels of other cells fit to ship whose 95 % intervals overlap: they may be as fast."""
 
 
 def fastest_passing(
@@ -130,15 +132,35 @@ def fastest_passing(
     if not passing:
         return None
     best = min(passing, key=lambda cell: speeds[cell.cell])
-    rtf = speeds[best.cell]
+    rtf, fastest = speeds[best.cell], named[best.cell]["rtf"]
+    ties = tuple(
+        cell.label
+        for cell in passing
+        if cell is not best and _overlap(fastest, named[cell.cell]["rtf"])
+    )
     if reference not in speeds:
-        return SpeedGain(cell=best.cell, label=best.label, rtf=rtf, times=None)
+        return SpeedGain(cell=best.cell, label=best.label, rtf=rtf, times=None, ties=ties)
     sides = [by_process(named[slug]["rtf"], named[slug]) for slug in (best.cell, str(reference))]
     slower = statistics.shift(sides[0], sides[1], statistics.rate)
     low, high = (None if bound is None else 1.0 + bound for bound in (slower.low, slower.high))
     return SpeedGain(
-        cell=best.cell, label=best.label, rtf=rtf, times=1.0 + slower.point, low=low, high=high
+        cell=best.cell,
+        label=best.label,
+        rtf=rtf,
+        times=1.0 + slower.point,
+        low=low,
+        high=high,
+        ties=ties,
     )
+
+
+def _overlap(first: Measurement, other: Measurement) -> bool:
+    """Whether two 95 % intervals share a value; without both nothing is known against the order."""
+    bounds = (first.low, first.high, other.low, other.high)
+    if any(bound is None for bound in bounds):
+        return False
+    low, high, other_low, other_high = (float(bound or 0.0) for bound in bounds)
+    return low <= other_high and other_low <= high
 
 
 def _fit(cell: CellVerdict) -> bool:

@@ -40,6 +40,17 @@ class Level:
         return f"closed-{self.clients}" if self.clients is not None else f"open-{self.rate_per_s:g}"
 
 
+def level_load(label: str) -> tuple[float, str]:
+    """
+    Return the load of a level's label, and its unit.
+
+    >>> level_load("closed-4"), level_load("open-1.5")
+    ((4.0, 'clients'), (1.5, 'requests per second'))
+    """
+    kind, _, load = label.partition("-")
+    return float(load), "clients" if kind == "closed" else "requests per second"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
     """The extent of a level: a duration, or a number of requests."""

@@ -123,10 +123,10 @@ def lines(report: LoadReport, width: int) -> list[str]:
         laid += [
             "",
             f"{cell.slug}   {cell.loaded.server.get('url', 'no server')}",
-            *_cold_lines(cell),
+            *cold_lines(cell),
         ]
         laid += _fitting(cell.rows, width)
-        laid += [*_notes(cell), *_failure_lines(cell), *map(_memory_line, cell.memories)]
+        laid += [*notes(cell), *failure_lines(cell), *map(_memory_line, cell.memories)]
         laid += [drift if isinstance(drift, str) else drift.sentence for drift in cell.drifts]
         laid += [f"ended early: {cell.loaded.failure}"] if cell.loaded.failure else []
     return laid
@@ -187,13 +187,14 @@ def _fitting(rows: Sequence[LoadRow], width: int) -> list[str]:
     """Format the table, from the left with as many columns' intervals as fit."""
     laid: list[str] = []
     for intervals in range(PERCENTILES, -1, -1):
-        laid = _table([_texts(row, intervals) for row in rows]) if rows else []
+        laid = _table([row_texts(row, intervals) for row in rows]) if rows else []
         if max(map(len, laid), default=0) <= width:
             break
     return laid
 
 
-def _texts(row: LoadRow, intervals: int) -> list[str]:
+def row_texts(row: LoadRow, intervals: int) -> list[str]:
+    """Return the columns of TITLES, the first `intervals` percentiles with their intervals."""
     few = too_few(row)
     percentiles = [(row.latency_s, name) for name in ("p50", "p95", "p99")] + [
         (row.first_audio_s, name) for name in ("p50", "p95")
@@ -232,7 +233,8 @@ def _table(grid: Sequence[Sequence[str]]) -> list[str]:
     return plain_columns(table, left=(0, 1))
 
 
-def _cold_lines(cell: CellReport) -> list[str]:
+def cold_lines(cell: CellReport) -> list[str]:
+    """Return how the server started and how long its first request took, if it is known."""
     if cell.cold is None:
         return []
     first, again = cell.cold.first, cell.cold.again
@@ -250,7 +252,8 @@ def _cold_lines(cell: CellReport) -> list[str]:
     ]
 
 
-def _notes(cell: CellReport) -> list[str]:
+def notes(cell: CellReport) -> list[str]:
+    """Return what a reader of the percentiles must know."""
     starred = any(too_few(row) for row in cell.rows if row.answered)
     late = cell.late_s > LATE_S
     return [
@@ -273,7 +276,7 @@ def _notes(cell: CellReport) -> list[str]:
     ]
 
 
-def _failure_lines(cell: CellReport) -> list[str]:
+def failure_lines(cell: CellReport) -> list[str]:
     """Return the failures by kind, with one reason of each."""
     failed = [
         answer

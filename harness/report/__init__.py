@@ -12,6 +12,8 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
     badges.py       a verdict as word, colour and sign, and its meaning
     pictures/       geometry of the pictures, their axes, and sparklines
     html.py         templates, and how a page carries style and script: by links, or within it
+    findings.py     the first words of every report: causes, changes, the next step
+    tiles.py        the figures of a run at a glance
     run_record.py   the record of one run, wherever it comes from
     run_page.py     the page of one run: the view of its record, the list of its sections
     page.py         the record of a judged run, and its page that stands alone

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voxgate.harness.judging import phrases
-from voxgate.harness.judging.causes import by_utterances
+from voxgate.harness.judging.causes import decided_alone
 from voxgate.harness.records.measurement import Missing, Value, is_exact
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.format import (
@@ -58,7 +58,7 @@ class MetricChange:
 def metric_change(cell: CellVerdict, metric: MetricVerdict) -> MetricChange:
     """Return the row of one metric of a cell."""
     comparison = metric.comparison
-    if comparison is not None and by_utterances(metric):
+    if comparison is not None and decided_alone(metric):
         texts = _of_utterance(metric, comparison)
     elif comparison is not None:
         texts = _of_mean(metric, comparison)

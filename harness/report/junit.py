@@ -128,12 +128,17 @@ class Files:
 def check_files(files: Files) -> Files:
     """Raise HarnessError, before any work, if there is no folder to write into."""
     for path in (files.comment, files.junit, files.pictures):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise HarnessError(
-                f"cannot write {path}: there is no folder {path.parent}; make it, or name another "
-                "file"
-            )
+        check_file(path)
     return files
+
+
+def check_file(path: Path | None) -> Path | None:
+    """Return the path. Raises HarnessError, before any work, if there is no folder for it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise HarnessError(
+            f"cannot write {path}: there is no folder {path.parent}; make it, or name another file"
+        )
+    return path
 
 
 def write_files(

@@ -8,6 +8,7 @@ or HTML.
 
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.contents import Report
+from voxgate.harness.report.findings import NextStep, gain_line, next_step
 from voxgate.harness.report.format import escaped
 from voxgate.harness.report.tables import (
     TableColumn,
@@ -16,9 +17,7 @@ from voxgate.harness.report.tables import (
     columns,
     energy_line,
     floor_line,
-    gain_line,
     heading,
-    next_step,
     rows,
     shared_remarks,
 )
@@ -27,7 +26,7 @@ from voxgate.harness.report.tables import (
 def markdown(contents: Report) -> str:
     """Write the whole report, ending in a newline."""
     table = rows(contents)
-    judgement = contents.judgement
+    judgement, step = contents.judgement, next_step(contents)
     parts = [
         f"**{escaped(judgement.line)}**",
         " · ".join(escaped(part) for part in heading(contents)),
@@ -36,26 +35,37 @@ def markdown(contents: Report) -> str:
         escaped(energy_line(contents)),
         escaped(budget_line(contents)),
         escaped(floor_line(contents)),
-        escaped(gain_line(contents)),
-        _hint(contents),
+        "" if step is not None and step.tells_gain else escaped(gain_line(contents)),
+        _hint(step),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _table(table: tuple[TableRow, ...], across: tuple[TableColumn, ...]) -> str:
-    head = ["cell", *(column.title for column in across), "verdict"]
-    align = ["---", *("---:" for _ in across), "---"]
-    lines = [_line(head), _line(align), *(_line(_texts(row, across)) for row in table)]
-    return "\n".join(lines)
+    has_change = any(row.change for row in table)
+    head = ["cell", *(["change"] if has_change else []), *(each.title for each in across)]
+    align = ["---", *("---:" for _ in head[1:]), "---"]
+    rows = [_line(_texts(row, across, has_change)) for row in table]
+    return "\n".join([_line([*head, "verdict"]), _line(align), *rows])
 
 
-def _texts(row: TableRow, across: tuple[TableColumn, ...]) -> list[str]:
+def _texts(row: TableRow, across: tuple[TableColumn, ...], has_change: bool) -> list[str]:
     values = [
-        _value(text, None if column.title in row.explained else row.missing.get(column.title))
+        _marked(
+            _value(text, None if column.title in row.explained else row.missing.get(column.title)),
+            column.title in row.broken,
+        )
         for text, column in zip(row.full, across, strict=True)
     ]
+    change = "-" if row.change is None else escaped(row.change.text(interval=True))
+    changes = [_marked(change, row.change is not None and row.change.kind == "bad")]
     word = row.verdict.value.replace("_", " ")
-    return [escaped(row.label), *values, word if row.verdict is Verdict.PASS else f"**{word}**"]
+    verdict = _marked(word, row.verdict is not Verdict.PASS)
+    return [escaped(row.label), *(changes if has_change else []), *values, verdict]
+
+
+def _marked(text: str, stands_out: bool) -> str:
+    return f"**{text}**" if stands_out else text
 
 
 def _value(text: str, why: str | None) -> str:
@@ -68,18 +78,18 @@ def _line(texts: list[str]) -> str:
 
 def _remarks(table: tuple[TableRow, ...]) -> str:
     """List the remarks on each cell, and those that several cells share once."""
-    shared = shared_remarks([(row.label, row.reasons) for row in table])
+    told = [(row.label, (*row.causes, *row.reasons)) for row in table]
+    shared = shared_remarks(told)
     known = {remark.text for remark in shared}
-    own = [(row.label, [each for each in row.reasons if each not in known]) for row in table]
+    own = [(label, [each for each in texts if each not in known]) for label, texts in told]
     lines = [
         f"- **{escaped(label)}**: {escaped('; '.join(texts))}" for label, texts in own if texts
     ]
     return "\n".join([*lines, *(f"- {escaped(str(remark))}" for remark in shared)])
 
 
-def _hint(contents: Report) -> str:
-    step = next_step(contents)
+def _hint(step: NextStep | None) -> str:
     if step is None:
         return ""
-    sentence = step.sentence[:1].upper() + step.sentence[1:]
-    return f"{escaped(sentence)} `{step.command}`" if step.command else f"{escaped(sentence)}."
+    sentence = escaped(step.text[:1].upper() + step.text[1:])
+    return f"{sentence} `{step.command}`" if step.command else f"{sentence}."

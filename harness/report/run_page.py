@@ -6,14 +6,17 @@ line in SECTIONS and one macro of its name in `templates/sections.html`.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
 from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.metrics.registry import family_of
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
+from voxgate.harness.report.findings import (
+    Finding,
+    headline,
+)
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
 from voxgate.harness.report.run_record import JudgedMeasurement, RecordedCell, RunRecord
 from voxgate.harness.report.tables import (
@@ -22,8 +25,18 @@ from voxgate.harness.report.tables import (
     shared_remarks,
     stage_lines,
 )
+from voxgate.harness.report.tiles import Tile, tiles
 
 NOT_JUDGED = "not judged"
+CAUSES = 5
+"""Things that got worse that a header lists; further ones are folded."""
+NAMED = 4
+"""Cells that a cause names."""
+STANDING_OUT = (
+    *("REGRESSED", "FAILED", "UNRESOLVED", "IMPROVED", "INCOMPARABLE"),
+    *("REGRESSED (advisory)", "FAILED (advisory)"),
+)
+"""Verdicts on metrics that a reader wants to see first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,8 @@ class TableValue:
     text: str
     interval: str
     missing: str
+    is_broken: bool = False
+    """Whether it broke its limit and counts for the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +63,8 @@ class MetricLine:
     reason: str
     missing: bool
     spread: str
+    stands_out: bool
+    """Whether it is worse, better, or open, and so is shown before all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +74,8 @@ class CellSection:
     cell shares.
     """
 
+    anchor: str
+    """Of its details."""
     cell: RecordedCell
     remarks: tuple[str, ...]
     mark: Badge
@@ -74,10 +93,21 @@ class Section:
     link: str
     title: str
     is_shown: Callable[[RunRecord], bool] = lambda _: True
+    is_folded: Callable[[RunRecord], bool] = lambda _: False
+    """Whether a reader unfolds it: what deviates is shown, all else waits."""
+    count: Callable[[RunRecord], int | None] = lambda _: None
+    """Beside its link."""
+
+
+def is_red(record: RunRecord) -> bool:
+    """Whether something got worse: then only that is unfolded."""
+    return bool(record.causes)
 
 
 SECTIONS = (
-    Section(name="cells", link="Cells", title="Cells"),
+    Section(
+        name="cells", link="Cells", title="Cells", count=lambda record: len(record.cells) or None
+    ),
     Section(
         name="changes",
         link="Changes",
@@ -89,12 +119,14 @@ SECTIONS = (
         link="Speed and quality",
         title="Speed against quality",
         is_shown=lambda record: bool(record.pictures.paretos or record.pictures.qualities),
+        is_folded=is_red,
     ),
     Section(
         name="streams",
         link="Streams",
         title="Streams",
         is_shown=lambda record: record.pictures.streaming is not None,
+        is_folded=is_red,
     ),
     Section(
         name="listen",
@@ -103,7 +135,7 @@ SECTIONS = (
         is_shown=lambda record: record.player is not None,
     ),
     Section(name="reels", link="Reels", title="Reels", is_shown=lambda record: bool(record.reels)),
-    Section(name="stages", link="Stages", title="Where the time goes"),
+    Section(name="stages", link="Stages", title="Where the time goes", is_folded=is_red),
     Section(name="details", link="Details", title="Details"),
     Section(name="environment", link="Environment", title="Environment"),
 )
@@ -111,13 +143,32 @@ SECTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """One thing that got worse, with the cells that it concerns."""
+
+    sentence: str
+    since: str
+    cells: tuple[CellSection, ...]
+    """The worst first, as many as are named."""
+    more: int
+    """Further cells."""
+    blocking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """The view of a run; `facts` are (name, emphasised, text)."""
+    """The view of a run; `facts` are (name, text)."""
 
     record: RunRecord
     mark: Badge
     meaning: str
-    facts: tuple[tuple[str, str, str], ...]
+    """The page in one sentence."""
+    causes: tuple[FindingView, ...]
+    """Those that count."""
+    further: tuple[FindingView, ...]
+    """Those that are folded: more than a reader takes in at once, and those that only inform."""
+    tiles: tuple[Tile, ...]
+    facts: tuple[tuple[str, str], ...]
     legend: tuple[str, ...]
     cells: tuple[CellSection, ...]
     shared: tuple[str, ...]
@@ -146,37 +197,52 @@ def run_page(record: RunRecord) -> RunPage:
     """Return the view of a run."""
     shared = shared_remarks([(cell.label, (*cell.reasons, *cell.notes)) for cell in record.cells])
     known = {remark.text for remark in shared}
+    cells = tuple(
+        _cell(number, cell, record.columns, known) for number, cell in enumerate(record.cells, 1)
+    )
+    views = [_cause(line, cells) for line in record.causes]
+    counting = [view for view in views if view.blocking]
     return RunPage(
         record=record,
         mark=of_verdict(record.verdict),
-        meaning=meaning(record.verdict),
+        meaning=_meaning(record),
+        causes=tuple(counting[:CAUSES]),
+        further=(*counting[CAUSES:], *(view for view in views if not view.blocking)),
+        tiles=tiles(record),
         facts=_facts(record),
         legend=_legend(record),
-        cells=tuple(_cell(cell, record.columns, known) for cell in record.cells),
+        cells=cells,
         shared=tuple(map(str, shared)),
         sections=tuple(section for section in SECTIONS if section.is_shown(record)),
     )
 
 
-def _facts(record: RunRecord) -> tuple[tuple[str, str, str], ...]:
-    return (
-        ("measured", "", f"{record.head}, {record.created}"),
-        ("machine", "", f"{record.machine} ({record.state.status}: {record.state.detail})"),
-        ("baseline", "", record.baseline or "none"),
-        ("run", "", record.run),
-        *_fastest(record),
+def _meaning(record: RunRecord) -> str:
+    """Return how many things got worse, what a first run is, or what the verdict means."""
+    step = record.next_step
+    first = f"{step.headline}." if step is not None and step.headline else ""
+    return headline(record.causes) or first or meaning(record.verdict)
+
+
+def _cause(line: Finding, cells: Sequence[CellSection]) -> FindingView:
+    by_slug = {each.cell.slug: each for each in cells}
+    found = [by_slug[slug] for slug in line.slugs if slug in by_slug]
+    return FindingView(
+        sentence=line.sentence,
+        since=line.since,
+        cells=tuple(found[:NAMED]),
+        more=len(line.slugs) - len(found[:NAMED]),
+        blocking=line.blocking,
     )
 
 
-def _fastest(record: RunRecord) -> tuple[tuple[str, str, str], ...]:
-    """Return the fastest cell fit to ship as a fact; none where no cell has a speed."""
-    title, best = "fastest cell fit to ship", record.fastest
-    every = chain.from_iterable(cell.measured for cell in record.cells)
-    if best is None and not any(each.measurement.metric == "rtf" for each in every):
-        return ()
-    if best is None:
-        return ((title, "", "none is"),)
-    return ((title, best.label, f", rtf {best.rtf:.3g}{record.gain and f', {record.gain}'}"),)
+def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    return (
+        ("measured", f"{record.head}, {record.created}"),
+        ("machine", f"{record.machine} ({record.state.status}: {record.state.detail})"),
+        ("baseline", record.baseline or "none"),
+        ("run", record.run),
+    )
 
 
 def _legend(record: RunRecord) -> tuple[str, ...]:
@@ -207,19 +273,27 @@ def _has_column(record: RunRecord, metric: str) -> bool:
 
 
 def _cell(
+    number: int,
     cell: RecordedCell,
     columns: Sequence[TableColumn],
     shared: Collection[str],
 ) -> CellSection:
     named = {each.measurement.metric: each.measurement for each in cell.measured}
     return CellSection(
+        anchor=f"cell-{number}",
         cell=cell,
         remarks=tuple(each for each in (*cell.reasons, *cell.notes) if each not in shared),
         mark=of_verdict(cell.verdict),
-        values=tuple(_value(named.get(column.metric), column) for column in columns),
+        values=tuple(
+            replace(
+                _value(named.get(column.metric), column),
+                is_broken=column.metric in cell.broken_metrics,
+            )
+            for column in columns
+        ),
         metrics=_metrics(cell.measured),
         profiled=stage_lines(list(named.values())),
-        is_open=bool(cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
+        is_open=bool(cell.told or cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
     )
 
 
@@ -255,4 +329,5 @@ def _metric(judged: JudgedMeasurement) -> MetricLine:
         reason=judged.reason,
         missing=missing,
         spread=judged.spread,
+        stands_out=judged.verdict in STANDING_OUT,
     )

@@ -25,19 +25,25 @@ from voxgate.harness.report.contents import (
     measured_count,
     reel_tables,
 )
+from voxgate.harness.report.findings import (
+    Change,
+    Finding,
+    NextStep,
+    broken_metrics,
+    cause_lines,
+    gain_text,
+    next_step,
+)
 from voxgate.harness.report.format import flat_facts, shown_value
 from voxgate.harness.report.pictures.run_pictures import DrawnRun, RunPictures, run_pictures
 from voxgate.harness.report.tables import (
-    NextStep,
     TableColumn,
     TableRow,
     budget_line,
     columns,
     energy_line,
     floor_line,
-    gain_text,
     grouped_missing,
-    next_step,
     rows,
 )
 from voxgate.harness.report.worst_utterances import (
@@ -80,9 +86,10 @@ class CheckLine:
 class RecordedCell:
     """
     One cell of a run. `address` is its page, if it has one; `reasons` and then `notes` are lines
-    that stand below its row. A cell that has reasons is unfolded.
+    that stand below its row. A cell that got worse or has reasons is unfolded.
     """
 
+    slug: str
     label: str
     verdict: str | None
     reasons: tuple[str, ...]
@@ -93,6 +100,11 @@ class RecordedCell:
     address: str = ""
     notes: tuple[str, ...] = ()
     broken: tuple[BrokenUtterance, ...] = ()
+    told: tuple[str, ...] = ()
+    """The verdict's whole reason, where the page tells it by a cause."""
+    change: Change | None = None
+    broken_metrics: frozenset[str] = frozenset()
+    """Those that broke their limit and count for the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +141,8 @@ class RunRecord:
     """Of the fastest cell over the reference, with its interval."""
     pictures: RunPictures
     environment: Mapping[str, str]
+    causes: tuple[Finding, ...] = ()
+    """What got worse, the blocking first."""
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()
     """On the main table."""
@@ -171,6 +185,7 @@ def record_of(
         gain=gain_text(contents),
         pictures=run_pictures(_drawn(contents)),
         environment=flat_facts(facts_of(run.environment)),
+        causes=cause_lines(judgement),
         remarks=tuple(
             filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
         ),
@@ -209,6 +224,7 @@ def _cells(contents: Report) -> tuple[RecordedCell, ...]:
 def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
     cell = cell_of(contents.run, judged.cell)
     return RecordedCell(
+        slug=judged.cell,
         label=row.label,
         verdict=judged.verdict.value,
         reasons=row.reasons,
@@ -218,6 +234,9 @@ def _cell(contents: Report, row: TableRow, judged: CellVerdict) -> RecordedCell:
         effective=effective_of(contents.run, judged.cell),
         checks=tuple(map(_check, effects_of(contents.run, judged.cell))),
         broken=broken_utterances(judged),
+        told=(judged.reason,) if row.causes else (),
+        change=row.change,
+        broken_metrics=broken_metrics(judged),
     )
 
 

@@ -5,7 +5,6 @@ and gain.
 Knows which metrics the table shows; computes nothing, and knows no format.
 """
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,11 +13,16 @@ from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
 from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
-from voxgate.harness.machine.quietness import restlessness
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
-from voxgate.harness.records.run import FailureKind, Run
 from voxgate.harness.records.verdict import CellVerdict, Verdict
 from voxgate.harness.report.contents import NoFloor, Report, failed_option, measured_iterations
+from voxgate.harness.report.findings import (
+    Change,
+    broken_metrics,
+    cell_change,
+    own_causes,
+    own_reasons,
+)
 from voxgate.harness.report.format import MISSING, plain, shown, shown_unit, shown_value
 
 
@@ -101,12 +105,18 @@ class TableRow:
     full: tuple[str, ...]
     short: tuple[str, ...]
     verdict: Verdict
+    causes: tuple[str, ...]
+    """What got worse, a sentence each."""
     reasons: tuple[str, ...]
-    """Lines for people; empty for a cell that passed with nothing to remark."""
+    """Further lines for people; empty for a cell that passed with nothing to remark."""
     missing: Mapping[str, str]
     """Column's title -> why there is no value."""
     explained: frozenset[str]
     """Titles of columns whose missing value the reasons explain."""
+    change: Change | None
+    """None where nothing was compared."""
+    broken: frozenset[str]
+    """Titles of columns whose value broke its limit and counts for the verdict."""
 
 
 def columns(contents: Report) -> tuple[TableColumn, ...]:
@@ -172,77 +182,9 @@ def heading(contents: Report) -> tuple[str, ...]:
     return tuple(plain(part) for part in parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextStep:
-    """What to do next: a sentence, and the command to copy; empty where there is none."""
-
-    sentence: str
-    command: str = ""
-
-
-def next_step(contents: Report) -> NextStep | None:
-    """
-    Return the step that gives a run its missing baseline, or that shows the error for which it
-    failed; None where there is neither.
-
-    Speeds of a machine that was not quiet make no baseline: the step is then to run again.
-    """
-    judgement = contents.judgement
-    if judgement.verdict is Verdict.FAILED:
-        return _traceback_step(contents.run)
-    if not judgement.accept:
-        return None
-    what = " and ".join(judgement.without_baseline)
-    trouble = restlessness(contents.run) if "speed" in judgement.without_baseline else ""
-    if trouble:
-        return NextStep(
-            sentence=plain(
-                f"these speeds make no baseline, because {trouble}; run it again when the machine "
-                "is idle (voxgate doctor says when)"
-            )
-        )
-    where = "on this machine" if judgement.without_baseline == ("speed",) else "of this suite"
-    return NextStep(
-        sentence=f"to judge {what} {where} from now on, accept this run once:",
-        command=judgement.accept,
-    )
-
-
-def _traceback_step(run: Run) -> NextStep | None:
-    """Return the step that shows the first traceback of a worker; None where it wrote none."""
-    for process in run.processes:
-        if process.failure is not None and process.failure.kind is FailureKind.ERROR:
-            file = f"{run.folder}/processes/{process.cell}.{process.repeat}.stderr"
-            return NextStep(
-                sentence=f"for the whole traceback of {plain(process.cell)}:",
-                command=plain(shlex.join(["cat", file])),
-            )
-    return None
-
-
-def gain_line(contents: Report) -> str:
-    """
-    Return the fastest cell fit to ship and its gain over the reference; empty where there is none
-    or it is the reference.
-    """
-    gain = gain_text(contents)
-    if contents.fastest is None or not gain:
-        return ""
-    return f"fastest cell fit to ship: {plain(contents.fastest.label)}, {gain}"
-
-
-def gain_text(contents: Report) -> str:
-    """Return the gain of the fastest cell: `2.1 [2.0 2.2] times as fast as the reference`."""
-    best = contents.fastest
-    if best is None or best.times is None or best.cell == contents.run.reference:
-        return ""
-    bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
-    return f"{best.times:.3g}{bounds} times as fast as the reference"
-
-
 def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColumn]) -> TableRow:
     named = by_name(contents.measurements.get(cell.cell, ()))
-    explained = _explained(contents, cell)
+    explained, broken = _explained(contents, cell), broken_metrics(cell)
     reference = " (reference)" if cell.cell == contents.run.reference else ""
     missing = {column.title: plain(_why_missing(named, column.metric)) for column in shown_columns}
     return TableRow(
@@ -253,9 +195,12 @@ def _row(contents: Report, cell: CellVerdict, shown_columns: Sequence[TableColum
         ),
         short=tuple(_text(named, column.metric, interval=False) for column in shown_columns),
         verdict=cell.verdict,
+        causes=own_causes(cell),
         reasons=_reasons(contents, cell),
         missing={title: reason for title, reason in missing.items() if reason},
         explained=frozenset(each.title for each in shown_columns if each.metric in explained),
+        change=cell_change(cell),
+        broken=frozenset(each.title for each in shown_columns if each.metric in broken),
     )
 
 
@@ -273,14 +218,17 @@ def _why_missing(named: Mapping[str, Measurement], metric: str) -> str:
 
 
 def _reasons(contents: Report, cell: CellVerdict) -> tuple[str, ...]:
-    """Return the verdict's reason, the options not in effect that it does not name, and notices."""
+    """
+    Return what explains the causes or the verdict's reason, the options not in effect that it does
+    not name, and notices.
+    """
     failed = failed_option(contents.run, cell.cell)
     unlike = [
         difference
         for difference in contents.differences.get(cell.cell, ())
         if difference.option != failed
     ]
-    lines = [] if cell.verdict is Verdict.PASS else [cell.reason]
+    lines = list(own_reasons(cell))
     lines += map(str, unlike)
     lines += [f"notice: {notice}" for notice in cell.notices]
     return tuple(map(plain, lines))

@@ -12,6 +12,8 @@ reason below its cell. The examination lists unfit settings with the command tha
 
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +24,7 @@ from voxgate.harness.machine.doctor import CheckedRequirement, Examination
 from voxgate.harness.records.measurement import Missing, Value
 from voxgate.harness.records.verdict import CellVerdict, Comparison, Verdict
 from voxgate.harness.report.contents import Report
+from voxgate.harness.report.findings import FALLS, RISES, gain_line, next_step
 from voxgate.harness.report.format import GAP, plain, plain_columns
 from voxgate.harness.report.tables import (
     TableColumn,
@@ -30,10 +33,8 @@ from voxgate.harness.report.tables import (
     columns,
     energy_line,
     floor_line,
-    gain_line,
     grouped_missing,
     heading,
-    next_step,
     rows,
     shared_remarks,
 )
@@ -48,7 +49,16 @@ STYLES = {
     Verdict.NO_BASELINE: "yellow",
     Verdict.INCOMPARABLE: "yellow",
 }
+CHANGE_STYLES = {"good": "green", "open": "yellow", "bad": "bold red"}
 INDENT = "   "
+
+
+ASCII = str.maketrans({RISES: "^", FALLS: "v"})
+"""Signs for a terminal that has no others."""
+CHANGE = -1
+"""Place of the column of changes among the columns, before the first of them."""
+CHANGE_RANK = 1
+"""Its interval stays longer than that of a percentile or of the word errors."""
 
 
 def print_report(contents: Report, console: Console, page: str | None = None) -> None:
@@ -56,97 +66,135 @@ def print_report(contents: Report, console: Console, page: str | None = None) ->
     Print all but the verdict's own line, which is the caller's last word; `page` is where the HTML
     page lies.
     """
-    for line in report_lines(contents, console.width, page):
+    has_signs = "utf" in console.encoding.lower()
+    for line in report_lines(contents, console.width, page, has_signs=has_signs):
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def report_lines(contents: Report, width: int, page: str | None = None) -> list[Text]:
-    """Lay the report out for a number of columns."""
+def report_lines(
+    contents: Report, width: int, page: str | None = None, *, has_signs: bool = True
+) -> list[Text]:
+    """Lay the report out for a number of columns; without signs, arrows are ASCII."""
     table = rows(contents)
+    step = next_step(contents)
+    gain = "" if step is not None and step.tells_gain else gain_line(contents)
     lines = [Text(line) for line in _wrapped(INDENT.join(heading(contents)), width, "")]
     spreads = {cell.cell: spread_lines(cell) for cell in contents.judgement.cells}
-    lines += _table(table, columns(contents), width, spreads)
-    lines += [Text(line) for line in _wrapped(budget_line(contents), width, "")]
-    lines += [Text(line) for line in _wrapped(energy_line(contents), width, "")]
-    lines += [Text(line) for line in _wrapped(floor_line(contents), width, "")]
-    lines += [Text(line) for line in _wrapped(gain_line(contents), width, "")]
+    lines += _table(
+        _Grid(table=table, across=columns(contents), has_signs=has_signs), width, spreads
+    )
+    for told in (budget_line(contents), energy_line(contents), floor_line(contents), gain):
+        lines += [Text(line) for line in _wrapped(told, width, "")]
     lines += [Text(f"report {page}")] if page else []
-    step = next_step(contents)
     if step is not None:
-        lines += [Text(line) for line in _wrapped(step.sentence, width, "")]
+        lines += [Text(line) for line in _wrapped(step.text, width, "")]
         lines += [Text(f"{INDENT}{step.command}")] if step.command else []
     return lines
 
 
-def _table(
-    table: Sequence[TableRow],
-    across: Sequence[TableColumn],
-    width: int,
-    spreads: Mapping[str, Sequence[str]],
-) -> list[Text]:
-    kept, bounded = _fitting(table, across, width)
-    grid = [_texts(row, kept, bounded) for row in table]
-    titles = ["cell", *(across[index].title for index in kept)]
-    head, *lines_of_cells = plain_columns(
-        [
-            [*titles, "verdict"],
-            *([*texts, row.verdict.value] for row, texts in zip(table, grid, strict=True)),
-        ],
-        left=(0, len(titles)),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """The rows and columns of the table, of which a narrow terminal shows a part."""
+
+    table: Sequence[TableRow]
+    across: Sequence[TableColumn]
+    has_signs: bool
+
+    @property
+    def all_columns(self) -> list[int]:
+        """The places of all columns; that of changes only where any cell has one."""
+        first = [CHANGE] if any(row.change for row in self.table) else []
+        return [*first, *range(len(self.across))]
+
+    def title(self, index: int) -> str:
+        """Return the title of a column."""
+        return "change" if index == CHANGE else self.across[index].title
+
+    def has_interval(self, index: int) -> bool:
+        """Whether a column shows an interval where there is room."""
+        return index == CHANGE or self.across[index].interval
+
+    def rank(self, index: int) -> int:
+        """Return the order in which columns and intervals yield, the highest first."""
+        return CHANGE_RANK if index == CHANGE else self.across[index].rank
+
+    def text(self, row: TableRow, index: int, bounded: Collection[int]) -> str:
+        """Return the text of one row in a column."""
+        if index != CHANGE:
+            return row.full[index] if index in bounded else row.short[index]
+        if row.change is None:
+            return NOTHING
+        told = row.change.text(interval=index in bounded)
+        return told if self.has_signs else told.translate(ASCII)
+
+    def texts(self, kept: Sequence[int], bounded: Collection[int]) -> list[list[str]]:
+        """Return the titles and the rows of some columns, labels and verdicts beside them."""
+        lines = [["cell", *map(self.title, kept), "verdict"]]
+        for row in self.table:
+            shown = [self.text(row, index, bounded) for index in kept]
+            lines.append([row.label, *shown, row.verdict.value])
+        return lines
+
+    def style(self, row: TableRow, index: int) -> str:
+        """Return the style of one row in a column; empty for the usual one."""
+        if index == CHANGE:
+            return CHANGE_STYLES.get(row.change.kind, "") if row.change else ""
+        return STYLES[Verdict.REGRESSED] if self.across[index].title in row.broken else ""
+
+
+def _table(grid: _Grid, width: int, spreads: Mapping[str, Sequence[str]]) -> list[Text]:
+    table = grid.table
+    kept, bounded = _fitting(grid, width)
+    texts = grid.texts(kept, bounded)
+    head, *laid = plain_columns(texts, left=(0, len(kept) + 1))
+    ends = list(accumulate(max(map(len, column)) + len(GAP) for column in zip(*texts, strict=True)))
     lines = [Text(head, style="bold")]
     shared = shared_remarks([(row.label, _remarks(row)) for row in table])
     known = {remark.text for remark in shared}
-    for row, laid in zip(table, lines_of_cells, strict=True):
-        word = row.verdict.value
-        lines.append(Text(laid.removesuffix(word)).append(word, style=STYLES[row.verdict]))
+    for row, line in zip(table, laid, strict=True):
+        lines.append(_styled(grid, row, line, kept, ends))
         own = [remark for remark in _remarks(row) if remark not in known]
         for remark in (*own, *spreads.get(row.cell, ())):
             lines += [Text(part) for part in _wrapped(remark, width, INDENT)]
     return [*lines, *(Text(part) for each in shared for part in _wrapped(str(each), width, ""))]
 
 
+def _styled(
+    grid: _Grid, row: TableRow, line: str, kept: Sequence[int], ends: Sequence[int]
+) -> Text:
+    """Return a line of the table in its colours; `ends` are the places where its columns end."""
+    word = row.verdict.value
+    styled = Text(line.removesuffix(word)).append(word, style=STYLES[row.verdict])
+    for place, index in enumerate(kept):
+        if style := grid.style(row, index):
+            styled.stylize(style, ends[place], ends[place + 1] - len(GAP))
+    return styled
+
+
 def _remarks(row: TableRow) -> tuple[str, ...]:
-    return (*row.reasons, *grouped_missing(row))
+    return (*row.causes, *row.reasons, *grouped_missing(row))
 
 
-def _fitting(
-    table: Sequence[TableRow], across: Sequence[TableColumn], width: int
-) -> tuple[list[int], list[int]]:
+def _fitting(grid: _Grid, width: int) -> tuple[list[int], list[int]]:
     """
-    Choose the columns that fit, of which the first always stays, and those that show their
-    intervals.
+    Choose the columns that fit, and those that show their intervals. Of the columns the change
+    yields last, and the first of the others never.
     """
-    kept, bounded = (
-        list(range(len(across))),
-        [index for index, column in enumerate(across) if column.interval],
-    )
-    while len(kept) > 1 and _width(table, across, kept, bounded) > width:
-        narrowed = bounded or kept
-        narrowed.remove(max(narrowed, key=lambda index: across[index].rank))
+    kept = grid.all_columns
+    bounded = [index for index in kept if grid.has_interval(index)]
+    while _width(grid, kept, bounded) > width:
+        narrowed = bounded or [index for index in kept if index not in (CHANGE, 0)] or kept[:-1]
+        if not narrowed:
+            break
+        loser = max(narrowed, key=grid.rank)
+        (bounded if bounded else kept).remove(loser)
     return kept, bounded
 
 
-def _width(
-    table: Sequence[TableRow],
-    across: Sequence[TableColumn],
-    kept: Sequence[int],
-    bounded: Collection[int],
-) -> int:
-    label = max(len("cell"), *(len(row.label) for row in table)) if table else len("cell")
-    verdict = max((len(row.verdict.value) for row in table), default=len("verdict"))
-    grid = [[across[index].title for index in kept]]
-    grid += [_texts(row, kept, bounded)[1:] for row in table]
-    sizes = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    return label + sum(len(GAP) + size for size in sizes) + len(GAP) + max(verdict, len("verdict"))
-
-
-def _texts(row: TableRow, kept: Sequence[int], bounded: Collection[int]) -> list[str]:
-    return [row.label, *(_value(row, index, bounded) for index in kept)]
-
-
-def _value(row: TableRow, index: int, bounded: Collection[int]) -> str:
-    return row.full[index] if index in bounded else row.short[index]
+def _width(grid: _Grid, kept: Sequence[int], bounded: Collection[int]) -> int:
+    texts = grid.texts(kept, bounded)
+    sizes = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return sum(sizes) + len(GAP) * (len(sizes) - 1)
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.report.verb_page import VerbPage
 from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.selftest import render_quality, render_speed
 from voxgate.harness.selftest.draw_quality import check_picture, write_picture
+from voxgate.harness.selftest.page import quality_page, speed_page
 from voxgate.harness.selftest.quality import quality_selftest
 from voxgate.harness.selftest.speed import speed_selftest
 from voxgate.harness.selftest.speed_plan import SelftestPlan, command, folder_of
@@ -19,13 +21,15 @@ from voxgate.harness.selftest.speed_plan import SelftestPlan, command, folder_of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelftestReport:
     """
-    The results of a selftest as text (the last line is the verdict), Markdown and JSON document.
+    The results of a selftest as text (the last line is the verdict), Markdown, JSON document and
+    page.
     """
 
     text: str
     markdown: str
     document: Mapping[str, Any]
     exit_code: int
+    page: VerbPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ def report_speed(question: SelftestPlan, progress: Progress) -> SelftestReport |
         markdown=render_speed.markdown(trust),
         document={"folder": str(placed.out), **render_speed.to_json(trust)},
         exit_code=render_speed.exit_code(trust),
+        page=speed_page(trust),
     )
 
 
@@ -86,6 +91,7 @@ def report_quality(
         ),
         document={"folder": str(placed.out), **render_quality.to_json(trust)},
         exit_code=render_quality.exit_code(trust),
+        page=quality_page(trust),
     )
 
 

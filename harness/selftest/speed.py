@@ -74,6 +74,7 @@ def trust_of(recorded: Recorded, setup: Setup, policy: Policy) -> Trust:
         curve=curve_of(noise, setup, limit, get_profile(setup.profile).loading),
         failures={**_failures(recorded), **too_few(gate, setup)},
         fit=fitness_to_gate(sizes, noise, limit),
+        limit=limit,
     )
 
 

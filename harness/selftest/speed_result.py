@@ -14,7 +14,7 @@ from typing import Annotated
 from voxgate.harness import statistics
 from voxgate.harness.judging.compare_speed import MATCHED
 from voxgate.harness.judging.decide import EVIDENCE_SHARE
-from voxgate.harness.records.constraints import Key
+from voxgate.harness.records.constraints import Key, Unwritten
 from voxgate.harness.records.verdict import LINE_SHARE, Verdict
 from voxgate.harness.selftest.simulated_gate import FIRST_ROUNDS, MOST_ROUNDS, Gate
 from voxgate.harness.selftest.speed_plan import Setup, round_s
@@ -115,6 +115,8 @@ class Trust:
     failures: Mapping[str, str]
     """Cells that failed or have too few rounds, with the reason."""
     fit: Fit
+    limit: Annotated[float, Unwritten()] = 0.05
+    """Of the policy: the slow-down that must not pass, as a share."""
 
 
 def size_results(trials: Sequence[Trial], gate: Gate, setup: Setup) -> tuple[SizeResult, ...]:

@@ -77,6 +77,8 @@ class Player:
     data: Mapping[str, object]
     power_legend: str
     signed_legend: str
+    older: str = "previous"
+    """The word for the run that is compared with."""
     moments: tuple[Moment, ...] = ()
     """Where to hear each cell; those that are worse stand first."""
     range_db: float = RANGE_DB
@@ -285,6 +287,7 @@ def _player(
         data=data,
         power_legend=data_uri("image/png", legend(signed=False)),
         signed_legend=data_uri("image/png", legend(signed=True)),
+        older=material.names.get("previous", "previous"),
         moments=found,
     )
 

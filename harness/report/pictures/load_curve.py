@@ -6,15 +6,11 @@ The knee is the level of the greatest power, throughput divided by latency (Klei
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, pairwise
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from voxgate.harness.report.pictures.axis import Scale, scale_of
+from voxgate.harness.report.pictures.panel import Panel, PanelLimit, PanelValue, panel
 
-LEFT, RIGHT = 9.0, 96.0
-"""Percent of the width."""
-TOP, BOTTOM = 22.0, 224.0
-"""Pixels."""
 LEAST_LEVELS = 3
 """Of a knee: of two levels one would always be it."""
 
@@ -42,56 +38,11 @@ class LoadLevel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPoint:
-    """One value at one level: percent across, pixels down."""
-
-    x: float
-    y: float
-    high: float
-    low: float
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadLine:
-    """One quantity over the levels."""
-
-    name: str
-    points: tuple[LoadPoint, ...]
-
-    @property
-    def pieces(self) -> tuple[tuple[LoadPoint, LoadPoint], ...]:
-        """The neighbours that a line joins."""
-        return tuple(pairwise(self.points))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPanel:
-    """One plane over the levels, with a limit in pixels from the top where there is one."""
-
-    title: str
-    lines: tuple[LoadLine, ...]
-    ticks: tuple[tuple[float, str], ...]
-    limit: float | None
-    limit_text: str
-
-    @property
-    def words(self) -> str:
-        """All values in words."""
-        points = chain.from_iterable(line.points for line in self.lines)
-        return f"{self.title}: {'; '.join(point.words for point in points)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadCurve:
-    """Latency and throughput of one cell over its levels; `knee` is a place across."""
+    """Latency and throughput of one cell over its levels."""
 
     caption: str
-    panels: tuple[LoadPanel, ...]
-    levels: tuple[tuple[float, str], ...]
-    level_title: str
-    knee: float | None
-    knee_text: str
+    panels: tuple[Panel, ...]
 
 
 def load_curve(
@@ -104,15 +55,11 @@ def load_curve(
     known = sorted((each for each in levels if each.latency_ms), key=lambda each: each.load)
     if len(known) < 2:
         return None
-    across = scale_of([each.load for each in known], LEFT, RIGHT, room=0.03)
     knee = knee_of(known)
+    drawn = [_latency(known, unit, limit_ms), _throughput(known, unit)]
     return LoadCurve(
         caption=_caption(known, knee, unit, limit_ms),
-        panels=(_latency(known, across, limit_ms), _throughput(known, across)),
-        levels=tuple((across.at(each.load), f"{each.load:g}") for each in known),
-        level_title=unit,
-        knee=None if knee is None else across.at(knee.load),
-        knee_text="" if knee is None else f"knee: {knee.load:g}",
+        panels=tuple(_with_knee(each, known, knee) for each in drawn if each is not None),
     )
 
 
@@ -133,79 +80,61 @@ def knee_of(levels: Sequence[LoadLevel]) -> LoadLevel | None:
     return None if best is levels[-1] else best
 
 
-def _latency(levels: Sequence[LoadLevel], across: Scale, limit_ms: float | None) -> LoadPanel:
-    every = list(chain.from_iterable(each.latency_ms for each in levels))
-    names = list(dict.fromkeys(each.name for each in every))
-    values = [each.value if each.high is None else each.high for each in every]
-    limits = [limit_ms] if limit_ms is not None and limit_ms < 2.0 * max(values) else []
-    down = scale_of([0.0, *values, *limits], BOTTOM, TOP, room=0.0)
-    lines = tuple(_line(name, levels, across, down) for name in names)
-    return LoadPanel(
-        title="latency, ms",
-        lines=lines,
-        ticks=_ticks(down),
-        limit=down.at(limits[0]) if limits else None,
-        limit_text=f"limit {limit_ms:g} ms" if limits else "",
-    )
+def _with_knee(drawn: Panel, levels: Sequence[LoadLevel], knee: LoadLevel | None) -> Panel:
+    """Return the panel with an upright line at the knee, whose place is that of its level."""
+    if knee is None:
+        return drawn
+    place, _ = drawn.across_ticks[list(levels).index(knee)]
+    return replace(drawn, post=(place, f"knee: {knee.load:g}"))
 
 
-def _line(name: str, levels: Sequence[LoadLevel], across: Scale, down: Scale) -> LoadLine:
-    known = ((each, _percentile(each, name)) for each in levels)
-    points = tuple(
-        _point(each, across, down, found, f"{name} {found.value:.0f} ms")
+def _latency(levels: Sequence[LoadLevel], unit: str, limit_ms: float | None) -> Panel | None:
+    every = chain.from_iterable(each.latency_ms for each in levels)
+    names = dict.fromkeys(each.name for each in every)
+    limit = None
+    if limit_ms is not None:
+        limit = PanelLimit(value=limit_ms, text=f"limit {limit_ms:g} ms")
+    lines = [(name, _values(name, levels)) for name in names]
+    return panel(("latency, ms", unit), lines, limit, at_values=True)
+
+
+def _values(name: str, levels: Sequence[LoadLevel]) -> list[PanelValue]:
+    known = [(each, _percentile(each, name)) for each in levels]
+    return [
+        PanelValue(
+            across=each.load,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            words=_words(each, found),
+        )
         for each, found in known
         if found is not None
+    ]
+
+
+def _words(level: LoadLevel, found: Figure) -> str:
+    bounds = (
+        "" if found.low is None or found.high is None else f" [{found.low:.0f} {found.high:.0f}]"
     )
-    return LoadLine(name=name, points=points)
+    failed = f", {level.failed} failed" if level.failed else ""
+    return f"{level.name}: {found.name} {found.value:.0f} ms{bounds}{failed}"
 
 
 def _percentile(level: LoadLevel, name: str) -> Figure | None:
     return next((each for each in level.latency_ms if each.name == name), None)
 
 
-def _throughput(levels: Sequence[LoadLevel], across: Scale) -> LoadPanel:
-    values = [each.answers_per_s for each in levels]
-    down = scale_of([0.0, *values], BOTTOM, TOP, room=0.0)
-    points = tuple(
-        _point(
-            each,
-            across,
-            down,
-            Figure("answers", each.answers_per_s),
-            f"{each.answers_per_s:.3g} per s",
+def _throughput(levels: Sequence[LoadLevel], unit: str) -> Panel | None:
+    values = [
+        PanelValue(
+            across=each.load,
+            value=each.answers_per_s,
+            words=f"{each.name}: {each.answers_per_s:.3g} per second",
         )
         for each in levels
-    )
-    return LoadPanel(
-        title="answers per second",
-        lines=(LoadLine(name="answers", points=points),),
-        ticks=_ticks(down),
-        limit=None,
-        limit_text="",
-    )
-
-
-def _point(
-    level: LoadLevel,
-    across: Scale,
-    down: Scale,
-    value: Figure,
-    words: str,
-) -> LoadPoint:
-    point, low, high = value.value, value.low, value.high
-    bounds = "" if low is None or high is None else f" [{low:.0f} {high:.0f}]"
-    failed = f", {level.failed} failed" if level.failed else ""
-    return LoadPoint(
-        x=across.at(level.load),
-        y=down.at(point),
-        high=down.at(point if high is None else high),
-        low=down.at(point if low is None else low),
-        words=f"{level.name}: {words}{bounds}{failed}",
-    )
-
-
-def _ticks(down: Scale) -> tuple[tuple[float, str], ...]:
-    return tuple((down.at(tick), f"{tick:g}") for tick in down.ticks(5))
+    ]
+    return panel(("answers per second", unit), [("answers", values)], at_values=True)
 
 
 def _caption(

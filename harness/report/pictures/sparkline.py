@@ -35,6 +35,8 @@ class Spark:
     height: str
     changes: tuple[str, ...]
     words: str
+    is_advisory: bool = False
+    """Whether what is beyond the limit only informs, and is not red."""
 
 
 def extent_of(lines: Iterable[Numbers]) -> float:

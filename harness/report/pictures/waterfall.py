@@ -207,7 +207,8 @@ def _caption(label: str, old: Mapping[str, float], new: Mapping[str, float], mov
     if not moved:
         return f"{told}."
     grown = new[moved] - old.get(moved, 0.0)
-    return f"{told}; {moved} grew by {grown * 1e3:.3g} of {(now - before) * 1e3:.3g} ms."
+    share = min(grown / (now - before), 1.0) * 100.0
+    return f"{told}; {moved} grew by {grown * 1e3:.3g} ms, {share:.0f} % of the growth."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,18 +15,18 @@ from voxgate.harness.analysis.metric_rules import STAGE
 from voxgate.harness.history.budget import Budget, shift_text
 from voxgate.harness.history.change_points import ChangePoint
 from voxgate.harness.history.records import Series
-from voxgate.harness.history.series import NO_RUN
 from voxgate.harness.history.trend import SeriesTrend
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
+from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words
+from voxgate.harness.report.site.recent import DAY_S, limit_words, missed_times
 from voxgate.harness.report.site.run_data import metric_facts
 from voxgate.harness.report.site.run_view import RunLink, run_links
-from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_trend, worst
+from voxgate.harness.report.site.state import BAD, QUIET, CellState, cell_state, of_trend, worst
 from voxgate.harness.report.site.urls import data_script, run_page
 
 LISTED = 10
@@ -102,7 +102,7 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
         index=index,
         name=place.name,
         mark=state.mark,
-        summary=f"{state.line.series.metric} {state.trend.reason}",
+        summary=_summary(state),
         trends=tuple(
             _trend(book, place, number, line, is_main)
             for number, (line, is_main) in enumerate(chosen)
@@ -111,6 +111,12 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
         stages=stage_names(place, state.cell),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
     )
+
+
+def _summary(state: CellState) -> str:
+    """Return what happened on a machine, and since when."""
+    told = reason(state.place, state.line, state.trend)
+    return f"{told}, since {state.since}" if state.trend.state in BAD else told
 
 
 def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: bool) -> TrendView:
@@ -231,9 +237,7 @@ def _place_data(book: Book, place: RunAxis, cell: str) -> dict[str, object]:
 def _missed(book: Book, place: RunAxis, cell: str) -> list[int]:
     """Return the expected nights without a run, in seconds since 1970, at the hour of the last."""
     longest = max(place.lines[cell], key=lambda line: len(line.at))
-    hour = int(place.times[-1]) % DAY_S
-    nights = book.trend(longest).no_data
-    return [day_number(each.night) * DAY_S + hour for each in nights if each.why == NO_RUN]
+    return missed_times(book.trend(longest), int(place.times[-1]) % DAY_S)
 
 
 def _limit(book: Book, line: MetricSeries) -> dict[str, object] | None:
@@ -278,6 +282,7 @@ def _trend_data(line: MetricSeries, trend: SeriesTrend, is_main: bool) -> dict[s
         "verdicts": line.verdicts.astype(np.int32),
         "missing": line.missing,
         "reasons": line.reasons,
+        "advisory": trend.is_advisory,
         "changes": [_change(line, change) for change in trend.changes],
         "segments": [
             [segment.start, segment.end, segment.level * scale] for segment in trend.segments

@@ -209,11 +209,14 @@ def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...
     return tuple((machine, tuple(named)) for machine, named in of.items())
 
 
-def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend) -> str:
-    """Return what happened to a series in few words: its change, else what the trend tells."""
+def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend, *, named: bool = True) -> str:
+    """
+    Return what happened to a series in few words: its change, else what its trend tells, with the
+    name of the metric where it shall be `named`.
+    """
     moved = Moved(place=place, line=line, trend=trend)
     if trend.state not in (*BAD, TrendState.BETTER):
-        return trend.reason
+        return f"{line.series.metric}: {trend.reason}" if named else trend.reason
     return f"{_told(moved)}: {_values(moved).removeprefix(f'{line.series.metric} ')}"
 
 

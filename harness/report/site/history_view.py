@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 PLACE = ("suite", "profile", "machine")
+NUMBERS = ("value", "low", "high", "shift")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
     """
     All points as columns, by series (its place among them) and within that by time; texts where
-    there are any, by row.
+    there are any, by row. `shift` is against the baseline of the run, NaN where there is none.
     """
 
     series: Whole
@@ -51,6 +52,7 @@ class Points:
     value: Numbers
     low: Numbers
     high: Numbers
+    shift: Numbers
     verdict: Whole
     missing: Mapping[int, str]
     reasons: Mapping[int, str]
@@ -71,6 +73,7 @@ class MetricSeries:
     value: Numbers
     low: Numbers
     high: Numbers
+    shift: Numbers
     verdicts: Whole
     missing: Mapping[int, str]
     reasons: Mapping[int, str]
@@ -174,7 +177,7 @@ class Book:
             days = place.days[line.at]
             own = axis_of([days], "", nightly=False)
             nights = recent_nights(own, days, line.value, trend)
-        return sparkline(
+        spark = sparkline(
             nights.over,
             nights.worse,
             nights.missed,
@@ -182,6 +185,7 @@ class Book:
             self.extents[line.series.metric],
             f"{line.series.metric} over the last nights: {trend.reason}",
         )
+        return spark and replace(spark, is_advisory=trend.is_advisory)
 
     @property
     def cell_names(self) -> frozenset[tuple[str, str]]:
@@ -292,12 +296,11 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
         series=of[order],
         run=frame["run"].to_numpy(dtype=np.int64)[order],
         **{
-            name: frame[name].to_numpy(dtype=np.float64)[order] for name in ("value", "low", "high")
+            name: frame[name].to_numpy(dtype=np.float64)[order]
+            for name in ("value", "low", "high", "shift")
         },
         verdict=verdict,
-        missing=_texts(
-            frame["missing"], order, np.isnan(frame["value"].to_numpy(dtype=np.float64)[order])
-        ),
+        missing=_texts(frame["missing"], order, frame["value"].isna().to_numpy()[order]),
         reasons=_texts(frame["reason"], order, remarkable),
     ), ("", *map(str, words))
 
@@ -371,6 +374,7 @@ def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Me
         value=points.value[rows],
         low=points.low[rows],
         high=points.high[rows],
+        shift=points.shift[rows],
         verdicts=points.verdict[rows],
         missing={
             int(row) - first: points.missing.get(int(row), "no reason was kept") for row in missing

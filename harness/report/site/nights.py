@@ -81,6 +81,11 @@ class NightsView:
     folded: tuple[Strip, ...]
     left_out: int
 
+    @property
+    def has_advisory(self) -> bool:
+        """Whether a row only informs."""
+        return any(row.is_advisory for row in (*self.rows, *self.folded))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightsRow:
@@ -184,10 +189,9 @@ def _strip(book: Book, row: NightsRow, keys: Keys) -> Strip:
         metric=series.metric,
         machine=machine,
         mark=of_trend(trend),
-        words=f"{where}, {series.metric} on {series.machine}: {of_trend(trend).word}; "
-        f"{trend.reason}",
+        words=f"{series.metric} on {series.machine}: {of_trend(trend).word}; {trend.reason}",
         key=keys.get(series.id, ""),
-        is_advisory=not trend.blocking and not trend.over_budget,
+        is_advisory=trend.is_advisory,
         pieces=tuple(_pieces(row)),
         cuts=tuple(_cut(row.recent, place, why) for place, why, _ in row.recent.cuts),
     )

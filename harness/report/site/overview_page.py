@@ -88,7 +88,7 @@ def _cell(book: Book, state: CellState) -> CellLine:
         mark=state.mark,
         since=state.since,
         metric=state.line.series.metric,
-        reason=reason(state.place, state.line, state.trend),
+        reason=reason(state.place, state.line, state.trend, named=False),
         spark=book.spark(state.place, state.line),
         machine=book.machine_names[state.place.machine],
     )

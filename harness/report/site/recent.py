@@ -158,6 +158,12 @@ def _lost(axis: NightAxis, trend: SeriesTrend) -> dict[int, str]:
     return dict(sorted(lost.items()))
 
 
+def missed_times(trend: SeriesTrend, hour_s: int) -> list[int]:
+    """Return the expected nights without a run, in seconds since 1970, at an hour of the day."""
+    missed = (night.night for night in trend.no_data if night.why == NO_RUN)
+    return [day_number(night) * DAY_S + hour_s for night in missed]
+
+
 def change_text(metric: str, unit: str, shift: float, *, absolute: bool) -> str:
     """
     Return a change with its unit as the pages show it.
@@ -175,17 +181,18 @@ def change_text(metric: str, unit: str, shift: float, *, absolute: bool) -> str:
 
 
 def night_change(trend: SeriesTrend, level: float, value: float) -> str:
-    """Return the change of a night's value from its level, in words."""
+    """
+    Return the change of a night's value from its level, in words; of what is shown in per cent, in
+    points.
+    """
+    series = trend.series
     shift, absolute = shift_of(level, value, trend.limit)
-    return change_text(trend.series.metric, trend.series.unit, shift, absolute=absolute)
+    if not absolute and shown_unit(series.metric, series.unit) == "%":
+        shift, absolute = value - level, True
+    return change_text(series.metric, series.unit, shift, absolute=absolute)
 
 
 def limit_words(trend: SeriesTrend, level: float) -> str:
     """Return the limit of a series at a level: `5 %`, `0.15 MOS-LQO`."""
-    series = trend.series
-    allowed, absolute = shift_of(level, level + trend.limit.at(level), trend.limit)
-    return (
-        change_text(series.metric, series.unit, allowed, absolute=absolute)
-        .lstrip("+")
-        .replace(".0 %", " %")
-    )
+    allowed = night_change(trend, level, level + trend.limit.at(level)).lstrip("+")
+    return "1 point" if allowed == "1 points" else allowed.replace(".0 %", " %")

@@ -17,13 +17,12 @@ from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.judged_again import judgement, measurements
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
     RunLink,
     columns,
-    judgement,
-    measurements,
     pictures_of,
     run_links,
 )
@@ -120,9 +119,7 @@ def _row(book: Book, state: CellState, metrics: Sequence[str]) -> CellView:
         label=state.label,
         mark=state.mark,
         since="" if state.trend.state in QUIET else state.since,
-        reason=""
-        if state.trend.state in QUIET
-        else f"{state.line.series.metric}: {reason(place, state.line, state.trend)}",
+        reason="" if state.trend.state in QUIET else reason(place, state.line, state.trend),
         values=tuple(_value(book, place, lines.get(metric)) for metric in metrics),
     )
 

@@ -7,8 +7,12 @@
     let read = null;
     for (const target of links.keys()) if (target.getBoundingClientRect().top < innerHeight / 3) read = target;
     for (const [target, link] of links) {
-      if (target === read) link.setAttribute('aria-current', 'true');
-      else link.removeAttribute('aria-current');
+      if (target !== read) link.removeAttribute('aria-current');
+      else if (!link.hasAttribute('aria-current')) {
+        link.setAttribute('aria-current', 'true');
+        const list = link.parentElement;
+        list.scrollLeft = link.offsetLeft - list.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
+      }
     }
   };
   let waits = false;

@@ -69,4 +69,23 @@
   const arrive = () => { if (location.hash.length > 1) unfold(decodeURIComponent(location.hash.slice(1))); };
   addEventListener('hashchange', arrive);
   arrive();
+
+  // From a disk a browser may not lend its clipboard; then the command is selected, to be copied by key.
+  for (const button of document.querySelectorAll('[data-copy]')) {
+    const code = document.getElementById(button.dataset.copy);
+    const said = button.textContent;
+    const done = (text) => {
+      button.textContent = text;
+      setTimeout(() => { button.textContent = said; }, 2000);
+    };
+    const select = () => {
+      getSelection().selectAllChildren(code);
+      done('selected');
+    };
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(() => done('copied'), select);
+      else select();
+    });
+  }
 })();

@@ -54,7 +54,8 @@
       deck.hear(sound, factor(voice));
       drawChosen(sound);
     } catch (error) {
-      at.now.textContent = `This take cannot be played: ${error.message}.`;
+      const why = utterance.lossless ? "" : " This browser may know no Ogg Opus (Safari does from 18.4 on).";
+      at.now.textContent = `This take cannot be played: ${error.message}.${why}`;
       return false;
     }
     prepare();
@@ -91,21 +92,31 @@
       turns += 1;
       return deck.pause();
     }
-    const before = button.textContent;
+    const before = [...button.childNodes];
     button.setAttribute("aria-pressed", "true");
     await hearBoth(moment, (word) => { button.textContent = `Stop (${word} voice)`; });
     button.setAttribute("aria-pressed", "false");
-    button.textContent = before;
+    button.replaceChildren(...before);
   }
 
   // Where the two voices of a pair are to be heard: as the page says, or where they differ most; null where they do not.
-  function momentOf({ contrast, now }) {
+  function momentOf({ contrast, now }, spoken = utterance) {
     if (contrast.same) return null;
-    const known = (data.moments ?? []).find((each) => each.utterance === utterance.id && each.new === now && each.old === contrast.against);
+    const known = (data.moments ?? []).find((each) => each.utterance === spoken.id && each.new === now && each.old === contrast.against);
     if (known) return known;
     const new_s = contrast.missing ? null : contrast.most_s;
     const old_s = contrast.missing ? null : Math.max(contrast.most_s - contrast.shift_s, 0);
-    return { utterance: utterance.id, old: contrast.against, new: now, old_s, new_s, why: "" };
+    return { utterance: spoken.id, old: contrast.against, new: now, old_s, new_s, why: "" };
+  }
+
+  // The moment of the current voice that changed most since an older one of its cell.
+  function momentIn(id) {
+    const spoken = data.utterances.find((each) => each.id === id);
+    const pairs = spoken.voices.flatMap(({ voice, contrasts: held }, now) => held
+      .filter((contrast) => voice.when === "current" && !contrast.same && spoken.voices[contrast.against].voice.cell === voice.cell)
+      .map((contrast) => ({ contrast, now })));
+    const size = ({ contrast }) => (contrast.missing ? Infinity : contrast.mean_db);
+    return momentOf(pairs.reduce((most, pair) => (size(pair) > size(most) ? pair : most)), spoken);
   }
 
   function wave(clip) {
@@ -504,7 +515,7 @@
   addEventListener("hashchange", () => { if (follow()) at.hearing.scrollIntoView(); });
   for (const button of document.querySelectorAll("button.hear")) {
     button.hidden = false;
-    button.addEventListener("click", () => hear(button, data.moments[Number(button.dataset.hear)]));
+    button.addEventListener("click", () => hear(button, button.dataset.utterance ? momentIn(button.dataset.utterance) : data.moments[Number(button.dataset.hear)]));
   }
   at.hearing.hidden = false;
   drag();

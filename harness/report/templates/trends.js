@@ -3,7 +3,7 @@
 (() => {
   const { element, badge, kind, shown, interval, when, known, table } = voxgate;
   const data = voxgate.taken.get(document.body.dataset.data);
-  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "limit", "limit-wash", "gap", "s0", "s1", "s2", "s3", "s4", "s5"];
+  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "limit", "limit-wash", "open-wash", "s0", "s1", "s2", "s3", "s4", "s5"];
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 4]];
   const PLAIN = { scale: 1, fixed: null, exact: null };
   const DAY_S = 86400;
@@ -201,9 +201,9 @@
     ctx.font = `${12 * window.devicePixelRatio}px system-ui, sans-serif`;
     for (const side of each.better === "lower" ? [1] : each.better === "higher" ? [-1] : [1, -1]) {
       const y = u.valToPos(each.limit.level + side * each.limit.size, "y", true);
-      ctx.fillStyle = colours["limit-wash"];
+      ctx.fillStyle = colours[each.advisory ? "open-wash" : "limit-wash"];
       ctx.fillRect(from, side > 0 ? top : y, until - from, side > 0 ? y - top : top + height - y);
-      ctx.fillStyle = colours.limit;
+      ctx.fillStyle = colours[each.advisory ? "open" : "limit"];
       ctx.fillRect(from, y, until - from, window.devicePixelRatio);
       const room = side > 0 ? y - top : top + height - y;
       const inside = room > 16 * window.devicePixelRatio;
@@ -223,6 +223,9 @@
       if (index === null && x >= left && x <= left + width) ctx.fillRect(x - ratio, top + height - 7 * ratio, 2 * ratio, 7 * ratio);
     }
   }
+
+  // What only informs is never red.
+  const bad = (each, sort) => colours[sort === "bad" && each.advisory ? "open" : sort];
 
   function marks(u, each, times) {
     const { ctx } = u;
@@ -265,22 +268,23 @@
     for (const change of each.changes) {
       const place = x(change.at);
       const low = place - taken < 90 * ratio;
-      line(place, top - (low ? 2 : 12) * ratio, place, top + height, colours[change.kind], [5, 3]);
-      write(change.label, Math.min(place, left + width - 4 * ratio), top - (low ? 4 : 18) * ratio, colours[change.kind], place > left + width * 0.8 ? "right" : "left");
+      const colour = bad(each, change.kind);
+      line(place, top - (low ? 2 : 12) * ratio, place, top + height, colour, [5, 3]);
+      write(change.label, Math.min(place, left + width - 4 * ratio), top - (low ? 4 : 18) * ratio, colour, place > left + width * 0.8 ? "right" : "left");
       taken = low ? -Infinity : place;
     }
-    each.verdicts.forEach((word, index) => verdictMark(ctx, data.words[word], each.value[index], x(index), y, ratio, top + height));
+    each.verdicts.forEach((word, index) => verdictMark(ctx, each, data.words[word], each.value[index], x(index), y, ratio, top + height));
     ctx.restore();
   }
 
   // Passed: nothing but the line. Undecided: a diamond. Worse or failed: a cross. Missing: a cross on the floor.
-  function verdictMark(ctx, word, value, x, y, ratio, floor) {
+  function verdictMark(ctx, each, word, value, x, y, ratio, floor) {
     const sort = known(value) ? (word ? kind(word) : "good") : "missing";
     if (sort === "good") return;
     const size = 4.5 * ratio;
     const height = known(value) ? y(value) : floor - size;
     ctx.lineWidth = 2 * ratio;
-    ctx.strokeStyle = sort === "bad" ? colours.bad : colours.open;
+    ctx.strokeStyle = sort === "bad" ? bad(each, sort) : colours.open;
     ctx.beginPath();
     if (sort === "open") {
       ctx.moveTo(x, height - size);

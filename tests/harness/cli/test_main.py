@@ -293,7 +293,7 @@ def test_check_does_it_all_and_a_slower_engine_ends_with_1(
     out, _ = output(capsys)
     assert out[-1] == "REGRESSED: 2 regressed"
     assert "report reports/index.html" in out
-    assert "latency_p50 +10.0 %" in "\n".join(out)
+    assert "10 % slower (limit 5 %): vocoder +33 %" in "\n".join(out)
     assert "REGRESSED" in Path("reports/index.html").read_text()
 
 

@@ -63,11 +63,14 @@ def test_levels_are_reported_by_class_and_kept(
                 fake.url,
                 "--limit-ms",
                 "60000",
+                "--html",
+                "load.html",
             ]
         )
         asked = [each["input"][:3] for each in fake.asked]
     out = capsys.readouterr().out
 
+    assert "answers per second at most" in Path("load.html").read_text()
     assert code == 0 and out.splitlines()[-1] == "fine: 18 requests, all answered; runs/load/0001"
     for words in (
         "closed-1  all",

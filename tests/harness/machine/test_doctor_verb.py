@@ -75,6 +75,14 @@ def test_a_wrong_profile_is_2(on: Callable[..., None], profile: str) -> None:
     assert invoke(["doctor", "--profile", profile]) == 2
 
 
+def test_the_page_holds_what_the_terminal_shows(on: Callable[..., None], tmp_path: Path) -> None:
+    on(workstation)
+    assert invoke(["doctor", "--html", str(tmp_path / "doctor.html")]) == 3
+    text = (tmp_path / "doctor.html").read_text()
+    assert "sudo cpupower frequency-set --governor performance" in text
+    assert invoke(["doctor", "--html", str(tmp_path / "none" / "doctor.html")]) == 2
+
+
 def test_json_is_one_document_and_nothing_else(
     on: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

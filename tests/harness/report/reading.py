@@ -124,8 +124,11 @@ WORSE = r"(?:slower|worse|lower|higher|longer|larger|below|more)"
 SIZE = re.compile(rf"{NUMBER}\s?{UNIT}?\s{WORSE}\b")
 BROKEN = re.compile(r"\b(?:killed|died|crashed|ended by|timed out|not in effect)\b")
 LIMIT = re.compile(rf"limit(?: of)?:? ?[-+±−]?{NUMBER}")
-CELL = re.compile(r"\b[a-z_]+=[\w.-]+(?: [a-z_]+=[\w.-]+)*")
-MACHINE = re.compile(r"(?<![\w=.-])(?<!--profile )[a-z]+[a-z0-9]*(?:-[a-z0-9]+){2,}(?![\w=])")
+CELL = re.compile(
+    r"\b[a-z_]+=[\w.-]*\w(?: [a-z_]+=[\w.-]*\w)*(?![\w-])(?! [a-z_]+=)(?! \(reference)"
+)
+MACHINE = re.compile(r"(?:\bon|\band|,) ([a-z]+[a-z0-9]*(?:-[a-z0-9]+){2,})(?![\w=])")
+"""A name of three parts or more on which, a reader understands, something ran."""
 DAY = re.compile(r"\b(\d{4}-\d\d-\d\d)\b")
 SINCE = re.compile(r"(?:since|baseline\D{0,24}?|against\D{0,24}?) ?(?:\w+, )?(\d{4}-\d\d-\d\d)")
 TERMS = ("latency_p50", "latency", "p50", "slower", "pesq", "stoi", "wer", "snr", "rss", "memory")
@@ -192,5 +195,5 @@ def _day(said: str, pattern: re.Pattern[str]) -> str:
 
 
 def _count(title: str) -> int | None:
-    first = next(iter(re.findall(r"\d+|[a-z]+", title.lower())), "")
-    return int(first) if first.isdigit() else COUNTS.get(first)
+    found = re.search(rf"\b(\d+|{'|'.join(COUNTS)})\b", title.lower())
+    return None if not found else COUNTS.get(found[1]) if found[1] in COUNTS else int(found[1])

@@ -12,8 +12,6 @@ import pytest
 from tests.harness.report.planted import HISTORIES, RUNS, Truth, write_run, write_site
 from tests.harness.report.reading import Finding, Reading, read
 
-NOT_YET = frozenset({*RUNS} - {"run-passed"})
-"""Whose pages do not tell yet."""
 SCREEN = {"width": 1440, "height": 900}
 SLOWER = ("slower", "latency", "latency_p50", "p50")
 
@@ -67,13 +65,7 @@ def _written(name: str, folder: Path) -> tuple[Path, tuple[Truth, ...]]:
     return write_site(name, folder), HISTORIES[name].truths
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in NOT_YET else [])
-        for name in (*HISTORIES, *RUNS)
-    ],
-)
+@pytest.mark.parametrize("name", (*HISTORIES, *RUNS))
 def test_the_first_screen_tells_what_is_worse_where_and_since_when(
     reader: Callable[[str], tuple[Reading, tuple[Truth, ...]]], name: str
 ) -> None:
@@ -82,8 +74,7 @@ def test_the_first_screen_tells_what_is_worse_where_and_since_when(
     assert len(reading.findings) == len(truths), told
     for truth, finding in zip(truths, reading.findings, strict=True):
         assert _faults(truth, finding) == [], f"{truth}\n{told}"
-    if name in HISTORIES:
-        assert reading.count == len(truths), told
+    assert reading.count == len(truths), told
 
 
 def _faults(truth: Truth, finding: Finding) -> list[str]:

@@ -134,7 +134,7 @@ def test_firefox_shows_the_same_as_chromium(
 ) -> None:
     apart = {}
     for theme, size in VIEWS:
-        for name in ("suite", "run"):
+        for name in ("overview", "suite", "run"):
             firefox.show(pages[name], size["width"], size["height"], dark=theme == "dark")
             view = (name, theme, size["width"])
             picture = coarse(firefox.screenshot(), size)

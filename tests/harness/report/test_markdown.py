@@ -13,10 +13,10 @@ PASSED = """\
 
 smoke · cpu · machine box-2c (unknown) · head 3fa1c2e + 2 files · baseline 3fa1c2e + 2 files, 2026-11-20 "first"
 
-| cell | p50 ms | p95 ms | rtf | rtfx | rss MiB | snr dB | pesq | stoi | wer % | verdict |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
-| nfe=32 (reference) | 401 \\[400 401\\] | 402 \\[402 402\\] | 0.200 | 5.0 | 477 | exact | 4.64 | 1.000 | 10.0 \\[10.0 10.0\\] | PASS |
-| nfe=8 | 100 \\[100 100\\] | 100 \\[100 100\\] | 0.050 | 20.0 | 477 | 20.0 | 3.60 | 0.980 | 10.0 \\[10.0 10.0\\] | PASS |
+| cell | change | p50 ms | p95 ms | rtf | rtfx | rss MiB | snr dB | pesq | stoi | wer % | verdict |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+| nfe=32 (reference) | +0.0 % \\[-0.1 +0.1\\] p50 | 401 \\[400 401\\] | 402 \\[402 402\\] | 0.200 | 5.0 | 477 | exact | 4.64 | 1.000 | 10.0 \\[10.0 10.0\\] | PASS |
+| nfe=8 | +0.0 % \\[-0.1 +0.1\\] p50 | 100 \\[100 100\\] | 100 \\[100 100\\] | 0.050 | 20.0 | 477 | 20.0 | 3.60 | 0.980 | 10.0 \\[10.0 10.0\\] | PASS |
 
 fastest cell fit to ship: nfe=8, 4 \\[4 4\\] times as fast as the reference
 """  # noqa: E501 - a row of the table
@@ -30,7 +30,8 @@ def test_a_regression_is_listed_below_the_table_with_its_reason(tmp_path: Path) 
     found = markdown(regressed(tmp_path))
     assert found.startswith("**REGRESSED: 1 regressed, 1 passed**\n")
     assert "| **REGRESSED** |" in found
-    assert "\n- **nfe=8**: latency\\_p50 +10.0 %" in found
+    assert "\n- **nfe=8**: 10 % slower (limit 5 %): acoustic +10 %. Also rtf, p95" in found
+    assert "| **▲ +10.0 % \\[+9.9 +10.1\\] p50** | **110 \\[110 110\\]** | 110" in found
 
 
 def test_a_missing_value_stands_in_its_cell_with_the_reason() -> None:

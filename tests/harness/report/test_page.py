@@ -60,7 +60,9 @@ def test_a_first_run_shows_the_accepting_command_and_what_all_cells_share_once()
     html = page(of, silence)
     assert html.count("voxgate accept runs/0001") == 1
     assert html.count("all 2 cells: no baseline for") == 1
-    assert "Next: to judge quality and speed of this suite from now on" in html
+    assert "First run of this suite: nothing to compare with yet." in html
+    assert "Keep it as the baseline:" in html
+    assert html.count('data-copy="next-command"') == 1
 
 
 def test_nothing_is_loaded_but_fragments_and_data(full: Page) -> None:
@@ -109,15 +111,13 @@ def test_hostile_workload_text_reaches_the_player_unchanged() -> None:
 
 
 def test_verdict_stands_first_in_words(full: Page) -> None:
-    assert full.text().index("REGRESSED Something got slower or worse.") < full.text().index(
-        "nfe=32"
-    )
+    assert full.text().index("REGRESSED 1 thing got worse.") < full.text().index("nfe=32")
     assert "latency_p50 +10.0 %" in full.text()
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED Something could not")],
+    [(passed, "PASS Nothing got slower or worse."), (lied_to, "FAILED 1 thing could not")],
 )
 def test_every_kind_of_run_has_its_sentence(tmp_path: Path, make: object, words: str) -> None:
     assert words in parsed(make(tmp_path)).text()
@@ -224,6 +224,12 @@ def test_every_clip_and_picture_lies_in_the_page_once_and_can_be_decoded(full: P
     assert set(data["embedded"]) == clips | pictures
     frames, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(data["embedded"][min(clips)])))
     assert (len(frames), rate_hz) == (3200, RATE_HZ)
+
+
+def test_a_page_weighs_at_most_a_megabyte_and_a_half_with_its_audio() -> None:
+    """However much audio there is, what is embedded and all else are within it."""
+    without = len(page(contents(good_run()), silence))
+    assert without + player.EMBEDDED_BYTES * 4 / 3 + 50_000 < 1_500_000
 
 
 def test_page_without_audio_says_so(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.harness.report.making import (
 )
 from voxgate.harness.records.run import Failure, FailureKind
 from voxgate.harness.records.verdict import Verdict, judgement_to_dict
-from voxgate.harness.report import tables
+from voxgate.harness.report import findings, tables
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.tables import COLUMNS
@@ -29,9 +29,9 @@ from voxgate.harness.suite.suite import load_suite
 ROOT = Path(__file__).parents[3]
 REGRESSED = """\
 smoke   cpu   machine box-2c (unknown)   head 3fa1c2e + 2 files   baseline 3fa1c2e + 2 files, 2026-11-20 "first"
-cell                       p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi             wer %  verdict
-nfe=32 (reference)  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000  10.0 [10.0 10.0]  PASS
-nfe=8               110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980  10.0 [10.0 10.0]  REGRESSED
+cell                                    change         p50 ms         p95 ms    rtf  rtfx  rss MiB  snr dB  pesq   stoi             wer %  verdict
+nfe=32 (reference)      +0.0 % [-0.1 +0.1] p50  401 [400 401]  402 [402 402]  0.200   5.0      477   exact  4.64  1.000  10.0 [10.0 10.0]  PASS
+nfe=8               ▲ +10.0 % [+9.9 +10.1] p50  110 [110 110]  110 [110 110]  0.055  18.1      477    20.0  3.60  0.980  10.0 [10.0 10.0]  REGRESSED
 """  # noqa: E501
 
 
@@ -42,17 +42,17 @@ def text(of: Report, width: int = 140) -> str:
 def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(
     tmp_path: Path,
 ) -> None:
-    found = text(regressed(tmp_path))
+    found = text(regressed(tmp_path), 160)
     assert found.startswith(REGRESSED)
     reason = found.removeprefix(REGRESSED).splitlines()
-    assert reason[0].startswith("   latency_p50 +10.0 %")
-    assert "limit +5 %" in reason[0]
+    assert reason[0] == "   10 % slower (limit 5 %): acoustic +10 %. Also rtf, p95, first audio"
     assert reason[-1] == "report reports/index.html"
 
 
 def test_a_broken_utterance_is_named_with_the_spread_around_it(tmp_path: Path) -> None:
     found = text(one_broken(tmp_path), 200).splitlines()
-    assert found[4].startswith("   pesq of u06 3.6 -> 2.4, limit -1 MOS-LQO for one utterance; on")
+    assert found[3].split("▼ ")[1].startswith("-1.2 MOS-LQO pesq of u06")
+    assert found[4] == "   pesq of u06 1.2 MOS-LQO lower (limit 1 MOS-LQO for one utterance)"
     assert found[5] == "   pesq now: p5 2.84, p95 3.65, worst 2.40 (u06)"
 
 
@@ -95,13 +95,14 @@ def test_where_quality_passed_a_first_run_names_the_fastest_cell_and_one_next_st
 ) -> None:
     of = contents(good_run(), replace(accepted(tmp_path), speed=None))
     found = text(of)
-    assert "fastest cell fit to ship: nfe=8, 4 [4 4] times as fast as the reference" in found
+    assert found.count("times as fast") == 1, "it is told once"
     assert of.judgement.line == (
         "NO_BASELINE: 2 cells measured; quality within its baseline; "
         "speed has no baseline on this machine yet"
     )
     assert found.splitlines()[-2:] == [
-        "to judge speed on this machine from now on, accept this run once:",
+        "First run on this machine: quality passes. nfe=8 is 4 [4 4] times as fast as the "
+        "reference at PESQ 3.60. Keep it as the baseline:",
         '   voxgate accept runs/0001 --only speed --why "..."',
     ]
 
@@ -123,7 +124,7 @@ def test_with_failed_cells_nothing_is_to_be_accepted() -> None:
 def test_speeds_of_a_loaded_machine_are_not_proposed_as_a_baseline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tables, "restlessness", lambda run: "the machine was loaded (load 7.0)")
+    monkeypatch.setattr(findings, "restlessness", lambda run: "the machine was loaded (load 7.0)")
     found = text(unheard())
     assert "voxgate accept" not in found
     assert "because the machine was loaded (load 7.0); run it again when" in found
@@ -221,3 +222,16 @@ def test_control_characters_of_a_reason_do_not_reach_the_terminal() -> None:
     found = text(replace(of, judgement=replace(of.judgement, cells=(cell,))))
     assert "\x1b" not in found
     assert "?[2Jgone next" in found
+
+
+def test_arrows_are_ascii_where_the_terminal_has_no_others(tmp_path: Path) -> None:
+    of = regressed(tmp_path)
+    lines = [line.plain for line in report_lines(of, 160, has_signs=False)]
+    assert "^ +10.0 %" in lines[3]
+    assert all(line.isascii() for line in lines)
+
+
+def test_the_value_that_broke_its_limit_and_the_change_stand_out(tmp_path: Path) -> None:
+    line = report_lines(regressed(tmp_path), 160)[3]
+    marked = [line.plain[span.start : span.end].strip() for span in line.spans]
+    assert marked == ["REGRESSED", "▲ +10.0 % [+9.9 +10.1] p50", "110 [110 110]", "0.055"]

@@ -147,6 +147,18 @@ def test_one_key_plays_the_old_voice_and_then_the_new_one_around_the_fault(opene
     assert both.inner_text() == "Old, then new"
 
 
+def test_a_row_of_the_table_plays_old_and_new_of_what_changed_in_it(opened: Visit) -> None:
+    page = opened.page
+    button = page.get_by_role("button", name="Hear u02: Old, new")
+    button.click()
+    page.get_by_role("button", name="Stop (old voice)").wait_for()
+    assert listen(page).voice == ("previous", "nfe-8")
+    assert page.locator("#text").inner_text().startswith("2.")
+    page.get_by_role("button", name="Stop (old voice)").click()
+    button.wait_for()
+    assert page.locator("#play").inner_text() == "Play"
+
+
 def test_another_wish_ends_hearing_both(opened: Visit) -> None:
     page = opened.page
     page.keyboard.press("o")
@@ -229,7 +241,6 @@ def test_everything_is_reached_by_keyboard(opened: Visit) -> None:
 
 def test_fault_is_marked_where_it_is(opened: Visit) -> None:
     page = opened.page
-    page.keyboard.press("5")
     page.wait_for_selector(".flag")
     # the tone lies above the band in which repeats are looked for, where the click is all there is:
     # it has a flag for either

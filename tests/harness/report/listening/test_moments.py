@@ -4,24 +4,35 @@ import io
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.harness.report.listening.making import RATE_HZ
+from tests.harness.fake_runs import good_run
+from tests.harness.report.listening.making import RATE_HZ, write_run
 from tests.harness.report.listening.making import rising as longer
 from tests.harness.report.making import HOSTILE, one_broken, passed, regressed
+from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.run import HeardText
+from voxgate.harness.report import page as page_module
+from voxgate.harness.report.html import templates
 from voxgate.harness.report.listening import pair_png as module
+from voxgate.harness.report.listening import player, words
 from voxgate.harness.report.listening.assets import EmbeddedAssets
-from voxgate.harness.report.listening.differences import view
-from voxgate.harness.report.listening.moments import Moment, moments
+from voxgate.harness.report.listening.differences import Marks, PlacedWord, view
+from voxgate.harness.report.listening.moments import Moment, line, moments
 from voxgate.harness.report.listening.pair_png import draw, pair_png, worst_pair
 from voxgate.harness.report.listening.player import run_player
 from voxgate.harness.report.listening.utterance import utterance
+from voxgate.harness.report.run_page import run_page
+from voxgate.harness.report.run_record import record_of
 from voxgate.harness.report.worst_utterances import heard_first, red_cells
 from voxgate.harness.runner.recordings import KeptAudio, Take
+from voxgate.harness.runner.run_folder import load_run
 
 rising = partial(longer, seconds=1.0)
 LABELS = {"nfe-32": "nfe=32", "nfe-8": "nfe=8"}
@@ -123,7 +134,9 @@ def test_takes_of_other_durations_are_heard_whole_where_they_cannot_be_aligned(
 
 
 def speaking(name: str) -> tuple[Take, ...]:
-    """nfe=8 is another voice than before in u06 alone."""
+    """nfe=8 is another voice than before in u06 alone; of the others u01 alone was kept."""
+    if name not in ("u01", "u06"):
+        return ()
     now = louder_at(0.5) if name == "u06" else rising(500.0)
     return (
         take("golden", rising(700.0)),
@@ -202,3 +215,141 @@ def test_the_moment_is_plain_data() -> None:
 
     assert isinstance(moment, Moment)
     assert type(moment.new_s) is float
+
+
+class Heard:
+    """Places words without a network, and counts the takes."""
+
+    def __init__(self) -> None:
+        self.takes = 0
+
+    def __call__(self, sound: KeptAudio, request: Request) -> tuple[PlacedWord, ...]:
+        self.takes += 1
+        halves = [(0.0, 0.5, "first"), (0.5, sound.duration_s, "second")]
+        return tuple(PlacedWord(word=w, start_s=a, end_s=b) for a, b, w in halves)
+
+
+def test_words_are_placed_in_both_takes_of_the_red_cell_and_the_moment_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, of = Heard(), one_broken(tmp_path)
+    monkeypatch.setattr("voxgate.harness.report.listening.words.placed_words", heard)
+    said = {"u06": HeardText(text="text u06", recogniser="tiny.en")}
+    red = red_cells(of.judgement.cells)
+
+    deaf = run_player(of.run, speaking, 300_000, ("u06",), red)
+    assert heard.takes == 0, "nobody recognised words in that run, so it may be without Whisper"
+    made = run_player(replace(of.run, heard={"nfe-8": said}), speaking, 300_000, ("u06",), red)
+
+    assert heard.takes == 2
+    assert made.moments[0].why == f"{deaf.moments[0].why}, in “second”"
+    voices = made.views[0].voices
+    assert [len(seen.words) for seen in voices] == [0, 0, 2, 2]
+
+
+def test_without_the_recogniser_there_are_no_words_but_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words._recognizer.cache_clear()
+    sound = KeptAudio(frames=rising(500.0), rate_hz=RATE_HZ)
+
+    found = words.placed_words(sound, Request(id="u01", text="Some text.", language="xx"))
+    words._recognizer.cache_clear()
+
+    assert isinstance(found, Missing)
+
+
+def test_the_first_utterances_are_lossless_and_hold_all_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "MOST_CELLS", 1)
+    rng = np.random.default_rng(0)
+    loud = {name: rng.normal(0.0, 0.1, RATE_HZ // 2) for name in ("nfe-32", "nfe-8")}
+
+    def noisy(name: str) -> tuple[Take, ...]:
+        return tuple(take("current", frames, cell) for cell, frames in loud.items())
+
+    made = run_player(good_run(), noisy, 120_000)
+
+    cells = [len(seen.voices) for seen in made.views]
+    assert cells == [2, *[1] * (len(cells) - 1)]
+    kept = [seen.lossless for seen in made.views]
+    assert kept == sorted(kept, reverse=True), "what is heard first is not compressed"
+    assert made.compressed == kept.count(False)
+
+
+def test_pitch_is_drawn_of_what_changed_alone(tmp_path: Path) -> None:
+    made = run_player(one_broken(tmp_path).run, speaking, 400_000, ("u06", "u01"))
+
+    changed, same = made.views[:2]
+    traced = [[len(seen.pitch.f0_hz) for seen in spoken.voices] for spoken in (changed, same)]
+    assert traced[0][2:] == [100, 100], "every 10 ms of a second"
+    assert traced[1] == [0, 100, 0, 100], "of the reference cell's and what is held against it"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_detectors_did_not_find_is_said_and_what_nobody_sought_too(marked: bool) -> None:
+    short = rising(500.0) if marked else rising(500.0)[:100]
+    assets = EmbeddedAssets(0)
+    takes = (take("golden", short), take("current", short))
+    spoken = utterance(Request(id="u01", text="Some text."), takes, assets)
+    seen = view(spoken, "nfe-32", assets)
+    monkey = replace(seen, voices=tuple(replace(v, marks=Marks()) for v in seen.voices))
+
+    text = line(monkey if marked else seen, LABELS, "nfe-32").faults
+
+    if marked:
+        assert text == "the detectors found none"
+    else:
+        assert "no clicks looked for: 0.006 s is too short" in text
+
+
+def test_the_button_is_found_by_any_form_of_a_cell_and_says_where_nothing_changed(
+    tmp_path: Path,
+) -> None:
+    of = one_broken(tmp_path)
+    shown = run_page(record_of(of, speaking, {"previous": "accepted"}))
+    button = templates().get_template("player.html").module.hear_button  # type: ignore[attr-defined]
+    reference, red = shown.cells
+
+    for form in (red, red.cell, of.judgement.cells[1], "nfe=8"):
+        assert 'data-hear="0" hidden>Hear old, then new</button>' in button(shown, form)
+        assert "(old: accepted)" in button(shown, form)
+    assert "Sounds the same as golden: the audio did not change." in button(shown, reference)
+    assert str(button(shown, "of no run")).strip() == ""
+    assert shown.record.player is not None
+    assert shown.record.player.older == "accepted"
+    mute = replace(shown, record=replace(shown.record, player=None))
+    assert str(button(mute, red)).strip() == ""
+
+
+def test_the_old_voices_are_those_of_the_accepted_run_if_it_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [f"2026-11-2{day}T00:00:00+00:00" for day in range(3)]
+    folders = [
+        write_run(tmp_path / f"runs/000{n}", {32: lambda name: rising(500.0)}, created)
+        for n, created in enumerate(times)
+    ]
+    (tmp_path / "runs/0009").mkdir()
+    (tmp_path / "runs/0009/run.json").write_text(f'{{"created": "{times[1]}"}}')
+    accepted = SimpleNamespace(quality=SimpleNamespace(created=times[1]))
+    monkeypatch.setattr(page_module, "load_baseline", lambda *where: accepted)
+    monkeypatch.setattr(page_module, "check_audio", lambda run: None)
+
+    last, own = load_run(folders[2]), load_run(folders[1])
+
+    assert page_module.accepted_folder(last, tmp_path / "baselines") == folders[1]
+    assert page_module.accepted_folder(own, tmp_path / "baselines") is None
+    takes_of, names = page_module.voices_of(last, tmp_path / "baselines")
+    assert [each.when for each in takes_of("u01")] == ["golden", "previous", "current"]
+    assert names["previous"] == "accepted"
+    takes_of, names = page_module.voices_of(last, tmp_path / "baselines", folders[0])
+    assert (takes_of("u01")[1].when, names["previous"]) == ("previous", "base")
+
+    def exchanged(run: object) -> None:
+        raise HarnessError("this is not the audio that was measured")
+
+    monkeypatch.setattr(page_module, "check_audio", exchanged)
+    assert page_module.accepted_folder(last, tmp_path / "baselines") is None

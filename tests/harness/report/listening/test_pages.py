@@ -142,7 +142,7 @@ def test_utterance_that_changed_most_stands_first(tmp_path: Path) -> None:
 
     table = parsed(tmp_path / PAGES[0]).text().split("Where to listen first")[1]
     assert table.index("u02") < table.index("u01") < table.index("u03")
-    assert "the same audio" in table.split("u01")[1].split("u03")[0]
+    assert "the same audio" in table.split("u01")[-1].split("u03")[0]
 
 
 def test_planted_click_is_on_the_page(tmp_path: Path) -> None:
@@ -317,3 +317,21 @@ def test_without_a_watermark_nothing_is_said_of_one(out: Path) -> None:
     voices = data_of(out / "listen-2.html")["utterances"][0]["voices"]
     assert "marked" not in [voice["voice"]["when"] for voice in voices]
     assert "as a user hears it" not in (out / "listen-2.html").read_text()
+
+
+def test_the_blind_test_offers_the_pair_that_changed_most(tmp_path: Path) -> None:
+    same = dict.fromkeys(("before_32", "nfe_32"), lambda request: rising(500.0, seconds=0.5))
+    heard = two_runs(
+        tmp_path,
+        golden=lambda request: rising(510.0, seconds=0.5),
+        before_8=lambda request: rising(700.0, seconds=0.5),
+        nfe_8=lambda request: rising(3000.0, seconds=0.5),
+        **same,
+    )
+    listening_page(heard.history, heard.run, tmp_path, heard.baselines)
+
+    pairs = data_of(tmp_path / PAGES[1])["pairs"]
+    options = parsed(tmp_path / PAGES[1]).all("option")[: len(pairs)]
+    (pair,) = [pairs[place] for place, each in enumerate(options) if "selected" in each]
+    assert (pair["cell"], pair["a"]["when"], pair["b"]["when"]) == ("nfe-8", "previous", "current")
+    assert data_of(tmp_path / PAGES[0])["first"]["cell"] == "nfe-8"

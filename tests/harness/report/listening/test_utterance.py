@@ -14,7 +14,12 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening.assets import AssetFolder
-from voxgate.harness.report.listening.utterance import UtteranceVoices, encoded, utterance
+from voxgate.harness.report.listening.utterance import (
+    UtteranceVoices,
+    compressed,
+    encoded,
+    utterance,
+)
 from voxgate.harness.runner.recordings import KeptAudio, Take
 
 REQUEST = Request(id="u01", text="One.")
@@ -128,3 +133,24 @@ def test_a_sound_of_any_rate_that_a_file_may_have_is_encoded(rate_hz: int, kind:
 
     info = soundfile.info(io.BytesIO(data))
     assert (info.format, info.subtype, info.samplerate) == (kind, "PCM_16", rate_hz)
+
+
+@pytest.mark.parametrize(("rate_hz", "coded_hz"), [(16_000, 16_000), (22_050, 24_000)])
+def test_a_compressed_sound_is_as_long_and_not_moved(rate_hz: int, coded_hz: int) -> None:
+    frames = np.random.default_rng(0).normal(0, 0.1, rate_hz // 2).astype(np.float32)
+    frames[:4000] = 0.0
+    data = compressed(KeptAudio(frames=frames, rate_hz=rate_hz))
+
+    found, found_hz = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert (found_hz, soundfile.info(io.BytesIO(data)).subtype) == (coded_hz, "OPUS")
+    assert len(found) / found_hz == pytest.approx(0.5, abs=0.001)
+    begins_s = np.flatnonzero(np.abs(found) > 0.1)[0] / found_hz
+    assert begins_s == pytest.approx(4000 / rate_hz, abs=0.005)
+    assert len(data) < len(encoded(KeptAudio(frames=frames, rate_hz=rate_hz))) / 2
+
+
+def test_without_opus_a_sound_is_left_lossless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfile, "available_subtypes", lambda kind: {"VORBIS": "Vorbis"})
+    sound = KeptAudio(frames=rising(500.0, seconds=0.1), rate_hz=RATE_HZ)
+
+    assert compressed(sound) == encoded(sound)

@@ -289,7 +289,7 @@ def test_the_knee_is_where_more_clients_wait_and_hardly_more_is_answered() -> No
         levels((1, 9, 110), (2, 17, 115), (4, 19, 210), (8, 19, 420)), "clients", 250
     )
     assert found is not None
-    assert found.knee == found.levels[1][0]
+    assert found.panels[0].post == (found.panels[0].across_ticks[1][0], "knee: 2")
     assert found.caption == (
         "Knee at 2 clients: 17 answers per second; beyond, requests wait longer for at most 19; "
         "95 % within 250 ms up to 2."

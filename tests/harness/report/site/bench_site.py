@@ -11,6 +11,7 @@ own). Prints Markdown.
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -76,8 +77,9 @@ def main() -> None:
         "--out",
         str(site),
     ]
-    seconds = timed(command, work, asked.repeats)
+    seconds, cpu = timed(command, work, asked.repeats)
     print(row("`voxgate report --site`, s", seconds))
+    print(row("of the CPUs, s", cpu))
     print(
         "| files, MB | "
         f"{sum(path.stat().st_size for path in site.rglob('*') if path.is_file()) / 1e6:.0f} | |"
@@ -85,7 +87,7 @@ def main() -> None:
     if asked.asv:
         write_asv(work / "asv", points, series, runs)
         publish = [str(asked.asv), "-m", "asv", "publish", "--no-pull"]
-        print(row("`asv publish`, s", timed(publish, work / "asv", asked.asv_repeats)))
+        print(row("`asv publish`, s", timed(publish, work / "asv", asked.asv_repeats)[0]))
         html = work / "asv" / "html"
         print(
             "| its files, MB | "
@@ -95,11 +97,11 @@ def main() -> None:
     open_pages(site, runs)
 
 
-def timed(command: Sequence[str], folder: Path, repeats: int) -> list[float]:
-    """Runs a command several times; gives its seconds."""
-    seconds = []
+def timed(command: Sequence[str], folder: Path, repeats: int) -> tuple[list[float], list[float]]:
+    """Runs a command several times; gives its seconds, and those of the CPUs, children included."""
+    seconds, cpu = [], []
     for _ in range(repeats):
-        began_s = time.perf_counter()
+        began_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             command,
             cwd=folder,
@@ -108,7 +110,9 @@ def timed(command: Sequence[str], folder: Path, repeats: int) -> list[float]:
             env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         )
         seconds.append(time.perf_counter() - began_s)
-    return seconds
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return seconds, cpu
 
 
 def row(what: str, values: Sequence[float], digits: int = 1) -> str:

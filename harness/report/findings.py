@@ -1,0 +1,315 @@
+"""
+The first words of every report: what got worse as lines, the change that tells each cell, a few
+figures, and the next step.
+
+Chooses among what was decided before, for terminal, Markdown, the page of a run and the site;
+knows no format.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from voxgate.harness.analysis.grouping import by_name
+from voxgate.harness.judging import phrases
+from voxgate.harness.judging.causes import (
+    WORSE,
+    Cause,
+    causes,
+    decided_alone,
+    merged_causes,
+    over_limit,
+    short_name,
+    telling_metric,
+)
+from voxgate.harness.judging.tradeoff import SpeedGain
+from voxgate.harness.machine.quietness import restlessness
+from voxgate.harness.records.measurement import Measurement
+from voxgate.harness.records.run import FailureKind, Run
+from voxgate.harness.records.verdict import (
+    EXPLANATIONS,
+    CellVerdict,
+    MetricVerdict,
+    RemarkKind,
+    RunVerdict,
+    Verdict,
+)
+from voxgate.harness.report.badges import kind
+from voxgate.harness.report.contents import Report
+from voxgate.harness.report.format import plain, shown
+
+RISES, FALLS = "▲", "▼"
+FIGURES = (("pesq", "PESQ"), ("wer", "WER"), ("dnsmos_ovrl", "DNSMOS"))
+"""Qualities of which the first that was measured is named beside a speed-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that got worse: its sentence, and the cells it concerns, the worst first."""
+
+    sentence: str
+    cells: tuple[str, ...]
+    """Labels."""
+    slugs: tuple[str, ...]
+    metric: str
+    blocking: bool
+    failed: bool
+    since: str = ""
+    """`since the baseline of 2026-11-20`; empty where unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The change that tells a cell: `▲ +13.1 %` of `p50`, its interval, its limit."""
+
+    metric: str
+    name: str
+    """Of the metric, short."""
+    arrow: str
+    """Where the number rises or falls beyond its limit; empty where it does not."""
+    size: str
+    interval: str
+    """`[+12.0 +14.3]`, 95 %; empty where none is known."""
+    kind: str
+    """`good`, `open` or `bad`, or `steady`."""
+    over: float
+    """The size as a multiple of its limit."""
+    limit: str
+    """`5 %`; empty where none counts."""
+    told: str
+    """All of it in one line."""
+
+    def text(self, *, interval: bool) -> str:
+        """Return the change as one text: `▲ +13.1 % [+12.0 +14.3] p50`."""
+        bounds = self.interval if interval else ""
+        return " ".join(filter(None, (self.arrow, self.size, bounds, self.name)))
+
+
+def cause_lines(judgement: RunVerdict) -> tuple[Finding, ...]:
+    """Return what got worse, the blocking first."""
+    day = judgement.baseline_date
+    since = f"since the baseline of {plain(day)}" if day else ""
+    return tuple(replace(_cause_line(each), since=since) for each in causes(judgement))
+
+
+def _cause_line(cause: Cause) -> Finding:
+    return Finding(
+        sentence=plain(cause.sentence),
+        cells=tuple(plain(cell.label) for cell in cause.cells),
+        slugs=tuple(cell.cell for cell in cause.cells),
+        metric=cause.metric,
+        blocking=cause.blocking,
+        failed=cause.verdict is Verdict.FAILED,
+    )
+
+
+def headline(lines: Sequence[Finding]) -> str:
+    """
+    Return how many things got worse: `2 things got worse, 1 could not be measured as asked.`; empty
+    where nothing did.
+    """
+    counts = [
+        sum(line.blocking and line.failed is failed for line in lines) for failed in (False, True)
+    ]
+    parts = [f"{counts[0]} thing{'s' if counts[0] > 1 else ''} got worse"] if counts[0] else []
+    noun = "" if parts else f" thing{'s' if counts[1] > 1 else ''}"
+    parts += [f"{counts[1]}{noun} could not be measured as asked"] if counts[1] else []
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def cell_change(cell: CellVerdict) -> Change | None:
+    """Return the change that tells a cell; None where nothing was compared."""
+    metric = telling_metric(cell)
+    return None if metric is None else change_of(metric)
+
+
+def change_of(metric: MetricVerdict) -> Change | None:
+    """Return the change of a metric; None where nothing was compared."""
+    comparison = metric.comparison
+    if comparison is None:
+        return None
+    alone = decided_alone(metric)
+    if alone:
+        first = metric.utterances[0]
+        comparison = replace(
+            comparison, absolute=True, shift=first.now - first.before, low=None, high=None
+        )
+    if comparison.shift is None:
+        return None
+    size, bracket, bounds = phrases.size(comparison).partition(" [")
+    beyond = metric.verdict in WORSE or metric.verdict is Verdict.IMPROVED
+    return Change(
+        metric=metric.metric,
+        name=short_name(metric.metric) + (f" of {plain(metric.utterances[0].id)}" if alone else ""),
+        arrow=(RISES if comparison.shift > 0.0 else FALLS) if beyond else "",
+        size=size,
+        interval=f"{bracket.strip()}{bounds}",
+        kind="steady" if metric.verdict is Verdict.PASS else kind(metric.verdict),
+        over=abs(over_limit(metric) or 0.0),
+        limit=limit_text(metric, alone=alone),
+        told=plain(metric.reason),
+    )
+
+
+def limit_text(metric: MetricVerdict, *, alone: bool = False) -> str:
+    """Return the limit of a metric, or of one utterance; empty where none counts."""
+    limit, comparison = metric.worst if alone else metric.limit, metric.comparison
+    if comparison is None or not limit:
+        return ""
+    return phrases.amount(replace(comparison, absolute=True) if alone else comparison, limit)
+
+
+def broken_metrics(cell: CellVerdict) -> frozenset[str]:
+    """Return the metrics that broke their limit and count for the verdict."""
+    return frozenset(
+        metric.metric for metric in cell.metrics if metric.blocking and metric.verdict in WORSE
+    )
+
+
+def own_causes(cell: CellVerdict) -> tuple[str, ...]:
+    """Return what got worse in a cell and counts, a sentence each."""
+    return tuple(plain(each.sentence) for each in merged_causes((cell,)) if each.blocking)
+
+
+def own_reasons(cell: CellVerdict) -> tuple[str, ...]:
+    """Return what explains the causes of a cell; the verdict's reason where it has none."""
+    if own_causes(cell):
+        return explanations(cell)
+    return () if cell.verdict is Verdict.PASS else (plain(cell.reason),)
+
+
+def explanations(cell: CellVerdict) -> tuple[str, ...]:
+    """Return what explains a change but the stage, which a cause names already."""
+    told = [each for each in cell.remarks if each.kind in EXPLANATIONS]
+    if not cell.remarks:  # of a document without remarks
+        return (plain(cell.notes),) if cell.notes else ()
+    return tuple(
+        plain(phrases.remark_text(each)) for each in told if each.kind is not RemarkKind.STAGE
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What to do next: a sentence, and the command to copy; empty where there is none."""
+
+    sentence: str
+    command: str = ""
+    headline: str = ""
+    """Of a first run: `First run on this machine: quality passes`."""
+    tells_gain: bool = False
+    """Whether the sentence names the fastest cell already."""
+
+    @property
+    def text(self) -> str:
+        """The headline and the sentence."""
+        return f"{self.headline}. {self.sentence}" if self.headline else self.sentence
+
+
+def next_step(contents: Report) -> NextStep | None:
+    """
+    Return the step that gives a run its missing baseline, or that shows the error for which it
+    failed; None where there is neither.
+
+    Speeds of a machine that was not quiet make no baseline: the step is then to run again.
+    """
+    judgement = contents.judgement
+    if judgement.verdict is Verdict.FAILED:
+        return _traceback_step(contents.run)
+    if not judgement.accept:
+        return None
+    trouble = restlessness(contents.run) if "speed" in judgement.without_baseline else ""
+    if trouble:
+        return NextStep(
+            sentence=plain(
+                f"these speeds make no baseline, because {trouble}; run it again when the machine "
+                "is idle (voxgate doctor says when)"
+            )
+        )
+    return _first_step(contents)
+
+
+def _first_step(contents: Report) -> NextStep:
+    """Return what a run without baseline shows, and the command that keeps it as one."""
+    judgement = contents.judgement
+    speed_only = judgement.without_baseline == ("speed",)
+    known = "speed" not in judgement.without_baseline
+    first = (
+        "First run on this machine: quality passes"
+        if speed_only
+        else "Some qualities have no baseline yet"
+        if known
+        else "First run of this suite: nothing to compare with yet"
+    )
+    gain = gain_sentence(contents)
+    return NextStep(
+        headline=first,
+        sentence=f"{f'{gain}. ' if gain else ''}Keep it as the baseline:",
+        command=judgement.accept,
+        tells_gain=bool(gain),
+    )
+
+
+def gain_sentence(contents: Report) -> str:
+    """
+    Return what the fastest cell buys: `nfe=8 is 4.1 [4.0 4.2] times as fast as the reference at
+    PESQ 3.23`; empty where none is fit to ship, or it is the reference.
+    """
+    best, gain = contents.fastest, gain_text(contents)
+    if best is None or not gain:
+        return ""
+    quality = quality_text(contents.measurements.get(best.cell, ()))
+    at = f" at {quality}" if quality else ""
+    if best.ties:
+        return plain(f"{winners(best)} are {gain}{at}: {NO_WINNER}")
+    return plain(f"{best.label} is {gain}{at}")
+
+
+NO_WINNER = "no winner, their intervals overlap"
+
+
+def winners(best: SpeedGain) -> str:
+    """Name the fastest cell, and those whose intervals overlap with its own."""
+    return plain(" and ".join((best.label, *best.ties)))
+
+
+def quality_text(measured: Sequence[Measurement]) -> str:
+    """Return the first of FIGURES that was measured: `PESQ 3.23`; empty where none was."""
+    named = by_name(measured)
+    for metric, title in FIGURES:
+        if metric in named and isinstance(named[metric].summary, float):
+            return f"{title} {shown(named[metric], interval=False)}"
+    return ""
+
+
+def _traceback_step(run: Run) -> NextStep | None:
+    """Return the step that shows the first traceback of a worker; None where it wrote none."""
+    for process in run.processes:
+        if process.failure is not None and process.failure.kind is FailureKind.ERROR:
+            file = f"{run.folder}/processes/{process.cell}.{process.repeat}.stderr"
+            return NextStep(
+                sentence=f"for the whole traceback of {plain(process.cell)}:",
+                command=plain(shlex.join(["cat", file])),
+            )
+    return None
+
+
+def gain_line(contents: Report) -> str:
+    """
+    Return the fastest cell fit to ship and its gain over the reference; empty where there is none
+    or it is the reference.
+    """
+    gain, best = gain_text(contents), contents.fastest
+    if best is None or not gain:
+        return ""
+    if best.ties:
+        return f"fastest cells fit to ship: {winners(best)}, {gain}; {NO_WINNER}"
+    return f"fastest cell fit to ship: {plain(best.label)}, {gain}"
+
+
+def gain_text(contents: Report) -> str:
+    """Return the gain of the fastest cell: `2.1 [2.0 2.2] times as fast as the reference`."""
+    best = contents.fastest
+    if best is None or best.times is None or best.cell == contents.run.reference:
+        return ""
+    bounds = "" if best.low is None or best.high is None else f" [{best.low:.3g} {best.high:.3g}]"
+    return f"{best.times:.3g}{bounds} times as fast as the reference"
