@@ -16,13 +16,20 @@ from voxgate.harness.history.alarm import ENOUGH, Alarm
 from voxgate.harness.history.records import ANY, RunRow
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.judging.causes import SLOWER, short_name
-from voxgate.harness.report.format import shown_unit, shown_value
+from voxgate.harness.report.format import shown_value
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.causes import Moved, TrendCause
 from voxgate.harness.report.site.commits import CommitRange, ReadRange, bisect_command
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words, night_change
+from voxgate.harness.report.site.recent import (
+    DAY_S,
+    day_number,
+    level_words,
+    limit_words,
+    night_change,
+    trend_words,
+)
 from voxgate.harness.report.site.run_view import changed, run_address
 from voxgate.harness.report.site.state import BAD, most_nights, of_trend, silent_lines
 
@@ -216,7 +223,7 @@ def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend, *, named: boo
     """
     moved = Moved(place=place, line=line, trend=trend)
     if trend.state not in (*BAD, TrendState.BETTER):
-        return f"{line.series.metric}: {trend.reason}" if named else trend.reason
+        return f"{line.series.metric}: {trend_words(trend)}" if named else trend_words(trend)
     return f"{_told(moved)}: {_values(moved).removeprefix(f'{line.series.metric} ')}"
 
 
@@ -230,15 +237,15 @@ def _told(moved: Moved) -> str:
     if trend.alarm is not None:
         return f"{name}{_change(moved)} (limit {limit_words(trend, trend.alarm.level)})"
     budget = trend.budget
-    bound = None if budget is None else budget.at_least if not budget.at_most else budget.at_most
-    return f"{name}{_change(moved)}, over its budget of {_with_unit(moved, bound)}"
+    bound = 0.0 if budget is None else budget.at_most or budget.at_least or 0.0
+    return f"{name}{_change(moved)}, over its budget of {level_words(trend, bound)}"
 
 
 def _change(moved: Moved) -> str:
     """Return the size of the change: `8.1 % slower`; of a broken budget, the value."""
     alarm, metric = moved.trend.alarm, moved.line.series.metric
     if alarm is None:
-        return _with_unit(moved, moved.trend.latest)
+        return level_words(moved.trend, moved.trend.latest or 0.0)
     size = night_change(moved.trend, alarm.level, _after(alarm)).lstrip("+-")
     words = ("slower", "faster") if metric in SLOWER else ("higher", "lower")
     return f"{size} {words[alarm.shift < 0.0]}"
@@ -255,15 +262,7 @@ def _values(moved: Moved) -> str:
         return moved.trend.budget.why if moved.trend.budget else ""
     series = moved.line.series
     before = shown_value(series.metric, series.unit, alarm.level)
-    return f"{series.metric} {before} → {_with_unit(moved, _after(alarm))}"
-
-
-def _with_unit(moved: Moved, value: float | None) -> str:
-    series = moved.line.series
-    if value is None:
-        return ""
-    unit = shown_unit(series.metric, series.unit)
-    return f"{shown_value(series.metric, series.unit, value)} {unit}".rstrip()
+    return f"{series.metric} {before} → {level_words(moved.trend, _after(alarm))}"
 
 
 def _nights_since(moved: Moved) -> str:

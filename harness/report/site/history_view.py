@@ -29,6 +29,7 @@ from voxgate.harness.report.site.recent import (
     RecentNights,
     axis_of,
     recent_nights,
+    trend_words,
 )
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Book:
             nights.missed,
             nights.changes,
             self.extents[line.series.metric],
-            f"{line.series.metric} over the last nights: {trend.reason}",
+            f"{line.series.metric} over the last nights: {trend_words(trend)}",
         )
         return spark and replace(spark, is_advisory=trend.is_advisory)
 

@@ -25,6 +25,7 @@ from voxgate.harness.report.site.recent import (
     RecentNights,
     limit_words,
     night_change,
+    trend_words,
 )
 from voxgate.harness.report.site.state import QUIET, of_trend
 
@@ -189,7 +190,7 @@ def _strip(book: Book, row: NightsRow, keys: Keys) -> Strip:
         metric=series.metric,
         machine=machine,
         mark=of_trend(trend),
-        words=f"{series.metric} on {series.machine}: {of_trend(trend).word}; {trend.reason}",
+        words=f"{series.metric} on {series.machine}: {of_trend(trend).word}; {trend_words(trend)}",
         key=keys.get(series.id, ""),
         is_advisory=trend.is_advisory,
         pieces=tuple(_pieces(row)),
@@ -287,7 +288,8 @@ def _caption(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> str:
         _count(len(known), "change is acknowledged", "changes are acknowledged"),
         _missed(rows),
     ]
-    span = f"{axis.count} nights to {axis.day(axis.count - 1)}"
+    unit = "nights" if any(row.recent.is_nightly for row in rows) else "days"
+    span = f"{axis.count} {unit} to {axis.day(axis.count - 1)}"
     return f"{span}: {', '.join(part for part in parts if part)}."
 
 
