@@ -43,7 +43,7 @@ MOST_FACTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseCell:
+class TrendCauseCell:
     """One cell in which a cause is seen."""
 
     address: str
@@ -53,7 +53,7 @@ class CauseCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseView:
+class TrendCauseView:
     """
     One thing that changed, as text; `told` is its size with the limit, `places` are the machines
     with their cells in sight, `cells` all of them.
@@ -66,8 +66,8 @@ class CauseView:
     metric: str
     over: str
     values: str
-    places: tuple[tuple[str, tuple[CauseCell, ...]], ...]
-    cells: tuple[CauseCell, ...]
+    places: tuple[tuple[str, tuple[TrendCauseCell, ...]], ...]
+    cells: tuple[TrendCauseCell, ...]
     others: int
     since: str
     nights: str
@@ -84,7 +84,7 @@ class CauseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseLine:
+class TrendCauseLine:
     """A cause behind the first ones, in one line."""
 
     told: str
@@ -94,11 +94,11 @@ class CauseLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseList:
+class TrendCauseList:
     """The gravest in full, the others in a line each."""
 
-    first: tuple[CauseView, ...]
-    others: tuple[CauseLine, ...]
+    first: tuple[TrendCauseView, ...]
+    others: tuple[TrendCauseLine, ...]
 
     @property
     def count(self) -> int:
@@ -121,10 +121,10 @@ class Headline:
 
     title: str
     kind: str
-    causes: CauseList
+    causes: TrendCauseList
     silent: tuple[str, ...]
-    advisory: CauseList
-    better: CauseList
+    advisory: TrendCauseList
+    better: TrendCauseList
     steps: tuple[FirstStep, ...] = ()
 
 
@@ -137,10 +137,10 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     nights = most_nights(book)
     early = nights < ENOUGH
 
-    def listed(causes: Sequence[TrendCause]) -> CauseList:
+    def listed(causes: Sequence[TrendCause]) -> TrendCauseList:
         """Return the first of some causes in full, and the others."""
         first = (_view(book, cause, keys[cause], read) for cause in causes[:IN_FULL])
-        return CauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
+        return TrendCauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
 
     return Headline(
         title=_title(book, counting, silent, nights),
@@ -153,10 +153,10 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     )
 
 
-def _line(cause: TrendCause) -> CauseLine:
+def _line(cause: TrendCause) -> TrendCauseLine:
     series, more = cause.worst.line.series, len(cause.moved) - 1
     others = f" and {_several(more, 'other cell')}" if more else ""
-    return CauseLine(
+    return TrendCauseLine(
         told=_told(cause.worst),
         address=urls.cell_page(series.suite, series.cell),
         where=f"{series.suite} / {series.label} on {series.machine}{others}",
@@ -164,7 +164,7 @@ def _line(cause: TrendCause) -> CauseLine:
     )
 
 
-def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView:
+def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> TrendCauseView:
     worst = cause.worst
     series, trend = worst.line.series, worst.trend
     cells = tuple(_cell(book, each) for each in cause.moved)
@@ -172,7 +172,7 @@ def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView
     commits = read(pair[0].head, pair[1].head) if pair else None
     facts = _environment(*pair) if pair else ()
     bad = cause.state in BAD
-    return CauseView(
+    return TrendCauseView(
         key=key,
         kind=of_trend(trend).kind if cause.counts or not bad else "open",
         word=of_trend(trend).word,
@@ -199,9 +199,9 @@ def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView
     )
 
 
-def _cell(book: Book, moved: Moved) -> CauseCell:
+def _cell(book: Book, moved: Moved) -> TrendCauseCell:
     series = moved.line.series
-    return CauseCell(
+    return TrendCauseCell(
         address=urls.cell_page(series.suite, series.cell),
         text=f"{series.suite} / {series.label}",
         machine=series.machine,
@@ -209,8 +209,8 @@ def _cell(book: Book, moved: Moved) -> CauseCell:
     )
 
 
-def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...]], ...]:
-    of: dict[str, list[CauseCell]] = {}
+def _places(cells: Sequence[TrendCauseCell]) -> tuple[tuple[str, tuple[TrendCauseCell, ...]], ...]:
+    of: dict[str, list[TrendCauseCell]] = {}
     for cell in cells:
         of.setdefault(cell.machine, []).append(cell)
     return tuple((machine, tuple(named)) for machine, named in of.items())
