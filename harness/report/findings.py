@@ -44,7 +44,7 @@ FIGURES = (("pesq", "PESQ"), ("wer", "WER"), ("dnsmos_ovrl", "DNSMOS"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseLine:
+class Finding:
     """One thing that got worse: its sentence, and the cells it concerns, the worst first."""
 
     sentence: str
@@ -54,6 +54,8 @@ class CauseLine:
     metric: str
     blocking: bool
     failed: bool
+    since: str = ""
+    """`since the baseline of 2026-11-20`; empty where unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +85,15 @@ class Change:
         return " ".join(filter(None, (self.arrow, self.size, bounds, self.name)))
 
 
-def cause_lines(judgement: RunVerdict) -> tuple[CauseLine, ...]:
+def cause_lines(judgement: RunVerdict) -> tuple[Finding, ...]:
     """Return what got worse, the blocking first."""
-    return tuple(map(_cause_line, causes(judgement)))
+    day = judgement.baseline_date
+    since = f"since the baseline of {plain(day)}" if day else ""
+    return tuple(replace(_cause_line(each), since=since) for each in causes(judgement))
 
 
-def _cause_line(cause: Cause) -> CauseLine:
-    return CauseLine(
+def _cause_line(cause: Cause) -> Finding:
+    return Finding(
         sentence=plain(cause.sentence),
         cells=tuple(plain(cell.label) for cell in cause.cells),
         slugs=tuple(cell.cell for cell in cause.cells),
@@ -99,7 +103,7 @@ def _cause_line(cause: Cause) -> CauseLine:
     )
 
 
-def headline(lines: Sequence[CauseLine]) -> str:
+def headline(lines: Sequence[Finding]) -> str:
     """
     Return how many things got worse: `2 things got worse, 1 could not be measured as asked.`; empty
     where nothing did.

@@ -14,7 +14,7 @@ from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.badges import Badge, meaning, of_verdict
 from voxgate.harness.report.findings import (
-    CauseLine,
+    Finding,
     headline,
 )
 from voxgate.harness.report.format import plain, shown, shown_unit, shown_value
@@ -143,10 +143,11 @@ SECTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseView:
+class FindingView:
     """One thing that got worse, with the cells that it concerns."""
 
     sentence: str
+    since: str
     cells: tuple[CellSection, ...]
     """The worst first, as many as are named."""
     more: int
@@ -162,9 +163,9 @@ class RunPage:
     mark: Badge
     meaning: str
     """The page in one sentence."""
-    causes: tuple[CauseView, ...]
+    causes: tuple[FindingView, ...]
     """Those that count."""
-    further: tuple[CauseView, ...]
+    further: tuple[FindingView, ...]
     """Those that are folded: more than a reader takes in at once, and those that only inform."""
     tiles: tuple[Tile, ...]
     facts: tuple[tuple[str, str], ...]
@@ -223,11 +224,12 @@ def _meaning(record: RunRecord) -> str:
     return headline(record.causes) or first or meaning(record.verdict)
 
 
-def _cause(line: CauseLine, cells: Sequence[CellSection]) -> CauseView:
+def _cause(line: Finding, cells: Sequence[CellSection]) -> FindingView:
     by_slug = {each.cell.slug: each for each in cells}
     found = [by_slug[slug] for slug in line.slugs if slug in by_slug]
-    return CauseView(
+    return FindingView(
         sentence=line.sentence,
+        since=line.since,
         cells=tuple(found[:NAMED]),
         more=len(line.slugs) - len(found[:NAMED]),
         blocking=line.blocking,

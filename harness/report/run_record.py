@@ -26,8 +26,8 @@ from voxgate.harness.report.contents import (
     reel_tables,
 )
 from voxgate.harness.report.findings import (
-    CauseLine,
     Change,
+    Finding,
     NextStep,
     broken_metrics,
     cause_lines,
@@ -141,10 +141,8 @@ class RunRecord:
     """Of the fastest cell over the reference, with its interval."""
     pictures: RunPictures
     environment: Mapping[str, str]
-    causes: tuple[CauseLine, ...] = ()
+    causes: tuple[Finding, ...] = ()
     """What got worse, the blocking first."""
-    since: str = ""
-    """The day of the baseline: what is worse is so since then; empty where unknown."""
     before: RunBefore | None = None
     remarks: tuple[str, ...] = ()
     """On the main table."""
@@ -188,7 +186,6 @@ def record_of(
         pictures=run_pictures(_drawn(contents)),
         environment=flat_facts(facts_of(run.environment)),
         causes=cause_lines(judgement),
-        since=judgement.baseline_date,
         remarks=tuple(
             filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
         ),

@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 PLACE = ("suite", "profile", "machine")
+NUMBERS = ("value", "low", "high", "shift")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
     """
     All points as columns, by series (its place among them) and within that by time; texts where
-    there are any, by row.
+    there are any, by row. `shift` is against the baseline of the run, NaN where there is none.
     """
 
     series: Whole
@@ -52,6 +53,7 @@ class Points:
     value: Numbers
     low: Numbers
     high: Numbers
+    shift: Numbers
     verdict: Whole
     missing: Mapping[int, str]
     reasons: Mapping[int, str]
@@ -72,6 +74,7 @@ class MetricSeries:
     value: Numbers
     low: Numbers
     high: Numbers
+    shift: Numbers
     verdicts: Whole
     missing: Mapping[int, str]
     reasons: Mapping[int, str]
@@ -294,12 +297,11 @@ def _points(frame: "pd.DataFrame", series: Sequence[Series]) -> tuple[Points, tu
         series=of[order],
         run=frame["run"].to_numpy(dtype=np.int64)[order],
         **{
-            name: frame[name].to_numpy(dtype=np.float64)[order] for name in ("value", "low", "high")
+            name: frame[name].to_numpy(dtype=np.float64)[order]
+            for name in ("value", "low", "high", "shift")
         },
         verdict=verdict,
-        missing=_texts(
-            frame["missing"], order, np.isnan(frame["value"].to_numpy(dtype=np.float64)[order])
-        ),
+        missing=_texts(frame["missing"], order, frame["value"].isna().to_numpy()[order]),
         reasons=_texts(frame["reason"], order, remarkable),
     ), ("", *map(str, words))
 
@@ -373,6 +375,7 @@ def _line(series: Series, points: Points, at: Whole, first: int, end: int) -> Me
         value=points.value[rows],
         low=points.low[rows],
         high=points.high[rows],
+        shift=points.shift[rows],
         verdicts=points.verdict[rows],
         missing={
             int(row) - first: points.missing.get(int(row), "no reason was kept") for row in missing

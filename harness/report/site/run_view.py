@@ -1,6 +1,5 @@
 """
-One run of the history as measurements and verdicts again, as the record that the page of a run
-shows, and as a row of a list.
+One run of the history as the record that the page of a run shows, and as a row of a list.
 
 Only the latest run of a place has a page that needs no script; `templates/run.js` lays out any
 other one.
@@ -15,10 +14,17 @@ from voxgate.harness.judging.policy import Policy
 from voxgate.harness.judging.tradeoff import fastest_passing
 from voxgate.harness.machine.quietness import MachineState, state_between
 from voxgate.harness.records.measurement import Measurement
-from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, RunVerdict, Verdict
-from voxgate.harness.report.badges import VERDICTS, Badge, of_verdict
+from voxgate.harness.records.verdict import CellVerdict, RunVerdict
+from voxgate.harness.report.badges import Badge, of_verdict
 from voxgate.harness.report.contents import tradeoffs_of
-from voxgate.harness.report.format import fact_text, flat_facts, shown_unit
+from voxgate.harness.report.findings import (
+    broken_metrics,
+    cause_lines,
+    cell_change,
+    own_causes,
+    own_reasons,
+)
+from voxgate.harness.report.format import fact_text, flat_facts, shown_unit, shown_value
 from voxgate.harness.report.pictures.run_pictures import DrawnRun, RunPictures, run_pictures
 from voxgate.harness.report.run_record import (
     CheckLine,
@@ -29,73 +35,8 @@ from voxgate.harness.report.run_record import (
 )
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.judged_again import judgement, measurements, with_since
 from voxgate.harness.report.tables import COLUMNS, TableColumn
-
-
-def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
-    """Return the measurements of the run at a position of the place's axis, by slug."""
-    by_cell = {cell: _measured_at(lines, position) for cell, lines in place.lines.items()}
-    return {cell: measured for cell, measured in by_cell.items() if measured}
-
-
-def _measured_at(lines: Sequence[MetricSeries], position: int) -> tuple[Measurement, ...]:
-    indices = ((line, line.index_of(position)) for line in lines)
-    return tuple(line.measurement(index) for line, index in indices if index is not None)
-
-
-def judgement(book: Book, place: RunAxis, position: int, policy: Policy) -> RunVerdict:
-    """
-    Return the verdicts of a run, and by the policy's floors which of its cells are fit to ship.
-    """
-    run = place.runs[position]
-    named = measurements(place, position)
-    return RunVerdict(
-        suite=run.suite,
-        profile=run.profile,
-        machine=run.machine,
-        head=run.head,
-        baseline=run.baseline,
-        cells=tuple(_cell(cell, named.get(cell.cell, ()), policy) for cell in book.cells[run.id]),
-        counts={},
-        verdict=_verdict(run.verdict),
-        exit_code=run.exit_code or 0,
-        line=run.line,
-    )
-
-
-def _cell(cell: CellRow, named: Sequence[Measurement], policy: Policy) -> CellVerdict:
-    return CellVerdict(
-        cell=cell.cell,
-        label=cell.label,
-        verdict=_verdict(cell.verdict),
-        reason=cell.reason,
-        metrics=tuple(
-            _metric(measurement, policy) for measurement in named if measurement.metric in policy
-        ),
-        notes=cell.notes,
-    )
-
-
-def _verdict(word: str | None) -> Verdict:
-    """Return the verdict of that name; NO_BASELINE for a cell that was not judged here."""
-    return Verdict(word) if word in VERDICTS else Verdict.NO_BASELINE
-
-
-def _metric(measurement: Measurement, policy: Policy) -> MetricVerdict:
-    """Compare the value with the floor alone; the run's verdict is not decided again."""
-    floor, value = policy[measurement.metric].min_acceptable, measurement.summary
-    enough = floor is None or (
-        isinstance(value, float)
-        and (value <= floor if measurement.better == "lower" else value >= floor)
-    )
-    return MetricVerdict(
-        metric=measurement.metric,
-        verdict=Verdict.PASS,
-        reason="",
-        comparison=None,
-        blocking=False,
-        good_enough=enough,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,11 +125,15 @@ def record(
         baseline=run.baseline,
         run=f"{run.folder or run.source}{'' if run.complete else ', not complete'}",
         columns=columns(place),
-        cells=tuple(_recorded(book, place, row) for row in book.cells[run.id]),
+        cells=tuple(
+            _recorded(book, place, *each)
+            for each in zip(book.cells[run.id], judged.cells, strict=True)
+        ),
         fastest=fastest_passing(judged, measured, None),
         gain="",
         pictures=pictures_of(judged, measured, policy),
         environment=flat_facts(run.environment),
+        causes=tuple(with_since(book, place, line) for line in cause_lines(judged)),
         before=_before(before, run) if before else None,
         trail=(
             ("overview", "index.html"),
@@ -199,20 +144,27 @@ def record(
     )
 
 
-def _recorded(book: Book, place: RunAxis, row: CellRow) -> RecordedCell:
+def _recorded(book: Book, place: RunAxis, row: CellRow, judged: CellVerdict) -> RecordedCell:
     lines = place.lines.get(row.cell, ())
-    mark = of_verdict(row.verdict)
+    worse = bool(own_causes(judged))
     return RecordedCell(
         slug=row.cell,
         label=row.label,
         verdict=row.verdict,
-        reasons=() if mark.kind == "good" or not row.reason else (row.reason,),
-        measured=tuple(_judged_at(book, lines, len(place.runs) - 1)),
+        reasons=() if of_verdict(row.verdict).kind == "good" else _reasons(judged),
+        told=(row.reason,) if worse and row.reason else (),
+        change=cell_change(judged),
+        broken_metrics=broken_metrics(judged),
+        measured=tuple(_judged_at(book, lines, judged, len(place.runs) - 1)),
         requested=row.config,
         effective=row.effective,
         checks=tuple(map(_check, row.effects)),
         address=urls.cell_page(place.suite, row.cell) if lines else "",
     )
+
+
+def _reasons(judged: CellVerdict) -> tuple[str, ...]:
+    return tuple(filter(None, own_reasons(judged)))
 
 
 def _check(check: Mapping[str, object]) -> CheckLine:
@@ -233,14 +185,19 @@ def _check(check: Mapping[str, object]) -> CheckLine:
 
 
 def _judged_at(
-    book: Book, lines: Sequence[MetricSeries], position: int
+    book: Book, lines: Sequence[MetricSeries], judged: CellVerdict, position: int
 ) -> Iterator[JudgedMeasurement]:
+    compared = {each.metric: each.comparison for each in judged.metrics}
     for line in lines:
-        index = line.index_of(position)
+        index, comparison = line.index_of(position), compared.get(line.series.metric)
         if index is not None:
+            before = None if comparison is None else comparison.baseline
             yield JudgedMeasurement(
                 measurement=line.measurement(index),
                 verdict=book.words[line.verdicts[index]],
+                baseline=""
+                if before is None
+                else shown_value(line.series.metric, line.series.unit, before),
                 reason=line.reasons.get(index, ""),
             )
 

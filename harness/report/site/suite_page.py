@@ -17,13 +17,12 @@ from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.judged_again import judgement, measurements
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
     RunLink,
     columns,
-    judgement,
-    measurements,
     pictures_of,
     run_links,
 )

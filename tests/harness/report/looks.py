@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tests.harness.report.making import Voices
-from tests.harness.report.planted import RUNS, write_site
+from tests.harness.report.planted import planted_run, write_site
 from voxgate.harness.report.page import page
 
 KEPT = Path(__file__).with_name("looks")
@@ -47,12 +47,11 @@ FONT = """() => {
 """Returns how wide letters are: with other fonts the pages look otherwise, and rightly so."""
 
 
-def built(folder: Path) -> dict[str, Path]:
-    """Write every kind of page; return them by name."""
-    index = write_site(HISTORY, folder)
+def built(index: Path, folder: Path) -> dict[str, Path]:
+    """Return every kind of page by name: those of a site, and those that `folder` gets."""
     site = index.parent
     alone = folder / "alone.html"
-    alone.write_text(page(RUNS["run-slower"]().report, Voices(0.5)), encoding="utf-8")
+    alone.write_text(page(planted_run("run-slower").report, Voices(0.5)), encoding="utf-8")
     newest = max(site.glob("run-*.html"), key=lambda path: int(path.stem.split("-")[1]))
     return {
         "overview": index,
@@ -127,7 +126,7 @@ def main(folder: Path | None) -> None:
     """Write the pictures: coarse ones beside this file, or whole ones into a folder."""
     (folder or KEPT).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, _browser() as browser:
-        pages = built(Path(place))
+        pages = built(write_site(HISTORY, Path(place)), Path(place))
         for theme, size in VIEWS:
             with browser.new_context(viewport=size, color_scheme=theme) as context:
                 tab = context.new_page()

@@ -5,7 +5,7 @@ How every kind of page looks: light and dark, on a desk, on a phone and on paper
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from tests.harness.report.firefox import Firefox
 from tests.harness.report.looks import (
     FONT,
+    HISTORY,
     KEPT,
     VIEWS,
     built,
@@ -66,8 +67,10 @@ WEIGHTS = {
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return built(tmp_path_factory.mktemp("looks"))
+def pages(
+    planted_site: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    return built(planted_site(HISTORY), tmp_path_factory.mktemp("looks"))
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,24 @@ def test_it_can_be_read_in_both_themes_and_no_line_is_wider_than_the_screen(
     assert visited.complaints == []
 
 
+def test_a_red_run_needs_at_most_six_screens_and_a_click_on_a_cell_opens_its_details(
+    alone: Path, visit: Callable[..., Visit]
+) -> None:
+    screen = {"width": 1440, "height": 900}
+    tab = visit(alone, viewport=screen).page
+    tab.wait_for_selector(HEARD)
+    assert tab.evaluate("document.documentElement.scrollHeight") <= 6 * screen["height"]
+    details = tab.locator("details.cell")
+    assert [each.get_attribute("open") for each in details.all()] == [None, ""]
+    tab.get_by_role("link", name="nfe=32 (reference)", exact=True).first.click()
+    assert details.first.get_attribute("open") == ""
+    assert tab.url.endswith("#cell-1")
+    tab.evaluate("document.getElementById('cell-2').open = false")
+    tab.locator("td.broken").first.click()
+    assert details.last.get_attribute("open") == ""
+    assert details.last.locator("table").first.is_visible()
+
+
 def test_without_scripts_all_but_the_player_is_there(alone: Path, chromium: Any) -> None:
     with chromium.new_context(java_script_enabled=False) as context:
         tab = context.new_page()

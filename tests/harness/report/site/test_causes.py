@@ -96,6 +96,7 @@ def book(trends: Sequence[SeriesTrend]) -> Book:
             value=np.zeros(0),
             low=np.zeros(0),
             high=np.zeros(0),
+            shift=np.zeros(0),
             verdicts=EMPTY,
             missing={},
             reasons={},
