@@ -97,7 +97,6 @@ def book(trends: Sequence[SeriesTrend]) -> Book:
             low=np.zeros(0),
             high=np.zeros(0),
             shift=np.zeros(0),
-            shift=np.zeros(0),
             verdicts=EMPTY,
             missing={},
             reasons={},
