@@ -66,7 +66,13 @@
     const opener = event.target instanceof Element ? event.target.closest('[data-open]') : null;
     if (opener && unfold(opener.dataset.open)) history.replaceState(null, '', `#${opener.dataset.open}`);
   });
-  const arrive = () => { if (location.hash.length > 1) unfold(decodeURIComponent(location.hash.slice(1))); };
+  const arrive = () => {
+    try {
+      if (location.hash.length > 1) unfold(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+      // an address that was cut off within a letter leads nowhere
+    }
+  };
   addEventListener('hashchange', arrive);
   arrive();
 

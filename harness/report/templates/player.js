@@ -146,8 +146,24 @@
     show((Number(at.utterance.value) + step + count) % count);
   }
 
+  // A value that the address carries after a sign, such as the utterance of #u=u01; empty where it carries none.
+  function carried(sign) {
+    try {
+      return location.hash.startsWith(`#${sign}=`) ? decodeURIComponent(location.hash.slice(sign.length + 2)) : "";
+    } catch {
+      return "";  // cut off within a letter
+    }
+  }
+
   function follow() {
-    const id = decodeURIComponent(/^#u=(.*)/.exec(location.hash)?.[1] ?? "");
+    const label = carried("c");
+    const moment = label ? (data.moments ?? []).find((each) => each.label === label) : null;
+    if (moment) {
+      wish = { when: "current", cell: moment.cell };
+      show(data.utterances.findIndex((each) => each.id === moment.utterance), true);
+      return true;
+    }
+    const id = carried("u");
     const index = data.utterances.findIndex((each) => each.id === id);
     if (index >= 0 && data.utterances[index] !== utterance) show(index);
     return index >= 0;

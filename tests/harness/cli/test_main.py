@@ -294,7 +294,13 @@ def test_check_does_it_all_and_a_slower_engine_ends_with_1(
     assert out[-1] == "REGRESSED: 2 regressed"
     assert "report reports/index.html" in out
     assert "10 % slower (limit 5 %): vocoder +33 %" in "\n".join(out)
-    assert "REGRESSED" in Path("reports/index.html").read_text()
+    page = Path("reports/index.html").read_text()
+    assert "REGRESSED" in page
+    heard = json.loads(Page(page).inside("script")[0])
+    takes = [each["voice"] for each in heard["utterances"][0]["voices"]]
+    assert [each["when"] for each in takes] == ["golden", *["previous", "current"] * 2]
+    assert heard["words"] == {"previous": "accepted"}, "whose run is still beside this one"
+    assert all(each["same"] for each in heard["moments"]), "it is slower, and sounds as before"
 
 
 def test_report_writes_the_page_of_the_latest_run_or_prints_markdown(

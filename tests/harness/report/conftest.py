@@ -6,12 +6,14 @@ skip with a reason.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness.report.browser import Visit, watched
+from tests.harness.report.planted import write_site
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,13 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def planted_site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Writes the site of a planted history, once; returns its first page, which nobody changes."""
+    folder = tmp_path_factory.mktemp("planted")
+    return cache(lambda name: write_site(name, folder / name))
 
 
 @pytest.fixture

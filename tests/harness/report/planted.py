@@ -107,6 +107,8 @@ class Planted:
     suites: tuple[str, ...] = ("smoke",)
     missed: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Machine -> the nights without a run."""
+    first: int = 24
+    """The first of the NIGHTS in which anything ran: short histories are quicker to write."""
 
     @property
     def truths(self) -> tuple[Truth, ...]:
@@ -135,7 +137,7 @@ HISTORIES: Mapping[str, Planted] = {
     "one-cell-slower": Planted(plants=(SLOWER,)),
     "slower-on-both-machines": Planted(plants=(replace(SLOWER, change=0.13, machines=BOTH),)),
     "two-causes-among-flukes": Planted(
-        plants=(SLOWER, MUFFLED, *FLUKES), suites=("smoke", "options"), missed=MISSED
+        plants=(SLOWER, MUFFLED, *FLUKES), suites=("smoke", "options"), missed=MISSED, first=0
     ),
     "muffled": Planted(plants=(replace(MUFFLED, change=-0.25),)),
     "slower-after-missed-nights": Planted(
@@ -143,7 +145,7 @@ HISTORIES: Mapping[str, Planted] = {
     ),
     "new-beside-acknowledged": Planted(
         plants=(
-            replace(SLOWER, change=0.2, night=25, machines=(JETSON,), known="it lost its fan"),
+            replace(SLOWER, change=0.2, night=38, machines=(JETSON,), known="it lost its fan"),
             replace(SLOWER, change=0.09, cells=(NFE4,)),
         )
     ),
@@ -181,7 +183,7 @@ def nights(history: Planted) -> list[HistoryEntry]:
     rng = np.random.default_rng(19)
     return [
         _night(history, suite, machine, night, rng)
-        for night in range(NIGHTS)
+        for night in range(history.first, NIGHTS)
         for machine in BOTH
         for suite in history.suites
         if night not in history.missed.get(machine, ())
@@ -466,10 +468,16 @@ RUNS: Mapping[str, Callable[[], PlantedRun]] = {
 """One of them passes."""
 
 
+@cache
+def planted_run(name: str) -> PlantedRun:
+    """Return a planted run; nobody changes it."""
+    return RUNS[name]()
+
+
 def write_run(name: str, folder: Path) -> tuple[Path, tuple[Truth, ...]]:
     """Write the page of a run into a folder; return it, and what a reader must find in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = RUNS[name]()
+    made = planted_run(name)
     path = folder / "page.html"
     path.write_text(page(made.report, lambda request: ()), encoding="utf-8")
     return path, made.truths

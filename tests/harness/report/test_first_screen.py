@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.report.planted import HISTORIES, RUNS, Truth, write_run, write_site
+from tests.harness.report.planted import HISTORIES, RUNS, Truth, write_run
 from tests.harness.report.reading import Finding, Reading, read
 
 SCREEN = {"width": 1440, "height": 900}
@@ -44,7 +44,9 @@ def test_the_reader_reads_what_a_page_tells_and_nothing_folded_or_further_down(
 
 @pytest.fixture(scope="module")
 def reader(
-    chromium: Any, tmp_path_factory: pytest.TempPathFactory
+    chromium: Any,
+    planted_site: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[str], tuple[Reading, tuple[Truth, ...]]]]:
     """Reads the page of a planted history or run; returns what there was to find, too."""
     folder = tmp_path_factory.mktemp("planted")
@@ -52,17 +54,14 @@ def reader(
         tab = context.new_page()
 
         def look(name: str) -> tuple[Reading, tuple[Truth, ...]]:
-            path, truths = _written(name, folder / name)
+            if name in RUNS:
+                path, truths = write_run(name, folder / name)
+            else:
+                path, truths = planted_site(name), HISTORIES[name].truths
             tab.goto(path.as_uri())
             return read(tab), truths
 
         yield look
-
-
-def _written(name: str, folder: Path) -> tuple[Path, tuple[Truth, ...]]:
-    if name in RUNS:
-        return write_run(name, folder)
-    return write_site(name, folder), HISTORIES[name].truths
 
 
 @pytest.mark.parametrize("name", (*HISTORIES, *RUNS))

@@ -1,14 +1,16 @@
 """The page of a run that stands alone, in a real browser: in both themes, on a phone, on paper."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit
-from tests.harness.report.making import Voices, hostile, regressed
+from tests.harness.report.making import Voices, hostile, one_broken, regressed
 from voxgate.harness.report.page import page
+from voxgate.harness.runner.recordings import Take
 
 EAR = Path(__file__).with_name("listening").joinpath("tap.js").read_text()
 HEARD = "#voices button[aria-pressed=true]"
@@ -40,6 +42,32 @@ def test_it_asks_for_nothing_and_plays_what_it_holds(
     assert tab.evaluate("location.hash") == "#u=u02"
     assert visited.complaints == []
     assert [url for url in visited.requests if not url.startswith("data:")] == [alone.as_uri()]
+
+
+def test_one_click_in_the_header_plays_the_old_and_the_new_voice_of_the_red_cell(
+    tmp_path: Path, visit: Callable[..., Visit]
+) -> None:
+    def kept(name: str) -> tuple[Take, ...]:
+        reference, *_, now = Voices(1.0)(name)
+        before = replace(now, when="previous", sound=reference.sound)
+        return (reference, before, now) if name in ("u05", "u06") else ()
+
+    (tmp_path / "index.html").write_text(page(one_broken(tmp_path), kept), encoding="utf-8")
+    visited = visit(tmp_path / "index.html", EAR, viewport=DESKTOP)
+    tab = visited.page
+    tab.wait_for_selector(HEARD)
+    button = tab.locator("button.hear").first
+    box = button.bounding_box()
+    assert box is not None and box["y"] + box["height"] < DESKTOP["height"], "on the first screen"
+    button.click()
+    tab.get_by_role("button", name="Stop (old voice)").first.wait_for()
+    old_hz = tab.evaluate("listen(0.14)")["hz"]
+    tab.get_by_role("button", name="Stop (new voice)").first.wait_for()
+    new_hz = tab.evaluate("listen(0.14)")["hz"]
+    assert (old_hz, new_hz) == (pytest.approx(540.0, abs=15), pytest.approx(1540.0, abs=15))
+    tab.get_by_role("button", name="Hear old, then new").first.wait_for()
+    assert "u06" in tab.locator("#utterance option:checked").inner_text()
+    assert visited.complaints == []
 
 
 def test_the_address_keeps_the_section_that_it_names(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness.fake_runs import make_run, make_scores, policy, steady
+from tests.harness.report.parsing import Page
 from tests.harness.repository import SUITE, Repository, stop_after
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.cli.main import invoke
@@ -89,6 +90,10 @@ def test_a_worse_voice_is_regressed_by_the_audio_of_base(
         "r1.flac",
         "r2.flac",
     ]
+    heard = json.loads(Page(Path("runs/0001/index.html").read_text()).inside("script")[0])
+    (moment,) = [each for each in heard["moments"] if each["cell"] == "steps-8"]
+    assert (moment["old_name"], moment["same"]) == ("base", False)
+    assert heard["first"]["cell"] == "steps-8"
 
 
 def test_a_control_that_moves_takes_every_speed_back(

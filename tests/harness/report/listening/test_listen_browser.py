@@ -297,6 +297,19 @@ def test_address_opens_an_utterance_and_a_file_that_is_gone_is_told(
     page.locator("#now", has_text="cannot be played").wait_for()
 
 
+@pytest.mark.parametrize(
+    ("address", "take"), [("#c=nfe%3D32", "2"), ("#c=gone", "4"), ("#u=%E2%28%", "4")]
+)
+def test_an_address_opens_a_cell_and_one_that_leads_nowhere_what_changed_most(
+    site: Path, visit: Callable[..., Visit], address: str, take: str
+) -> None:
+    visited = visit(site / "listen-2.html", fragment=address)
+    ready(visited.page)
+    pressed = visited.page.locator("#voices button[aria-pressed=true]")
+
+    assert pressed.get_attribute("data-take") == take
+
+
 def test_hostile_text_does_nothing(tmp_path: Path, visit: Callable[..., Visit]) -> None:
     asked = requests(2, HOSTILE)
     names = dict.fromkeys(("suite", "profile", "machine", "head"), HOSTILE)
