@@ -16,14 +16,21 @@ from voxgate.harness.report.format import shown_scale, shown_unit, shown_value
 from voxgate.harness.report.pictures.axis import Scale, scale_of
 
 TITLES: Mapping[str, str] = MappingProxyType(
-    {"pesq": "PESQ", "wer": "word error rate", "snr": "SNR", "stoi": "STOI"}
+    {
+        "pesq": "PESQ",
+        "wer": "word error rate",
+        "snr": "SNR",
+        "stoi": "STOI",
+        "similarity_margin": "similarity margin",
+        "mel_distance": "mel distance",
+    }
 )
 LEFT, RIGHT = 11.0, 96.0
 """Percent of the width."""
 TOP, BOTTOM = 26.0, 284.0
 """Pixels."""
-USUAL_WIDTH = 560.0
-"""Pixels of the picture on a usual screen, at which numbers keep clear of other marks."""
+USUAL_WIDTH = 420.0
+"""Pixels of a narrow picture, in which numbers still keep clear of other marks."""
 PLACES = ((11.0, -8.0), (-11.0, -8.0), (11.0, 17.0), (-11.0, 17.0), (0.0, -13.0), (0.0, 22.0))
 """Where a number stands beside its mark, in pixels, the first that is free."""
 NEAR = 13.0
@@ -140,7 +147,7 @@ def pareto(
         marks=marks,
         front=_front(marks),
         floor=place,
-        floor_text="" if floor is None else f"floor {shown_value(data.metric, data.unit, floor)}",
+        floor_text="" if floor is None else f"floor {_quality_text(data, floor)}",
         wash=(0.0, 0.0) if place is None else (place, BOTTOM - place),
         speed_ticks=tuple((axes.speed.at(tick), _speed_tick(data, tick)) for tick in _ticks(axes)),
         quality_ticks=tuple((axes.quality.at(tick), f"{tick:g}") for tick in axes.quality.ticks(5)),
@@ -217,7 +224,7 @@ def _mark(
 def _speed_text(data: Tradeoff, speed: float) -> str:
     if data.speed == RTF:
         return f"{1.0 / speed:.3g}×"
-    return f"{speed * shown_scale(data.speed, data.speed_unit):.3g} ms"
+    return f"{shown_value(data.speed, data.speed_unit, speed)} ms"
 
 
 def _quality_text(data: Tradeoff, quality: float) -> str:

@@ -96,7 +96,7 @@ def quality(cells: Sequence[QualityCell], floor: float | None) -> QualityDots | 
         better=BETTER[first.better],
         rows=rows,
         floor=place,
-        floor_text="" if floor is None else shown_value(first.metric, first.unit, floor),
+        floor_text="" if floor is None else _with_unit(first, floor),
         wash=_wash(place, first.better),
         ticks=tuple((scale.at(tick), f"{tick:g}") for tick in scale.ticks()),
         has_before=any(row.was for row in rows),
@@ -159,16 +159,21 @@ def _beyond(value: float, floor: float, better: Better) -> bool:
     return value < floor if better == "higher" else value > floor if better == "lower" else False
 
 
+def _with_unit(first: Measurement, value: float) -> str:
+    number = shown_value(first.metric, first.unit, value)
+    return f"{number} {shown_unit(first.metric, first.unit)}".strip()
+
+
 def _caption(first: Measurement, rows: Sequence[QualityRow], floor: float | None) -> str:
     worse = [f"{row.label} {row.was} → {row.now}" for row in rows if row.kind == "bad" and row.was]
     if worse:
         return f"{first.metric} got worse: {', '.join(worse)}."
     if floor is None:
         return f"{first.metric}, {BETTER[first.better]}; no floor is set."
-    text = f"{shown_value(first.metric, first.unit, floor)} {shown_unit(first.metric, first.unit)}"
+    text = _with_unit(first, floor)
     beyond = [row.label for row in rows if row.is_beyond]
     side = "below" if first.better == "higher" else "above"
     if not beyond:
-        return f"{first.metric}: all {len(rows)} cells keep the floor of {text.strip()}."
+        return f"{first.metric}: all {len(rows)} cells keep the floor of {text}."
     verb = "is" if len(beyond) == 1 else "are"
-    return f"{first.metric}: {', '.join(beyond)} {verb} {side} the floor of {text.strip()}."
+    return f"{first.metric}: {', '.join(beyond)} {verb} {side} the floor of {text}."

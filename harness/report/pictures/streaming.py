@@ -50,14 +50,19 @@ class StreamRow:
     silent: str
 
     @property
-    def tip(self) -> str:
-        """The row in words."""
+    def told(self) -> str:
+        """Its figures in words."""
         dry = (
             f"{self.underruns} underrun{'' if self.underruns == 1 else 's'}, silent {self.silent}"
             if self.underruns
             else "no underrun"
         )
-        return f"{self.label}, {self.request}: first audio after {self.first_audio}, {dry}"
+        return f"first audio after {self.first_audio}, {dry}"
+
+    @property
+    def tip(self) -> str:
+        """The row in words."""
+        return f"{self.label}, {self.request}: {self.told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.recent import DAY_S, limit_words, missed_times
+from voxgate.harness.report.site.recent import DAY_S, limit_words, missed_times, trend_words
 from voxgate.harness.report.site.run_data import metric_facts
 from voxgate.harness.report.site.run_view import RunLink, run_links
 from voxgate.harness.report.site.state import BAD, QUIET, CellState, cell_state, of_trend, worst
@@ -131,7 +131,7 @@ def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: 
         mark=of_trend(trend),
         latest=_latest(line),
         direction=better,
-        reason=trend.reason,
+        reason=trend_words(trend),
         lines=(*budget, *cuts[-SAID:], *said[-SAID:]),
         main=is_main,
         spark=book.spark(place, line),

@@ -9,7 +9,7 @@ Names of commits come from the history, and are passed to git only where they lo
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!/)([\w./~-]+)")
 """`git@host:owner/name`, the short form of an address."""
 NAME = re.compile(r"[\w.~/-]+")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
+UNCOMMITTED = "measured with uncommitted changes"
 MOST = 50
 """Commits that are named; a month of a busy project has more."""
 
@@ -66,7 +67,10 @@ def reader(folder: Path) -> ReadRange:
                 "the same commit, with uncommitted changes" if dirty else "the same commit on both"
             )
             return CommitRange(good=old, bad=new, note=note)
-        return _range(folder, old, new, remote)
+        found = _range(folder, old, new, remote)
+        if old == good and new == bad:
+            return found
+        return replace(found, note=f"{found.note}; {UNCOMMITTED}".removeprefix("; "))
 
     return read
 

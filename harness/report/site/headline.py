@@ -16,13 +16,20 @@ from voxgate.harness.history.alarm import ENOUGH, Alarm
 from voxgate.harness.history.records import ANY, RunRow
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.judging.causes import SLOWER, short_name
-from voxgate.harness.report.format import shown_unit, shown_value
+from voxgate.harness.report.format import shown_value
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.causes import Moved, TrendCause
 from voxgate.harness.report.site.commits import CommitRange, ReadRange, bisect_command
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
-from voxgate.harness.report.site.recent import DAY_S, day_number, limit_words, night_change
+from voxgate.harness.report.site.recent import (
+    DAY_S,
+    day_number,
+    level_words,
+    limit_words,
+    night_change,
+    trend_words,
+)
 from voxgate.harness.report.site.run_view import changed, run_address
 from voxgate.harness.report.site.state import BAD, most_nights, of_trend, silent_lines
 
@@ -36,7 +43,7 @@ MOST_FACTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseCell:
+class TrendCauseCell:
     """One cell in which a cause is seen."""
 
     address: str
@@ -46,7 +53,7 @@ class CauseCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseView:
+class TrendCauseView:
     """
     One thing that changed, as text; `told` is its size with the limit, `places` are the machines
     with their cells in sight, `cells` all of them.
@@ -59,8 +66,8 @@ class CauseView:
     metric: str
     over: str
     values: str
-    places: tuple[tuple[str, tuple[CauseCell, ...]], ...]
-    cells: tuple[CauseCell, ...]
+    places: tuple[tuple[str, tuple[TrendCauseCell, ...]], ...]
+    cells: tuple[TrendCauseCell, ...]
     others: int
     since: str
     nights: str
@@ -77,7 +84,7 @@ class CauseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseLine:
+class TrendCauseLine:
     """A cause behind the first ones, in one line."""
 
     told: str
@@ -87,11 +94,11 @@ class CauseLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseList:
+class TrendCauseList:
     """The gravest in full, the others in a line each."""
 
-    first: tuple[CauseView, ...]
-    others: tuple[CauseLine, ...]
+    first: tuple[TrendCauseView, ...]
+    others: tuple[TrendCauseLine, ...]
 
     @property
     def count(self) -> int:
@@ -114,10 +121,10 @@ class Headline:
 
     title: str
     kind: str
-    causes: CauseList
+    causes: TrendCauseList
     silent: tuple[str, ...]
-    advisory: CauseList
-    better: CauseList
+    advisory: TrendCauseList
+    better: TrendCauseList
     steps: tuple[FirstStep, ...] = ()
 
 
@@ -130,10 +137,10 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     nights = most_nights(book)
     early = nights < ENOUGH
 
-    def listed(causes: Sequence[TrendCause]) -> CauseList:
+    def listed(causes: Sequence[TrendCause]) -> TrendCauseList:
         """Return the first of some causes in full, and the others."""
         first = (_view(book, cause, keys[cause], read) for cause in causes[:IN_FULL])
-        return CauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
+        return TrendCauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
 
     return Headline(
         title=_title(book, counting, silent, nights),
@@ -146,10 +153,10 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     )
 
 
-def _line(cause: TrendCause) -> CauseLine:
+def _line(cause: TrendCause) -> TrendCauseLine:
     series, more = cause.worst.line.series, len(cause.moved) - 1
     others = f" and {_several(more, 'other cell')}" if more else ""
-    return CauseLine(
+    return TrendCauseLine(
         told=_told(cause.worst),
         address=urls.cell_page(series.suite, series.cell),
         where=f"{series.suite} / {series.label} on {series.machine}{others}",
@@ -157,7 +164,7 @@ def _line(cause: TrendCause) -> CauseLine:
     )
 
 
-def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView:
+def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> TrendCauseView:
     worst = cause.worst
     series, trend = worst.line.series, worst.trend
     cells = tuple(_cell(book, each) for each in cause.moved)
@@ -165,7 +172,7 @@ def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView
     commits = read(pair[0].head, pair[1].head) if pair else None
     facts = _environment(*pair) if pair else ()
     bad = cause.state in BAD
-    return CauseView(
+    return TrendCauseView(
         key=key,
         kind=of_trend(trend).kind if cause.counts or not bad else "open",
         word=of_trend(trend).word,
@@ -192,9 +199,9 @@ def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> CauseView
     )
 
 
-def _cell(book: Book, moved: Moved) -> CauseCell:
+def _cell(book: Book, moved: Moved) -> TrendCauseCell:
     series = moved.line.series
-    return CauseCell(
+    return TrendCauseCell(
         address=urls.cell_page(series.suite, series.cell),
         text=f"{series.suite} / {series.label}",
         machine=series.machine,
@@ -202,8 +209,8 @@ def _cell(book: Book, moved: Moved) -> CauseCell:
     )
 
 
-def _places(cells: Sequence[CauseCell]) -> tuple[tuple[str, tuple[CauseCell, ...]], ...]:
-    of: dict[str, list[CauseCell]] = {}
+def _places(cells: Sequence[TrendCauseCell]) -> tuple[tuple[str, tuple[TrendCauseCell, ...]], ...]:
+    of: dict[str, list[TrendCauseCell]] = {}
     for cell in cells:
         of.setdefault(cell.machine, []).append(cell)
     return tuple((machine, tuple(named)) for machine, named in of.items())
@@ -216,7 +223,7 @@ def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend, *, named: boo
     """
     moved = Moved(place=place, line=line, trend=trend)
     if trend.state not in (*BAD, TrendState.BETTER):
-        return f"{line.series.metric}: {trend.reason}" if named else trend.reason
+        return f"{line.series.metric}: {trend_words(trend)}" if named else trend_words(trend)
     return f"{_told(moved)}: {_values(moved).removeprefix(f'{line.series.metric} ')}"
 
 
@@ -230,15 +237,15 @@ def _told(moved: Moved) -> str:
     if trend.alarm is not None:
         return f"{name}{_change(moved)} (limit {limit_words(trend, trend.alarm.level)})"
     budget = trend.budget
-    bound = None if budget is None else budget.at_least if not budget.at_most else budget.at_most
-    return f"{name}{_change(moved)}, over its budget of {_with_unit(moved, bound)}"
+    bound = 0.0 if budget is None else budget.at_most or budget.at_least or 0.0
+    return f"{name}{_change(moved)}, over its budget of {level_words(trend, bound)}"
 
 
 def _change(moved: Moved) -> str:
     """Return the size of the change: `8.1 % slower`; of a broken budget, the value."""
     alarm, metric = moved.trend.alarm, moved.line.series.metric
     if alarm is None:
-        return _with_unit(moved, moved.trend.latest)
+        return level_words(moved.trend, moved.trend.latest or 0.0)
     size = night_change(moved.trend, alarm.level, _after(alarm)).lstrip("+-")
     words = ("slower", "faster") if metric in SLOWER else ("higher", "lower")
     return f"{size} {words[alarm.shift < 0.0]}"
@@ -255,15 +262,7 @@ def _values(moved: Moved) -> str:
         return moved.trend.budget.why if moved.trend.budget else ""
     series = moved.line.series
     before = shown_value(series.metric, series.unit, alarm.level)
-    return f"{series.metric} {before} → {_with_unit(moved, _after(alarm))}"
-
-
-def _with_unit(moved: Moved, value: float | None) -> str:
-    series = moved.line.series
-    if value is None:
-        return ""
-    unit = shown_unit(series.metric, series.unit)
-    return f"{shown_value(series.metric, series.unit, value)} {unit}".rstrip()
+    return f"{series.metric} {before} → {level_words(moved.trend, _after(alarm))}"
 
 
 def _nights_since(moved: Moved) -> str:

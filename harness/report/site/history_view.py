@@ -4,7 +4,6 @@ All data of the site, read once from the history: places with their runs and ser
 A place is a suite on a machine under a profile: one axis of time. Knows no page.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -29,6 +28,7 @@ from voxgate.harness.report.site.recent import (
     RecentNights,
     axis_of,
     recent_nights,
+    trend_words,
 )
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Book:
             nights.missed,
             nights.changes,
             self.extents[line.series.metric],
-            f"{line.series.metric} over the last nights: {trend.reason}",
+            f"{line.series.metric} over the last nights: {trend_words(trend)}",
         )
         return spark and replace(spark, is_advisory=trend.is_advisory)
 
@@ -191,14 +191,6 @@ class Book:
     def cell_names(self) -> frozenset[tuple[str, str]]:
         """Return suite and slug of every cell, whatever the machine."""
         return frozenset((row.suite, row.cell) for row in self.series)
-
-    @property
-    def machine_names(self) -> Mapping[str, str]:
-        """Return the names of the machines, without the digest where they differ without it."""
-        names = sorted({place.machine for place in self.places})
-        short = {name: re.sub(r"-[0-9a-f]{6}$", "", name) for name in names}
-        taken = list(short.values())
-        return {name: text if taken.count(text) == 1 else name for name, text in short.items()}
 
 
 class LoadedHistory:

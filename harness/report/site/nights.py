@@ -25,8 +25,9 @@ from voxgate.harness.report.site.recent import (
     RecentNights,
     limit_words,
     night_change,
+    trend_words,
 )
-from voxgate.harness.report.site.state import QUIET, of_trend
+from voxgate.harness.report.site.state import QUIET, machine_names, of_trend
 
 LEAST_NIGHTS = 2
 """Nights from which on there is something to compare."""
@@ -109,7 +110,7 @@ def nights_view(
     nights = max((len(row.recent.known) for row in rows), default=0)
     if nights < LEAST_NIGHTS:
         return None
-    keys = cause_keys(found)
+    keys, names = cause_keys(found), machine_names(book)
     first = _first_rows(rows, found)
     shown = first[:OPEN_ROWS]
     seen = {row.line.series.id for row in shown}
@@ -119,8 +120,8 @@ def nights_view(
     return NightsView(
         caption=_caption(rows, found),
         ticks=_ticks(rows[0].recent.axis),
-        rows=tuple(_strip(book, row, keys) for row in shown),
-        folded=tuple(_strip(book, row, keys) for row in rest[:FOLDED_ROWS]),
+        rows=tuple(_strip(row, keys, names) for row in shown),
+        folded=tuple(_strip(row, keys, names) for row in rest[:FOLDED_ROWS]),
         left_out=max(0, len(rest) - FOLDED_ROWS),
     )
 
@@ -179,17 +180,16 @@ def _tells(row: NightsRow) -> bool:
     return row.trend.state not in QUIET or bool(row.recent.cuts) or bool(row.recent.changes)
 
 
-def _strip(book: Book, row: NightsRow, keys: Keys) -> Strip:
+def _strip(row: NightsRow, keys: Keys, names: Mapping[str, str]) -> Strip:
     series, trend = row.line.series, row.trend
     where = f"{series.suite} / {series.label}"
-    machine = book.machine_names[series.machine]
     return Strip(
         address=urls.cell_page(series.suite, series.cell),
         where=where,
         metric=series.metric,
-        machine=machine,
+        machine=names[series.machine],
         mark=of_trend(trend),
-        words=f"{series.metric} on {series.machine}: {of_trend(trend).word}; {trend.reason}",
+        words=f"{series.metric} on {series.machine}: {of_trend(trend).word}; {trend_words(trend)}",
         key=keys.get(series.id, ""),
         is_advisory=trend.is_advisory,
         pieces=tuple(_pieces(row)),
@@ -287,7 +287,8 @@ def _caption(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> str:
         _count(len(known), "change is acknowledged", "changes are acknowledged"),
         _missed(rows),
     ]
-    span = f"{axis.count} nights to {axis.day(axis.count - 1)}"
+    unit = "nights" if any(row.recent.is_nightly for row in rows) else "days"
+    span = f"{axis.count} {unit} to {axis.day(axis.count - 1)}"
     return f"{span}: {', '.join(part for part in parts if part)}."
 
 

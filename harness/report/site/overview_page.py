@@ -17,7 +17,7 @@ from voxgate.harness.report.site.headline import headline, reason
 from voxgate.harness.report.site.history_view import Book, RunAxis
 from voxgate.harness.report.site.nights import nights_view
 from voxgate.harness.report.site.run_view import RunLink, run_links
-from voxgate.harness.report.site.state import QUIET, CellState, cell_states
+from voxgate.harness.report.site.state import QUIET, CellState, cell_states, machine_names
 
 Listen = Mapping[int, Sequence[tuple[str, str]]]
 """Run -> (title, address) of the pages on which it can be heard."""
@@ -66,21 +66,21 @@ def write_overview(folder: Folder, book: Book, listen: Listen, project: Path) ->
     if not book.runs:
         folder.page("index.html", "empty.html", left_out=book.left_out)
         return
-    states, found = cell_states(book), causes(book)
+    states, found, names = cell_states(book), causes(book), machine_names(book)
     folder.page(
         "index.html",
         "overview.html",
         headline=headline(book, found, reader(project)),
         nights=nights_view(book, book.places, found),
         left_out=book.left_out,
-        rows=[_cell(book, state) for state in states if state.trend.state not in QUIET],
-        steady=[_cell(book, state) for state in states if state.trend.state in QUIET],
+        rows=[_cell(book, state, names) for state in states if state.trend.state not in QUIET],
+        steady=[_cell(book, state, names) for state in states if state.trend.state in QUIET],
         suites=[_suite(book, place, listen) for place in book.places],
         machines=_machines(book.runs),
     )
 
 
-def _cell(book: Book, state: CellState) -> CellLine:
+def _cell(book: Book, state: CellState, names: Mapping[str, str]) -> CellLine:
     return CellLine(
         address=urls.cell_page(state.place.suite, state.cell),
         suite=state.place.suite,
@@ -90,7 +90,7 @@ def _cell(book: Book, state: CellState) -> CellLine:
         metric=state.line.series.metric,
         reason=reason(state.place, state.line, state.trend, named=False),
         spark=book.spark(state.place, state.line),
-        machine=book.machine_names[state.place.machine],
+        machine=names[state.place.machine],
     )
 
 

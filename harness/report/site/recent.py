@@ -14,12 +14,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from voxgate.harness.history.alarm import OF, Alarm
 from voxgate.harness.history.budget import Margin, shift_of
 from voxgate.harness.history.records import Array, Whole
 from voxgate.harness.history.series import NO_RUN
-from voxgate.harness.history.trend import SeriesTrend
+from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.judging.compare_quality import INAUDIBLE_DB
-from voxgate.harness.report.format import shown_scale, shown_unit
+from voxgate.harness.report.format import shown_scale, shown_unit, shown_value
 
 SHOWN_NIGHTS = 60
 """As many as can still be told apart in a line as big as a word."""
@@ -196,3 +197,33 @@ def limit_words(trend: SeriesTrend, level: float) -> str:
     """Return the limit of a series at a level: `5 %`, `0.15 MOS-LQO`."""
     allowed = night_change(trend, level, level + trend.limit.at(level)).lstrip("+")
     return "1 point" if allowed == "1 points" else allowed.replace(".0 %", " %")
+
+
+def trend_words(trend: SeriesTrend) -> str:
+    """Return all findings of a trend, with numbers in the units of the pages."""
+    return "; ".join(_finding_words(trend, finding) for finding in trend.says)
+
+
+def _finding_words(trend: SeriesTrend, finding: StateReason) -> str:
+    if finding.state in (TrendState.WORSE, TrendState.BETTER) and trend.alarm is not None:
+        return _alarm_words(trend, trend.alarm, finding)
+    if finding.state is TrendState.STEADY and trend.segments:
+        return f"steady at {level_words(trend, trend.segments[-1].level)} since {finding.since}"
+    return finding.text
+
+
+def _alarm_words(trend: SeriesTrend, alarm: Alarm, finding: StateReason) -> str:
+    series, level = trend.series, alarm.level
+    size = change_text(series.metric, series.unit, alarm.shift, absolute=alarm.absolute)
+    by = night_change(trend, level, level + alarm.threshold).lstrip("+")
+    hold = "; acknowledge it to hold on to it" if finding.state is TrendState.BETTER else ""
+    return (
+        f"{size} since {finding.since}: {alarm.beyond} of the last {OF} nights off "
+        f"{level_words(trend, level)} by more than {by}{hold}"
+    )
+
+
+def level_words(trend: SeriesTrend, value: float) -> str:
+    """Return a value of a series with its unit."""
+    metric, unit = trend.series.metric, trend.series.unit
+    return f"{shown_value(metric, unit, value)} {shown_unit(metric, unit)}".rstrip()

@@ -3,6 +3,7 @@ The state of a cell on a machine: that of its most urgent metric, since a cell w
 metric is slower.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -145,3 +146,11 @@ def _silence(book: Book, place: RunAxis) -> str:
     first = min(said.values(), key=lambda finding: finding.since or "")
     which = "" if len(said) == len(place.lines) else f"{len(said)} of {len(place.lines)} cells: "
     return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"
+
+
+def machine_names(book: Book) -> Mapping[str, str]:
+    """Return short names of the machines, without the digest where they differ without it."""
+    names = sorted({place.machine for place in book.places})
+    short = {name: re.sub(r"-[0-9a-f]{6}$", "", name) for name in names}
+    taken = list(short.values())
+    return {name: text if taken.count(text) == 1 else name for name, text in short.items()}

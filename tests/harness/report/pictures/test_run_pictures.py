@@ -188,7 +188,7 @@ def test_where_lower_is_better_the_tint_lies_above_the_floor() -> None:
     found = quality(held, 0.1)
     assert found is not None and found.floor is not None
     assert found.wash == (found.floor, pytest.approx(100.0 - found.floor, abs=0.01))
-    assert found.floor_text == "10.0"
+    assert found.floor_text == "10.0 %"
 
 
 def plane(**speeds: float) -> Tradeoff:

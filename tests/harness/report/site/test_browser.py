@@ -283,7 +283,8 @@ def test_without_scripts_states_reasons_and_the_latest_runs_are_there(
         assert "1 thing got worse" in page.inner_text("h1")
         page.goto(address(site.out, CELL))
         assert (
-            "off 0.1" in page.inner_text("main") and page.locator("noscript svg.spark").count() >= 0
+            "ms by more than 3.0 %" in page.inner_text("main")
+            and page.locator("noscript svg.spark").count() >= 0
         )
         page.goto(address(site.out, f"run-{NIGHTS}.html"))
         assert "2.13.1" in page.inner_text("main")

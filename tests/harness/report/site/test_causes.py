@@ -235,6 +235,8 @@ def test_changes_that_nobody_committed_are_told(repository: tuple[Path, list[str
     dirty = reader(folder)(head, f"{head} + 2 files")
     assert same.note == "the same commit on both" and "uncommitted" in dirty.note
     assert bisect_command("smoke", "cpu", "a", "rtf", dirty) == ""
+    later = reader(folder)(f"{head} + 1 file", commits[1][:7])
+    assert later.count == 1 and later.note == "measured with uncommitted changes"
 
 
 @pytest.mark.parametrize("head", ["--output=x", "HEAD", "$(id)", "a b", "1234567; rm -rf /"])
