@@ -48,10 +48,11 @@ def prose(path: Path) -> str:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page: of its headings, as GitHub makes them, and its own."""
     heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", head.lower()) for head in heads)
-    return {head.replace(" ", "-") for head in plain}
+    own = re.findall(r'<a id="([a-z0-9-]+)"></a>', prose(path))
+    return {head.replace(" ", "-") for head in plain} | set(own)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -65,6 +66,44 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not path.exists() or (anchor and anchor not in anchors(path)):
             wrong.append(link)
     assert wrong == []
+
+
+def test_every_path_in_the_readme_is_a_link() -> None:
+    text = re.sub(r"\[[^\]]*\]\([^)]*\)", "", prose(ROOT / "README.md"))
+    words = {word.rstrip("/") for code in CODE.findall(text) for word in code.split()}
+    made = {"baselines", "runs", "reports"}  # folders of the reader's repository
+    named = {word for word in words if "/" in word or "." in word}
+    assert sorted(word for word in named - made if (ROOT / word).exists()) == []
+
+
+def test_every_term_of_the_glossary_can_be_linked_to_and_is_there_once() -> None:
+    page = DOCS / "glossary.md"
+    rows = re.findall(
+        r'^\| (?:<a id="([a-z0-9-]+)"></a>)?([^|]+?) \|', page.read_text(), re.MULTILINE
+    )
+    terms = [(anchor, term) for anchor, term in rows if term not in ("term", "---")]
+    assert [term for anchor, term in terms if not anchor] == []
+    assert len({anchor for anchor, _ in terms}) == len(terms)
+
+
+GUIDES = sorted(
+    {path for path in DOCS.glob("*.md") if path.name not in ("README.md", "glossary.md")}
+)
+
+
+PICTURELESS = (
+    *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
+    *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),
+    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics", "profiles"),
+)
+"""Pages of tables, drawings or commands, which a picture of a page would not help."""
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.stem)
+def test_every_guide_shows_what_it_speaks_of(page: Path) -> None:
+    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())
+    assert pictures or page.stem in PICTURELESS
+    assert [path for words, path in pictures if len(words) < 20] == [], "say what is to be seen"
 
 
 def test_the_index_lists_every_page() -> None:

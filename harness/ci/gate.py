@@ -12,6 +12,7 @@ whether it fails.
     <folder>/judgement.json, comment.md   from `voxgate ab --json --comment`; empty or absent where
                                           it came to no judgement
              run/index.html               the page
+             pictures/*.png               what the comment links to
 """
 
 import json
@@ -34,8 +35,7 @@ from voxgate.harness.report.pr_comment import (
 )
 
 JUDGEMENT, JUDGEMENT_FILE = "voxgate-judgement-", "judgement.json"
-PAGE = "voxgate-page-"
-"""Prefix of the names of the gate's artifacts; the suite follows."""
+"""Prefix of the name of the gate's artifact; the suite follows."""
 MOST_SUITES = 20
 """Of one run; a stranger names them."""
 NO_VERDICT = "<!-- voxgate: no verdict -->"
@@ -91,9 +91,13 @@ def _tell_suite(
     left: Mapping[str, Mapping[str, Any]],
     undecided: str,
 ) -> str:
-    log, page = str(run["html_url"]), left.get(PAGE + suite)
+    log = str(run["html_url"])
+    addresses = {
+        name: f"{log}/artifacts/{int(entry['id'])}"
+        for name, entry in opened_by_a_click(left, suite).items()
+    }
     place = CommentLinks(
-        page="" if page is None else f"{log}/artifacts/{int(page['id'])}",
+        **addresses,
         log=log,
         fetch=f"git fetch origin pull/{pull.number}/merge",
         by_comment=True,
@@ -106,6 +110,21 @@ def _tell_suite(
     address = put_comment(github, pull.number, (marker(suite), MARKER), body)
     state = put_status(github, pull.sha, suite, verdict.exit_code, verdict.line, address, undecided)
     return f"{suite}: {verdict.line}; {state}; {address}"
+
+
+def opened_by_a_click(
+    left: Mapping[str, Mapping[str, Any]], suite: str
+) -> dict[str, Mapping[str, Any]]:
+    """
+    Return the artifacts that a click opens in the browser, by the field of `CommentLinks`: they are
+    named as their files. The page of older gates is zipped.
+    """
+    named = {
+        "page": left.get(f"voxgate-page-{suite}.html", left.get(f"voxgate-page-{suite}")),
+        "shifts": left.get(f"voxgate-shifts-{suite}.png"),
+        "spectrograms": left.get(f"voxgate-spectrograms-{suite}.png"),
+    }
+    return {field: entry for field, entry in named.items() if entry is not None}
 
 
 def _written(document: object, place: CommentLinks) -> str:

@@ -272,7 +272,7 @@ def end(ending: Ending) -> int:
 def tell_verdict(ending: Ending) -> RunVerdict:
     """Judge a load, print the verdict, write the files and the history."""
     contents = judged_load(ending)
-    write_files(ending.files, document_of(contents), contents.judgement)
+    write_files(ending.files, document_of(contents), contents, ending.baselines)
     if ending.history is not None:
         remember(contents, ending.history)
     for cell in contents.judgement.cells:

@@ -183,8 +183,17 @@ def writing(verb: Command) -> Command:
         "--comment", type=file, help="Write a pull request's comment to FILE, as Markdown."
     )
     @click.option("--junit", type=file, help="Write JUnit XML to FILE, a test case per cell.")
+    @click.option(
+        "--pictures",
+        type=folder,
+        help="Write PNG pictures for a comment to this folder: the shifts, and the spectrograms of "
+        "both voices at the worst moment.",
+    )
     @functools.wraps(verb)
-    def with_files(*, comment: Path | None, junit: Path | None, **options: Any) -> int:
-        return verb(files=check_files(Files(comment=comment, junit=junit)), **options)
+    def with_files(
+        *, comment: Path | None, junit: Path | None, pictures: Path | None, **options: Any
+    ) -> int:
+        files = Files(comment=comment, junit=junit, pictures=pictures)
+        return verb(files=check_files(files), **options)
 
     return with_files

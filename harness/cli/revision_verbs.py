@@ -94,7 +94,7 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"report {result.page}", soft_wrap=True, highlight=False, markup=False)
     document = versus.result_to_dict(result)
-    write_files(files, document, result.contents.judgement)
+    write_files(files, document, result.contents, result.folder / "baselines")
     say_result(as_json, document, result.contents.judgement.line)
     return result.contents.judgement.exit_code
 

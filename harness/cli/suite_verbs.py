@@ -113,7 +113,7 @@ def gate(
         remember(contents, history)
     if json_file not in (None, "-"):
         write_json(Path(str(json_file)), judgement_to_dict(contents.judgement))
-    write_files(files, document_of(contents), contents.judgement)
+    write_files(files, document_of(contents), contents, baselines)
     say_judgement(contents, json_file == "-")
     return contents.judgement.exit_code
 
@@ -163,7 +163,7 @@ def check(
         page = write_page(contents, workflow.REPORTS / PAGE, baselines)
     finally:
         progress.end()
-    write_files(files, document_of(contents), contents.judgement)
+    write_files(files, document_of(contents), contents, baselines)
     say_judgement(contents, as_json, page)
     return contents.judgement.exit_code
 

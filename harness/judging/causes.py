@@ -95,6 +95,8 @@ class Cause:
     """The other metrics that got worse with it."""
     over_limit: float
     """The size as a multiple of its limit; infinite where something failed."""
+    size: str
+    """`13.1 % slower (limit 5 %)`, for a heading."""
     sentence: str
     """`13.1 % slower (limit 5 %): acoustic +14 %. Also p95, first audio`."""
 
@@ -143,14 +145,19 @@ def over_limit(metric: MetricVerdict) -> float | None:
 
 
 def decided_alone(metric: MetricVerdict) -> bool:
-    """Return whether single utterances broke their own limit, and the mean of all kept its own."""
+    """
+    Return whether single utterances broke their own limit, and the mean of all kept its own or
+    proves nothing: its interval holds no change.
+    """
     if not metric.utterances or not metric.worst:
         return False
     comparison = metric.comparison
     shift = None if comparison is None else comparison.shift
     if comparison is None or shift is None or not metric.limit:
         return True
-    return _worse(comparison, shift) <= metric.limit
+    low, high = comparison.low, comparison.high
+    unproven = low is not None and high is not None and low <= 0.0 <= high
+    return unproven or _worse(comparison, shift) <= metric.limit
 
 
 def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
@@ -255,6 +262,7 @@ def _cause(found: _Found, cells: Sequence[CellVerdict], metrics: Iterable[str]) 
         worst=told,
         also=also,
         over_limit=_size(told),
+        size=_sentence(told),
         sentence=f"{found.sentence}{_others(also)}",
     )
 

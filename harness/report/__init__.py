@@ -5,7 +5,9 @@ Reports of a judged run: on a terminal, as Markdown, as JUnit XML, as one HTML p
     format.py       numbers with units and digits, plain columns, text from outside made harmless
     tables.py       rows of the main table and of stages, lines on energy, floor and gain
     terminal.py, markdown.py
-    pr_comment.py   the comment on a pull request, from a judgement's JSON
+    changes.py      metrics as rows of text: base, head, change, limit
+    pr_comment.py   the comment on a pull request, from a judgement's JSON; comment_parts.py has its
+                    parts, comment_pictures.py the pictures that it links to
     junit.py        JUnit XML, and the files that a command was asked for
     badges.py       a verdict as word, colour and sign, and its meaning
     pictures/       geometry of the pictures, their axes, and sparklines

@@ -1,6 +1,7 @@
 """
-The comment on a pull request: the verdict in one line, a table of the cells that changed or are
-undecided, options not in effect, links, and commands that reproduce and accept.
+The comment on a pull request: a heading with the one number, three counted signs, the metrics that
+broke their limits, where to listen; folded below, the reasons, a picture, and the commands that
+reproduce and accept.
 
 It is made from the JSON document of a judgement, because the job that may comment is not the one
 that measured: code of the pull request made that document. So all of it is untrusted. Types are
@@ -18,18 +19,31 @@ from typing import Any
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging import phrases
-from voxgate.harness.records.measurement import Missing
 from voxgate.harness.records.verdict import (
     EXIT_CODES,
     WORST_FIRST,
     CellVerdict,
-    Comparison,
     RemarkKind,
     RunVerdict,
     Verdict,
     judgement_from_dict,
 )
-from voxgate.harness.report.format import LIMIT, escaped, fitting, github_length, plain, shown_value
+from voxgate.harness.report.comment_parts import (
+    DETAILED,
+    SHARE,
+    SHORT,
+    counts,
+    heading,
+    hear,
+    left_out_lines,
+    moved_too,
+    one_line,
+    picture,
+    reason_lines,
+    table,
+    whole_cells,
+)
+from voxgate.harness.report.format import LIMIT, github_length
 from voxgate.harness.report.worst_utterances import comment_lines
 
 MARKER = "<!-- voxgate: pull request -->"
@@ -37,10 +51,6 @@ MARKER = "<!-- voxgate: pull request -->"
 The first line of a comment that is about no suite, by which it is found again; `marker` gives that
 of a suite's comment.
 """
-TEXT = 600
-"""Characters of one text from outside; more is cut."""
-SHARE = 12_000
-"""Characters that notes, and settings, may take of the whole."""
 RERUN_CELLS = 3
 """
 So many cells are named in the command that reproduces; where there are more, all are measured
@@ -60,6 +70,10 @@ class CommentLinks:
 
     page: str = ""
     """Address of the page with both voices."""
+    shifts: str = ""
+    """Address of the picture of the shifts."""
+    spectrograms: str = ""
+    """Address of the picture of both voices at the worst moment."""
     log: str = ""
     """Address of the run that measured."""
     fetch: str = ""
@@ -118,28 +132,44 @@ def comment(document: object, place: CommentLinks) -> str:
     judgement.
     """
     checked = read(document)
-    changed = _changed(checked.judgement)
-    before = _joined(
-        [
-            marker(checked.judgement.suite),
-            f"**{escaped(phrases.line(checked.judgement))}**",
-            _facts(checked),
-            _notes(checked),
-        ]
+    judgement = checked.judgement
+    before = [marker(judgement.suite), heading(judgement), counts(judgement)]
+    before += [whole_cells(judgement), table(judgement), moved_too(judgement)]
+    before += [" · ".join(filter(None, [hear(judgement, _address(place.page)), _links(place)]))]
+    again = {"reproduce": _reproduce(checked, place), "accept": _accept(checked, place)}
+    named = ", or ".join(name for name, text in again.items() if text)
+    after = [
+        _folded("Every shift against its limit", picture(judgement)),
+        _folded(named.capitalize(), _joined(list(again.values()))),
+        f"<sub>{_facts(checked)}</sub>",
+    ]
+    facts = [_notes(checked), _broken(judgement, place), _in_effect(checked), _notices(judgement)]
+    room = LIMIT - sum(github_length(each) + 4 for each in (*before, *after, *facts)) - 200
+    why = left_out_lines(
+        reason_lines(judgement, DETAILED),
+        room,
+        "cells",
     )
-    after = _joined(
-        [
-            _rest(checked.judgement),
-            _broken(checked.judgement, place),
-            _in_effect(checked),
-            _notices(checked.judgement),
-            _links(place),
-            _reproduce(checked, place),
-            _accept(checked, place),
-        ]
-    )
-    table = _table(changed, LIMIT - github_length(before) - github_length(after))
-    return _joined([before, table, after]) + "\n"
+    details = _folded(_contents_of(checked), _joined([why, *facts]))
+    return _joined([*before, details, *after]) + "\n"
+
+
+def _folded(summary: str, text: str) -> str:
+    """Return a text that a click unfolds; nothing where there is none."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>" if text else ""
+
+
+def _contents_of(checked: CheckedDocument) -> str:
+    """Return a line on the details: options that were not in effect must not go unseen."""
+    cells = checked.judgement.cells
+    changed = sum(bool(_options_of(cell, checked)) for cell in cells)
+    parts = [
+        "why, cell by cell" if any(cell.verdict in DETAILED for cell in cells) else "",
+        f"options not as asked or as before ({changed})" if changed else "",
+        "notices" if any(cell.notices for cell in cells) else "",
+    ]
+    told = ", ".join(filter(None, parts)) or "notes"
+    return f"{told[:1].upper()}{told[1:]}"
 
 
 def marker(suite: str) -> str:
@@ -221,11 +251,11 @@ def _facts(checked: CheckedDocument) -> str:
         ]
     else:
         parts += [f"head {judgement.head}", f"baseline {judgement.baseline}"]
-    return " · ".join(_text(part) for part in parts if part)
+    return " · ".join(one_line(part, SHORT) for part in parts if part)
 
 
 def _notes(checked: CheckedDocument) -> str:
-    return _fitting([f"- {_text(note)}" for note in checked.notes], SHARE, "notes")
+    return left_out_lines([f"- {one_line(note)}" for note in checked.notes], SHARE, "notes")
 
 
 def _changed(judgement: RunVerdict) -> list[CellVerdict]:
@@ -234,71 +264,29 @@ def _changed(judgement: RunVerdict) -> list[CellVerdict]:
     return sorted(changed, key=lambda cell: WORST_FIRST.index(cell.verdict))
 
 
-def _table(cells: Sequence[CellVerdict], room: int) -> str:
-    if not cells:
-        return ""
-    head = "| cell | verdict | p50 | why |\n| --- | --- | ---: | --- |"
-    return f"{head}\n{_fitting(_rows(cells), room - len(head) - 10, 'cells')}"
-
-
-def _rows(cells: Sequence[CellVerdict]) -> list[str]:
-    """Return the rows; cells without times to compare share one where their reason is the same."""
-    labels: dict[tuple[str, ...], list[str]] = {}
-    for number, cell in enumerate(cells):
-        p50 = next(
-            (metric.comparison for metric in cell.metrics if metric.metric == "latency_p50"), None
-        )
-        told = f"**{escaped(cell.verdict.value)}**", _text(_moved(p50)), _text(cell.reason)
-        own = told if told[1] == "-" else (*told, str(number))
-        labels.setdefault(own, []).append(_text(cell.label))
-    names = map(phrases.cells_named, labels.values())
-    return [
-        f"| {' | '.join([name, *told[:3]])} |" for name, told in zip(names, labels, strict=True)
-    ]
-
-
-def _moved(comparison: Comparison | None) -> str:
-    """Show both values and how far they are apart: `121 -> 133 ms, +9.8 % [+8.1 +11.6]`."""
-    if comparison is None or comparison.shift is None:
-        return "-"
-    sides = [comparison.baseline, comparison.current]
-    if any(isinstance(side, Missing) for side in sides):
-        return phrases.size(comparison)
-    old, new = (shown_value("latency_p50", "s", side) for side in sides)
-    return f"{old} → {new} ms, {phrases.size(comparison)}"
-
-
-def _rest(judgement: RunVerdict) -> str:
-    passed = judgement.counts.get(Verdict.PASS, 0)
-    if not passed:
-        return ""
-    return (
-        f"{passed} cell{'' if passed == 1 else 's'} passed and {'is' if passed == 1 else 'are'} "
-        "not listed."
-    )
-
-
 def _broken(judgement: RunVerdict, place: CommentLinks) -> str:
-    lines = comment_lines(judgement.cells, place.page and _address(place.page))
-    return f"Hear first:\n\n{_fitting(lines, SHARE, 'cells')}" if lines else ""
+    lines = comment_lines(judgement.cells, _address(place.page))
+    return f"Hear first:\n\n{left_out_lines(lines, SHARE, 'cells')}" if lines else ""
 
 
 def _in_effect(checked: CheckedDocument) -> str:
     """
     List, per cell, the options that were not in effect as requested, and the settings that changed.
     """
-    lines = []
-    for cell in checked.judgement.cells:
-        changed = [
-            ", ".join(remark.facts) for remark in cell.remarks if remark.kind is RemarkKind.SETTINGS
-        ]
-        options = [*checked.in_effect.get(cell.cell, ()), *changed]
-        lines += [f"- {_text(cell.label)}: {_text('; '.join(options))}"] if options else []
+    told = [(cell.label, _options_of(cell, checked)) for cell in checked.judgement.cells]
+    lines = [f"- {one_line(label)}: {one_line('; '.join(some))}" for label, some in told if some]
     return (
-        f"In effect, and not as asked or as before:\n\n{_fitting(lines, SHARE, 'cells')}"
+        f"In effect, and not as asked or as before:\n\n{left_out_lines(lines, SHARE, 'cells')}"
         if lines
         else ""
     )
+
+
+def _options_of(cell: CellVerdict, checked: CheckedDocument) -> list[str]:
+    changed = [
+        ", ".join(remark.facts) for remark in cell.remarks if remark.kind is RemarkKind.SETTINGS
+    ]
+    return [*checked.in_effect.get(cell.cell, ()), *changed]
 
 
 def _notices(judgement: RunVerdict) -> str:
@@ -306,13 +294,22 @@ def _notices(judgement: RunVerdict) -> str:
     labels: dict[str, list[str]] = {}
     for cell in judgement.cells:
         for notice in cell.notices:
-            labels.setdefault(_text(notice), []).append(_text(cell.label))
+            labels.setdefault(one_line(notice), []).append(one_line(cell.label))
     lines = [f"- {phrases.cells_named(names)}: {notice}" for notice, names in labels.items()]
-    return f"Notices, which decide nothing:\n\n{_fitting(lines, SHARE, 'notices')}" if lines else ""
+    return (
+        f"Notices, which decide nothing:\n\n{left_out_lines(lines, SHARE, 'notices')}"
+        if lines
+        else ""
+    )
 
 
 def _links(place: CommentLinks) -> str:
-    named = (("page, with both voices to listen to", place.page), ("log", place.log))
+    named = (
+        ("page", place.page),
+        ("picture of the shifts", place.shifts),
+        ("spectrograms", place.spectrograms),
+        ("log", place.log),
+    )
     return " · ".join(f"[{name}]({_address(address)})" for name, address in named if address)
 
 
@@ -364,26 +361,12 @@ def _side(document: Mapping[str, Any], name: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Check an address. Raises HarnessError for one that cannot stand in a link."""
-    if not _fits(r"https?://[^\s()<>\"'`\\|]+", text):
+    """
+    Check an address; an empty one is none. Raises HarnessError for one that cannot stand in a link.
+    """
+    if text and not _fits(r"https?://[^\s()<>\"'`\\|]+", text):
         raise HarnessError(f"{text!r} is no address to link to; give one that begins with https://")
     return text
-
-
-def _text(text: str) -> str:
-    """Make a stranger's text one harmless line of limited length."""
-    short = plain(text)
-    return escaped(short if len(short) <= TEXT else f"{short[:TEXT]}…")
-
-
-def _fitting(lines: Sequence[str], room: int, what: str) -> str:
-    return fitting(
-        lines,
-        room,
-        lambda count: (
-            f"\n{count} more {what} are left out here: the whole list stands on the page."
-        ),
-    )
 
 
 def _fits(pattern: str, text: str) -> bool:

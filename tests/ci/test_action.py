@@ -72,25 +72,34 @@ def test_a_slower_commit_fails_the_gate_and_says_why(slower: tuple[Ran, Path]) -
         "exit-code": "1",
         "page": str(out / "run/index.html"),
     }
-    assert ran.summary.startswith("<!-- voxgate: suite two -->\n\n**REGRESSED: 1 regressed**")
+    assert ran.summary.startswith("<!-- voxgate: suite two -->\n\n### ❌ two, steps=8: 50 % slower")
     assert "vocoder +167 % is 100 % of it" in ran.summary
     assert "::error title=voxgate::REGRESSED: 1 regressed" in ran.log
 
 
 def test_it_leaves_behind_page_judgement_junit_and_candidate(slower: tuple[Ran, Path]) -> None:
     ran, out = slower
-    names = {
-        each["name"]: each["path"].split() for each in ran.used if "upload-artifact" in each["uses"]
-    }
-    assert sorted(names) == ["voxgate-baseline-two", "voxgate-judgement-two", "voxgate-page-two"]
+    names = {name_of(each): each["path"].split() for each in ran.used if "path" in each}
+    assert sorted(names) == [
+        "voxgate-baseline-two",
+        "voxgate-judgement-two",
+        "voxgate-page-two.html",
+        "voxgate-shifts-two.png",
+        "voxgate-spectrograms-two.png",
+    ]
     files = [Path(path) for paths in names.values() for path in paths]
-    assert [path.name for path in files if not path.exists()] == []
+    assert [path.name for path in files if not path.exists()] == ["voxgate-spectrograms-two.png"]
     assert json.loads((out / "judgement.json").read_text())["verdict"] == "REGRESSED"
     assert parse((out / "candidate/two/quality.json").read_text(), "q").why == "not accepted yet"
     assert sorted(path.name for path in (out / "candidate/two/golden").iterdir()) == [
         "r1.flac",
         "r2.flac",
     ]
+
+
+def name_of(upload: dict[str, Any]) -> str:
+    """Return the name of an artifact; a file that is uploaded as it is gives it its own."""
+    return str(upload.get("name") or Path(upload["path"]).name)
 
 
 def test_what_it_leaves_behind_becomes_the_comment_and_then_the_baseline(
@@ -112,7 +121,7 @@ def test_what_it_leaves_behind_becomes_the_comment_and_then_the_baseline(
 
     told = reply(fake, tmp_path, "comment", gated())
     assert told.code == 0, told.log
-    assert "**REGRESSED: 1 regressed**" in fake.comments[12][0]["body"]
+    assert "**REGRESSED**: ❌ 1 regressed" in fake.comments[12][0]["body"]
     assert fake.statuses[SHA][-1]["state"] == "failure"
 
     done = reply(fake, tmp_path, "accept", asking("/voxgate accept two Worth $(touch pwned) it"))

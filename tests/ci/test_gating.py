@@ -51,7 +51,7 @@ def leave(fake: FakeGitHub, name: str) -> None:
         "voxgate-judgement-smoke",
         {"judgement.json": written(name).encode(), "comment.md": b"never read"},
     )
-    fake.add_artifact(RUN, "voxgate-page-smoke", {"index.html": b"<html>"})
+    fake.add_artifact(RUN, "voxgate-page-smoke.html", {"voxgate-page-smoke.html": b"<html>"})
 
 
 def status(fake: FakeGitHub) -> tuple[str, str]:
@@ -64,7 +64,10 @@ def test_a_regression_becomes_one_comment_and_a_failing_status(fake: FakeGitHub,
     job(event())
     assert main(["comment"]) == 0
     [comment] = fake.comments[12]
-    assert comment["body"].startswith(f"{SMOKE}\n\n**REGRESSED: 1 regressed, 1 passed**")
+    lines = comment["body"].split("\n")
+    assert lines[0] == SMOKE
+    assert lines[2] == "### ❌ smoke, nfe=8: 10 % slower (limit 5 %)"
+    assert lines[4] == "**REGRESSED**: ❌ 1 regressed · ⚠️ 0 undecided · ✅ 1 passed"
     assert "https://github.com/o/r/actions/runs/7/artifacts/701" in comment["body"]
     assert "git fetch origin pull/12/merge && voxgate ab 3fa1c2e00000" in comment["body"]
     assert "/voxgate accept smoke REASON" in comment["body"]
@@ -89,7 +92,7 @@ def test_the_comment_is_brought_up_to_date_and_nobody_else_s_is_touched(
         leave(fake, name)
         assert main(["comment"]) == 0
     assert len(fake.comments[12]) == 120
-    assert "**PASS: 2 passed**" in fake.comments[12][-1]["body"]
+    assert "**PASS**: ❌ 0 regressed · ⚠️ 0 undecided · ✅ 2 passed" in fake.comments[12][-1]["body"]
     assert fake.comments[12][0]["body"] == f"{SMOKE} mine"
     assert status(fake)[0] == "success"
 
@@ -305,12 +308,24 @@ def test_two_suites_of_one_workflow_have_a_comment_and_a_status_each(
         assert main(["comment"]) == 0
         bodies = [comment["body"] for comment in fake.comments[12]]
         assert [body.split("\n")[0] for body in bodies] == [marker("options"), SMOKE]
-        assert "**PASS: 2 passed**" in bodies[0] and "artifacts/703" in bodies[0]
-        assert "**REGRESSED: 1 regressed, 1 passed**" in bodies[1] and "artifacts/701" in bodies[1]
+        assert "**PASS**: " in bodies[0] and "artifacts/703" in bodies[0]
+        assert "**REGRESSED**: " in bodies[1] and "artifacts/701" in bodies[1]
     assert {status["context"]: status["state"] for status in fake.statuses[SHA]} == {
         "voxgate/options": "success",
         "voxgate/smoke": "failure",
     }
+
+
+def test_the_pictures_that_a_run_left_behind_are_linked(fake: FakeGitHub, job: Job) -> None:
+    fake.add_pull()
+    leave(fake, "regressed-quality")
+    for name in ("voxgate-shifts-smoke.png", "voxgate-spectrograms-smoke.png"):
+        fake.add_artifact(RUN, name, {name: b"png"})
+    job(event())
+    assert main(["comment"]) == 0
+    body, run = fake.comments[12][0]["body"], "https://github.com/o/r/actions/runs/7/artifacts"
+    assert f"[u01]({run}/701#u=u01) · [page]({run}/701)" in body
+    assert f"[picture of the shifts]({run}/702) · [spectrograms]({run}/703)" in body
 
 
 def test_an_acceptance_of_one_suite_is_none_of_another(fake: FakeGitHub, job: Job) -> None:

@@ -245,6 +245,20 @@ def test_what_runs_a_stranger_s_code_has_no_secret_and_may_not_write() -> None:
             assert "self-hosted" not in str(job["runs-on"]), path
 
 
+def test_what_may_publish_a_site_runs_nothing_but_the_publishing() -> None:
+    found = {
+        (path.name, name): job
+        for path, document, _ in workflows()
+        for name, job in document["jobs"].items()
+        if "pages" in job["permissions"]
+    }
+    assert set(found) == {("demo-site.yml", "publish"), ("nightly-jetson.yml", "publish")}
+    for job in found.values():
+        assert job["permissions"] == {"pages": "write", "id-token": "write"}
+        [step] = job["steps"]
+        assert step["uses"].startswith("actions/deploy-pages@")
+
+
 def test_what_may_write_checks_out_the_default_branch_and_installs_nothing() -> None:
     found = [(path, document) for path, document, events in workflows() if events & set(TRUSTED)]
     assert {path.name for path, _ in found} == {"accept.yml", "pr-gate-comment.yml"}
@@ -292,12 +306,16 @@ def test_what_a_suite_leaves_behind_carries_its_name() -> None:
         for step in action["runs"]["steps"]
         if "upload-artifact" in step.get("uses", "")
     ]
-    assert len(uploads) == 3
-    assert all(
-        artifact["name"].endswith("-${{ inputs.suite }}")
-        and "-${{ inputs.suite }}/" in artifact["path"]
-        for artifact in uploads
-    )
+    assert len(uploads) == 5
+    whole = [each for each in uploads if each.get("archive") is False]
+    assert [Path(each["path"]).name for each in whole] == [
+        f"voxgate-{name}-${{{{ inputs.suite }}}}.{kind}"
+        for name, kind in (("page", "html"), ("shifts", "png"), ("spectrograms", "png"))
+    ]
+    assert not any("name" in each for each in whole), "it would be ignored"
+    for artifact in uploads:
+        assert artifact in whole or artifact["name"].endswith("-${{ inputs.suite }}")
+        assert "-${{ inputs.suite }}/" in artifact["path"]
 
 
 def test_ci_runs_what_a_person_runs() -> None:

@@ -21,9 +21,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tests.harness.report.listening.making import two_runs
 from tests.harness.report.making import Voices
+from tests.harness.report.pictures.test_verb_pages import of_doctor, of_load
 from tests.harness.report.planted import planted_run, write_site
+from tests.harness.selftest.test_speed_result import trust as of_speed
+from voxgate.harness.load.page import load_page
+from voxgate.harness.machine.checks.check import CheckState
+from voxgate.harness.report.doctor_page import doctor_page
+from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.page import page
+from voxgate.harness.report.verb_page import write_verb_page
+from voxgate.harness.selftest.page import speed_page
 
 KEPT = Path(__file__).with_name("looks")
 SHRUNK = 6
@@ -37,6 +46,7 @@ VIEWS = tuple(
     for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 )
 HISTORY = "two-causes-among-flukes"
+DAILY = ("overview", "cell", "run")
 FONT = """() => {
   const context = document.createElement('canvas').getContext('2d');
   return ['system-ui', 'ui-monospace'].map((family) => {
@@ -49,6 +59,15 @@ FONT = """() => {
 
 def built(index: Path, folder: Path) -> dict[str, Path]:
     """Return every kind of page by name: those of a site, and those that `folder` gets."""
+    return {**_read_daily(index, folder), **_listened(folder), **_of_verbs(folder)}
+
+
+def views_of(name: str) -> tuple[tuple[str, dict[str, int]], ...]:
+    """Return the views in which a page is looked at: what is read daily, in all."""
+    return VIEWS if name in DAILY else (VIEWS[0], VIEWS[-1])
+
+
+def _read_daily(index: Path, folder: Path) -> dict[str, Path]:
     site = index.parent
     alone = folder / "alone.html"
     alone.write_text(page(planted_run("run-slower").report, Voices(0.5)), encoding="utf-8")
@@ -61,6 +80,26 @@ def built(index: Path, folder: Path) -> dict[str, Path]:
         "compare": site / "compare.html",
         "run": alone,
     }
+
+
+def _listened(folder: Path) -> dict[str, Path]:
+    heard = two_runs(folder / "heard")
+    listening_page(heard.history, heard.run, folder / "listening", heard.baselines)
+    return {
+        "listen": folder / "listening" / f"listen-{heard.run.id}.html",
+        "blind-test": folder / "listening" / f"abx-{heard.run.id}.html",
+    }
+
+
+def _of_verbs(folder: Path) -> dict[str, Path]:
+    found = {
+        "doctor": doctor_page(of_doctor(CheckState.UNFIT, CheckState.FIT, CheckState.UNKNOWN)),
+        "load": load_page(of_load()),
+        "selftest": speed_page(of_speed()),
+    }
+    for name, of in found.items():
+        write_verb_page(of, folder / f"{name}.html")
+    return {name: folder / f"{name}.html" for name in found}
 
 
 def settled(tab: Any, path: Path) -> None:
@@ -131,6 +170,8 @@ def main(folder: Path | None) -> None:
             with browser.new_context(viewport=size, color_scheme=theme) as context:
                 tab = context.new_page()
                 for name, path in pages.items():
+                    if (theme, size) not in views_of(name):
+                        continue
                     settled(tab, path)
                     if folder is None:
                         shrunk = coarse(tab.screenshot(), size).quantize(32)

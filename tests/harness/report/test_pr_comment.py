@@ -1,6 +1,7 @@
 """The comment on a pull request, compared as text for every kind of outcome, and attacked."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,18 @@ def test_a_stranger_s_text_becomes_no_markup_and_no_command() -> None:
         for each in (token, *(token.children or ()))
     ]
     links = [token.attrs["href"] for token in tokens if token.type == "link_open"]
-    assert links == [PLACE.page, PLACE.log]
-    assert [token.content for token in tokens if token.type.startswith("html")] == [f"{MARKER}\n"]
-    assert not {"image", "code_inline", "code_block", "fence", "heading_open"} & {
-        token.type for token in tokens
+    assert links == [f"{PLACE.page}#listen", PLACE.page, PLACE.log]
+    html = [token.content for token in tokens if token.type.startswith("html")]
+    assert html[0] == f"{MARKER}\n"
+    assert {re.sub("<summary>[A-Za-z,() 0-9-]+</summary>", "", each) for each in html[1:]} == {
+        *("<details>\n", "</details>\n", "<sub>", "</sub>")
     }
-    assert "@all" not in found
+    assert not {"image", "code_inline", "code_block"} & {token.type for token in tokens}
+    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h3"]
+    [drawn_shifts] = [token.content for token in tokens if token.type == "fence"]
+    assert len(drawn_shifts.splitlines()) == found.count("●") + 1
+    outside = found.replace(drawn_shifts, "")
+    assert "@all" not in outside
     assert found.count(MARKER) == 1
     assert "\x1b" not in found
 
@@ -50,11 +57,17 @@ def test_a_broken_utterance_is_linked_to_its_place_on_the_page() -> None:
     document = paired_document("one-broken")
     linked = f"- nfe=8: [u06]({PLACE.page}#u=u06) pesq 3.60 → 2.40\n"
     assert f"Hear first:\n\n{linked}" in comment(document, PLACE)
+    assert f"**Hear the old voice and the new:** [u06]({PLACE.page}#u=u06) · " in comment(
+        document, PLACE
+    )
     assert "- nfe=8: u06 pesq 3.60 → 2.40\n" in comment(document, CommentLinks())
     for cell in document["cells"]:
         for metric in cell["metrics"]:
             for each in metric.get("utterances", ()):
                 each["id"] = "u06](https://evil.example) @all"
+            spread = (metric["comparison"] or {}).get("spread")
+            if spread:
+                spread["worst"] = "u06](https://evil.example) @all"
     told = comment(document, PLACE)
     assert "](https://evil.example)" not in told
     assert "@all" not in told
@@ -132,9 +145,9 @@ def test_a_comment_keeps_github_s_limit_and_says_how_many_cells_are_left_out(rea
     document = with_cells(paired_document("regressed-speed"), 1000, reason=reason)
     document |= {"notes": [reason] * 500, "in_effect": {f"c{n}": [reason] for n in range(1000)}}
     found = comment(document, PLACE)
-    rows = found.count("| **REGRESSED** |")
+    rows = found.count("** REGRESSED: ")
     assert len(found.encode("utf-16-le")) // 2 <= LIMIT + 1
-    assert 10 < rows < 1000
+    assert 5 < rows < 1000
     assert f"{1000 - rows} more cells are left out here" in found
     assert "Reproduce: " in found
     assert PLACE.page in found
@@ -190,6 +203,65 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
         comment(paired_document("pass"), CommentLinks(page=address))
 
 
+def test_a_comment_says_first_what_broke_its_limit_and_by_how_much() -> None:
+    lines = drawn("regressed-speed").splitlines()
+    assert lines[2] == "### ❌ smoke, nfe=8: 10 % slower (limit 5 %)"
+    assert lines[4] == "**REGRESSED**: ❌ 1 regressed · ⚠️ 0 undecided · ✅ 1 passed"
+    table = [[each.strip() for each in line.split("|")[1:-1]] for line in lines[6:10]]
+    assert table[0] == ["metric", "base", "head", "change \\[95 %\\]", "limit"]
+    told = "❌ **latency\\_p50**, nfe=8|100 ms|110 ms|**+10.0 %** \\[+9.9 +10.1\\]|+5 %".split("|")
+    assert [each.replace("\N{NO-BREAK SPACE}", " ") for each in table[2]] == told
+    assert table[3][0] == "❌ **rtf**, nfe=8"
+
+
+@pytest.mark.parametrize(("high", "row"), [(0.2, "pesq of u06"), (-0.2, "pesq")])
+def test_one_utterance_is_told_where_the_mean_proves_nothing(high: float, row: str) -> None:
+    document = paired_document("one-broken")
+    for cell in document["cells"]:
+        for metric in cell["metrics"]:
+            if metric.get("utterances"):
+                metric["comparison"] |= {"shift": -0.3, "low": -0.8, "high": high}
+    found = comment(document, PLACE)
+    assert f"| ❌ **{row}**, nfe=8 |".replace("pesq of u06", "pesq\xa0of\xa0u06") in found
+    assert f"### ❌ smoke, nfe=8: {row} " in found
+
+
+def test_cells_with_one_cause_share_its_rows() -> None:
+    found = comment(with_cells(paired_document("regressed-speed"), 30), PLACE)
+    rows = [line for line in found.splitlines() if line.startswith("| ❌")]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "❌ **latency\\_p50**, c=0 and 29 more cells",
+        "❌ **rtf**, c=0 and 29 more cells",
+    ]
+    assert "### ❌ smoke, 30 cells, worst c=0: 10 % slower (limit 5 %)" in found
+
+
+def test_advisory_changes_are_no_row_and_no_heading() -> None:
+    document = paired_document("regressed-speed")
+    for cell in document["cells"]:
+        for metric in cell["metrics"]:
+            metric["blocking"] = False
+        cell["verdict"] = "PASS"
+    found = comment(document, PLACE)
+    assert "### ✅ smoke: nothing got slower or worse" in found
+    assert "| ❌" not in found
+
+
+def test_every_shift_is_drawn_on_the_scale_of_its_limit() -> None:
+    fence = re.search(r"```text\n(.*?)```", drawn("regressed-speed"), re.DOTALL)
+    assert fence is not None
+    head, first, *_ = fence[1].splitlines()
+    drawing = first.split()[2]
+    zero, limit, point = (drawing.index(each) for each in "│┊●")
+    assert (limit - zero) * 2 == point - zero, "10 % stands twice as far out as a limit of 5 %"
+    assert len(drawing) == 2 * zero + 1
+    assert head.index("0") == first.index(drawing) + zero
+
+
+def test_no_picture_is_drawn_where_nothing_moved() -> None:
+    assert "```" not in drawn("pass")
+
+
 def test_where_no_comment_can_accept_the_commands_stand_there(tmp_path: Path) -> None:
     document = paired(regressed(tmp_path))
     assert 'voxgate accept runs/accept --only quality --why "REASON"' in comment(
@@ -201,7 +273,9 @@ def test_where_no_comment_can_accept_the_commands_stand_there(tmp_path: Path) ->
 
 
 def test_what_passed_needs_no_accepting(tmp_path: Path) -> None:
-    assert "ccept" not in comment(paired(passed(tmp_path)), PLACE)
+    found = comment(paired(passed(tmp_path)), PLACE)
+    assert "/voxgate accept" not in found
+    assert "<summary>Reproduce</summary>" in found
 
 
 def test_a_comment_needs_no_package_installed() -> None:
@@ -225,7 +299,11 @@ def with_cells(document: dict[str, Any], count: int, **changes: object) -> dict[
     one = next(each for each in document["cells"] if each["verdict"] == "REGRESSED")
     return {
         **document,
-        "cells": [{**one, **changes, "cell": f"c{n}", "label": f"c={n}"} for n in range(count)],
+        "cells": [
+            {**one, **{name: f"{n} {text}" for name, text in changes.items()}}
+            | {"cell": f"c{n}", "label": f"c={n}"}
+            for n in range(count)
+        ],
     }
 
 
