@@ -94,7 +94,7 @@ GUIDES = sorted(
 PICTURELESS = (
     *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
     *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),
-    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics", "profiles"),
+    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics"),
 )
 """Pages of tables, drawings or commands, which a picture of a page would not help."""
 
