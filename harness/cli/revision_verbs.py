@@ -26,6 +26,7 @@ from voxgate.harness.revisions import ab as versus
 from voxgate.harness.revisions import ab_plan
 from voxgate.harness.revisions import bisect as bisection
 from voxgate.harness.revisions.bisect_result import evidence_rows, finding_line, search_to_dict
+from voxgate.harness.revisions.paired_run import BASE
 from voxgate.harness.runner.progress import measuring_progress, score_progress
 
 
@@ -94,7 +95,8 @@ def ab(as_json: bool, files: Files, **options: Any) -> int:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"report {result.page}", soft_wrap=True, highlight=False, markup=False)
     document = versus.result_to_dict(result)
-    write_files(files, document, result.contents, result.folder / "baselines")
+    beside = result.folder
+    write_files(files, document, result.contents, beside / "baselines", beside / BASE)
     say_result(as_json, document, result.contents.judgement.line)
     return result.contents.judgement.exit_code
 

@@ -55,6 +55,8 @@ OWN_KIND: Mapping[str, str] = MappingProxyType(
 """Speed metrics that have other causes than the engine's pace. All further metrics are of sound."""
 ALSO = 4
 """Other metrics that a sentence names."""
+UNMOVED = 0.1
+"""Of its limit: smaller changes tell nothing."""
 NAMES: Mapping[str, str] = MappingProxyType(
     {
         "latency_p50": "p50",
@@ -165,7 +167,8 @@ def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
     Return the metric whose change tells a cell best; None where none was compared.
 
     Of a cell that got worse it tells the first cause. Of another it is the largest change over its
-    limit among the metrics that decide the verdict, else among all that count.
+    limit among the metrics that decide the verdict, else among all that count; its pace where
+    nothing moved.
     """
     found = [each.told for each in sorted(_found(cell), key=_order) if each.told.blocking]
     if found:
@@ -173,10 +176,11 @@ def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
     sized = [(metric, over_limit(metric)) for metric in cell.metrics if metric.blocking]
     known = [(metric, size) for metric, size in sized if size is not None]
     deciding = [pair for pair in known if pair[0].verdict is cell.verdict] or known
-    top = max(deciding, key=lambda pair: abs(pair[1]), default=(None, 0.0))[0]
-    if top is None or top.metric not in TIMES:
-        return top
-    return min((metric for metric, _ in deciding), key=lambda metric: _place(metric.metric))
+    top, size = max(deciding, key=lambda pair: abs(pair[1]), default=(None, 0.0))
+    first = min(
+        (metric for metric, _ in deciding), key=lambda each: _place(each.metric), default=top
+    )
+    return first if top is None or top.metric in TIMES or abs(size) < UNMOVED else top
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,13 +267,16 @@ def _cause(found: _Found, cells: Sequence[CellVerdict], metrics: Iterable[str]) 
         also=also,
         over_limit=_size(told),
         size=_sentence(told),
-        sentence=f"{found.sentence}{_others(also)}",
+        sentence=f"{found.sentence}{_others(told.metric, also)}",
     )
 
 
-def _others(also: Sequence[str]) -> str:
-    more = f" and {len(also) - ALSO} more" if len(also) > ALSO else ""
-    return f". Also {', '.join(map(short_name, also[:ALSO]))}{more}" if also else ""
+def _others(told: str, also: Sequence[str]) -> str:
+    """Name the other metrics, each once, whatever it is held against."""
+    bases = dict.fromkeys(map(phrases.base_metric, also))
+    names = [name for name in bases if name != phrases.base_metric(told)]
+    more = f" and {len(names) - ALSO} more" if len(names) > ALSO else ""
+    return f". Also {', '.join(map(short_name, names[:ALSO]))}{more}" if names else ""
 
 
 def short_name(metric: str) -> str:

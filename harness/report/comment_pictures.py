@@ -9,17 +9,16 @@ Drawn for white paper by matplotlib's Figure objects; the page draws the same sh
 
 import io
 import warnings
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from voxgate.harness.judging.baseline import golden_dir
 from voxgate.harness.records.files import write_file
 from voxgate.harness.report.contents import Report, TakesOf
 from voxgate.harness.report.format import plain
 from voxgate.harness.report.listening.pair_png import pair_png
+from voxgate.harness.report.page import voices_of
 from voxgate.harness.report.pictures.forest import Forest, ForestRow, forest
-from voxgate.harness.runner.recordings import recordings_of, takes
 
 SHIFTS, SPECTROGRAMS = "shifts.png", "spectrograms.png"
 WIDTH_IN, ROW_IN, FRAME_IN, DOTS_PER_IN = 9.0, 0.3, 1.2, 110
@@ -29,15 +28,25 @@ LIMIT, BEYOND, ZERO = "#890923", "#fceeee", "#7d8999"
 NAME_LENGTH = 60
 
 
-def write_pictures(contents: Report, folder: Path, baselines: Path) -> tuple[Path, ...]:
-    """Write the pictures of a judged run. Raises HarnessError if one cannot be written."""
-    recordings = recordings_of(contents.run, golden_dir(baselines, contents.run.suite))
-    return pictures(contents, partial(takes, recordings), folder)
+def write_pictures(
+    contents: Report, folder: Path, baselines: Path, base: Path | None = None
+) -> tuple[Path, ...]:
+    """
+    Write the pictures of a judged run; the old voice is that of the page. Raises HarnessError if
+    one cannot be written.
+    """
+    takes_of, names = voices_of(contents.run, baselines, base)
+    return pictures(contents, takes_of, folder, names)
 
 
-def pictures(contents: Report, takes_of: TakesOf, folder: Path) -> tuple[Path, ...]:
-    """Write the pictures; `takes_of` returns the recordings of an utterance."""
-    drawn = {SHIFTS: shifts_png(contents), SPECTROGRAMS: pair_png(contents, takes_of)}
+def pictures(
+    contents: Report, takes_of: TakesOf, folder: Path, names: Mapping[str, str] | None = None
+) -> tuple[Path, ...]:
+    """
+    Write the pictures; `takes_of` returns the recordings of an utterance, and `names` are words for
+    them.
+    """
+    drawn = {SHIFTS: shifts_png(contents), SPECTROGRAMS: pair_png(contents, takes_of, names)}
     written = {folder / name: png for name, png in drawn.items() if png is not None}
     for path, png in written.items():
         write_file(path, png, "name another folder", parents=True)

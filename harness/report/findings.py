@@ -264,12 +264,16 @@ def gain_sentence(contents: Report) -> str:
     return plain(f"{best.label} is {gain}{at}")
 
 
+TIED = 2
+"""Cells without a winner that are named."""
 NO_WINNER = "no winner, their intervals overlap"
 
 
 def winners(best: SpeedGain) -> str:
     """Name the fastest cell, and those whose intervals overlap with its own."""
-    return plain(" and ".join((best.label, *best.ties)))
+    labels = (best.label, *best.ties)
+    more = f" and {len(labels) - TIED} more" if len(labels) > TIED else ""
+    return plain(f"{' and '.join(labels[:TIED])}{more}")
 
 
 def quality_text(measured: Sequence[Measurement]) -> str:

@@ -142,11 +142,15 @@ def check_file(path: Path | None) -> Path | None:
 
 
 def write_files(
-    files: Files, document: Mapping[str, object], contents: Report, baselines: Path
+    files: Files,
+    document: Mapping[str, object],
+    contents: Report,
+    baselines: Path,
+    base: Path | None = None,
 ) -> None:
     """
-    Write the requested files; the audio to compare with is looked for in `baselines`. Raises
-    HarnessError if one cannot be written.
+    Write the requested files; the audio to compare with is looked for in `baselines` and in the
+    folder of BASE's run. Raises HarnessError if one cannot be written.
     """
     if files.comment is not None:
         write_file(files.comment, comment(document, CommentLinks()), "name another file")
@@ -156,7 +160,7 @@ def write_files(
         # only where they are asked for: what draws them takes long to load
         from voxgate.harness.report.comment_pictures import write_pictures
 
-        write_pictures(contents, files.pictures, baselines)
+        write_pictures(contents, files.pictures, baselines, base)
 
 
 def document_of(contents: Report) -> dict[str, object]:

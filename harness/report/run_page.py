@@ -28,6 +28,8 @@ from voxgate.harness.report.tables import (
 from voxgate.harness.report.tiles import Tile, tiles
 
 NOT_JUDGED = "not judged"
+FIRST = 8
+"""Metrics of a cell that are shown before all others."""
 CAUSES = 5
 """Things that got worse that a header lists; further ones are folded."""
 NAMED = 4
@@ -64,7 +66,7 @@ class MetricLine:
     missing: bool
     spread: str
     stands_out: bool
-    """Whether it is worse, better, or open, and so is shown before all others."""
+    """Whether it is worse, better, or open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,10 @@ class CellSection:
     mark: Badge
     values: tuple[TableValue, ...]
     metrics: tuple[MetricLine, ...]
+    first: tuple[MetricLine, ...]
+    """Those that stand out, at most FIRST: what tells the cell, what broke its limit, the rest."""
+    stand_out: int
+    """The number of all that stand out."""
     profiled: tuple[StageLine, ...]
     is_open: bool
 
@@ -152,6 +158,8 @@ class FindingView:
     """The worst first, as many as are named."""
     more: int
     """Further cells."""
+    all_cells: bool
+    """Whether it concerns every cell, of several."""
     blocking: bool
 
 
@@ -232,6 +240,7 @@ def _cause(line: Finding, cells: Sequence[CellSection]) -> FindingView:
         since=line.since,
         cells=tuple(found[:NAMED]),
         more=len(line.slugs) - len(found[:NAMED]),
+        all_cells=len(cells) > NAMED and len(line.slugs) == len(cells),
         blocking=line.blocking,
     )
 
@@ -279,6 +288,8 @@ def _cell(
     shared: Collection[str],
 ) -> CellSection:
     named = {each.measurement.metric: each.measurement for each in cell.measured}
+    metrics = _metrics(cell.measured)
+    first = _first(cell, metrics)
     return CellSection(
         anchor=f"cell-{number}",
         cell=cell,
@@ -291,7 +302,9 @@ def _cell(
             )
             for column in columns
         ),
-        metrics=_metrics(cell.measured),
+        metrics=metrics,
+        first=first[:FIRST],
+        stand_out=len(first),
         profiled=stage_lines(list(named.values())),
         is_open=bool(cell.told or cell.reasons) and cell.verdict != Verdict.NO_BASELINE,
     )
@@ -306,6 +319,13 @@ def _value(measurement: Measurement | None, column: TableColumn) -> TableValue:
     text = shown(measurement, interval=False)
     whole = shown(measurement, interval=column.interval)
     return TableValue(text=text, interval=whole.removeprefix(text).strip(), missing="")
+
+
+def _first(cell: RecordedCell, metrics: Sequence[MetricLine]) -> tuple[MetricLine, ...]:
+    telling = "" if cell.change is None else cell.change.metric
+    found = [line for line in metrics if line.stands_out]
+    found.sort(key=lambda line: (line.name != telling, line.name not in cell.broken_metrics))
+    return tuple(found)
 
 
 def _metrics(measured: Sequence[JudgedMeasurement]) -> tuple[MetricLine, ...]:

@@ -12,6 +12,9 @@ from voxgate.harness.report.badges import of_verdict
 from voxgate.harness.report.findings import NO_WINNER, winners
 from voxgate.harness.report.run_record import RunRecord
 
+NO_COMMIT = "none"
+"""The revision of a run outside of any repository."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
@@ -36,8 +39,12 @@ def tiles(record: RunRecord) -> tuple[Tile, ...]:
         *_change_tiles(record),
         *_speed_tiles(record),
         *([] if state == UNKNOWN else [quiet]),
-        Tile(value=record.created[:10], note=f"measured at {record.head}"),
+        Tile(value=record.created[:10], note=_measured(record)),
     )
+
+
+def _measured(record: RunRecord) -> str:
+    return f"measured at {record.head}" if record.head != NO_COMMIT else "measured, of no commit"
 
 
 def _count_tiles(record: RunRecord) -> list[Tile]:

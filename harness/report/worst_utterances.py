@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from voxgate.harness.judging.causes import merged_causes
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.format import escaped, plain, shown_value
 
@@ -47,9 +48,9 @@ def spread_text(metric: MetricVerdict) -> str:
 
 
 def spread_lines(cell: CellVerdict) -> tuple[str, ...]:
-    """Return how the qualities spread that regressed, one line each."""
-    regressed = [each for each in cell.metrics if each.verdict is Verdict.REGRESSED]
-    told = [(metric.metric, spread_text(metric)) for metric in regressed]
+    """Return how the qualities spread that tell what regressed, one line each."""
+    telling = [cause.worst for cause in merged_causes((cell,)) if cause.blocking]
+    told = [(metric.metric, spread_text(metric)) for metric in telling]
     return tuple(f"{name} now: {text}" for name, text in told if text)
 
 

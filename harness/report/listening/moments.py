@@ -139,7 +139,8 @@ def _place(chosen: _Candidate) -> tuple[float | None, float | None, str]:
     fault = _new_fault(chosen)
     if fault is not None:
         old_s = max(fault.time_s - contrast.shift_s, 0.0)
-        return old_s, fault.time_s, f"{fault.kind} at {fault.time_s:.2f} s, only in the new take"
+        whose = "only in the new take" if chosen.is_own else "not in the reference"
+        return old_s, fault.time_s, f"{fault.kind} at {fault.time_s:.2f} s, {whose}"
     if not contrast.missing:
         old_s = max(contrast.most_s - contrast.shift_s, 0.0)
         return old_s, contrast.most_s, f"differs most at {contrast.most_s:.2f} s"

@@ -6,7 +6,7 @@ holds them. Chooses the contents; `templates/player.html` lays them out, `deck.j
 play them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from voxgate.harness.records.cell import Cell, Request
@@ -133,10 +133,8 @@ def run_player(
         if all(isinstance(take.sound, Missing) for take in every):
             silent += 1
             continue
-        chosen = _few(every, run.reference, wanted or {})
-        options = (every, chosen) if not heard and len(chosen) < len(every) else (chosen,)
-        fitting = (_embedded(request, takes, run.reference, assets) for takes in options)
-        made = next((each for each in fitting if each is not None), None)
+        options = _options(every, run.reference, wanted or {}, is_first=not heard)
+        made = _embedded(request, options, run.reference, assets)
         if made is None:
             fits = False
             break
@@ -153,29 +151,44 @@ def run_player(
     return player(material, cells_of(run), run.reference, assets.as_base64())
 
 
-def _few(
-    takes: Sequence[Take], reference: str, wanted: Mapping[str, Sequence[str]]
+Option = tuple[Sequence[Take], bool]
+"""Takes to keep, and whether without loss."""
+
+
+def _options(
+    every: Sequence[Take], reference: str, wanted: Mapping[str, Sequence[str]], *, is_first: bool
+) -> Iterator[Option]:
+    """Yield the ways to keep an utterance, the best first."""
+    few, pair = (_of_cells(every, reference, wanted, count) for count in (MOST_CELLS, 2))
+    yield from [(takes, True) for takes in ((every, few, pair) if is_first else (few,))]
+    yield from [(few, False), (pair, False)]
+
+
+def _of_cells(
+    takes: Sequence[Take], reference: str, wanted: Mapping[str, Sequence[str]], count: int
 ) -> tuple[Take, ...]:
-    """Return the takes of the reference cell, the wanted ones and further ones: MOST_CELLS."""
+    """Return the takes of so many cells: the reference, the wanted ones, and then the others."""
     known = {take.cell for take in takes}
     cells = dict.fromkeys([reference, *wanted, *(take.cell for take in takes)])
-    kept = [cell for cell in cells if cell in known][:MOST_CELLS]
+    kept = [cell for cell in cells if cell in known][:count]
     return tuple(take for take in takes if take.cell in kept)
 
 
 def _embedded(
-    request: Request, takes: Sequence[Take], reference: str, assets: EmbeddedAssets
+    request: Request, options: Iterable[Option], reference: str, assets: EmbeddedAssets
 ) -> tuple[UtteranceVoices, View] | None:
     """
-    Keep an utterance: lossless while that takes at most LOSSLESS of the budget, and compressed
-    beyond. None where it does not fit.
+    Keep an utterance in the first way that fits: without loss where its clips then take at most
+    LOSSLESS of the budget. None where none does.
     """
-    spoken = utterance(request, takes, assets)
-    if assets.share > LOSSLESS:
+    for takes, lossless in options:
+        spoken = utterance(request, takes, assets, lossless=lossless)
+        if assets.share <= (LOSSLESS if lossless else 1.0):
+            seen = view(spoken, reference, assets)
+            if assets.settle():
+                return spoken, seen
         assets.drop()
-        spoken = utterance(request, takes, assets, lossless=False)
-    seen = view(spoken, reference, assets) if assets.fits else None
-    return (spoken, seen) if assets.settle() and seen is not None else None
+    return None
 
 
 def _with_words(
@@ -218,7 +231,7 @@ def recordings_player(
     assets = EmbeddedAssets(EMBEDDED_BYTES)
     views: list[View] = []
     for request, takes in utterances:
-        made = _embedded(request, takes, "", assets)
+        made = _embedded(request, [(takes, True), (takes, False)], "", assets)
         if made is None:
             break
         views.append(made[1])

@@ -216,13 +216,23 @@ def _tick(value: int) -> str:
 def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     """Return the finding in a sentence: how many cells are over a limit, and the farthest one."""
     over = [each for each in shifts if each.metric.blocking and kind(each.metric.verdict) == "bad"]
+    failed = _failed(cells, over)
     if not over:
-        return "No shift that counts is over its limit."
+        return f"No shift that counts is over its limit{failed}."
     worst = max(over, key=lambda each: each.point)
     count = len({each.cell.cell for each in over})
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
         f"{worst.metric.metric} {phrases.size(worst.comparison)}, {worst.point:.2g} times its "
-        "limit."
+        f"limit{failed}."
     )
+
+
+def _failed(cells: Sequence[CellVerdict], over: Sequence[_Shift]) -> str:
+    """Return the cells that failed for what is no shift, as the end of a sentence."""
+    told = {each.cell.cell for each in over}
+    failed = [
+        cell.label for cell in cells if cell.verdict is Verdict.FAILED and cell.cell not in told
+    ]
+    return f"; {phrases.cells_named(failed)} failed, and not by a shift" if failed else ""

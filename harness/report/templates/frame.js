@@ -1,7 +1,7 @@
-// The frame of every page: the section that is read is marked in the list of sections, and on a narrow screen a table
-// that does not fit becomes cards, a row each, every value with the title of its column.
+// The frame of every page: the section that is read is marked in the list of sections, and a table that does not fit is
+// set closer, or on a narrow screen becomes cards, a row each, every value with the title of its column.
 (() => {
-  const links = new Map([...document.querySelectorAll('nav.sections a[href^="#"], nav[aria-label=Sections] a[href^="#"]')]
+  const links = new Map([...document.querySelectorAll('nav.sections a[href^="#"]')]
     .map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]).filter(([target]) => target));
   const mark = () => {
     let read = null;
@@ -50,10 +50,9 @@
       const table = box.querySelector(':scope > table');
       if (!table || !table.tHead) continue;
       if (!narrow.matches) table.classList.remove('cards');
-      else if (box.clientWidth && box.scrollWidth > box.clientWidth + 1) {
-        label(table);
-        table.classList.add('cards');
-      }
+      if (!box.clientWidth || box.scrollWidth <= box.clientWidth + 1) continue;
+      if (narrow.matches) label(table);
+      table.classList.add(narrow.matches ? 'cards' : 'dense');
     }
   };
   lay();

@@ -71,19 +71,25 @@
 
   // ---- old, then new
 
-  // The old voice and the new one around the moment that tells most, once each; `told` is given "old", then "new".
+  // Whether a voice is held against an older one of its own cell, and not against the reference cell's.
+  function isOwn(voices, one, other) {
+    return voices[one].voice.cell === voices[other].voice.cell;
+  }
+
+  // The old voice and the new one around the moment that tells most, once each; `told` is given the word for each.
   async function hearBoth(moment, told) {
     const turn = ++turns;
     deck.wake();
     const number = data.utterances.findIndex((each) => each.id === moment.utterance);
     if (data.utterances[number] !== utterance) show(number);
-    for (const [word, index, moment_s] of [["old", moment.old, moment.old_s], ["new", moment.new, moment.new_s]]) {
+    const first = isOwn(utterance.voices, moment.old, moment.new) ? "old" : "reference";
+    for (const [word, index, moment_s] of [[first, moment.old, moment.old_s], ["new", moment.new, moment.new_s]]) {
       if (turn !== turns || !(await choose(index))) break;
       told(word);
-      at.now.textContent = `${word === "old" ? "Old" : "New"}: ${name(utterance.voices[index].voice)}`;
+      at.now.textContent = `${word[0].toUpperCase()}${word.slice(1)}: ${name(utterance.voices[index].voice)}`;
       const part = moment_s === null ? [0, WHOLE_S] : [moment_s - BEFORE_S, moment_s + AFTER_S];
       if (!(await deck.once(...part))) break;
-      if (word === "old") await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
+      if (word !== "new") await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
     }
   }
 
@@ -309,7 +315,7 @@
     const moment = pair ? momentOf(pair) : null;
     drawLane("new", at.spectrogram, now, old === null ? "" : "new: ");
     at["old-lane"].hidden = old === null;
-    if (old !== null) drawLane("old", at.old, old, "old: ");
+    if (old !== null) drawLane("old", at.old, old, isOwn(utterance.voices, old, now) ? "old: " : "reference: ");
     drawContrast(pair);
     drawPitch(old, now);
     drawMoment(moment);
@@ -330,12 +336,15 @@
       || `${contrast.mean_db.toFixed(1)} dB on average${contrast.shift_s ? `, begins ${seconds(contrast.shift_s)} later` : ""}`;
     at["contrast-words"].replaceChildren(words, " ");
     if (contrast.picture) at["contrast-words"].append(jump(`most at ${seconds(contrast.most_s)}`, contrast.most_s));
-    at["contrast-tag"].textContent = "new minus old";
+    at["contrast-tag"].textContent = isOwn(utterance.voices, contrast.against, now) ? "new minus old" : "new minus reference";
     drawPicture(at.contrast, contrast.picture, utterance.voices[now].voice.duration_s, `Difference, ${at.against.selectedOptions[0].textContent}: ${words}`);
   }
 
   function drawMoment(moment) {
     at.both.hidden = !moment;
+    if (moment && at.both.getAttribute("aria-pressed") !== "true") {
+      at.both.textContent = isOwn(utterance.voices, moment.old, moment.new) ? "Old, then new" : "Reference, then this";
+    }
     at.moment.hidden = moment === null || moment.new_s === null;
     if (!at.moment.hidden) at.moment.style.left = share(moment.new_s);
     const label = moment ? data.cells.find((cell) => cell.slug === utterance.voices[moment.new].voice.cell)?.label : "";
@@ -367,7 +376,7 @@
     at["pitch-ticks"].replaceChildren(...marks);
     const median = (line) => line.filter((hz) => hz > 0).sort((one, other) => one - other).at(line.filter((hz) => hz > 0).length >> 1);
     const [before, after] = lines.map(median);
-    const words = before && after ? `F0, median ${before} Hz old, ${after} Hz new` : `F0, median ${before ?? after} Hz`;
+    const words = before && after ? `F0, median ${before} Hz ${isOwn(utterance.voices, old, now) ? "old" : "reference"}, ${after} Hz new` : `F0, median ${before ?? after} Hz`;
     at["pitch-tag"].textContent = words;
   }
 

@@ -99,7 +99,7 @@ def test_the_page_shows_the_worst_first_and_runs_nothing(
     assert "<b>=x" not in source and "<b>=x line" in page.text()
     assert page.addresses() == [] or all(a.startswith(("#", "data:")) for a in page.addresses())
     data = json.loads(source.split('id="data">')[1].split("</script>")[0])
-    assert data["first"] == BAD_NAME  # it alone clicks
+    assert data["first"]["utterance"] == BAD_NAME  # it alone clicks
     assert data["utterances"][0]["id"] == BAD_NAME
     assert len(data["utterances"]) == 4
 

@@ -105,6 +105,15 @@ def test_an_error_rate_that_was_none_rises_by_points() -> None:
     assert cause.sentence == "golden wer 3 points higher (limit 1 point)"
 
 
+def test_what_is_told_twice_is_named_once() -> None:
+    golden = replace(pesq(-0.5), metric="golden_pesq")
+    stoi = changed("stoi", -0.02, 0.01, better="higher", unit="1", absolute=True)
+    (cause,) = merged_causes([of_cell("a", pesq(-0.6), golden, stoi)])
+
+    assert cause.sentence == "pesq 0.6 MOS-LQO lower (limit 0.15 MOS-LQO). Also stoi"
+    assert cause.also == ("golden_pesq", "stoi")
+
+
 def test_a_broken_utterance_is_told_by_its_own_limit(tmp_path: Path) -> None:
     (cause,) = causes(one_broken(tmp_path).judgement)
 
@@ -175,6 +184,10 @@ def test_a_cell_that_passed_is_told_by_its_largest_change() -> None:
 
     assert told is not None
     assert told.metric == "pesq"
+    unmoved = of_cell("a", changed("latency_p50", 0.0, **within), pesq(-0.01, **within))
+    steady = telling_metric(replace(unmoved, verdict=Verdict.PASS))
+    assert steady is not None
+    assert steady.metric == "latency_p50", "where nothing moved the pace tells it"
     assert telling_metric(of_cell("a", verdict=Verdict.PASS)) is None
 
 

@@ -54,7 +54,6 @@ SIDEWAYS = """() => [...document.querySelectorAll('.scroll')]
   .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
   .map((box) => box.getAttribute('aria-label') ?? box.innerText.slice(0, 40))"""
 """Returns the tables that must be scrolled sideways."""
-PHONE_PX = 390
 A4_PX = 710
 """Width between the margins, at 96 px an inch."""
 WEIGHT_KB = {"listen": 1500, "blind-test": 200, "run": 1500, "compare": 40}
@@ -98,7 +97,7 @@ def test_nothing_is_cut_off_or_scrolled_sideways(
         if (of, width) == (theme, size["width"]):
             assert shot["width"] <= width, name
             assert shot["sticks out"] == [], name
-            assert shot["sideways"] == [] or width > PHONE_PX, name
+            assert shot["sideways"] == [], name
 
 
 @VIEWS_NAMED
@@ -141,8 +140,7 @@ def test_firefox_shows_the_same_as_chromium(
         picture = coarse(firefox.screenshot(), size)
         apart[view] = round(difference(shots[view]["picture"], picture, SLACK_PX), 1)
         assert firefox.evaluate("document.documentElement.scrollWidth") <= size["width"], view
-        if size["width"] <= PHONE_PX:
-            assert firefox.evaluate(f"({SIDEWAYS})()") == [], view
+        assert firefox.evaluate(f"({SIDEWAYS})()") == [], view
     print(apart)
     assert max(apart.values()) < ALIKE, apart
 

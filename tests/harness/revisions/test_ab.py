@@ -5,6 +5,7 @@ virtual.
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from voxgate.harness.judging.judge import judge
 from voxgate.harness.judging.policy import DEFAULT
 from voxgate.harness.records.run import ProcessRecord
 from voxgate.harness.records.verdict import Verdict
+from voxgate.harness.report import comment_pictures
+from voxgate.harness.report.page import OF_PAIR
 from voxgate.harness.revisions import ab, ab_plan
 from voxgate.harness.runner import run_folder, runner
 
@@ -79,11 +82,19 @@ def test_the_working_tree_can_be_head(
 
 
 def test_a_worse_voice_is_regressed_by_the_audio_of_base(
-    repository: Repository, capsys: pytest.CaptureFixture[str]
+    repository: Repository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repository.commit("noise", options={"noise": 0.05})
-    code, document, _ = run_ab(capsys, "HEAD~1", "HEAD", "two", "--only", "steps-8")
+    drawn: list[Mapping[str, str] | None] = []
+    monkeypatch.setattr(
+        comment_pictures, "pair_png", lambda of, takes_of, names: drawn.append(names)
+    )
+    more = ("--only", "steps-8", "--pictures", "pictures")
+    code, document, _ = run_ab(capsys, "HEAD~1", "HEAD", "two", *more)
     assert code == 1
+    assert drawn == [OF_PAIR], "the picture shows the voices of the page"
     assert "golden_snr" in cell(document, "steps-8")["reason"]
     assert "noise was 0.0, is 0.05" in cell(document, "steps-8")["notes"]
     assert sorted(path.name for path in Path("runs/0001/baselines/two/golden").iterdir()) == [

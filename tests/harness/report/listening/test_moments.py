@@ -117,6 +117,7 @@ def test_a_voice_of_the_cell_itself_counts_before_the_reference() -> None:
     (_, same) = found((*alone[:2], before, alone[2]))
 
     assert (other.cell, other.old_name, other.same) == ("nfe-8", "nfe=32 (reference)", False)
+    assert (other.is_own, same.is_own) == (False, True)
     assert (same.cell, same.old_name, same.same, same.new_s) == ("nfe-8", "previous", True, None)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, steady
-from tests.harness.report.making import contents, passed, regressed
+from tests.harness.report.making import contents, lied_to, passed, regressed
 from voxgate.harness.judging.tradeoff import Point, Tradeoff
 from voxgate.harness.records.measurement import Measurement, UtteranceValue
 from voxgate.harness.records.run import AudioChunk, Run
@@ -82,6 +82,14 @@ def test_a_shift_beyond_the_axis_is_told_as_such(tmp_path: Path) -> None:
     assert found is not None
     assert found.rows[0].is_beyond
     assert found.rows[0].at == 100.0
+
+
+def test_a_cell_that_failed_for_what_is_no_shift_is_named(tmp_path: Path) -> None:
+    found = pictures(lied_to(tmp_path)).forest
+    assert found is not None
+    assert found.caption == (
+        "No shift that counts is over its limit; nfe=8 failed, and not by a shift."
+    )
 
 
 def test_nothing_compared_is_no_forest() -> None:
