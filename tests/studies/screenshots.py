@@ -59,6 +59,11 @@ STILL = """() => {
   for (const each of document.querySelectorAll('nav, thead')) each.style.position = 'static';
 }"""
 """What stays in view would lie over the parts of a page."""
+UNFOLDED = """(node) => {
+  for (let at = node.closest('details'); at; at = at.parentElement.closest('details')) {
+    at.open = true;
+  }
+}"""
 RUN, SITE, FIRST = "pull-request/index.html", "site", "runs/first"
 SHOTS = {
     "overview": Shot(page=f"{SITE}/index.html", size=(1280, 1100)),
@@ -73,7 +78,7 @@ SHOTS = {
     "shifts": Shot(page=RUN, part="figure:has(.forest)"),
     "stages": Shot(page=RUN, part="figure.drawn-table.bad"),
     "tradeoff": Shot(page=RUN, part="figure.plane"),
-    "stream": Shot(page=RUN, part="#streams ~ figure"),
+    "stream": Shot(page=RUN, part="figure:has(table.streams)"),
     "player": Shot(page=RUN, part=".player"),
     "listening": Shot(page="listening/listen-*.html"),
     "blind-test": Shot(page="listening/abx-*.html"),
@@ -151,6 +156,8 @@ def taken(chromium: Any, folder: Path, shot: Shot) -> Image.Image:
     page.wait_for_timeout(1500)  # charts that a script draws
     page.evaluate(STILL)
     whole = page if not shot.part else page.locator(shot.part).first
+    if shot.part:
+        whole.evaluate(UNFOLDED)
     picture = Image.open(io.BytesIO(whole.screenshot(timeout=10_000))).convert("RGB")
     context.close()
     return picture
