@@ -201,6 +201,11 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
     assert "what each cell cost" in tab.page.inner_text("main").lower()
     tab.page.evaluate("location.hash = '#35'")
     tab.page.locator("h1", has_text="REGRESSED").wait_for()
+    assert "cells got worse or failed." in tab.page.inner_text("h1")
+    assert "latency_p50 +8.0 %" in tab.page.inner_text("ol.findings")
+    tab.page.evaluate("document.getElementById('cell-2').open = false")
+    tab.page.locator("ol.findings button", has_text="nfe_steps=8").click()
+    assert tab.page.locator("#cell-2").get_attribute("open") == ""
     assert (
         "nfe_steps 8 8 yes counted".split()
         == tab.page.locator("details:nth-of-type(2) table:has-text('observed') tbody tr")
