@@ -16,6 +16,7 @@ from voxgate.harness.history.alarm import ENOUGH, Alarm
 from voxgate.harness.history.records import ANY, RunRow
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.judging.causes import SLOWER, short_name
+from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import shown_value
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
@@ -35,6 +36,8 @@ from voxgate.harness.report.site.state import BAD, most_nights, of_trend, silent
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
+OURS = "voxgate"
+"""The source of runs that this program measured."""
 IN_FULL = 5
 """Causes that are told in full; the others have a line each."""
 IN_SIGHT = 6
@@ -352,19 +355,18 @@ def _first_steps(book: Book, nights: int) -> tuple[FirstStep, ...]:
             address=run_address(book, latest.id),
         )
     ]
-    if not latest.baseline and latest.folder:
-        steps.append(
-            FirstStep(
-                text="Keep its figures, so that the next run is compared with them:",
-                command=f'voxgate accept {shlex.quote(latest.folder)} --why "first"',
-            )
-        )
-    measure = f"voxgate check {shlex.quote(latest.suite)} --profile {shlex.quote(latest.profile)}"
-    steps.append(
-        FirstStep(
-            text=f"Measure every night; {ENOUGH - nights} more make a trend:", command=measure
-        )
-    )
+    if latest.verdict == Verdict.NO_BASELINE and latest.folder:
+        keep = f'voxgate accept {shlex.quote(latest.folder)} --why "first"'
+        text = "Keep its figures, so that the next run is compared with them:"
+        steps.append(FirstStep(text=text, command=keep))
+    text = f"{ENOUGH - nights} more make a trend:"
+    if latest.source == OURS:
+        words = ("voxgate", "check", latest.suite, "--profile", latest.profile)
+        measure = " ".join(map(shlex.quote, words))
+        steps.append(FirstStep(text=f"Measure every night; {text}", command=measure))
+    else:
+        command = "voxgate history import PATH..."
+        steps.append(FirstStep(text=f"Import every night; {text}", command=command))
     return tuple(steps)
 
 

@@ -116,7 +116,7 @@
     details.addEventListener("toggle", () => {
       if (!details.open || details.querySelector("table")) return;
       const order = [...spec.columns[0].keys()].reverse();
-      details.append(table(`${spec.name}, newest first`, spec.head, order.map(spec.row)));
+      details.append(table(`${spec.name}${spec.where ? ` on ${spec.where}` : ""}, newest first`, spec.head, order.map(spec.row)));
     });
     return details;
   }
@@ -153,6 +153,7 @@
     const { limit } = each;
     chart(figure, {
       name: each.title,
+      where: place.name,
       columns: [axis.times, ...[each.low, each.high, each.value].map(axis.spread)],
       start: axis.newest,
       marked: 3,
@@ -311,6 +312,7 @@
     const parts = (run) => names.map((name, stage) => `${name} ${shown(seconds[stage][run], PLAIN)} ms`);
     chart(figure, {
       name: "stages",
+      where: place.name,
       columns: [axis.times, ...order.map((stage) => axis.spread(sums.map((sum) => sum[stage])))],
       start: axis.newest,
       marks: (u) => floorTicks(u, axis),

@@ -21,10 +21,11 @@ from tests.harness.report.site.making import (
 )
 from voxgate.harness.history.alarm import Alarm
 from voxgate.harness.history.budget import Margin
-from voxgate.harness.history.records import HistoryEntry, Series
+from voxgate.harness.history.records import HistoryEntry, RunRow, Series, plain_fields
 from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.report.site.causes import TrendCause, causes
 from voxgate.harness.report.site.commits import bisect_command, reader, web_address
+from voxgate.harness.report.site.headline import _first_steps
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 
 EMPTY = np.zeros(0, dtype=np.int64)
@@ -297,4 +298,23 @@ def test_first_days_tell_what_to_do_next(tmp_path: Path) -> None:
         "Too early to see a trend: 3 of the 11 nights that it takes, 3 cells on 1 machine." in text
     )
     assert "8 more make a trend: voxgate check smoke --profile cpu-gate" in text
+    assert "voxgate accept" not in text
     assert 'class="open"' in made.text().partition("<main")[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict", "told"),
+    [
+        ("voxgate", "NO_BASELINE", 'voxgate accept runs/0001 --why "first"'),
+        ("pytest-benchmark", None, "Import every night; 10 more make a trend"),
+    ],
+)
+def test_first_steps_fit_the_run(source: str, verdict: str | None, told: str) -> None:
+    run = replace(run_row(night(0, EPYC, np.random.default_rng(1))), source=source, verdict=verdict)
+    axis = SimpleNamespace(runs=(run,))
+    steps = _first_steps(SimpleNamespace(places=(axis,), latest={1}), 1)  # type: ignore[arg-type]
+    assert told in " ".join(f"{step.text} {step.command}" for step in steps)
+
+
+def run_row(entry: HistoryEntry) -> RunRow:
+    return RunRow(id=1, **plain_fields(entry, "cells"))
