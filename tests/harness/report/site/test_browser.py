@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit, address, watched
+from tests.harness.report.browser import (
+    CONTRASTS,
+    DESKTOP,
+    PHONE,
+    USABLE,
+    Visit,
+    address,
+    watched,
+)
 from tests.harness.report.site.making import NIGHTS, Made, make_site, usual, with_values
 
 CELL = "cell-smoke~nfe_steps-8.html"
@@ -34,9 +42,6 @@ INK = """() => [...document.querySelectorAll('.plot')].filter((plot) => plot.che
   for (let at = 3; at < data.length; at += 4) inked += data[at] > 0;
   return inked;
 })"""  # noqa: E501
-
-USABLE = """() => performance.getEntriesByName('usable')[0]?.startTime
-  ?? performance.getEntriesByType('navigation')[0].loadEventEnd"""
 
 
 @pytest.fixture
