@@ -229,8 +229,8 @@ def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
-        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {multiple(worst.point)} times its "
-        f"limit{failed}."
+        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {multiple(worst.point)} times "
+        f"its limit{failed}."
     )
 
 
