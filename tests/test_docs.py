@@ -92,6 +92,11 @@ GUIDES = sorted(
 )
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.stem)
+def test_every_guide_links_a_term_to_the_glossary(page: Path) -> None:
+    assert "](glossary.md#" in page.read_text()
+
+
 PICTURELESS = (
     *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
     *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),

@@ -13,8 +13,8 @@ Every option of every pipeline, with its default and the values that it may have
 `python -m voxgate.engine options --markdown` writes this page from the configurations in
 `engine/config/`, and a test holds it fresh: change an option there, then write the page anew.
 
-You name options as axes of a suite (`axes={"nfe_steps": [32, 16]}`), as arguments of
-`python -m voxgate.engine say --nfe-steps 16`, or as plain values in Python.
+You name options as axes of a [suite](glossary.md#suite) (`axes={"nfe_steps": [32, 16]}`), as
+arguments of `python -m voxgate.engine say --nfe-steps 16`, or as plain values in Python.
 An option with a mark under "per request" may also be set for one request of a workload.
 An unknown option, a wrong type or a value out of range is refused before anything is loaded.
 How the solver's options work: [solver options](solver-options.md); what each runtime needs:

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from voxgate.harness.audio.files import header_of
 from voxgate.harness.cli.options import Count, as_json, file, folder, policy
 from voxgate.harness.cli.output import say, say_result
 from voxgate.harness.corpora.score import ScoreOptions
@@ -24,7 +23,7 @@ from voxgate.harness.report.corpora_page import write_score_page
 from voxgate.harness.runner.progress import score_progress
 from voxgate.harness.scoring.own_models import check_models
 from voxgate.harness.scoring.score_run import MOST_WORKERS
-from voxgate.harness.scoring.transcription import ENGINES, check_language, recognizer_options
+from voxgate.harness.scoring.transcription import ENGINES, recognizer_options
 from voxgate.harness.suite.workload import LANGUAGE
 
 PAGE, SCORES, TABLE = "index.html", "scores.json", "scores.csv"
@@ -129,10 +128,8 @@ def _options(
     names = None if metrics is None else tuple(filter(None, map(str.strip, metrics.split(","))))
     if names == ():
         raise HarnessError(f"--metrics {metrics!r} names none; write --metrics wer,dnsmos_ovrl")
-    check_language(language)
-    if voice is not None and (not voice.is_file() or header_of(voice) is None):
-        kind = "no recording that can be read" if voice.is_file() else "no file"
-        raise HarnessError(f"--voice {voice} is {kind}; name a recording")
+    if voice is not None and not voice.is_file():
+        raise HarnessError(f"--voice {voice} is no file; name a recording")
     return ScoreOptions(
         judge=recognizer_options(judge),
         metrics=names,

@@ -24,6 +24,7 @@ from voxgate.harness.corpora.texts import (
     read_list,
 )
 from voxgate.harness.errors import HarnessError, one_line
+from voxgate.harness.models.whisper_weights import check_language
 from voxgate.harness.records.cell import Request, Workload
 from voxgate.harness.records.files import reason
 from voxgate.harness.records.measurement import Missing
@@ -110,6 +111,13 @@ class _Walk:
     audio: dict[str, Path]
     others: set[Path]
     left_out: dict[str, str]
+
+
+def check_inputs(voice: Path | None, language: str) -> None:
+    """Raise HarnessError for a voice that is no recording, and for an unknown language."""
+    check_language(language)
+    if voice is not None and header_of(voice) is None:
+        raise HarnessError(f"voice {voice} is no recording that can be read; name another")
 
 
 def load_corpus(

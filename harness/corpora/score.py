@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxgate.harness.analysis.metric_rules import HELPERS, WEIGHTS
-from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus
+from voxgate.harness.corpora.corpus import CorpusRecording, RecordedCorpus, check_inputs
 from voxgate.harness.corpora.scores import CorpusScores, ScoredUtterance
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.metric import Need
@@ -57,8 +57,9 @@ class ScoreOptions:
 def score_corpus(corpus: RecordedCorpus, options: ScoreOptions) -> CorpusScores:
     """
     Score every recording. Raises HarnessError for metrics that do not exist or lack their input,
-    and as `score_quality` does.
+    and as `check_inputs` and `score_quality` do.
     """
+    check_inputs(options.voice, options.language)
     names = chosen_metrics(corpus, options)
     scored = _scored(corpus, names, options)
     versions = _versions(scored, corpus, options)

@@ -122,7 +122,7 @@ def judge(
         machine=machine_id(run),
         head=revision(run),
         baseline=explain.baseline_name(baseline),
-        baseline_date=baseline.date,
+        baseline_date="" if paired else baseline.date,
         cells=(),
         counts={},
         verdict=Verdict.UNRESOLVED,

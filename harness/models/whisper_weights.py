@@ -109,6 +109,24 @@ class WeightsFile:
     """Files that continue the first, where it was cut into parts; the digest is of all together."""
 
 
+def check_language(language: str) -> None:
+    """
+    Raise HarnessError for a language that no Whisper model knows. Without the package that holds
+    their list, every language passes, and words are Missing.
+    """
+    primary = primary_language(language)
+    if primary == ENGLISH:
+        return
+    try:
+        from whisper.tokenizer import LANGUAGES
+    except ImportError:
+        return
+    if primary not in LANGUAGES:
+        raise HarnessError(
+            f"no recogniser knows the language {language!r}; give an ISO 639 code such as en or es"
+        )
+
+
 def size_for_language(language: str) -> PublishedSize:
     """
     Return the size that transcribes a language.

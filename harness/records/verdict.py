@@ -307,7 +307,10 @@ class RunVerdict:
     without_baseline: Annotated[tuple[Literal["quality", "speed"], ...], OmitDefault()] = ()
     """What has blocking metrics that no baseline names."""
     baseline_date: Annotated[str, OmitDefault()] = ""
-    """The day of that baseline's run: what is worse is so since then; empty where unknown."""
+    """
+    The day of that baseline's run: what is worse is so since then. Empty where unknown, and where
+    the baseline was measured in turns with the run.
+    """
     accept: Annotated[str, OmitDefault()] = ""
     """The command that makes the run the baseline of that; empty where it would be refused."""
 

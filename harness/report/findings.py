@@ -38,6 +38,7 @@ from voxgate.harness.report.badges import kind
 from voxgate.harness.report.contents import Report
 from voxgate.harness.report.format import plain, shown
 
+NO_BASELINE = "none"
 RISES, FALLS = "▲", "▼"
 FIGURES = (("pesq", "PESQ"), ("wer", "WER"), ("dnsmos_ovrl", "DNSMOS"))
 """Qualities of which the first that was measured is named beside a speed-up."""
@@ -88,7 +89,8 @@ class Change:
 def cause_lines(judgement: RunVerdict) -> tuple[Finding, ...]:
     """Return what got worse, the blocking first."""
     day = judgement.baseline_date
-    since = f"since the baseline of {plain(day)}" if day else ""
+    against = "" if judgement.baseline == NO_BASELINE else f"against {plain(judgement.baseline)}"
+    since = f"since the baseline of {plain(day)}" if day else against
     return tuple(replace(_cause_line(each), since=since) for each in causes(judgement))
 
 

@@ -139,6 +139,7 @@ SECTIONS = (
         link="Listen",
         title="Listen",
         is_shown=lambda record: record.player is not None,
+        count=lambda record: len(record.player.views) or None if record.player else None,
     ),
     Section(name="reels", link="Reels", title="Reels", is_shown=lambda record: bool(record.reels)),
     Section(name="stages", link="Stages", title="Where the time goes", is_folded=is_red),

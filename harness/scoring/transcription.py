@@ -130,24 +130,6 @@ def check_engine(engine: str) -> None:
         )
 
 
-def check_language(language: str) -> None:
-    """
-    Raise HarnessError for a language that no Whisper model knows. Without the package that holds
-    their list, every language passes, and words are Missing.
-    """
-    primary = primary_language(language)
-    if primary == ENGLISH:
-        return
-    try:
-        from whisper.tokenizer import LANGUAGES
-    except ImportError:
-        return
-    if primary not in LANGUAGES:
-        raise HarnessError(
-            f"no recogniser knows the language {language!r}; give an ISO 639 code such as en or es"
-        )
-
-
 def transcription_tasks(
     files: Sequence[Path],
     weights: tuple[Path, ...],

@@ -166,7 +166,7 @@ def test_the_shell_gate_compares_and_leaves_its_files(first: str, place: Place) 
     done = place.shell("BUDGET=0 sh ./gate.sh HEAD gate; git status --short")
     assert done.returncode == 0, done.stdout[-4000:]
     written = sorted(path.name for path in (place.folder / "out").iterdir())
-    assert written == ["comment.md", "judgement.json", "junit.xml"]
+    assert written == ["comment.md", "judgement.json", "junit.xml", "pictures"]
     wrong = place.shell("BUDGET=0 sh ./gate.sh nothing gate")
     assert wrong.returncode == 2, wrong.stdout[-2000:]
     gate.unlink()

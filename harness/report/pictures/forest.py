@@ -50,7 +50,7 @@ class ForestRow:
     def tip(self) -> str:
         """The row in words."""
         side = "worse" if self.times > 0 else "better"
-        size = f"{abs(self.times):.2g} times the limit, {side}"
+        size = f"{multiple(abs(self.times))} times the limit, {side}"
         return f"{self.label}, {self.metric}: {self.change} (95 % interval), {size}"
 
 
@@ -229,8 +229,8 @@ def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
-        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {worst.point:.2g} times its "
-        f"limit{failed}."
+        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {multiple(worst.point)} times "
+        f"its limit{failed}."
     )
 
 
@@ -241,3 +241,13 @@ def _failed(cells: Sequence[CellVerdict], over: Sequence[_Shift]) -> str:
         cell.label for cell in cells if cell.verdict is Verdict.FAILED and cell.cell not in told
     ]
     return f"; {phrases.cells_named(failed)} failed, and not by a shift" if failed else ""
+
+
+def multiple(times: float) -> str:
+    """
+    Format a multiple of a limit.
+
+    >>> multiple(2.61), multiple(101.3)
+    ('2.6', '101')
+    """
+    return f"{times:.0f}" if abs(times) >= 10.0 else f"{times:.2g}"

@@ -61,6 +61,7 @@ class ParetoMark:
     speed: str
     speed_words: str
     quality: str
+    quality_words: str
 
     @property
     def anchor(self) -> str:
@@ -71,7 +72,7 @@ class ParetoMark:
     def tip(self) -> str:
         """The cell in words."""
         best = ", the fastest that is fit to ship" if self.is_best else ""
-        return f"{self.number}. {self.label}: {self.speed_words}, {self.quality}{best}"
+        return f"{self.number}. {self.label}: {self.speed_words}, {self.quality_words}{best}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +219,8 @@ def _mark(
         speed=_speed_text(data, point.speed),
         speed_words=_speed_text(data, point.speed) + (" real time" if data.speed == RTF else ""),
         quality=_quality_text(data, point.quality),
+        quality_words=f"{TITLES.get(data.metric, data.metric)} "
+        f"{_quality_text(data, point.quality)}",
     )
 
 

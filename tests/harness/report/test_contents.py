@@ -50,7 +50,7 @@ def test_an_option_that_failed_its_cell_is_not_named_twice_whatever_the_words(
     )
     assert failed_option(replace(of.run, processes=ended), "nfe-8") == "nfe_steps"
     row = next(row for row in rows(reworded(of)) if row.cell == "nfe-8")
-    assert row.reasons == ("other words",)
+    assert (*row.causes, *row.reasons) == ("other words",)
 
 
 def test_a_missing_value_that_decides_nothing_has_its_own_line_whatever_the_words() -> None:

@@ -59,6 +59,8 @@ def test_a_cause_names_its_cells_and_the_day_of_the_baseline(red: Report) -> Non
     (line,) = cause_lines(red.judgement)
     assert (line.cells, line.slugs, line.metric) == (("nfe=8",), ("nfe-8",), "latency_p50")
     assert line.since == "since the baseline of 2026-11-20"
+    (paired,) = cause_lines(replace(red.judgement, baseline_date="", baseline="3fa1c2e"))
+    assert paired.since == "against 3fa1c2e"
 
 
 def test_a_change_has_an_arrow_where_it_is_beyond_its_limit(red: Report) -> None:

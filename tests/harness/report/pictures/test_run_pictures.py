@@ -224,7 +224,7 @@ def test_faster_is_to_the_right_and_better_to_the_top() -> None:
     assert slow.is_best and not quick.is_best
     assert TOP < slow.y < found.floor < quick.y < BOTTOM
     assert found.wash == (found.floor, BOTTOM - found.floor)
-    assert "2× real time" in slow.tip and "fit to ship" in slow.tip
+    assert "2× real time, PESQ 3.50" in slow.tip and "fit to ship" in slow.tip
 
 
 def test_numbers_of_near_marks_keep_clear_of_each_other() -> None:
