@@ -1,5 +1,6 @@
 """The first words of the site: causes over cells, suites, machines; commits and commands."""
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -213,6 +214,26 @@ def test_commits_between_two_nights_are_named_with_author_and_compared_on_the_we
     assert command == (
         f"voxgate bisect {first} {last} smoke --profile cpu --cell nfe_steps-8 --metric latency_p50"
     )
+
+
+def test_a_strangers_subject_becomes_one_printable_line(
+    repository: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    shutil.copytree(repository[0], tmp_path / "copy")
+    words = ["git", "-c", "user.name=a\u2028b", "-c", "user.email=a@b.c", "commit", "-q"]
+    subject = f"one\u2028two\x1b[31m \u202e{'x' * 300}\rmore"
+    command = [*words, "--allow-empty", "--cleanup=verbatim", "-m", subject]
+    subprocess.run(command, cwd=tmp_path / "copy", check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=tmp_path / "copy",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    (newest, *_) = reader(tmp_path / "copy")(repository[1][-1], head).commits
+    assert newest.author == "a b" and newest.subject.startswith("one two [31m xxx")
+    assert newest.subject.isprintable() and len(newest.subject) < 170
 
 
 def test_commits_that_are_not_at_hand_are_told_and_never_guessed(
