@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import reference
+from tests.studies.screenshots import SHOTS
 from tests.test_architecture import ENGINE_ORDER, HARNESS_ORDER
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +95,7 @@ GUIDES = sorted(
 PICTURELESS = (
     *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
     *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),
-    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics", "profiles"),
+    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics"),
 )
 """Pages of tables, drawings or commands, which a picture of a page would not help."""
 
@@ -104,6 +105,13 @@ def test_every_guide_shows_what_it_speaks_of(page: Path) -> None:
     pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())
     assert pictures or page.stem in PICTURELESS
     assert [path for words, path in pictures if len(words) < 20] == [], "say what is to be seen"
+
+
+def test_every_picture_of_a_page_is_made_by_the_script_and_shown_by_a_page() -> None:
+    kept = {path.stem for path in (DOCS / "pictures").iterdir()}
+    assert kept == {*SHOTS, "caught"}, "python -m tests.studies.screenshots"
+    shown = {name for page in PAGES for name in re.findall(r"pictures/([a-z-]+)\.png", prose(page))}
+    assert sorted(kept - shown) == []
 
 
 def test_the_index_lists_every_page() -> None:

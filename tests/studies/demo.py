@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.harness.report.planted import HISTORIES, write_history
 
 ENGINE = Path(__file__).with_name("demo_voice.py")
+AB = "runs/ab"
 NIGHTS = "two-causes-among-flukes"
 SUITE = '''"""Is the voice as quick and as clear as it was?"""
 
@@ -72,20 +73,26 @@ def write_nights(folder: Path) -> Path:
 
 
 def write_pull_request(folder: Path, repository: Path) -> Path:
-    """Measure a pull request whose head is slower and breaks one sentence; return its page."""
-    base = commit(repository, "The voice", USUAL)
-    head = commit(repository, "Vocoder: fuse the last two layers", CHANGED)
+    """
+    Measure a pull request whose head is slower and breaks one sentence; return its page. What was
+    measured before is judged again.
+    """
+    known = (repository / AB).is_dir()
+    if not known:
+        commit(repository, "The voice", USUAL)
+        commit(repository, "Vocoder: fuse the last two layers", CHANGED)
+    base, head = (git(repository, "rev-parse", name) for name in ("HEAD~1", "HEAD"))
     folder.mkdir(parents=True, exist_ok=True)
     done = voxgate(
         repository,
         *("ab", base, head, "voice", "--profile", "cpu", "--rounds", "3", "--budget", "20"),
-        *("--out", str(repository / "runs/ab"), "--json"),
+        *("--out", str(repository / AB), "--json", *(["--resume"] if known else [])),
         *("--comment", str((folder / "comment.md").resolve())),
         *("--pictures", str((folder / "pictures").resolve())),
         *("--junit", str((folder / "junit.xml").resolve())),
     )
     (folder / "judgement.json").write_text(json.dumps(json.loads(done.stdout), indent=1))
-    shutil.copy(repository / "runs/ab/index.html", folder / "index.html")
+    shutil.copy(repository / AB / "index.html", folder / "index.html")
     return folder / "index.html"
 
 

@@ -23,11 +23,14 @@ from typing import Any
 from PIL import Image
 
 from tests.harness.report.github_page import as_page
-from tests.studies.demo import voxgate, write_nights, write_pull_request
+from tests.studies.demo import AB, voxgate, write_nights, write_pull_request
+from tests.studies.demo_server import serving
 from voxgate.harness.report.pr_comment import CommentLinks, comment
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 COLOURS = 128
+BOTH_VOICES = 300
+"""Pixels of the player's lanes down to the end of the new voice."""
 DESK, PHONE = (1280, 860), (390, 844)
 RUN_OF_CI = "https://github.com/OWNER/voice/actions/runs/7"
 LINKS = CommentLinks(
@@ -56,9 +59,14 @@ STILL = """() => {
   for (const each of document.querySelectorAll('nav, thead')) each.style.position = 'static';
 }"""
 """What stays in view would lie over the parts of a page."""
-RUN, SITE = "pull-request/index.html", "site"
+UNFOLDED = """(node) => {
+  for (let at = node.closest('details'); at; at = at.parentElement.closest('details')) {
+    at.open = true;
+  }
+}"""
+RUN, SITE, FIRST = "pull-request/index.html", "site", "runs/first"
 SHOTS = {
-    "overview": Shot(page=f"{SITE}/index.html"),
+    "overview": Shot(page=f"{SITE}/index.html", size=(1280, 1100)),
     "overview-dark": Shot(page=f"{SITE}/index.html", dark=True),
     "overview-phone": Shot(page=f"{SITE}/index.html", size=PHONE),
     "suite": Shot(page=f"{SITE}/suite-smoke.html"),
@@ -70,35 +78,52 @@ SHOTS = {
     "shifts": Shot(page=RUN, part="figure:has(.forest)"),
     "stages": Shot(page=RUN, part="figure.drawn-table.bad"),
     "tradeoff": Shot(page=RUN, part="figure.plane"),
-    "stream": Shot(page=RUN, part="#streams ~ figure"),
+    "stream": Shot(page=RUN, part="figure:has(table.streams)"),
     "player": Shot(page=RUN, part=".player"),
     "listening": Shot(page="listening/listen-*.html"),
     "blind-test": Shot(page="listening/abx-*.html"),
     "score": Shot(page="score/index.html"),
+    "doctor": Shot(page="doctor.html"),
+    "load": Shot(page="load.html"),
     "first-run": Shot(page="first-run/index.html"),
     "comment": Shot(page="comment.html", size=(900, 760), part=".box"),
 }
 """Name of the file -> the picture. `caught` is made of two of them."""
 
 
+SERVED = '''"""What does the server give its listeners when there are many?"""
+
+from voxgate import Suite
+
+suite = Suite(target="http", workload="sentences.toml", fixed={"streamed": False}, cells=[{}])
+'''
+
+
 def pages(folder: Path) -> None:
-    """Make what is not there yet of the pages, each by the command that a user would type."""
+    """
+    Write the pages, each by the command that a user would type. What was measured in this folder
+    before is kept, so that a change of the pages alone is soon seen.
+    """
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    repository = (folder / "repository").resolve()
-    if not (folder / SITE).is_dir():
-        write_nights(folder / SITE)
-    if not (folder / RUN).is_file():
-        write_pull_request((folder / RUN).parent, repository)
-    if not (folder / "first-run").is_dir():
-        url = f"sqlite:///{repository}/history.sqlite"
-        voxgate(repository, "check", "voice", "--profile", "cpu", "--history", url)
-        voxgate(repository, "report", "--out", str(folder.resolve() / "first-run"))
-        to = str(folder.resolve() / "listening")
-        voxgate(repository, "report", "--site", "--history", url, "--out", to)
-    if not (folder / "score").is_dir():
-        sides = [f"runs/ab/{side}/audio/nfe_steps-8" for side in ("base", "head")]
-        to = str(folder.resolve() / "score")
-        voxgate(repository, "score", *sides, "--texts", "sentences.toml", "--out", to)
+    repository = folder / "repository"
+    write_nights(folder / SITE)
+    write_pull_request((folder / RUN).parent, repository)
+    url = f"sqlite:///{repository}/history.sqlite"
+    if not (repository / FIRST).is_dir():
+        where = ("--out", FIRST, "--repeats", "1")
+        voxgate(repository, "check", "voice", "--profile", "cpu", "--history", url, *where)
+    voxgate(repository, "report", FIRST, "--out", f"{folder}/first-run")
+    voxgate(repository, "report", "--site", "--history", url, "--out", f"{folder}/listening")
+    sides = [f"{AB}/{side}/audio/nfe_steps-8" for side in ("base", "head")]
+    voxgate(repository, "score", *sides, "--texts", "sentences.toml", "--out", f"{folder}/score")
+    voxgate(repository, "doctor", "--profile", "cpu", "--html", f"{folder}/doctor.html")
+    if not (folder / "load.html").is_file():
+        (repository / "suites/served.py").write_text(SERVED)
+        levels = ("--closed", "1,2,4,8", "--duration", "4")
+        with serving() as address:
+            where = ("--url", address, "--html", f"{folder}/load.html")
+            voxgate(repository, "load", "served", *levels, *where)
     document = json.loads((folder / "pull-request" / "judgement.json").read_text())
     text = as_page([("comment", comment(document, LINKS))])
     (folder / "comment.html").write_text(text, encoding="utf-8")
@@ -131,6 +156,8 @@ def taken(chromium: Any, folder: Path, shot: Shot) -> Image.Image:
     page.wait_for_timeout(1500)  # charts that a script draws
     page.evaluate(STILL)
     whole = page if not shot.part else page.locator(shot.part).first
+    if shot.part:
+        whole.evaluate(UNFOLDED)
     picture = Image.open(io.BytesIO(whole.screenshot(timeout=10_000))).convert("RGB")
     context.close()
     return picture
@@ -138,9 +165,10 @@ def taken(chromium: Any, folder: Path, shot: Shot) -> Image.Image:
 
 def caught(chromium: Any, folder: Path) -> Image.Image:
     """Set the top of the run's page above its player: what was caught, and both voices."""
-    above = taken(chromium, folder, Shot(page=RUN, size=(1280, 600)))
+    above = taken(chromium, folder, Shot(page=RUN, size=(1280, 438)))
     below = taken(chromium, folder, Shot(page=RUN, part="#stack"))
-    width, gap = max(above.width, below.width), 24
+    below = below.crop((0, 0, below.width, BOTH_VOICES))
+    width, gap = max(above.width, below.width), 16
     whole = Image.new("RGB", (width, above.height + gap + below.height), "white")
     whole.paste(above, (0, 0))
     whole.paste(below, ((width - below.width) // 2, above.height + gap))

@@ -68,6 +68,11 @@ class Forest:
     limit: float
     ticks: tuple[tuple[float, str], ...]
 
+    @property
+    def has_bars(self) -> bool:
+        """Whether any shift has an interval."""
+        return any(row.low < row.high for row in (*self.rows, *self.folded))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shift:

@@ -76,6 +76,17 @@ class QualityDots:
     ticks: tuple[tuple[float, str], ...]
     has_before: bool
 
+    @property
+    def legend(self) -> str:
+        """What the shapes are, of those that are there."""
+        told = {
+            "strokes are utterances": any(row.dots for row in self.rows),
+            "the ring is the baseline": self.has_before,
+            "bars are 95 % intervals": any(row.low < row.high for row in self.rows),
+        }
+        line = ", ".join(text for text, is_there in told.items() if is_there)
+        return f"{line.capitalize()}." if line else ""
+
 
 def quality(cells: Sequence[QualityCell], floor: float | None) -> QualityDots | None:
     """Return the dots of one metric of several cells; None where fewer than two have a value."""

@@ -110,12 +110,17 @@ def _metric(
 def _comparison(line: MetricSeries, index: int, now: Measurement) -> Comparison | None:
     """Return what the run was compared with, from its shift; None where there was none."""
     shift, value = float(line.shift[index]), now.summary
-    absolute = not is_speed(now.metric) and base_name(now.metric) not in RATIOS
+    absolute = is_absolute(now.metric)
     if not isinstance(value, float) or math.isnan(shift) or (shift <= -1.0 and not absolute):
         return None
     before = value - shift if absolute else value / (1.0 + shift)
     empty = empty_comparison(line.series.cell, now, before, value, 0, 0)
     return replace(empty, shift=shift, absolute=absolute)
+
+
+def is_absolute(metric: str) -> bool:
+    """Whether the shift of a metric is a difference in its own unit, and no share."""
+    return not is_speed(metric) and base_name(metric) not in RATIOS
 
 
 def with_since(book: Book, place: RunAxis, cause: Finding) -> Finding:

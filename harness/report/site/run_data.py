@@ -12,6 +12,7 @@ import numpy as np
 
 from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.history.records import CellRow, RunRow
+from voxgate.harness.judging.causes import short_name
 from voxgate.harness.records.measurement import SNR_CEILING_DB
 from voxgate.harness.report.badges import MEANINGS
 from voxgate.harness.report.format import FIXED, fact_text, flat_facts, shown_scale, shown_unit
@@ -21,6 +22,7 @@ from voxgate.harness.report.site.history_view import (
     Book,
     RunAxis,
 )
+from voxgate.harness.report.site.judged_again import is_absolute
 from voxgate.harness.report.site.urls import data_script
 from voxgate.harness.report.tables import BUDGETED, COLUMNS, OF_LIVE, OF_REELS, OF_WATERMARKS
 
@@ -31,6 +33,8 @@ slow to copy.
 """
 OF_SOME_RUNS = {column.metric: BUDGET for column in BUDGETED}
 """Columns that stand only beside another metric: what cold start costs where there is a budget."""
+MOVED = ("REGRESSED", "IMPROVED", "FAILED")
+"""Verdicts on metrics whose shift a page shows."""
 MAIN = {
     column.metric: [rank, column.title, column.interval, OF_SOME_RUNS.get(column.metric)]
     for rank, column in enumerate(
@@ -99,6 +103,8 @@ def metric_facts(metric: str, unit: str) -> dict[str, object]:
         "exact": SNR_CEILING_DB if unit == "dB" else None,
         "column": MAIN.get(metric),
         "is_share_of_budget": metric == BUDGET,
+        "name": short_name(metric),
+        "absolute": is_absolute(metric),
     }
 
 
@@ -134,6 +140,8 @@ class _Rows:
     runs: np.ndarray
     columns: Mapping[str, np.ndarray]
     missing: Mapping[int, str]
+    shifts: Mapping[int, float]
+    """Of what got better or worse, by row."""
 
     @classmethod
     def of(cls, book: Book, pools: _Pools) -> "_Rows":
@@ -149,10 +157,14 @@ class _Rows:
             "cell": pools.cell_of[points.series][order],
             "metric": pools.metric_of[points.series][order],
         }
+        moved = np.array([word in MOVED for word in book.words])[points.verdict[order]]
+        shift = points.shift[order]
+        rows = np.flatnonzero(moved & ~np.isnan(shift)).tolist()
         return cls(
             runs=points.run[order],
             columns={**names, **numbers, "verdict": points.verdict[order]},
             missing={int(place[row]): reason for row, reason in points.missing.items()},
+            shifts={row: float(f"{shift[row]:.4g}") for row in rows},
         )
 
     def of_run(self, run: int) -> dict[str, Any]:
@@ -164,6 +176,9 @@ class _Rows:
         return {
             **{name: column[first:end] for name, column in self.columns.items()},
             "missing": missing,
+            "shift": {
+                row - first: self.shifts[row] for row in range(first, end) if row in self.shifts
+            },
         }
 
 

@@ -368,6 +368,8 @@
     const lines = [old, now].map((index) => (index === null ? [] : utterance.voices[index].pitch.f0_hz));
     const voiced = lines.flat().filter((hz) => hz > 0);
     at["pitch-lane"].hidden = !voiced.length;
+    const why = [old, now].map((index) => (index === null ? "" : utterance.voices[index].pitch.missing)).find(Boolean);
+    at.unseen.textContent = why ? `No pitch is drawn: ${why}.` : "";
     if (!voiced.length) return;
     const [low, high] = [Math.min(...voiced) / 1.06, Math.max(...voiced) * 1.06];
     const height = (hz) => (hz - low) / (high - low);

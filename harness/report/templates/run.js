@@ -28,20 +28,53 @@
 
   function draw(run, found) {
     const word = run.verdict ?? "no verdict";
+    const cells = run.cells.map((cell, at) => ({ ...cell, anchor: `cell-${at + 1}`, points: pointsOf(run, found, cell.cell) }));
+    const red = cells.filter((cell) => isRed(cell));
     document.title = `Run ${run.id}: ${word} ${run.suite} - voxgate`;
     header.className = run.verdict ? kind(run.verdict) : "open";
+    const worse = `${red.length} of ${cells.length} cells got worse or failed.`;
     header.replaceChildren(
       element("p", { class: "crumb" }, `${run.suite} · ${run.profile} · ${run.machine}`),
-      element("h1", {}, badge(word), ` ${site.meaning[run.verdict] ?? "This run was not judged."}`),
+      element("h1", {}, badge(word), ` ${red.length ? worse : site.meaning[run.verdict] ?? "This run was not judged."}`),
+      ...(red.length ? [element("ol", { class: "findings" }, ...red.map((cell) => element("li", { class: "bad" },
+        element("p", { class: "finding-what" }, opener(cell), " ", element("strong", {}, cell.reason)))))] : []),
       ...(run.question ? [element("p", { class: "question" }, run.question)] : []),
       element("p", { class: "line" }, run.line),
-      element("dl", {}, ...facts(run).map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)))),
+      element("dl", { class: "facts" }, ...facts(run).map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)))),
     );
-    const cells = run.cells.map((cell) => ({ ...cell, points: pointsOf(run, found, cell.cell) }));
+    const environment = Object.entries(run.environment);
     main.replaceChildren(heading("Cells"), overview(cells, found), heading("Details"),
       ...cells.map((cell) => details(cell)), heading("Environment"),
-      table("Machine and toolchain", ["fact", "value"], Object.entries(run.environment)));
+      element("details", {}, element("summary", {}, `${environment.length} facts of machine and toolchain`),
+        table("Machine and toolchain", ["fact", "value"], environment)));
     document.body.dataset.drawn = "all";
+  }
+
+  const isRed = (cell) => kind(cell.verdict ?? "PASS") === "bad";
+
+  const isBroken = (point) => ["REGRESSED", "FAILED"].includes(point.verdict);
+
+  // A button and no link: the address names the run.
+  function opener(cell) {
+    const button = element("button", { type: "button", class: "quiet" }, cell.label);
+    button.addEventListener("click", () => {
+      const target = document.getElementById(cell.anchor);
+      target.open = true;
+      target.scrollIntoView({ block: "start" });
+    });
+    return button;
+  }
+
+  const signed = (number, digits) => `${number > 0 ? "+" : ""}${number.toFixed(digits)}`;
+
+  // The change that tells a cell: of its median before all others, else of the first that got worse.
+  function changeOf(cell) {
+    const moved = cell.points.filter((point) => point.shift !== undefined && (isRed(cell) ? isBroken(point) : point.verdict === "IMPROVED"));
+    const point = moved.find((each) => each.metric.metric === "latency_p50") ?? moved.find((each) => each.metric.column) ?? moved[0];
+    if (!point) return element("span", { class: "change steady" }, "-");
+    const { shift, metric } = point;
+    const size = metric.absolute ? `${signed(shift * metric.scale, 2)} ${metric.unit}` : `${signed(shift * 100, 1)} %`;
+    return element("span", { class: `change ${isRed(cell) ? "bad" : "good"}` }, `${shift > 0 ? "▲" : "▼"} ${size.trim()} ${metric.name}`);
   }
 
   const heading = (text) => element("h2", {}, text);
@@ -60,7 +93,7 @@
       if (found.cells[name] !== cell) return;
       own.push({
         metric: found.metrics[run.points.metric[at]], value: run.points.value[at], low: run.points.low[at], high: run.points.high[at],
-        verdict: found.words[run.points.verdict[at]], why: run.points.missing[at] ?? "",
+        verdict: found.words[run.points.verdict[at]], why: run.points.missing[at] ?? "", shift: run.points.shift[at],
       });
     });
     return own;
@@ -77,16 +110,21 @@
       if (!point) return "missing";
       return metric.column[2] ? text(point) : shown(point.value, metric);
     };
-    const row = (cell) => [cell.page ? element("a", { href: cell.page }, cell.label) : cell.label,
-      cell.verdict ? badge(cell.verdict) : "", ...metrics.map((metric) => value(cell, metric))];
+    const has = (cell, metric) => cell.points.some((each) => each.metric === metric && isBroken(each));
+    const shownChange = cells.some((cell) => cell.points.some((point) => point.shift !== undefined));
+    const row = (cell) => element("tr", { class: kind(cell.verdict ?? "PASS") },
+      element("th", { scope: "row" }, opener(cell)),
+      element("td", {}, cell.verdict ? badge(cell.verdict) : ""),
+      ...(shownChange ? [element("td", { class: "number" }, changeOf(cell))] : []),
+      ...metrics.map((metric) => element("td", { class: isRed(cell) && has(cell, metric) ? "number broken" : "number" }, value(cell, metric))));
     const rows = cells.flatMap((cell) => {
       const sort = kind(cell.verdict ?? "PASS");
-      if (sort === "good") return [row(cell)];
-      const reason = element("td", { colspan: metrics.length + 2 }, element("p", {}, cell.reason));
+      if (sort !== "open" || !cell.reason) return [row(cell)];
+      const reason = element("td", { colspan: metrics.length + 2 + shownChange }, element("p", {}, cell.reason));
       return [row(cell), element("tr", { class: `reason ${sort}` }, reason)];
     });
-    return table("What each cell cost and how it sounded; brackets hold 95 % intervals",
-      ["cell", "verdict", ...metrics.map((metric) => ({ title: metric.column[1], style: "number" }))], rows);
+    return table("What each cell cost and how it sounded; brackets hold 95 % intervals", ["cell", "verdict",
+      ...(shownChange ? [{ title: "change", style: "number" }] : []), ...metrics.map((metric) => ({ title: metric.column[1], style: "number" }))], rows);
   }
 
   function details(cell) {
@@ -96,10 +134,17 @@
         cell.effects.map((effect) => (effect.holds === false ? "bad" : undefined)))
       : element("p", {}, "Nothing was observed of what is in effect.");
     const pairs = (title, values) => (Object.keys(values).length ? table(title, ["option", "value"], Object.entries(values)) : "");
-    return element("details", { open: kind(cell.verdict ?? "PASS") === "good" ? false : "" },
+    const open = kind(cell.verdict ?? "PASS") !== "good";
+    const metrics = (title, points) => table(title, ["metric", { title: "now", style: "number" }, "unit", "verdict"],
+      points.map((point) => [point.metric.title, point.why ? `missing: ${point.why}` : text(point), point.metric.unit, (point.verdict || "not judged").replaceAll("_", " ")]));
+    const first = cell.points.filter(isBroken);
+    const every = metrics(`Metrics of ${cell.label}`, cell.points);
+    return element("details", { id: cell.anchor, class: "cell", open: open ? "" : false },
       element("summary", {}, element("h3", {}, cell.label), " ", cell.verdict ? badge(cell.verdict) : ""),
-      table(`Metrics of ${cell.label}`, ["metric", { title: "now", style: "number" }, "unit", "verdict"],
-        cell.points.map((point) => [point.metric.title, point.why ? `missing: ${point.why}` : text(point), point.metric.unit, (point.verdict || "not judged").replaceAll("_", " ")])),
+      ...(open && cell.reason ? [element("p", {}, cell.reason)] : []),
+      ...(cell.page ? [element("p", {}, element("a", { href: cell.page }, "This cell through time"))] : []),
+      ...(first.length ? [metrics(`What got worse in ${cell.label}`, first),
+        element("details", {}, element("summary", {}, `All ${cell.points.length} metrics`), every)] : [every]),
       effects,
       element("div", { class: "columns" }, pairs("Asked for", cell.config), pairs("All options as resolved", cell.effective)));
   }

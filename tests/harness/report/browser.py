@@ -33,6 +33,11 @@ CONTRASTS = """() => {
 """Returns the texts whose contrast with what is behind them is below 4.5."""
 
 
+USABLE = """() => performance.getEntriesByName('usable')[0]?.startTime
+  ?? performance.getEntriesByType('navigation')[0].loadEventEnd"""
+"""Returns after how many ms the page that is open could be used."""
+
+
 @dataclass
 class Visit:
     """A page that is open, with everything that it complained of and asked for."""

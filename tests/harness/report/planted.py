@@ -42,7 +42,7 @@ from voxgate.harness.judging.judge import judge
 from voxgate.harness.records.environment import environment_from_json
 from voxgate.harness.records.measurement import Better
 from voxgate.harness.records.run import Failure, FailureKind, Run
-from voxgate.harness.report.contents import Report, build_report
+from voxgate.harness.report.contents import Report, build_report, measured_before
 from voxgate.harness.report.page import page
 from voxgate.harness.report.site.build import build_site
 
@@ -425,8 +425,11 @@ def _judged(
     """Judge a run in which something was changed since the baseline."""
     run = alter(_run("runs/0002", slower, "2026-11-29T10:00:00Z"))
     measured = aggregate(run, _scores(run, changes))
-    judgement = judge(run, measured, _baseline(), policy())
-    return PlantedRun(report=build_report(run, measured, judgement), truths=truths)
+    baseline = _baseline()
+    judgement = judge(run, measured, baseline, policy())
+    before = measured_before(baseline)
+    report = build_report(run, measured, judgement, before=before, policy=policy())
+    return PlantedRun(report=report, truths=truths)
 
 
 def _truth(metric: str, steps: int, size: float, limit: float) -> tuple[Truth, ...]:

@@ -25,6 +25,15 @@ WORDS = """(fold) => {
     const top = document.elementFromPoint(x, y);
     return top && (top === parent || parent.contains(top) || top.contains(parent));
   };
+  const clipped = (parent, box) => {
+    for (let at = parent; at !== document.body; at = at.parentElement) {
+      if (getComputedStyle(at).overflowX === 'visible') continue;
+      const around = at.getBoundingClientRect();
+      const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+      if (x < around.x || x > around.right || y < around.y || y > around.bottom) return true;
+    }
+    return false;
+  };
   while (walker.nextNode()) {
     const node = walker.currentNode, parent = node.parentElement;
     if (!parent.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
@@ -35,7 +44,7 @@ WORDS = """(fold) => {
       range.setEnd(node, word.index + word[0].length);
       const box = range.getBoundingClientRect();
       if (box.width < 2 || box.y < 0 || box.bottom > fold || box.x < 0) continue;
-      if (box.right > innerWidth || !seen(parent, box)) continue;
+      if (box.right > innerWidth || !seen(parent, box) || clipped(parent, box)) continue;
       found.push({ text: word[0], x: box.x, y: box.y, width: box.width, height: box.height, size });
     }
   }

@@ -4,6 +4,7 @@ planted faults and a reader that has never seen the pages.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ TOLD = """<!doctype html><body><h1>2 things got worse.</h1><ul>
 jetson-agx-orin-12c-62g-9e77b3<br>since 2026-11-23, between aaaaaaa (2026-11-22) and bbbbbbb</li>
 <li>13.1 % slower (limit 5 %): acoustic +14 %. Also p95<br>smoke / nfe_steps=8 on xeon-4c-16g-a17c20
 <br>since 2026-11-18</li></ul>
+<p><span style="position: absolute; width: 1px; height: 1px; overflow: hidden; white-space: nowrap">
+told aloud: nfe_steps=2 is 40 % slower</span></p>
 <details><summary>2 advisory</summary><p>peak_rss 14 % more (limit 10 %) nfe_steps=4</p></details>
 <h2 style="margin-top: 9rem">Nights</h2><p>nfe_steps=16</p>
 <p style="margin-top: 60rem">nfe_steps=32 is 70 % slower (limit 5 %) since 2026-11-01</p>"""
 
 
-def test_the_reader_reads_what_a_page_tells_and_nothing_folded_or_further_down(
+def test_the_reader_reads_what_a_page_tells_and_nothing_hidden_or_further_down(
     chromium: Any,
 ) -> None:
     with chromium.new_context(viewport=SCREEN) as context:
@@ -74,6 +77,20 @@ def test_the_first_screen_tells_what_is_worse_where_and_since_when(
     for truth, finding in zip(truths, reading.findings, strict=True):
         assert _faults(truth, finding) == [], f"{truth}\n{told}"
     assert reading.count == len(truths), told
+
+
+def test_the_pages_behind_the_first_one_tell_it_too(
+    chromium: Any, planted_site: Callable[[str], Path]
+) -> None:
+    site = planted_site("one-cell-slower").parent
+    (truth,) = HISTORIES["one-cell-slower"].truths
+    runs = [path for path in site.glob("run-*.html") if "REGRESSED" in path.read_text()]
+    with chromium.new_context(viewport=SCREEN) as context:
+        tab = context.new_page()
+        for page in (site / "cell-smoke~nfe_steps-8.html", *runs):
+            tab.goto(page.as_uri())
+            first = read(tab).findings[0]
+            assert _faults(replace(truth, machines=()), first) == [], f"{page.name}: {first}"
 
 
 def _faults(truth: Truth, finding: Finding) -> list[str]:

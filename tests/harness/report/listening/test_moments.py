@@ -16,7 +16,7 @@ from tests.harness.report.listening.making import rising as longer
 from tests.harness.report.making import HOSTILE, one_broken, passed, regressed
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Request
-from voxgate.harness.records.measurement import Missing
+from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.records.run import HeardText
 from voxgate.harness.report import page as page_module
 from voxgate.harness.report.html import templates
@@ -287,6 +287,19 @@ def test_pitch_is_drawn_of_what_changed_alone(tmp_path: Path) -> None:
     traced = [[len(seen.pitch.f0_hz) for seen in spoken.voices] for spoken in (changed, same)]
     assert traced[0][2:] == [100, 100], "every 10 ms of a second"
     assert traced[1] == [0, 100, 0, 100], "of the reference cell's and what is held against it"
+
+
+def test_a_pitch_that_cannot_be_found_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "voxgate.harness.audio.pitch.track", lambda recording: not_installed("swift-f0")
+    )
+    takes = take("golden", rising(500.0)), take("current", rising(600.0))
+    spoken = utterance(Request(id="u01", text="Some text."), takes, EmbeddedAssets(0))
+
+    found = [seen.pitch for seen in view(spoken, "nfe-32", EmbeddedAssets(0)).voices]
+
+    assert [each.f0_hz for each in found] == [(), ()]
+    assert {each.missing for each in found} == {not_installed("swift-f0").reason}
 
 
 @pytest.mark.parametrize("marked", [True, False])

@@ -186,6 +186,7 @@ def test_a_mean_below_the_floor_is_named_and_lies_in_its_tint() -> None:
     assert found.wash == (0.0, found.floor)
     assert found.caption == "pesq: 1 is below the floor of 3.00."
     assert below.worst == "worst 2.50 (u0)"
+    assert found.legend == "Strokes are utterances.", "no baseline, and no interval"
 
 
 def test_where_lower_is_better_the_tint_lies_above_the_floor() -> None:

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.harness.report.browser import CONTRASTS, DESKTOP, PHONE, Visit, address, watched
+from tests.harness.report.browser import (
+    CONTRASTS,
+    DESKTOP,
+    PHONE,
+    USABLE,
+    Visit,
+    address,
+    watched,
+)
 from tests.harness.report.site.making import NIGHTS, Made, make_site, usual, with_values
 
 CELL = "cell-smoke~nfe_steps-8.html"
@@ -34,9 +42,6 @@ INK = """() => [...document.querySelectorAll('.plot')].filter((plot) => plot.che
   for (let at = 3; at < data.length; at += 4) inked += data[at] > 0;
   return inked;
 })"""  # noqa: E501
-
-USABLE = """() => performance.getEntriesByName('usable')[0]?.startTime
-  ?? performance.getEntriesByType('navigation')[0].loadEventEnd"""
 
 
 @pytest.fixture
@@ -201,6 +206,11 @@ def test_run_of_the_address_is_shown_and_a_new_address_shows_another(
     assert "what each cell cost" in tab.page.inner_text("main").lower()
     tab.page.evaluate("location.hash = '#35'")
     tab.page.locator("h1", has_text="REGRESSED").wait_for()
+    assert "cells got worse or failed." in tab.page.inner_text("h1")
+    assert "latency_p50 +8.0 %" in tab.page.inner_text("ol.findings")
+    tab.page.evaluate("document.getElementById('cell-2').open = false")
+    tab.page.locator("ol.findings button", has_text="nfe_steps=8").click()
+    assert tab.page.locator("#cell-2").get_attribute("open") == ""
     assert (
         "nfe_steps 8 8 yes counted".split()
         == tab.page.locator("details:nth-of-type(2) table:has-text('observed') tbody tr")
