@@ -24,6 +24,10 @@ SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!/)([\w./~-]+)")
 NAME = re.compile(r"[\w.~/-]+")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 UNCOMMITTED = "measured with uncommitted changes"
+FIELDS = ("%H", "%an", "%aI", "%s")
+"""What git tells of a commit: name, author, date and subject."""
+LONGEST = 160
+"""Characters of a subject that are shown."""
 MOST = 50
 """Commits that are named; a month of a busy project has more."""
 
@@ -110,7 +114,7 @@ def _range(folder: Path, old: str, new: str, remote: Callable[[], str]) -> Commi
             *(
                 "log",
                 "--no-show-signature",
-                "--format=%H%x00%an%x00%aI%x00%s",
+                f"--format={'%x00'.join(FIELDS)}",
                 f"--max-count={MOST}",
             ),
             *("--end-of-options", f"{old}..{new}", "--"),
@@ -123,15 +127,21 @@ def _range(folder: Path, old: str, new: str, remote: Callable[[], str]) -> Commi
         return CommitRange(
             good=old, bad=new, compare=link, note=f"{why} does not have these commits"
         )
-    commits = tuple(map(_described, text.splitlines()))
+    lines = (line.split("\0") for line in text.split("\n"))  # a subject may hold other line ends
+    commits = tuple(_described(*line) for line in lines if len(line) == len(FIELDS))
     note = "" if commits else f"{new} lies before {old}: the newer night measured an older commit"
     link = _compare(remote(), old, new)
     return CommitRange(good=old, bad=new, commits=commits, count=count, compare=link, note=note)
 
 
-def _described(line: str) -> Commit:
-    name, author, when, subject = line.split("\0", 3)
-    return Commit(commit=name, author=author, date=when, subject=subject)
+def _described(name: str, author: str, when: str, subject: str) -> Commit:
+    return Commit(commit=name, author=_plain(author), date=when, subject=_plain(subject))
+
+
+def _plain(text: str) -> str:
+    """Return a stranger's text as one printable line that is not too long."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
 def _is_shallow(folder: Path) -> bool:

@@ -9,6 +9,7 @@ the commits and what changed in the environment. Texts for people; decides nothi
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from voxgate.harness.report.site.recent import (
     trend_words,
 )
 from voxgate.harness.report.site.run_view import changed, run_address
-from voxgate.harness.report.site.state import BAD, most_nights, of_trend, silent_lines
+from voxgate.harness.report.site.state import BAD, Silence, most_nights, of_trend, silences
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
@@ -125,7 +126,7 @@ class Headline:
     title: str
     kind: str
     causes: TrendCauseList
-    silent: tuple[str, ...]
+    silent: tuple[FirstStep, ...]
     advisory: TrendCauseList
     better: TrendCauseList
     steps: tuple[FirstStep, ...] = ()
@@ -136,7 +137,7 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     keys = {cause: f"cause-{number}" for number, cause in enumerate(found, 1)}
     bad = [cause for cause in found if cause.state in BAD]
     counting = [cause for cause in bad if cause.counts]
-    silent = silent_lines(book)
+    silent = silences(book)
     nights = most_nights(book)
     early = nights < ENOUGH
 
@@ -149,7 +150,9 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
         title=_title(book, counting, silent, nights),
         kind="bad" if counting else "open" if bad or silent or early else "good",
         causes=listed(counting),
-        silent=tuple(line for _, line in silent),
+        silent=tuple(
+            FirstStep(text=each.text, command=_measure(each.place.runs[-1])) for each in silent
+        ),
         advisory=listed([cause for cause in bad if not cause.counts]),
         better=listed([cause for cause in found if cause.state not in BAD]),
         steps=_first_steps(book, nights) if early else (),
@@ -319,31 +322,35 @@ def _acknowledge(cause: TrendCause) -> str:
 def _title(
     book: Book,
     causes: Sequence[TrendCause],
-    silent: Sequence[tuple[RunAxis, str]],
+    silent: Sequence[Silence],
     nights: int,
 ) -> str:
     """Return the sentence: what is bad comes first, and where nothing is, it says so."""
     worse = sum(cause.state is TrendState.WORSE for cause in causes)
     broken = len(causes) - worse
-    cells = len(book.cell_names)
-    machines = {place.machine for place in book.places}
-    counted = f"{_several(cells, 'cell')} on {_several(len(machines), 'machine')}"
-    parts = []
-    if worse:
-        parts.append(f"{_several(worse, 'thing')} got worse")
+    whole = [each for each in silent if each.is_whole]
+    lost = _several(len({each.place.machine for each in whole}), "machine")
+    if not causes and len(whole) == len(book.places):
+        return f"No data from {lost}: nothing is known of the last nights."
+    parts = [f"{_several(worse, 'thing')} got worse"] if worse else []
     if broken:
         parts.append(f"{_several(broken, 'budget')} {'is' if broken == 1 else 'are'} broken")
     if not causes:
-        early = nights < ENOUGH
-        parts.append(
-            f"Too early to see a trend: {nights} of the {ENOUGH} nights that it takes, {counted}"
-            if early
-            else f"Nothing got worse: {counted}"
-        )
-    lost = {place.machine for place, _ in silent}
-    if lost:
-        parts.append(f"no data from {_several(len(lost), 'machine')}")
+        parts.append(_nothing(book, nights))
+    if len(whole) < len(silent):
+        metrics = chain.from_iterable(each.metrics for each in silent if not each.is_whole)
+        parts.append(f"{_several(len(set(metrics)), 'metric')} without data")
+    if whole:
+        parts.append(f"no data from {lost}")
     return f"{'; '.join(parts)}."
+
+
+def _nothing(book: Book, nights: int) -> str:
+    machines = {place.machine for place in book.places}
+    counted = f"{_several(len(book.cell_names), 'cell')} on {_several(len(machines), 'machine')}"
+    if nights < ENOUGH:
+        return f"Too early to see a trend: {nights} of the {ENOUGH} nights that it takes, {counted}"
+    return f"Nothing got worse: {counted}"
 
 
 def _first_steps(book: Book, nights: int) -> tuple[FirstStep, ...]:
@@ -359,15 +366,17 @@ def _first_steps(book: Book, nights: int) -> tuple[FirstStep, ...]:
         keep = f'voxgate accept {shlex.quote(latest.folder)} --why "first"'
         text = "Keep its figures, so that the next run is compared with them:"
         steps.append(FirstStep(text=text, command=keep))
-    text = f"{ENOUGH - nights} more make a trend:"
-    if latest.source == OURS:
-        words = ("voxgate", "check", latest.suite, "--profile", latest.profile)
-        measure = " ".join(map(shlex.quote, words))
-        steps.append(FirstStep(text=f"Measure every night; {text}", command=measure))
-    else:
-        command = "voxgate history import PATH..."
-        steps.append(FirstStep(text=f"Import every night; {text}", command=command))
-    return tuple(steps)
+    verb = "Measure" if latest.source == OURS else "Import"
+    text = f"{verb} every night; {ENOUGH - nights} more make a trend:"
+    return (*steps, FirstStep(text=text, command=_measure(latest)))
+
+
+def _measure(run: RunRow) -> str:
+    """Return the command that brings the next run like this one."""
+    if run.source != OURS:
+        return "voxgate history import PATH..."
+    words = ("voxgate", "check", run.suite, "--profile", run.profile)
+    return " ".join(map(shlex.quote, words))
 
 
 def _several(count: int, noun: str) -> str:

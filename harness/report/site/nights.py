@@ -107,8 +107,7 @@ def nights_view(
 ) -> NightsView | None:
     """Return the picture of some places; None where there are too few nights to compare."""
     rows = list(chain.from_iterable(_rows(book, place) for place in places))
-    nights = max((len(row.recent.known) for row in rows), default=0)
-    if nights < LEAST_NIGHTS:
+    if max((len(row.line.at) for row in rows), default=0) < LEAST_NIGHTS:
         return None
     keys, names = cause_keys(found), machine_names(book)
     first = _first_rows(rows, found)

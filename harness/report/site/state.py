@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 
+from voxgate.harness.history.records import Series
 from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
@@ -26,6 +27,8 @@ STATES: Mapping[str, str] = {
 
 ADVISORY = "(advisory)"
 ORDER = tuple(TrendState)
+NAMED = 4
+"""Metrics that a line names."""
 BAD = (TrendState.WORSE, TrendState.OVER_BUDGET)
 QUIET = (TrendState.STEADY, TrendState.TOO_FEW)
 """States of which nobody needs to be told."""
@@ -128,24 +131,42 @@ def most_nights(book: Book) -> int:
     return max((len(np.unique(place.days)) for place in book.places), default=0)
 
 
-def silent_lines(book: Book) -> list[tuple[RunAxis, str]]:
-    """Return the places whose newest nights have no value, with a line for each."""
-    told = ((place, _silence(book, place)) for place in book.places)
-    return [(place, line) for place, line in told if line]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A place whose newest nights lack values: of everything (`is_whole`), or of some metrics."""
+
+    place: RunAxis
+    text: str
+    metrics: tuple[str, ...]
+    is_whole: bool
 
 
-def _silence(book: Book, place: RunAxis) -> str:
-    said: dict[str, StateReason] = {}
-    for line in chain.from_iterable(place.lines.values()):
-        trend = book.trend(line)
-        lost = [each for each in trend.says if each.state is TrendState.NO_DATA]
-        if lost and trend.latest is not None and not line.helps:
-            said.setdefault(line.series.cell, lost[0])
-    if not said:
-        return ""
-    first = min(said.values(), key=lambda finding: finding.since or "")
-    which = "" if len(said) == len(place.lines) else f"{len(said)} of {len(place.lines)} cells: "
-    return f"{place.suite} on {place.machine} ({place.profile}): {which}{first.text}"
+def silences(book: Book) -> tuple[Silence, ...]:
+    """Return the places whose newest nights lack values."""
+    return tuple(filter(None, (_silence(book, place) for place in book.places)))
+
+
+def _silence(book: Book, place: RunAxis) -> Silence | None:
+    every = [line for line in chain.from_iterable(place.lines.values()) if not line.helps]
+    measured = [line for line in every if book.trend(line).latest is not None]
+    lost: list[tuple[Series, StateReason]] = []
+    for line in measured:
+        says = (each for each in book.trend(line).says if each.state is TrendState.NO_DATA)
+        lost += [(line.series, each) for each in says]
+    if not lost:
+        return None
+    metrics = tuple(dict.fromkeys(series.metric for series, _ in lost))
+    cells = {series.cell for series, _ in lost}
+    is_whole = len(lost) == len(measured)
+    first = min((finding for _, finding in lost), key=lambda finding: finding.since or "")
+    which = f"{', '.join(metrics[:NAMED])} in {len(cells)} of {len(place.lines)} cells: "
+    where = f"{place.suite} on {place.machine} ({place.profile})"
+    return Silence(
+        place=place,
+        text=f"{where}: {'' if is_whole else which}{first.text}",
+        metrics=metrics,
+        is_whole=is_whole,
+    )
 
 
 def machine_names(book: Book) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """The first words of the site: causes over cells, suites, machines; commits and commands."""
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +22,15 @@ from tests.harness.report.site.making import (
 )
 from voxgate.harness.history.alarm import Alarm
 from voxgate.harness.history.budget import Margin
-from voxgate.harness.history.records import HistoryEntry, RunRow, Series, plain_fields
+from voxgate.harness.history.records import (
+    EntryCell,
+    HistoryEntry,
+    RunRow,
+    Series,
+    plain_fields,
+)
 from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
+from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.site.causes import TrendCause, causes
 from voxgate.harness.report.site.commits import bisect_command, reader, web_address
 from voxgate.harness.report.site.headline import _first_steps
@@ -215,6 +223,26 @@ def test_commits_between_two_nights_are_named_with_author_and_compared_on_the_we
     )
 
 
+def test_a_strangers_subject_becomes_one_printable_line(
+    repository: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    shutil.copytree(repository[0], tmp_path / "copy")
+    words = ["git", "-c", "user.name=a\u2028b", "-c", "user.email=a@b.c", "commit", "-q"]
+    subject = f"one\u2028two\x1b[31m \u202e{'x' * 300}\rmore"
+    command = [*words, "--allow-empty", "--cleanup=verbatim", "-m", subject]
+    subprocess.run(command, cwd=tmp_path / "copy", check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=tmp_path / "copy",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    (newest, *_) = reader(tmp_path / "copy")(repository[1][-1], head).commits
+    assert newest.author == "a b" and newest.subject.startswith("one two [31m xxx")
+    assert newest.subject.isprintable() and len(newest.subject) < 170
+
+
 def test_commits_that_are_not_at_hand_are_told_and_never_guessed(
     repository: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
@@ -318,3 +346,21 @@ def test_first_steps_fit_the_run(source: str, verdict: str | None, told: str) ->
 
 def run_row(entry: HistoryEntry) -> RunRow:
     return RunRow(id=1, **plain_fields(entry, "cells"))
+
+
+def test_lost_metrics_are_told_from_a_silent_machine(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    entries = [night(number, JETSON, rng) for number in range(NIGHTS - 12, NIGHTS)]
+    unheard = [replace(entries[-1], cells=tuple(map(without_wer, entries[-1].cells)))]
+    text = Page(make_site(tmp_path / "a", entries[:-1] + unheard, budgets="").text()).text()
+    assert "Nothing got worse: 3 cells on 1 machine; 1 metric without data." in text
+    assert "(cpu-gate): wer in 3 of 3 cells: no value for 1 night" in text
+    text = Page(make_site(tmp_path / "b", entries[:-2], budgets="").text()).text()
+    assert "No data from 1 machine: nothing is known of the last nights." in text
+    assert "no run. Next, there: voxgate check smoke --profile cpu-gate" in text
+
+
+def without_wer(cell: EntryCell) -> EntryCell:
+    lost = {"value": Missing("no ASR weights"), "verdict": None}
+    values = (replace(each, **lost) if each.metric == "wer" else each for each in cell.values)
+    return replace(cell, values=tuple(values))
