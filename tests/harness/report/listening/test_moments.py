@@ -336,6 +336,10 @@ def test_the_button_is_found_by_any_form_of_a_cell_and_says_where_nothing_change
     assert shown.record.player.older == "accepted"
     mute = replace(shown, record=replace(shown.record, player=None))
     assert str(button(mute, red)).strip() == ""
+    beside = [("Listen", "listen-2.html"), ("no blind test", "")]
+    of_site = replace(mute, record=replace(mute.record, links=beside))
+    assert 'href="listen-2.html#c=nfe%3D8">Hear old and new</a>' in button(of_site, red)
+    assert 'href="listen-2.html#c=nfe%3D32">' in button(of_site, reference)
 
 
 def test_the_old_voices_are_those_of_the_accepted_run_if_it_is_still_there(
