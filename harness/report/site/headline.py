@@ -33,7 +33,7 @@ from voxgate.harness.report.site.recent import (
     trend_words,
 )
 from voxgate.harness.report.site.run_view import changed, run_address
-from voxgate.harness.report.site.state import BAD, Silence, most_nights, of_trend, silences
+from voxgate.harness.report.site.state import BAD, MachineSilence, most_nights, of_trend, silences
 
 CODE_FACTS = ("commit", "branch", "dirty_files", "changes", "no_commit")
 """Of the toolchain: what the commits tell better."""
@@ -322,7 +322,7 @@ def _acknowledge(cause: TrendCause) -> str:
 def _title(
     book: Book,
     causes: Sequence[TrendCause],
-    silent: Sequence[Silence],
+    silent: Sequence[MachineSilence],
     nights: int,
 ) -> str:
     """Return the sentence: what is bad comes first, and where nothing is, it says so."""

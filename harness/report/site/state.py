@@ -132,7 +132,7 @@ def most_nights(book: Book) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class MachineSilence:
     """A place whose newest nights lack values: of everything (`is_whole`), or of some metrics."""
 
     place: RunAxis
@@ -141,12 +141,12 @@ class Silence:
     is_whole: bool
 
 
-def silences(book: Book) -> tuple[Silence, ...]:
+def silences(book: Book) -> tuple[MachineSilence, ...]:
     """Return the places whose newest nights lack values."""
     return tuple(filter(None, (_silence(book, place) for place in book.places)))
 
 
-def _silence(book: Book, place: RunAxis) -> Silence | None:
+def _silence(book: Book, place: RunAxis) -> MachineSilence | None:
     every = [line for line in chain.from_iterable(place.lines.values()) if not line.helps]
     measured = [line for line in every if book.trend(line).latest is not None]
     lost: list[tuple[Series, StateReason]] = []
@@ -161,7 +161,7 @@ def _silence(book: Book, place: RunAxis) -> Silence | None:
     first = min((finding for _, finding in lost), key=lambda finding: finding.since or "")
     which = f"{', '.join(metrics[:NAMED])} in {len(cells)} of {len(place.lines)} cells: "
     where = f"{place.suite} on {place.machine} ({place.profile})"
-    return Silence(
+    return MachineSilence(
         place=place,
         text=f"{where}: {'' if is_whole else which}{first.text}",
         metrics=metrics,
