@@ -162,6 +162,17 @@ def decided_alone(metric: MetricVerdict) -> bool:
     return unproven or _worse(comparison, shift) <= metric.limit
 
 
+def lone_comparison(metric: MetricVerdict) -> Comparison | None:
+    """
+    Return how the first utterance that broke its own limit changed, in the metric's own unit; None
+    where nothing was compared. A single utterance has no interval.
+    """
+    first = metric.utterances[0]
+    return metric.comparison and replace(
+        metric.comparison, absolute=True, shift=first.now - first.before, low=None, high=None
+    )
+
+
 def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
     """
     Return the metric whose change tells a cell best; None where none was compared.

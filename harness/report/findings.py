@@ -17,6 +17,7 @@ from voxgate.harness.judging.causes import (
     Cause,
     causes,
     decided_alone,
+    lone_comparison,
     merged_causes,
     over_limit,
     short_name,
@@ -132,11 +133,8 @@ def change_of(metric: MetricVerdict) -> Change | None:
         return None
     alone = decided_alone(metric)
     if alone:
-        first = metric.utterances[0]
-        comparison = replace(
-            comparison, absolute=True, shift=first.now - first.before, low=None, high=None
-        )
-    if comparison.shift is None:
+        comparison = lone_comparison(metric)
+    if comparison is None or comparison.shift is None:
         return None
     size, bracket, bounds = phrases.size(comparison).partition(" [")
     beyond = metric.verdict in WORSE or metric.verdict is Verdict.IMPROVED

@@ -162,6 +162,8 @@ class FindingView:
     all_cells: bool
     """Whether it concerns every cell, of several."""
     blocking: bool
+    is_heard: bool = False
+    """Whether its first cell is played from here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +211,7 @@ def run_page(record: RunRecord) -> RunPage:
     cells = tuple(
         _cell(number, cell, record.columns, known) for number, cell in enumerate(record.cells, 1)
     )
-    views = [_cause(line, cells) for line in record.causes]
+    views = _heard_once([_cause(line, cells) for line in record.causes])
     counting = [view for view in views if view.blocking]
     return RunPage(
         record=record,
@@ -244,6 +246,17 @@ def _cause(line: Finding, cells: Sequence[CellSection]) -> FindingView:
         all_cells=len(cells) > NAMED and len(line.slugs) == len(cells),
         blocking=line.blocking,
     )
+
+
+def _heard_once(views: Sequence[FindingView]) -> list[FindingView]:
+    """Leave the button that plays a cell to the first cause that names it first."""
+    seen: set[str] = set()
+    heard = []
+    for view in views:
+        first = view.cells[0].anchor if view.cells else ""
+        heard.append(replace(view, is_heard=bool(first) and first not in seen))
+        seen.add(first)
+    return heard
 
 
 def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:

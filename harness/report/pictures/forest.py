@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import phrases
+from voxgate.harness.judging.causes import decided_alone, lone_comparison
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
@@ -113,9 +114,11 @@ def forest(cells: Sequence[CellVerdict]) -> Forest | None:
 def _shifts(cells: Iterable[CellVerdict]) -> Iterable[_Shift]:
     for cell in cells:
         for metric in cell.metrics:
-            comparison, limit = metric.comparison, metric.limit
             if metric.metric == DRIFT:
                 continue  # it is held against its limit alone: no shift from a baseline
+            comparison, limit = metric.comparison, metric.limit
+            if decided_alone(metric):
+                comparison, limit = lone_comparison(metric), metric.worst
             if comparison is not None and comparison.shift is not None and limit:
                 yield _shift(cell, metric, comparison, limit)
 
@@ -190,7 +193,7 @@ def _row(each: _Shift, scale: Scale) -> ForestRow:
     return ForestRow(
         cell=each.cell.cell,
         label=each.cell.label,
-        metric=each.metric.metric,
+        metric=_name(each.metric),
         mark=of_verdict(each.metric.verdict.value),
         blocking=each.metric.blocking,
         at=scale.at(each.point),
@@ -201,6 +204,13 @@ def _row(each: _Shift, scale: Scale) -> ForestRow:
         change=phrases.size(each.comparison),
         limit=_limit(each),
         times=each.point,
+    )
+
+
+def _name(metric: MetricVerdict) -> str:
+    """Name a metric, and the utterance that alone broke its limit."""
+    return (
+        f"{metric.metric} of {metric.utterances[0].id}" if decided_alone(metric) else metric.metric
     )
 
 
@@ -229,7 +239,7 @@ def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
-        f"{worst.metric.metric} {phrases.size(worst.comparison)}, {multiple(worst.point)} times "
+        f"{_name(worst.metric)} {phrases.size(worst.comparison)}, {multiple(worst.point)} times "
         f"its limit{failed}."
     )
 

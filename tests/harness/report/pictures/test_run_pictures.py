@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.fake_runs import REQUESTS, accepted, good_run, make_run, steady
-from tests.harness.report.making import contents, lied_to, passed, regressed
+from tests.harness.report.making import contents, lied_to, one_broken, passed, regressed
 from voxgate.harness.judging.tradeoff import Point, Tradeoff
 from voxgate.harness.records.measurement import Measurement, UtteranceValue
 from voxgate.harness.records.run import AudioChunk, Run
@@ -74,6 +74,16 @@ def test_where_larger_is_better_a_fall_points_to_the_right(tmp_path: Path) -> No
     fallen = next(row for row in found.rows if row.metric == "pesq" and row.mark.kind == "bad")
     assert fallen.times == pytest.approx(0.6 / 0.15, rel=0.01)
     assert fallen.low <= fallen.at <= fallen.high
+
+
+def test_one_broken_utterance_stands_for_its_metric(tmp_path: Path) -> None:
+    of = one_broken(tmp_path)
+    found = forest(of.judgement.cells)
+    assert found is not None
+    first = found.rows[0]
+    assert " of u" in first.metric and first.times > 1.0, "its own change over its own limit"
+    assert first.low == first.high == first.at, "one utterance has no interval"
+    assert first.metric in found.caption and first.limit
 
 
 def test_a_shift_beyond_the_axis_is_told_as_such(tmp_path: Path) -> None:
