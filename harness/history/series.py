@@ -52,6 +52,8 @@ class NoData:
     night: str
     """UTC day, `2026-11-20`."""
     why: str
+    had_run: bool
+    """Whether a run was stored, without a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +106,14 @@ def no_data_of(
 
     `days`, `values` (NaN: none) and `missing` (why) are of all points; `today` is a date, ISO, UTC.
     """
-    silent_nights = {str(day): NO_RUN for day in missed_nights(days, today)} if nightly else {}
+    nights = map(str, missed_nights(days, today)) if nightly else ()
+    found = [NoData(night=night, why=NO_RUN, had_run=False) for night in nights]
     without = np.isnan(values)
     if without.any():
         silent = np.flatnonzero(without & ~np.isin(days, days[~without]))
-        silent_nights |= {str(days[row]): missing[row] or NO_RUN for row in silent}
-    return tuple(NoData(night=night, why=silent_nights[night]) for night in sorted(silent_nights))
+        told = {str(days[row]): missing[row] or NO_RUN for row in silent}
+        found += [NoData(night=night, why=why, had_run=True) for night, why in told.items()]
+    return tuple(sorted(found, key=lambda each: each.night))
 
 
 def missed_nights(days: Days, today: str) -> Days:

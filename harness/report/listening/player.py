@@ -99,11 +99,10 @@ class Player:
         Return the place of a cell's moment in `moments`, by its name or as tables write it; None
         where nothing is to be heard.
         """
-        names = (label, label.removesuffix(" (reference)"))
         places = (
             place
             for place, each in enumerate(self.moments)
-            if each.label in names or plain(each.label) in names
+            if label in {each.label, plain(each.label), f"{plain(each.label)} (reference)"}
         )
         return next(places, None)
 

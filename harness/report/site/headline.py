@@ -230,7 +230,7 @@ def reason(place: RunAxis, line: MetricSeries, trend: SeriesTrend, *, named: boo
     moved = Moved(place=place, line=line, trend=trend)
     if trend.state not in (*BAD, TrendState.BETTER):
         return f"{line.series.metric}: {trend_words(trend)}" if named else trend_words(trend)
-    return f"{_told(moved)}: {_values(moved).removeprefix(f'{line.series.metric} ')}"
+    return f"{_told(moved)}: {_values(moved, named=False)}"
 
 
 def _told(moved: Moved) -> str:
@@ -261,14 +261,18 @@ def _after(alarm: Alarm) -> float:
     return alarm.level + (alarm.shift if alarm.absolute else alarm.shift * abs(alarm.level))
 
 
-def _values(moved: Moved) -> str:
-    """Return the levels before and after, with their unit; of a budget, its reason."""
+def _values(moved: Moved, *, named: bool = True) -> str:
+    """
+    Return the levels before and after, with their unit and the metric's name where it shall be
+    `named`; of a budget, its reason.
+    """
     alarm = moved.trend.alarm
     if alarm is None:
         return moved.trend.budget.why if moved.trend.budget else ""
     series = moved.line.series
     before = shown_value(series.metric, series.unit, alarm.level)
-    return f"{series.metric} {before} → {level_words(moved.trend, _after(alarm))}"
+    name = f"{series.metric} " if named else ""
+    return f"{name}{before} → {level_words(moved.trend, _after(alarm))}"
 
 
 def _nights_since(moved: Moved) -> str:

@@ -13,7 +13,6 @@ from itertools import chain, groupby
 import numpy as np
 
 from voxgate.harness.analysis.metric_rules import is_speed
-from voxgate.harness.history.series import NO_RUN
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site import urls
@@ -217,8 +216,8 @@ def _codes(recent: RecentNights) -> list[int]:
     if not recent.is_nightly and len(recent.known):
         last = np.maximum.accumulate(np.where(np.isnan(recent.values), -1, np.arange(len(codes))))
         codes = np.where(last >= 0, codes[last], 0)
-    for place, why in recent.lost.items():
-        codes[place] = GAP if why == NO_RUN else LOST
+    for place, night in recent.lost.items():
+        codes[place] = LOST if night.had_run else GAP
     return [int(code) for code in codes]
 
 
@@ -235,7 +234,7 @@ def _tip(row: NightsRow, places: Sequence[int], code: int) -> str:
     if len(places) > 1:
         days = f"{days} to {axis.day(places[-1])}"
     if code in (GAP, LOST):
-        return f"{days}: {recent.lost[places[0]]}"
+        return f"{days}: {recent.lost[places[0]].why}"
     known = [place for place in places if not np.isnan(recent.values[place])] or places[:1]
     least, most = (choose(known, key=lambda at: recent.worse[at]) for choose in (min, max))
     texts = dict.fromkeys(

@@ -17,7 +17,7 @@ import numpy as np
 from voxgate.harness.history.alarm import OF, Alarm
 from voxgate.harness.history.budget import Margin, shift_of
 from voxgate.harness.history.records import Array, Whole
-from voxgate.harness.history.series import NO_RUN
+from voxgate.harness.history.series import NoData
 from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.judging.compare_quality import INAUDIBLE_DB
 from voxgate.harness.report.format import shown_scale, shown_unit, shown_value
@@ -61,8 +61,8 @@ class RecentNights:
     levels: Array
     over: Array
     worse: Array
-    lost: Mapping[int, str]
-    """Expected nights without a value, and why: `no run`, or the run's reason."""
+    lost: Mapping[int, NoData]
+    """Expected nights without a value."""
     cuts: tuple[tuple[int, str, bool], ...]
     """Where a new level begins, why, and whether a person acknowledged it."""
     changes: tuple[int, ...]
@@ -76,7 +76,7 @@ class RecentNights:
     @property
     def missed(self) -> tuple[int, ...]:
         """Return the places of the nights without a run."""
-        return tuple(place for place, why in self.lost.items() if why == NO_RUN)
+        return tuple(place for place, night in self.lost.items() if not night.had_run)
 
 
 def day_number(day: str) -> int:
@@ -147,7 +147,7 @@ def _allowed(levels: Array, limit: Margin) -> Array:
     return np.where(allowed > 0.0, allowed, np.nan)
 
 
-def _lost(axis: NightAxis, trend: SeriesTrend) -> dict[int, str]:
+def _lost(axis: NightAxis, trend: SeriesTrend) -> dict[int, NoData]:
     """Return the nights without a value on the axis, from the newest back."""
     lost = {}
     for night in reversed(trend.no_data):
@@ -155,13 +155,13 @@ def _lost(axis: NightAxis, trend: SeriesTrend) -> dict[int, str]:
         if place < 0:
             break
         if place < axis.count:
-            lost[place] = night.why
+            lost[place] = night
     return dict(sorted(lost.items()))
 
 
 def missed_times(trend: SeriesTrend, hour_s: int) -> list[int]:
     """Return the expected nights without a run, in seconds since 1970, at an hour of the day."""
-    missed = (night.night for night in trend.no_data if night.why == NO_RUN)
+    missed = (night.night for night in trend.no_data if not night.had_run)
     return [day_number(night) * DAY_S + hour_s for night in missed]
 
 

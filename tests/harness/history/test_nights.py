@@ -96,13 +96,15 @@ def test_no_data_says_why() -> None:
     missing = np.array([None, "timeout: 600 s", None, "no CUDA device"], dtype=object)
 
     expected = [
-        ("2026-09-08", NO_RUN),
-        ("2026-09-09", "timeout: 600 s"),
-        ("2026-09-11", "no CUDA device"),
+        ("2026-09-08", NO_RUN, False),
+        ("2026-09-09", "timeout: 600 s", True),
+        ("2026-09-11", "no CUDA device", True),
     ]
 
     found = no_data_of(days, values, missing, "2026-09-12", nightly=True)
-    assert found == tuple(NoData(night=night, why=why) for night, why in expected)
+    assert found == tuple(
+        NoData(night=night, why=why, had_run=had_run) for night, why, had_run in expected
+    )
     assert [
         each.night for each in no_data_of(days, values, missing, "2026-09-12", nightly=False)
     ] == [

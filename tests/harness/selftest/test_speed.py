@@ -15,6 +15,8 @@ from voxgate.harness.cli import machine_verbs
 from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import VirtualClock
+from voxgate.harness.report.badges import Badge
+from voxgate.harness.report.verb_page import VerbPage
 from voxgate.harness.runner import run_folder
 from voxgate.harness.runner.progress import Silent
 from voxgate.harness.selftest import command as told
@@ -158,6 +160,16 @@ def _answered(monkeypatch: pytest.MonkeyPatch) -> list[SelftestPlan]:
         markdown="**FIT to gate**\n",
         document={"fit": "fit"},
         exit_code=3,
+        page=VerbPage(
+            title="selftest",
+            crumb="voxgate",
+            mark=Badge(word="FIT", kind="good"),
+            heading="Fit to gate.",
+            line="",
+            tiles=(),
+            facts=(),
+            parts=(),
+        ),
     )
 
     def report(question: SelftestPlan, *_: object, **__: object) -> SelftestReport | Interrupted:

@@ -74,7 +74,7 @@ def test_nights_without_a_run_are_told_from_runs_without_a_value() -> None:
     nights = recent(values, without=[10, 11])
     assert nights.missed == (10, 11)
     assert styles(nights)[10:12] == ["night-gap"] * 2
-    assert (styles(nights)[20], nights.lost[20]) == ("night-lost", "timeout: 600 s")
+    assert (styles(nights)[20], nights.lost[20].why) == ("night-lost", "timeout: 600 s")
 
 
 def test_a_silent_machine_is_seen_up_to_yesterday() -> None:
