@@ -19,7 +19,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from voxgate.engine.text.verbalise import rewrite
+from voxgate.engine.text.english.verbalise import rewrite
 
 BREAKS = ",.!?"  # from weakest to strongest: of a run of breaks the strongest remains
 MAX_WORD_LETTERS = (
