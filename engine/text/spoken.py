@@ -16,7 +16,11 @@ MAX_WORD_LETTERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One spoken word, or one break mark (`text` is one of BREAKS)."""
+    """
+    One spoken word, or one break mark (`text` is one of BREAKS).
+
+    Letters that are spelt are capitals, all other words have small letters.
+    """
 
     text: str
 
@@ -24,6 +28,12 @@ class Token:
     def is_break(self) -> bool:
         """Whether this is a pause and not a word."""
         return self.text in BREAKS
+
+    @property
+    def spoken(self) -> str:
+        """The text as it is read: a word in capitals is spelt, "BBC" is "B B C"."""
+        stem, apostrophe, tail = self.text.partition("'")
+        return (" ".join(stem) if stem.isupper() else stem) + apostrophe + tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
