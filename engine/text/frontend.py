@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from voxgate.engine.alphabet import PHONE_IDS, SILENCE
-from voxgate.engine.errors import EngineError
+from voxgate.engine.text.checks import MAX_CHARACTERS as MAX_CHARACTERS
+from voxgate.engine.text.checks import check_text, unspeakable
 from voxgate.engine.text.english.normalise import normalise
 from voxgate.engine.text.english.pronounce import pronounce
 from voxgate.engine.text.segment import MAX_CHUNK_CHARACTERS, segment
 from voxgate.engine.text.spoken import Token
-
-# about five minutes of speech; longer texts are a document, to be split by the caller
-MAX_CHARACTERS = 5_000
-SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +47,13 @@ def phonemise(
 
     The first is limited to `first_characters`, unless that is 0.
 
-    Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or
-    too small `max_characters`.
+    Raises: TextError for empty text, text over MAX_CHARACTERS, text with tags or with nothing
+    speakable; EngineError for too small `max_characters`.
     """
-    if not text.strip():
-        raise EngineError("the text is empty; give at least one word")
-    if len(text) > MAX_CHARACTERS:
-        raise EngineError(
-            f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and "
-            "speak the parts"
-        )
+    check_text(text)
     spoken = normalise(text)
     if not spoken.tokens:
-        excerpt = text.strip()[:SHOWN_CHARACTERS]
-        raise EngineError(
-            f"nothing in {excerpt!a} can be spoken; give English words, letters or digits"
-        )
+        raise unspeakable(text, "English words, letters or digits")
     segments = segment(
         spoken.tokens, max_characters=max_characters, first_characters=first_characters
     )
