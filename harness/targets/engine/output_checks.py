@@ -188,13 +188,14 @@ OUTPUT_CHECKS: Mapping[str, Check] = {
 
 
 @functools.cache
-def reading_of(text: str, language: str = "en", region: str = "es") -> tuple[str, ...]:
+def reading_of(text: str, language: str = "en") -> tuple[str, ...]:
     """Return the words that the front-end reads, by chunk; none where the text has the same."""
     from voxgate.engine.errors import EngineError
     from voxgate.engine.text.frontend import phonemise
 
     try:
-        chunks = phonemise(text, language=language, region=region)
+        # an older revision's knows no languages
+        chunks = phonemise(text) if language == "en" else phonemise(text, language=language)
         parts = tuple(str(getattr(chunk, "text", "")) for chunk in chunks)
     except EngineError:
         return ()
