@@ -8,7 +8,6 @@ from voxgate.engine.config import (
     ChatterboxConfig,
     FlowConfig,
     Language,
-    Region,
     TokenConfig,
     config_class,
     parse_typed,
@@ -30,19 +29,24 @@ def show_text(text: str, pipeline: str, words: Mapping[str, str], *, phones: boo
         click.echo(f"text 1   {_characters(text, config.pipeline)}")
         click.echo(f"note     {SPLIT_LATER.format(config.pipeline)}")
         return
-    is_flow = isinstance(config, FlowConfig)
-    language = config.language if is_flow else Language.EN
-    chunks = phonemise(
-        text,
-        language=language,
-        region=config.region if is_flow else Region.ES,
-        max_characters=config.chunk_characters,
-        first_characters=config.first_chunk_characters if is_flow else 0,
-    )
+    language = config.language if isinstance(config, FlowConfig) else Language.EN
+    chunks = _chunks(text, config)
     for line in _lines(chunks, language.phones if phones else ()):
         click.echo(line)
     if chunks[0].dropped:
         click.echo(f"engine: {dropped_line(chunks[0].dropped)}", err=True)
+
+
+def _chunks(text: str, config: FlowConfig | TokenConfig) -> tuple[Chunk, ...]:
+    if isinstance(config, TokenConfig):
+        return phonemise(text, max_characters=config.chunk_characters)
+    return phonemise(
+        text,
+        language=config.language,
+        region=config.region,
+        max_characters=config.chunk_characters,
+        first_characters=config.first_chunk_characters,
+    )
 
 
 def _lines(chunks: tuple[Chunk, ...], names: tuple[str, ...]) -> Iterator[str]:
