@@ -13,6 +13,8 @@ from itertools import groupby
 
 from voxgate.engine.alphabet import PHONE_IDS, SILENCE, SPANISH_PHONE_IDS
 from voxgate.engine.errors import EngineError
+from voxgate.engine.text.checks import MAX_CHARACTERS as MAX_CHARACTERS
+from voxgate.engine.text.checks import check_text, unspeakable
 from voxgate.engine.text.english import normalise as english
 from voxgate.engine.text.english.pronounce import pronounce as pronounce_english
 from voxgate.engine.text.questions import mark_english
@@ -21,10 +23,6 @@ from voxgate.engine.text.spanish import normalise as spanish
 from voxgate.engine.text.spanish.pronounce import pronounce as pronounce_spanish
 from voxgate.engine.text.spanish.regions import check_region
 from voxgate.engine.text.spoken import NormalisedText, QuestionKind, Token
-
-# about five minutes of speech; longer texts are a document, to be split by the caller
-MAX_CHARACTERS = 5_000
-SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,22 +116,15 @@ def phonemise(
 
     The first is limited to `first_characters`, unless that is 0.
 
-    Raises: EngineError for empty text, text over MAX_CHARACTERS, text with nothing speakable, or
-    too small `max_characters`, an unknown language or region.
+    Raises: TextError for empty text, text over MAX_CHARACTERS, text with tags or with nothing
+    speakable; EngineError for too small `max_characters`, an unknown language or region.
     """
     speech = front_end(language)
     check_region(region)
-    if not text.strip():
-        raise EngineError("the text is empty; give at least one word")
-    if len(text) > MAX_CHARACTERS:
-        raise EngineError(
-            f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and "
-            "speak the parts"
-        )
+    check_text(text)
     spoken = speech.normalise(text, region)
     if not spoken.tokens:
-        excerpt = text.strip()[:SHOWN_CHARACTERS]
-        raise EngineError(f"nothing in {excerpt!a} can be spoken; give {speech.speakable}")
+        raise unspeakable(text, speech.speakable)
     segments = segment(
         spoken.tokens, max_characters=max_characters, first_characters=first_characters
     )

@@ -65,3 +65,32 @@ def end_sentence(tokens: list[Token]) -> None:
         tokens[-1] = Token(text=".")
     elif not tokens[-1].is_break:
         tokens.append(Token(text="."))
+
+
+SHOWN_CHARACTERS = 40
+
+
+def distinct(characters: str) -> str:
+    """
+    Return each character once, in order.
+
+    >>> distinct("abab")
+    'ab'
+    """
+    return "".join(dict.fromkeys(characters))
+
+
+def dropped_line(characters: str) -> str:
+    """
+    Return the line for characters of a text that were left out.
+
+    >>> dropped_line("##+")
+    "left out what cannot be said: '#+' (3 characters)"
+    """
+    shown, count = distinct(characters), len(characters)
+    more = " and more" if len(shown) > SHOWN_CHARACTERS else ""
+    plural = "" if count == 1 else "s"
+    return (
+        f"left out what cannot be said: {shown[:SHOWN_CHARACTERS]!r}{more} "
+        f"({count} character{plural})"
+    )
