@@ -35,7 +35,7 @@ class Chunk:
     question: whether the pitch rises at the end. The English voice was trained to rise in every
     question, the Spanish one in those that are answered by yes or no.
     question_kind: of the sentence that ends the chunk.
-    text: as spoken, with numbers written out and spelt letters apart.
+    text: as spoken, with numbers written out.
     words: of `text`, in order.
     dropped: characters of the *whole* text that cannot be spoken.
     """
@@ -145,7 +145,7 @@ def _chunk(tokens: Sequence[Token], dropped: str, speech: FrontEnd, region: str)
         question=kind in speech.rising,
         question_kind=kind,
         text="".join(
-            token.text if token.is_break else f" {token.spoken}" for token in tokens
+            token.text if token.is_break else f" {token.text}" for token in tokens
         ).strip(),
         words=tuple(token.text for token in tokens if not token.is_break),
         dropped=dropped,

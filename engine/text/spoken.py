@@ -41,12 +41,6 @@ class Token:
         """Whether this is a pause and not a word."""
         return self.text in BREAKS
 
-    @property
-    def spoken(self) -> str:
-        """The text as it is read: a word in capitals is spelt, "BBC" is "B B C"."""
-        stem, apostrophe, tail = self.text.partition("'")
-        return (" ".join(stem) if stem.isupper() else stem) + apostrophe + tail
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalisedText:

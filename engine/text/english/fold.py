@@ -8,7 +8,6 @@ A character that cannot be spoken in English becomes a space and is reported.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from voxgate.engine.text.english.word_tables import CURRENCIES
 
@@ -42,14 +41,6 @@ EMOTICON = re.compile(
     r"|</3|\^_\^|-_-|o_O|O_o|T_T|\u00af\\_\(\u30c4\)_/\u00af|:'\()"
 )
 GREEK = re.compile("GREEK (?:SMALL|CAPITAL) LETTER ([A-Z]+)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """Text in the front-end's characters, and what had to be dropped, in order."""
-
-    text: str
-    dropped: str
 
 
 def _greek(character: str, neighbours: str) -> str | None:
@@ -90,8 +81,12 @@ def _fold_one(character: str, neighbours: str) -> str | None:
     return f" {ascii_part} " if "/" in ascii_part else ascii_part
 
 
-def fold(text: str) -> Folded:
-    """Fold `text` to the front-end's characters; never fails, whatever the string holds."""
+def fold(text: str) -> tuple[str, str]:
+    """
+    Return `text` in the front-end's characters, and what had to be dropped of it, in order.
+
+    Never fails, whatever the string holds.
+    """
     folded: list[str] = []
     dropped: list[str] = []
     start = 0
@@ -101,7 +96,7 @@ def fold(text: str) -> Folded:
         dropped.append(match.group())
         start = match.end()
     _fold_into(folded, dropped, text[start:])
-    return Folded(text="".join(folded).replace("\n\n\n", "\n\n"), dropped="".join(dropped))
+    return "".join(folded).replace("\n\n\n", "\n\n"), "".join(dropped)
 
 
 def _fold_into(folded: list[str], dropped: list[str], text: str) -> None:

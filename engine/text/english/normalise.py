@@ -54,9 +54,8 @@ def normalise(text: str) -> NormalisedText:
     Return the words and breaks of `text`, ending in a sentence break; no tokens if nothing is
     speakable.
     """
-    folded = fold(text)
-    dropped = folded.dropped + "".join(link_targets(folded.text))
-    plain = _articles(_calm(join_lines(folded.text)))
+    folded, dropped = fold(text)
+    plain = _articles(_calm(join_lines(folded)))
     tokens: list[Token] = []
     for match in TOKEN.finditer(rewrite(plain)):
         if match.group()[0].isalpha():
@@ -65,7 +64,7 @@ def normalise(text: str) -> NormalisedText:
             add_break(tokens, _break(match))
     if tokens:
         end_sentence(tokens)
-    return NormalisedText(tokens=tuple(tokens), dropped=dropped)
+    return NormalisedText(tokens=tuple(tokens), dropped=dropped + "".join(link_targets(folded)))
 
 
 def _calm(text: str) -> str:
