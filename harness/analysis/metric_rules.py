@@ -19,6 +19,8 @@ from voxgate.harness.records.measurement import (
 
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
+TEXT_TIME = "text_per_100_characters"
+"""Time of the text front-end; only where the engine names that stage."""
 DRIFT = "in_process_drift"
 """
 Growth of the time within a process. Its good value is zero, and it is held against its limit alone.
@@ -31,6 +33,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     BUDGET: statistics.at_percentile(50.0),
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
+    TEXT_TIME: statistics.at_percentile(50.0),
     **{name: statistics.at_percentile(50.0) for name in LIVE_METRICS if name not in STALLS},
     "cold_start": statistics.at_percentile(50.0),
     "peak_rss": statistics.at_percentile(50.0),
@@ -49,6 +52,7 @@ RELATIVE = (
     BUDGET,
     "first_audio_p50",
     "longest_gap_p50",
+    TEXT_TIME,
     "live_latency_p50",
     "live_latency_p95",
     "live_load",
