@@ -22,7 +22,17 @@ LIMIT_MS = 5.0
 """Per 100 characters, the promise of this front-end."""
 TEXTS = {"en": "heldout.txt", "es": "heldout_es.txt"}
 FOLDER = Path(__file__).parents[1] / "training"
-HEAD = ("language", "texts", "characters", "cold ms", "first pass", "p50", "p95", "max", "passes")
+HEAD: tuple[str, ...] = (
+    "language",
+    "texts",
+    "characters",
+    "cold ms",
+    "first pass",
+    "p50",
+    "p95",
+    "max",
+    "passes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +68,18 @@ def measure(
         return clock() - start_s
 
     cold_s = seconds(texts[0])
-    spent_s = [[seconds(text) for text in texts] for _ in range(passes + 1)]
     characters = sum(map(len, texts))
-    rates = [1e5 * math.fsum(each) / characters for each in spent_s]
+    rates: list[float] = []
+    each: list[float] = []
+    for _ in range(passes + 1):
+        spent_s = [seconds(text) for text in texts]
+        rates.append(1e5 * math.fsum(spent_s) / characters)
+        each += [1e5 * taken_s / len(text) for taken_s, text in zip(spent_s, texts, strict=True)]
     return TextSpeed(
         characters=characters,
         cold_ms=1e3 * cold_s,
         first=rates[0],
-        each=tuple(
-            1e5 * taken_s / len(text)
-            for each in spent_s[1:]
-            for taken_s, text in zip(each, texts, strict=True)
-        ),
+        each=tuple(each[len(texts) :]),
         passes=tuple(rates[1:]),
     )
 
