@@ -26,6 +26,7 @@ from voxgate.engine.commands.common import (
 from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
+from voxgate.engine.commands.show_text import show_text
 from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
 from voxgate.engine.config.conversion import converting_pipelines
 from voxgate.engine.config.page import options_markdown, options_text
@@ -67,17 +68,29 @@ main.add_command(random_weights)
     help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
     "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
+@click.option(
+    "--show-text", "shown", is_flag=True, help="print how the text is read, and make no audio"
+)
+@click.option(
+    "--show-phones", "phones", is_flag=True, help="the same with the phones of each chunk"
+)
 @engine_options(*SPEAKING)
-def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
+def say(
+    text: str,
+    output: str,
+    voice: str | None,
+    pipeline: str,
+    shown: bool,
+    phones: bool,
+    **words: str | None,
+) -> None:
     """Synthesise TEXT into an audio file and print the time of every stage."""
+    typed = {name: word for name, word in words.items() if word is not None}
     try:
-        _say(
-            text,
-            Path(output),
-            voice,
-            pipeline,
-            {name: word for name, word in words.items() if word is not None},
-        )
+        if shown or phones:
+            show_text(text, pipeline, typed, phones=phones)
+        else:
+            _say(text, Path(output), voice, pipeline, typed)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)

@@ -13,6 +13,7 @@ from voxgate.engine.config.option_spec import (
     parse,
 )
 from voxgate.engine.errors import EngineError
+from voxgate.engine.text.checks import TextError
 from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.text.reel_script import ReelSegment
 
@@ -53,6 +54,8 @@ def check_segments(
         try:
             parse(config, {SPEAKER: segment.speaker})
             phonemise(segment.text)
+        except TextError as error:
+            raise error.at(f"{where}segment {number}") from None
         except EngineError as error:
             raise EngineError(f"{where}segment {number}: {error}") from None
 

@@ -124,6 +124,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         Synthesise a text chunk by chunk: as `Pipeline.stream`, up to
         `voxgate.engine.text.frontend.MAX_CHARACTERS` characters.
         """
+        self.begin()
         config = self.for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
@@ -134,6 +135,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         Synthesise as `stream` does, one pass through the models at a time: for a scheduler that
         shares the engine between texts.
         """
+        self.begin()
         config = self.for_request(options or {})
         chunks = self._chunks(text, config, no_watch)
         return segments(
@@ -193,9 +195,11 @@ class FlowPipeline(Pipeline[FlowConfig]):
         self, texts: Sequence[str], options: Sequence[Mapping[str, object]], watch: Watch
     ) -> tuple[list[tuple[Chunk, ...]], list[Part]]:
         """Return the chunks of each text, and the parts of all of them."""
+        self.begin()
         configs = [self.for_request(overrides) for overrides in options]
         chunks = [
-            self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)
+            self._chunks(text, config, watch, number)
+            for number, (text, config) in enumerate(zip(texts, configs, strict=True))
         ]
         parts: list[Part] = []
         for chunks_of_text, config in zip(chunks, configs, strict=True):
@@ -225,10 +229,15 @@ class FlowPipeline(Pipeline[FlowConfig]):
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
         return self.prompts.get(config.reference, config.reference_text, config.speaker)
 
-    def _chunks(self, text: str, config: FlowConfig, watch: Watch) -> tuple[Chunk, ...]:
+    def _chunks(
+        self, text: str, config: FlowConfig, watch: Watch, number: int = 0
+    ) -> tuple[Chunk, ...]:
+        """Return the chunks of a text, and tell what of it cannot be said."""
         with watch("text"):
             first = config.first_chunk_characters
-            return phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+            chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+        self.tell_dropped(chunks, number)
+        return chunks
 
     def _pieces(
         self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch

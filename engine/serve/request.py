@@ -59,16 +59,20 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> SpeechRequest:
     )
 
 
-def check_speakable(speech: SpeechRequest) -> None:
+def check_speakable(speech: SpeechRequest) -> str:
     """
-    Check that a text can be spoken, before it shares a batch with others.
+    Check that a text can be spoken, before it shares a batch with others; return the characters
+    that will be left out, since they cannot be said.
 
-    Raises: ApiError for a text without anything speakable.
+    Raises: ApiError for a text that cannot be spoken; its code is the kind of fault.
     """
+    from voxgate.engine.text.checks import TextError
     from voxgate.engine.text.frontend import phonemise
 
     try:
-        phonemise(speech.text)
+        return phonemise(speech.text)[0].dropped
+    except TextError as error:
+        raise _bad_request("input", str(error), code=str(error.kind)) from None
     except EngineError as error:
         raise _bad_request("input", str(error)) from None
 
