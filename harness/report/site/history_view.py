@@ -211,7 +211,7 @@ class LoadedHistory:
         earlier = copy(self)
         earlier.runs = tuple(run for run in self.runs if run.created < day)
         earlier._points = self._points[self._points["created"] < day]
-        earlier._acknowledgements = tuple(a for a in self._acknowledgements if a.created < day)
+        earlier._acknowledgements = [a for a in self._acknowledgements if a.created < day]
         return earlier
 
     def series(self) -> Sequence[Series]:
