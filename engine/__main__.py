@@ -27,7 +27,14 @@ from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
 from voxgate.engine.commands.show_text import show_text
-from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
+from voxgate.engine.config import (
+    FlowConfig,
+    Language,
+    Stages,
+    config_class,
+    config_names,
+    parse_typed,
+)
 from voxgate.engine.config.conversion import converting_pipelines
 from voxgate.engine.config.page import options_markdown, options_text
 from voxgate.engine.errors import EngineError, guarded
@@ -121,17 +128,26 @@ def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str,
     help="which model",
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
-def export_models(folder: str, stage: str, voice: str | None) -> None:
+@click.option(
+    "--language",
+    default=Language.EN.value,
+    type=click.Choice([*map(str, Language)]),
+    show_default=True,
+    help="of the voice",
+)
+def export_models(folder: str, stage: str, voice: str | None, language: str) -> None:
     """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
     from voxgate.engine.export import export_voice
     from voxgate.engine.passes.support import check_packages
 
     try:
         check_packages("export")
-        from voxgate.engine.weights.voice import DEFAULT_VOICE
-
         export_voice(
-            Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo
+            Path(folder),
+            Stages(stage),
+            Path(voice) if voice else None,
+            click.echo,
+            Language(language),
         )
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)

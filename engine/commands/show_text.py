@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from voxgate.engine.alphabet import PHONES
 from voxgate.engine.config import (
     ChatterboxConfig,
     FlowConfig,
+    Language,
     TokenConfig,
     config_class,
     parse_typed,
@@ -29,19 +29,32 @@ def show_text(text: str, pipeline: str, words: Mapping[str, str], *, phones: boo
         click.echo(f"text 1   {_characters(text, config.pipeline)}")
         click.echo(f"note     {SPLIT_LATER.format(config.pipeline)}")
         return
-    first = config.first_chunk_characters if isinstance(config, FlowConfig) else 0
-    chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
-    for line in _lines(chunks, phones=phones):
+    language = config.language if isinstance(config, FlowConfig) else Language.EN
+    chunks = _chunks(text, config)
+    for line in _lines(chunks, language.phones if phones else ()):
         click.echo(line)
     if chunks[0].dropped:
         click.echo(f"engine: {dropped_line(chunks[0].dropped)}", err=True)
 
 
-def _lines(chunks: tuple[Chunk, ...], *, phones: bool) -> Iterator[str]:
+def _chunks(text: str, config: FlowConfig | TokenConfig) -> tuple[Chunk, ...]:
+    if isinstance(config, TokenConfig):
+        return phonemise(text, max_characters=config.chunk_characters)
+    return phonemise(
+        text,
+        language=config.language,
+        region=config.region,
+        max_characters=config.chunk_characters,
+        first_characters=config.first_chunk_characters,
+    )
+
+
+def _lines(chunks: tuple[Chunk, ...], names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the text of each chunk, and its phones where they have names."""
     for number, chunk in enumerate(chunks, start=1):
         yield f"text {number:<3} {chunk.text}"
-        if phones:
-            yield f"phones   {' '.join(PHONES[phone] for phone in chunk.phones)}"
+        if names:
+            yield f"phones   {' '.join(map(names.__getitem__, chunk.phones))}"
 
 
 def _characters(text: str, pipeline: str) -> str:

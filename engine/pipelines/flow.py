@@ -26,9 +26,9 @@ from voxgate.engine.acoustic.solver import (
     steps_for,
     time_grid,
 )
-from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
-from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, parse
+from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, Region, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import precision
@@ -52,7 +52,7 @@ from voxgate.engine.pipelines.pipeline import (
 from voxgate.engine.pipelines.voice_prompt import Prompt, prompt_cache
 from voxgate.engine.text.frontend import Chunk, phonemise
 from voxgate.engine.vocoder.vocos import waveform
-from voxgate.engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
+from voxgate.engine.weights.voice import Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
 
@@ -110,7 +110,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         """Load a voice: as `Pipeline.load`."""
         config = parse(FlowConfig, options)
         check_supported(config)
-        return cls(config, load_voice(folder or DEFAULT_VOICE))
+        return cls(config, load_voice(folder, config.language))
 
     @property
     def models(self) -> dict[str, nn.Module]:
@@ -227,7 +227,8 @@ class FlowPipeline(Pipeline[FlowConfig]):
         return (self._plan(chunk, config, index, watch) for index, chunk in enumerate(chunks))
 
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
-        return self.prompts.get(config.reference, config.reference_text, config.speaker)
+        accent = () if config.region is Region.ES else (config.region.value,)
+        return self.prompts.get(config.reference, config.reference_text, config.speaker, *accent)
 
     def _chunks(
         self, text: str, config: FlowConfig, watch: Watch, number: int = 0
@@ -235,7 +236,13 @@ class FlowPipeline(Pipeline[FlowConfig]):
         """Return the chunks of a text, and tell what of it cannot be said."""
         with watch("text"):
             first = config.first_chunk_characters
-            chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+            chunks = phonemise(
+                text,
+                language=config.language,
+                region=config.region,
+                max_characters=config.chunk_characters,
+                first_characters=first,
+            )
         self.tell_dropped(chunks, number)
         return chunks
 
@@ -279,9 +286,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
             content = predict_alignment(
                 self.voice.durations,
                 chunk.phones,
-                speaker=SPEAKERS.index(config.speaker),
+                speaker=config.condition,
                 question=chunk.question,
-                speed=config.speed,
+                speed=config.pace,
             )
             content = content if prompt is None else prompt.prepend_to(content)
         return Part(content=content, config=config, index=index)

@@ -257,7 +257,8 @@ class Pipeline(ABC, Generic[Config]):
             raise EngineError(
                 f"option {foreign[0]} cannot be set for one request; only {', '.join(allowed)} can"
             )
-        checked = parse(self.config_class, options)
+        context = {name: getattr(self.config, name) for name in self.config_class.context}
+        checked = parse(self.config_class, {**context, **options})
         # a text belongs to its recording
         text = {"reference_text"} & set(allowed) if "reference" in options else set()
         named = {*options, *text}

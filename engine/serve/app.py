@@ -155,6 +155,7 @@ class _Endpoints:
             await read_body(request, limits.max_body_bytes),
             self._info.model,
             limits.max_characters,
+            self._info.config.language,
         )
         dropped = await asyncio.to_thread(check_speakable, speech)
         try:
