@@ -22,6 +22,7 @@ from voxgate.harness.analysis.available_inputs import (
 from voxgate.harness.analysis.grouping import with_intervals
 from voxgate.harness.analysis.in_process_drift import drift_measurement, with_drift_intervals
 from voxgate.harness.analysis.metric_rules import (
+    BY_LENGTH,
     DISTURBED,
     DRIFT,
     ENERGY,
@@ -45,7 +46,7 @@ from voxgate.harness.analysis.speed import BUDGET, STALLS, STREAMING_METRICS, su
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.metrics.registry import full_version, select_metrics
-from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.cell import Cell, length_of
 from voxgate.harness.records.measurement import (
     Measurement,
     Metric,
@@ -90,12 +91,18 @@ def _measure_cell(
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": duration(run, cell, processes, no_iteration)}
     offer = available_inputs(run, cell)
-    metrics = tuple(each for each in metrics if each.name not in absent_metrics(run))
+    absent = {*absent_metrics(run), *_absent_lengths(cell)}
+    metrics = tuple(each for each in metrics if each.name not in absent)
     for metric in metrics:
         if metric.name == BUDGET and run.budget_s is not None:
             latency = replace(metric, name="latency_p50")
             wall = _speed(latency, processes, no_iteration, _why_none(latency.name, run))
             measured[BUDGET] = speed.share_of_budget(wall, run.budget_s)
+        elif metric.name in BY_LENGTH:
+            latency = replace(metric, name="latency_p50")
+            some = _of_length(cell, processes, BY_LENGTH[metric.name])
+            wall = _speed(latency, some, no_iteration, _why_none(latency.name, run))
+            measured[metric.name] = replace(wall, metric=metric.name)
         elif metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
                 _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
@@ -110,6 +117,23 @@ def _measure_cell(
         if measured[metric.name].values or metric.name in (*STATISTICS, DRIFT)
     ]
     return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
+
+
+def _absent_lengths(cell: Cell) -> set[str]:
+    """Return the latencies by length that tell nothing new: a workload of one class has none."""
+    there = {length_of(request.text) for request in cell.workload.requests}
+    return {name for name, length in BY_LENGTH.items() if length not in there or len(there) == 1}
+
+
+def _of_length(
+    cell: Cell, processes: Sequence[ProcessRecord], length: str
+) -> tuple[ProcessRecord, ...]:
+    """Return the processes with the iterations of the texts of one class."""
+    ids = {request.id for request in cell.workload.requests if length_of(request.text) == length}
+    return tuple(
+        replace(each, iterations=tuple(i for i in each.iterations if i.request in ids))
+        for each in processes
+    )
 
 
 def _weighed_by(helper: str) -> set[str]:

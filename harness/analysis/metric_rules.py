@@ -13,10 +13,13 @@ from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.metrics.word_errors import KINDS
+from voxgate.harness.records.cell import LENGTHS
 from voxgate.harness.records.measurement import (
     Metric,
 )
 
+BY_LENGTH = {f"latency_{length}_p50": length for length in LENGTHS}
+"""Metric -> the class of texts that it counts; only where a workload has several."""
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
 DRIFT = "in_process_drift"
@@ -29,6 +32,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     "rtf_median": statistics.at_percentile(50.0),
     "rtfx": statistics.inverse_rate,
     BUDGET: statistics.at_percentile(50.0),
+    **{name: statistics.at_percentile(50.0) for name in BY_LENGTH},
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
     **{name: statistics.at_percentile(50.0) for name in LIVE_METRICS if name not in STALLS},
@@ -47,6 +51,7 @@ RELATIVE = (
     "rtf",
     "rtf_median",
     BUDGET,
+    *BY_LENGTH,
     "first_audio_p50",
     "longest_gap_p50",
     "live_latency_p50",
