@@ -237,6 +237,7 @@ def _server() -> Callable[..., None]:
     Raises: EngineError if its packages are not installed.
     """
     try:
+        import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
