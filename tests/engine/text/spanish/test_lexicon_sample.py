@@ -9,7 +9,7 @@ from voxgate.engine.text.spanish.pronounce import pronounce
 
 LINES = Path(__file__).with_name("lexicon_sample.txt").read_text(encoding="utf-8").splitlines()
 SAMPLE = dict(line.split(" ", 1) for line in LINES if not line.startswith("#"))
-# a lost hiatus, an assimilated n, the glide of a prefix, an x that begins a word
+# a lost hiatus, an n as m and as ny, an x that begins a word
 LEXICON_ERRS = {"oírnos", "enmadrad", "desinhibiéremos", "xerografiaría"}
 # a participle, a verb, a noun and an adverb, each in the phones of every region but for its z and y
 IN_DO = {
