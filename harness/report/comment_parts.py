@@ -19,6 +19,7 @@ from voxgate.harness.judging.causes import (
     over_limit,
     short_name,
     telling_metric,
+    told_shift,
 )
 from voxgate.harness.records.verdict import (
     WORST_FIRST,
@@ -28,14 +29,7 @@ from voxgate.harness.records.verdict import (
     RunVerdict,
     Verdict,
 )
-from voxgate.harness.report.changes import (
-    BROKEN,
-    HEAD,
-    MetricChange,
-    change_text,
-    limit_text,
-    metric_change,
-)
+from voxgate.harness.report.changes import BROKEN, HEAD, MetricChange, limit_of, metric_change
 from voxgate.harness.report.format import escaped, fitting, github_length, plain, plain_columns
 from voxgate.harness.report.worst_utterances import ADDRESSED, heard_first
 
@@ -120,19 +114,19 @@ def _largest(judgement: RunVerdict) -> str:
     """
     better = judgement.verdict is Verdict.IMPROVED
     shown = [
-        (size, cell, metric.comparison, metric.limit)
+        (size, cell, metric.metric, told)
         for cell in judgement.cells
         for metric in cell.metrics
         if metric.blocking and (size := over_limit(metric)) is not None
         if metric.verdict is Verdict.IMPROVED or not better
-        if metric.comparison is not None and metric.comparison.shift is not None
+        if (told := told_shift(metric)) is not None and told.size
     ]
     if judgement.verdict not in PASSED or not shown:
         return "something got better" if better else ""
-    _, cell, comparison, limit = max(shown, key=lambda each: -each[0] if better else each[0])
-    where = f"{one_line(cell.label, SHORT)} {one_line(short_name(comparison.metric), SHORT)}"
-    told = change_text(replace(comparison, low=None, high=None))
-    return f"{where} {one_line(f'{told} (limit {limit_text(comparison, limit)})', SHORT)}"
+    _, cell, metric, told = max(shown, key=lambda each: -each[0] if better else each[0])
+    where = f"{one_line(cell.label, SHORT)} {one_line(told.named(short_name(metric)), SHORT)}"
+    size = told.size.partition(" [")[0]
+    return f"{where} {one_line(f'{size} (limit {limit_of(told)})', SHORT)}"
 
 
 def counts(judgement: RunVerdict) -> str:
@@ -322,13 +316,14 @@ class _Drawn:
 def _pictured(cells: Iterable[CellVerdict]) -> Iterator[_Drawn]:
     for cell in cells:
         for metric in cell.metrics:
-            size, comparison = over_limit(metric), metric.comparison
-            if not metric.blocking or comparison is None or size is None or not metric.limit:
+            size, told = over_limit(metric), told_shift(metric)
+            if not metric.blocking or told is None or size is None or not told.limit:
                 continue
-            if comparison.shift is not None and math.isfinite(size):
-                name = f"{_bare(cell.label)} {_bare(metric.metric)}"
-                drawn = _drawn(comparison, metric.limit)
-                yield _Drawn(size=size, texts=(name, drawn, _bare(change_text(comparison))))
+            if told.size and math.isfinite(size):
+                one = " of one" if told.utterance else ""
+                name = f"{_bare(cell.label)} {_bare(metric.metric)}{one}"
+                drawn = _drawn(told.comparison, told.limit)
+                yield _Drawn(size=size, texts=(name, drawn, _bare(told.size)))
 
 
 def _drawn(comparison: Comparison, limit: float) -> str:
