@@ -102,7 +102,10 @@ Keys = Mapping[int, str]
 
 
 def nights_view(
-    book: Book, places: Sequence[RunAxis], found: Sequence[TrendCause]
+    book: Book,
+    places: Sequence[RunAxis],
+    found: Sequence[TrendCause],
+    most_folded: int = FOLDED_ROWS,
 ) -> NightsView | None:
     """Return the picture of some places; None where there are too few nights to compare."""
     rows = list(chain.from_iterable(_rows(book, place) for place in places))
@@ -119,8 +122,8 @@ def nights_view(
         caption=_caption(rows, found),
         ticks=_ticks(rows[0].recent.axis),
         rows=tuple(_strip(row, keys, names) for row in shown),
-        folded=tuple(_strip(row, keys, names) for row in rest[:FOLDED_ROWS]),
-        left_out=max(0, len(rest) - FOLDED_ROWS),
+        folded=tuple(_strip(row, keys, names) for row in rest[:most_folded]),
+        left_out=max(0, len(rest) - most_folded),
     )
 
 
