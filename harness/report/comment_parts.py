@@ -40,6 +40,8 @@ TEXT = 600
 """Characters of one text from outside; more is cut."""
 SHORT = 120
 """Characters of one text in a heading or a table; more is cut."""
+LABEL = 60
+"""Characters of a label beside a commit, so that the number behind it is seen."""
 SHARE = 6_000
 """Characters that one part may take of the whole."""
 ROWS = 8
@@ -100,6 +102,20 @@ def heading(judgement: RunVerdict) -> str:
     if judgement.verdict is Verdict.IMPROVED:
         return f"{lead}: {_largest(judgement)}, and nothing got worse"
     return f"{lead}: {HEADINGS[judgement.verdict]}"
+
+
+def status_line(judgement: RunVerdict) -> str:
+    """
+    Return what stands beside a commit, as plain text: the largest change over its limit, where
+    something broke one, and else the verdict in one line.
+    """
+    blocking = [each for each in causes(judgement) if each.blocking]
+    if judgement.verdict not in BROKEN or not blocking:
+        return phrases.line(judgement)
+    first, more = blocking[0], len(blocking) - 1
+    label = plain(first.cells[0].label)[:LABEL]
+    where = label if len(first.cells) == 1 else f"{len(first.cells)} cells, worst {label}"
+    return f"{where}: {plain(first.size)}{f', and {more} more' if more else ''}"
 
 
 def _where(cause: Cause) -> str:
