@@ -141,8 +141,8 @@ def _largest(judgement: RunVerdict) -> str:
         return "something got better" if better else ""
     _, cell, metric, told = max(shown, key=lambda each: -each[0] if better else each[0])
     where = f"{one_line(cell.label, SHORT)} {one_line(told.named(short_name(metric)), SHORT)}"
-    size = told.size.partition(" [")[0]
-    return f"{where} {one_line(f'{size} (limit {limit_of(told)})', SHORT)}"
+    change = told.size.partition(" [")[0]
+    return f"{where} {one_line(f'{change} (limit {limit_of(told)})', SHORT)}"
 
 
 def counts(judgement: RunVerdict) -> str:

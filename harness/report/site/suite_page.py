@@ -14,12 +14,11 @@ from voxgate.harness.report.format import shown
 from voxgate.harness.report.pictures.pareto import Pareto
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import TrendCause, causes_at
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.judged_again import judgement, measurements
-from voxgate.harness.report.site.nights import nights_view
+from voxgate.harness.report.site.nights import Found, nights_view
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
@@ -79,7 +78,7 @@ class PlaceView:
 def write_suites(
     folder: Folder,
     book: Book,
-    found: Sequence[TrendCause],
+    found: Found,
     policies: Mapping[str, Policy],
     listen: Listen,
 ) -> None:
@@ -96,7 +95,7 @@ def write_suites(
             ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
-            nights=nights_view(book, places, causes_at(found, places), FOLDED_ROWS),
+            nights=nights_view(book, places, found, FOLDED_ROWS),
         )
 
 
