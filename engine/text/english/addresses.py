@@ -83,11 +83,8 @@ def _host(match: Match[str]) -> str | None:
 
 
 def _internet_6(match: Match[str]) -> str:
-    groups = match.group().replace("::", " colon :").split(":")
-    return " colon ".join(
-        " ".join(part if part == "colon" else spelt(part) for part in group.split())
-        for group in groups
-    )
+    groups = re.sub(":", " colon ", match.group()).split()
+    return " ".join(group if group == "colon" else spelt(group) for group in groups)
 
 
 def _version(match: Match[str]) -> str:

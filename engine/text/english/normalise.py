@@ -9,6 +9,7 @@ formatting marks are not. It uses no phones.
 """
 
 import re
+from itertools import chain
 
 from voxgate.engine.text.english.capitals import is_ordinary, spoken_form
 from voxgate.engine.text.english.fold import fold
@@ -104,11 +105,12 @@ def _words(text: str) -> list[Token]:
         spoken = spoken.lower()
     words = spoken.split()
     words[-1] += apostrophe + tail.lower()
-    return [
-        Token(text=word[start : start + MAX_WORD_LETTERS])
-        for word in words
-        for start in range(0, len(word), MAX_WORD_LETTERS)
-    ]
+    return list(chain.from_iterable(map(_pieces, words)))
+
+
+def _pieces(word: str) -> list[Token]:
+    starts = range(0, len(word), MAX_WORD_LETTERS)
+    return [Token(text=word[start : start + MAX_WORD_LETTERS]) for start in starts]
 
 
 def _break(match: re.Match[str]) -> str:
