@@ -37,6 +37,11 @@ def _title(match: Match[str]) -> str:
     return TITLES[match["name"].lower()]
 
 
+def _degree(match: Match[str]) -> str:
+    subject = "S C" if match["in"] == "Sc" else match["in"]
+    return f"{match['of']} {subject}" + stop(match, starts_sentence(match))
+
+
 def _pair(match: Match[str]) -> str:
     plural = "'s" if match["s"] else ""
     return f"{' '.join(match['one'])} and {match['other']}{plural}"
@@ -117,6 +122,7 @@ EARLY: tuple[Rule, ...] = (
     rule(rf"(?<!\d)(?<!\d )\b(?i:(?P<name>{'|'.join(BEFORE_NUMBERS)}))\.\s?(?=\d|[IVX]+\b)",
          _before_number),
     rule(r"\bP\.(?:P\.)?S\.", lambda match: " ".join(re.findall("[A-Z]", match.group()))),
+    rule(r"\b(?P<of>[BMD])\.\s?(?P<in>Sc|Ed|Eng|Phil|Arch|Mus|Tech)\b\.?", _degree),
     rule(r"\bPh\.\s?D\b\.?", lambda match: "P H D" + stop(match, starts_sentence(match))),
     rule(r"\bFt\.(?=\s+[A-Z])", "fort"),
     rule(r"\bc(?:a)?\.\s?(?=\d)", "circa"),

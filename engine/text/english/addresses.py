@@ -61,7 +61,8 @@ def _address(match: Match[str]) -> str:
 
 
 def _file(match: Match[str]) -> str:
-    return _signs(re.sub(r"(?<=\d)(?=[A-Za-z])", " ", match.group()))
+    text = re.sub(r"(?<=\d)[A-Za-z](?![A-Za-z])", lambda part: f" {part[0].upper()}", match.group())
+    return _signs(re.sub(r"(?<=\d)(?=[A-Za-z])", " ", text))
 
 
 def _hash_tag(match: Match[str]) -> str:
@@ -102,7 +103,9 @@ def _code(match: Match[str]) -> str | None:
     return spelt(match.group()) if len(re.findall("[a-f]", match.group())) > 1 else None
 
 
-PARTS = r"(?P<parts>\d+(?:\.\d+)+)(?P<tail>[-+.]?(?:rc|alpha|beta|dev|a|b|post)[-.]?\d*)?(?![\w])"
+PARTS = (
+    r"(?P<parts>\d+(?:\.\d+)+)(?P<tail>[-+.]?(?:rc|alpha|beta|dev|a|b|post)[-.]?\d*|[a-z])?(?![\w])"
+)
 RULES: tuple[Rule, ...] = (
     rule(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", _address),
     rule(r"(?i)\b(?:(?:https?|ftp)://|www\.)[^\s<>\"]{0,500}[\w/]", _address),
@@ -111,7 +114,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\blocalhost(?::\d{2,5})?(?:/[^\s<>\"]{0,500}[\w/])?", _address),
     rule(r"(?<![\w./:])(?:~|\.{1,2})?/(?:[\w.-]{1,64}/)+[\w.-]{0,63}\w(?!\w)", _file),
     rule(rf"(?i)(?<![\w.])(?![a-z]\.[a-z]\b)(?:\.?[a-z0-9_][\w-]{{0,63}}"
-         rf"(?:\.[\w-]{{1,63}}){{0,3}})\.(?:{SUFFIXES})\b"
+         rf"(?:\.[\w-]{{1,63}}){{0,6}})\.(?:{SUFFIXES})\b"
          r"(?![\w@])(?!\.[\w])", _file),
     rule(r"(?<!\w)[A-Z]:\\(?:[\w. -]{1,64}\\){0,16}[\w.-]{0,64}\w", _file),
     rule(r"(?<!\w)(?:~/)?\.(?=[a-z]{3,})[a-z]\w{2,30}(?!\.?\w)", _file),
@@ -135,6 +138,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\b(?P<before>[Ff]light )(?P<line>[A-Z]{2}) ?(?P<number>\d{2,4})\b",
          lambda match: f"{match['before']}{match['line']} {digits(match['number'])}"),
     rule(rf"\b(?P<name>{RELEASED}|[Vv](?=\d)) ?{PARTS}", _named_version),
+    rule(r"(?<=\d)\.(?=[xX]\b)", "point"),
     rule(r"\bv(?P<number>\d{1,4})\b", lambda match: f"version {cardinal(match['number'])}"),
     rule(r"(?<![\w.])(?P<parts>\d+(?:\.\d+)+)(?P<tail>[-+.]?(?:rc|alpha|beta|dev|post)[-.]?\d*)\b",
          _version),

@@ -295,7 +295,8 @@ MEASURES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 NUMBERS: tuple[Rule, ...] = (
-    rule(r"\b(?P<before>(?i:rated|rating of|rating|score of|scored|scores|gave it|give it|got))"
+    rule(r"\b(?P<before>(?i:(?:score|rating|mark|grade)(?: was| is| of|:)|rated|rating of"
+         r"|rating|score of|scored|scores|gave it|give it|got))"
          r"(?P<top> \d{1,3}(?:\.\d)?)/(?P<bottom>5|10|20|100)\b(?!/)",
          lambda match: _rated(match)),
     rule(r"(?P<before>)\b(?P<top>\d(?:\.\d)?)/(?P<bottom>5|10)(?= stars?\b)", _rated),

@@ -18,10 +18,10 @@ from voxgate.engine.text.english.word_tables import words_of
 SAID = frozenset(
     words_of(
         "ajax arm asean aids awol bafta basic bios cad cam captcha cat cobol covid crud darpa dos "
-        "erisa fema fiat fifa fomo gif gnome ikea imax isis jeep lan laser mac maga map mers "
-        "mensa moma nafta nasa nascar nasdaq nato nerf nimby opec osha pet pin posix potus radar "
-        "ram risc rom saas paas iaas sars scotus scuba sim snafu soap sonar spam swat taser tiff "
-        "uefa unesco unicef wan wifi yaml yolo zip"
+        "erisa fema fiat fifa fomo gif gimp gnome gnu ikea imax isis jeep lan laser lib mac maga "
+        "map mers mensa moma nafta nasa nascar nasdaq nato nerf nimby opec osha pam pet pin pip "
+        "posix potus radar ram risc rom saas paas iaas sars scotus scuba sim snafu soap sonar "
+        "spam swat taser tiff uefa unesco unicef wan wifi yaml yolo zip"
     )
 )
 """Acronyms that are said as words, though short or hard to say."""
@@ -33,7 +33,8 @@ SPELT = frozenset(
         "ipa ipo ipv iq irs isa isbn iso isp iud ivf json kpi lol lte mit ncaa mps mri naacp nba "
         "ngo nlp npm nsa nyc ocd oecd oed oem omg opm ota plo poc pov ppe pta ptsd roi rsvp sdk "
         "sec seo sfo sla sms sos ssd suv svg tba tbd tsa tts uae uav ucla udp ufo ui uk uno uri "
-        "url usa usaf usb usd usda ussr utf uuid ux vfx vip vpn wtf xml yoy"
+        "url usa usaf usb usd usda ussr utf uuid ux vfx vip vpn wtf xml yoy icymi tldr ymmv iykyk "
+        "rtfm aapl ieee tsmc ucsf uiuc nypd lapd naacp"
     )
 )
 """Initialisms that a rule, or the dictionary, would take for words; no words in small letters."""
@@ -71,7 +72,7 @@ CODAS = (
     "rk|rks|rl|rm|rms|rn|rns|rp|rps|rs|rsh|rst|rt|rth|rts|s|sh|sk|sm|sp|ss|st|sts|t|tch|th|ts|tt|w|"
     "wn|x|y|z|zz"
 )
-VOWELS = "(?!aa|ii|uu)[aeiouy]{1,2}"
+VOWELS = "(?!aa|ii|uu|yy)[aeiouy]{1,2}"
 SAYABLE = re.compile(
     rf"(?:{ONSETS})?{VOWELS}(?:(?=[^aeiou])(?:{CODAS})?(?:{ONSETS})?{VOWELS})*(?:{CODAS})?"
 )
@@ -92,8 +93,9 @@ def spoken_form(word: str, *, shouted: bool = False) -> str:
         return "A" if word == "A" else small
     if len(word) == 1:
         return word.upper()
-    capitals = word.isupper() and not shouted
-    spelt = _is_spelt(small) if capitals else is_never_word(small)
+    spelt = is_never_word(small)
+    if word.isupper() and not spelt:
+        spelt = is_unsayable(small) if shouted else _is_spelt(small)
     return small.upper() if spelt else small
 
 
@@ -105,11 +107,17 @@ def _is_spelt(word: str) -> bool:
         return True
     if len(word) == 3:
         return True
-    return is_never_word(word) or (len(word) <= MAX_SPELT_LETTERS and not _is_sayable(word))
+    return is_unsayable(word)
 
 
-def _is_sayable(word: str) -> bool:
-    return look_up(word) is not None or bool(SAYABLE.fullmatch(word))
+def is_unsayable(word: str) -> bool:
+    """Return whether a word is short, unknown, and none that English could have."""
+    return (
+        len(word) <= MAX_SPELT_LETTERS
+        and word not in SAID
+        and look_up(word) is None
+        and not SAYABLE.fullmatch(word)
+    )
 
 
 @lru_cache(maxsize=CACHED_WORDS)
@@ -130,4 +138,6 @@ def is_ordinary(word: str) -> bool:
     small = word.lower()
     if len(small) < 4 and small not in EVERYDAY:
         return False
-    return not (is_never_word(small) or small in SAID or small in SPELT_CAPITALS)
+    return not (
+        is_never_word(small) or is_unsayable(small) or small in SAID or small in SPELT_CAPITALS
+    )

@@ -85,6 +85,12 @@ def _years(match: Match[str]) -> str:
     return f"{match['before']} {year(match['year'])}"
 
 
+def _old_year(match: Match[str]) -> str:
+    hundreds, rest = match["year"][0], match["year"][1:]
+    words = f"{cardinal(hundreds)} {'oh ' * (rest[0] == '0')}{cardinal(str(int(rest)))}"
+    return f"{match['before'] or ''}{cardinal(match['year']) if rest == '00' else words}"
+
+
 CLOCK_END = r"(?=\d{1,2}(?::\d\d|\s?[aApP]\.?[mM]\b))"
 RULES: tuple[Rule, ...] = (
     rule(rf"(?<=\d\d)\s?-\s?(?=\d{{1,2}}:\d\d)|(?i:(?<=\d[ap]m)|(?<=\d [ap]m)|(?<=[ap]\.m\.)"
@@ -117,6 +123,9 @@ RULES: tuple[Rule, ...] = (
          _month),
     rule(r"\b(?P<before>(?i:in|since|from|by|until|till|before|after|year|circa|of)) +"
          r"(?P<year>10[1-9]\d)\b(?![.,]\d)", _years),
+    rule(r"(?P<before>\bA\.?D\.? )(?P<year>[1-9]\d\d)\b(?![.,]\d)", _old_year),
+    rule(r"(?P<before>)(?<![\d.,])\b(?P<year>[1-9]\d\d)(?= (?:BCE?|CE|AD|B\.C\.|A\.D\.))",
+         _old_year),
     rule(r"(?<=\ds)\s?-\s?(?='?\d0s)", "to"),
     rule(r"\b(?P<number>\d{3}0)'?s\b", _decade),
 )  # fmt: skip

@@ -3,10 +3,10 @@
 import re
 from re import Match
 
-from voxgate.engine.text.english.amounts import NUMBER, SIGN, verbalise_number
+from voxgate.engine.text.english.amounts import LONG_UNIT, NUMBER, SIGN, counted, verbalise_number
 from voxgate.engine.text.english.numbers import cardinal, digits, plural
 from voxgate.engine.text.english.rules import Rule, rule
-from voxgate.engine.text.english.word_tables import MAGNITUDES
+from voxgate.engine.text.english.word_tables import MAGNITUDES, UNITS
 
 OPERATOR = r"(?:[<>!=]=|[<>=*^+]|\u221a)"
 POWERS = {"2": "squared", "3": "cubed"}
@@ -26,13 +26,20 @@ def _power(match: Match[str]) -> str:
     if not sign and exponent in POWERS:
         return POWERS[exponent]
     spoken = exponent.upper() if exponent.isalpha() else verbalise_number(exponent)
-    return f"to the power of {sign}{spoken}"
+    return f"to the power of {sign}{spoken}{_measured(match)}"
+
+
+def _measured(match: Match[str]) -> str:
+    """Return the unit after a power of ten."""
+    unit = match.groupdict().get("unit")
+    return f" {counted('2', UNITS[unit])}" if unit else ""
 
 
 def _scientific(match: Match[str]) -> str:
     sign = "minus " if match["sign"] == "-" else ""
     exponent = cardinal(match["exponent"].lstrip("0") or "0")
-    return f"{verbalise_number(match['mantissa'])} times ten to the power of {sign}{exponent}"
+    words = f"{verbalise_number(match['mantissa'])} times ten to the power of {sign}{exponent}"
+    return words + _measured(match)
 
 
 def _sides(match: Match[str]) -> str:
@@ -58,6 +65,7 @@ def _magnitude(match: Match[str]) -> str | None:
     return f"{verbalise_number(amount)} {MAGNITUDES[letter.lower()]}" if counts else None
 
 
+MEASURED = rf"(?: (?P<unit>{LONG_UNIT}|[msgLWV])(?![\w/^']))?"
 SIDE = r"\d{1,5}(?:\.\d+)?"
 FORMULAS: tuple[Rule, ...] = (
     rule(r"(?<=\d)\*\*(?=\d)|(?<=\b[a-z])\*\*(?=\d)", "^"),
@@ -66,10 +74,10 @@ FORMULAS: tuple[Rule, ...] = (
     rule(r"(?:(?<=[<>=*^+\u221a])|(?<=[<>=*^+] ))[a-z](?![\w'])", _variable),
     rule(r"(?<!\w)(?P<function>[fghFGHP])\((?P<of>[a-zA-Z])\)",
          lambda match: f"{match['function'].upper()} of {match['of'].upper()}"),
-    rule(r"(?<=\d)[xyz](?![\w'.-])(?=\s*(?:[-+=^<>]|$))", _variable),
-    rule(r"(?<![\w.])(?P<mantissa>\d+(?:\.\d+)?)[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})\b",
-         _scientific),
-    rule(r"(?<=\d)\^(?P<sign>-?)(?P<exponent>\d+)\b", _power),
+    rule(r"(?<=\d)[xyz](?=\s*[-+=^<>])|(?<=[=+-] \d)[xyz]\b", _variable),
+    rule(r"(?<![\w.])(?P<mantissa>\d+(?:\.\d+)?)[eE](?P<sign>[+-]?)(?P<exponent>\d{1,3})\b"
+         + MEASURED, _scientific),
+    rule(r"(?<=\d)\^(?P<sign>-?)(?P<exponent>\d+)\b" + MEASURED, _power),
     rule(r"(?<!\d)(?<!\d )(?<!/)\b[a-z]{2}(?=\^)", _variable),
     rule(r"\b(?P<grade>[A-F])-(?![\w-])", lambda match: f"{match['grade']} minus"),
     rule(r"(?<=\d)!(?=\s*[-+*/=<>^)])", "factorial"),
@@ -86,7 +94,8 @@ FORMULAS: tuple[Rule, ...] = (
          lambda match: f"{verbalise_number(match['amount'])} {MAGNITUDES[match['letter']]}"),
     rule(rf"(?<!{SIGN})\b(?P<amount>{NUMBER})(?P<letter>[kKMB])(?![\w'-])", _magnitude),
     rule(rf"(?<![\w.]){SIDE}\s?[xX]\s?{SIDE}(?:\s?[xX]\s?{SIDE}){{0,4}}(?!\.?\w)", _sides),
-    rule(r"(?<=\d)[xX](?!\w)", "times"),
+    rule(r"(?<![A-Za-z.\d])(?P<times>\d+(?:\.\d+)?)[xX](?![\w/-])",
+         lambda match: f"{match['times']} times"),
     rule(r"(?<=[a-z]) x (?=\d)", "by"),
 )  # fmt: skip
 RANGES: tuple[Rule, ...] = (

@@ -12,7 +12,7 @@ from voxgate.engine.text.english.word_tables import words_of
 
 DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 CANONICAL = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
-SMALL = r"(?=[IVX]+\b)X{0,3}(?:IX|IV|V?I{0,3})\b"
+SMALL = r"(?=[IVX]+\b)X{0,3}(?:IX|IV|V?I{0,3})(?<=[IVX])\b"
 NUMBERED = "|".join(
     words_of(
         "Act Annex Layer Apollo Appendix Article Band Book Canto Chapter Class Clause Column "
@@ -54,6 +54,8 @@ def value_of(numeral: str) -> int:
 
 
 def _cardinal(match: Match[str]) -> str:
+    if not re.fullmatch(CANONICAL, match["numeral"].upper()):
+        return match.group()
     return f"{match['before']}{cardinal(str(value_of(match['numeral'].upper())))}"
 
 
@@ -80,7 +82,7 @@ REPLACEMENTS = (
     (r"(?P<before>\b(?i:the) )(?P<numeral>(?=[IVX]{2})[IVX]+)(?= century| Century| Congress"
          r"| Olymp)",
      lambda match: f"{match['before']}{ordinal(str(value_of(match['numeral'])))}"),
-    (r"\bM{1,2}(?:CM|DC{0,3})?(?:XC|XL|L?X{1,3})(?:IX|IV|V?I{0,3})\b", _year),
+    (r"\b(?=[MDCLXVI]{4})M{1,2}(?:CM|DC{0,3})?(?:XC|XL|L?X{1,3})(?:IX|IV|V?I{0,3})\b", _year),
     (r"(?<!\w)\((?P<numeral>(?=[ivx])x{0,2}(?:ix|iv|v?i{0,3}))\)", _enumerated),
 )  # fmt: skip
 RULES = tuple((re.compile(pattern), replacement) for pattern, replacement in REPLACEMENTS)

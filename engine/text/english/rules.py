@@ -15,13 +15,17 @@ Rule = tuple[re.Pattern[str], Replacement]
 
 STARTERS = "|".join(
     words_of(
-        "A After Also Although An And Another Are As At Because Before Both But By Can Did Do "
-        "Does Each Even Every First For From He Her Here His How However I I'd I'll I'm I've If "
-        "In Is It It's Its Just Later Let Let's Many Maybe Meanwhile Most My Next No Not Now Of "
-        "On Once One Or Other Our Please She She's Since So Some Still Such That That's The Their "
-        "Then There There's These They They're This Those Though Thus Today Tomorrow Two Until "
-        "Was We We're What When Where Which While Who Why Will With Yes Yesterday Yet You You're "
-        "Your"
+        "About Above According Again All Always Any Anyone Anything Around Copyright During "
+        "Either Else Everyone Everything Finally Here's Instead Like More Neither Never None "
+        "Nobody Nothing Often Only Over Perhaps Portions Sometimes Soon Someone Something Than "
+        "Through Under Unless Unlike Until Up Upon We'll We've Whether Within Without Would "
+        "You'll You've He's Who's It'll They'll A After Also Although An And Another Are As At "
+        "Because Before Both But By Can Did Do Does Each Even Every First For From He Her Here "
+        "His How However I I'd I'll I'm I've If In Is It It's Its Just Later Let Let's Many Maybe "
+        "Meanwhile Most My Next No Not Now Of On Once One Or Other Our Please She She's Since So "
+        "Some Still Such That That's The Their Then There There's These They They're This Those "
+        "Though Thus Today Tomorrow Two Until Was We We're What When Where Which While Who Why "
+        "Will With Yes Yesterday Yet You You're Your"
     )
 )
 """Words that begin a sentence with a capital and otherwise have none."""

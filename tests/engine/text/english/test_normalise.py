@@ -110,7 +110,10 @@ def test_an_endless_word_is_cut_and_kept_whole() -> None:
     assert max(map(len, pieces)) == MAX_WORD_LETTERS
 
 
-@given(st.text(max_size=60))
+SIGNS = "IVXivx aAeE019.,:;/-+*^<>=!?$\u20ac\u00b0\u00b2\u00bd'\"()[]#@~_|%&\\\n"
+
+
+@given(st.text(max_size=60) | st.text(SIGNS, max_size=60))
 def test_any_string_gives_plain_words_and_single_breaks(text: str) -> None:
     tokens = normalise(text).tokens
     for token in tokens:
