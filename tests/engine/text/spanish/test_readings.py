@@ -17,6 +17,11 @@ LINE = re.compile(r"(?:\[(?P<region>\w+)\] )?(?P<text>.+) => (?P<reading>.+)")
 FILES = tuple(Path(__file__).with_name(name) for name in ("readings.txt", "readings_fresh.txt"))
 
 
+def letters_joined(reading: str) -> str:
+    """Return a reading with the letters of "D V D" together, however they are shown."""
+    return re.sub(r"\b([A-ZÑ]) (?=[A-ZÑ]\b)", r"\1", reading)
+
+
 def rows() -> list[tuple[str, str, str]]:
     lines = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
     found = [LINE.fullmatch(line) for line in lines if not line.startswith("#")]
@@ -30,7 +35,7 @@ def rows() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("region", "text", "reading"), rows())
 def test_a_text_has_its_reading(region: str, text: str, reading: str) -> None:
     chunks = phonemise(text, language="es", region=region)
-    assert " ".join(chunk.text for chunk in chunks) == reading
+    assert letters_joined(" ".join(chunk.text for chunk in chunks)) == letters_joined(reading)
 
 
 def test_there_are_enough_readings() -> None:
