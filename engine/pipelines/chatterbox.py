@@ -42,8 +42,7 @@ from voxgate.engine.pipelines.pipeline import (
     no_watch,
     processors,
 )
-from voxgate.engine.text.character_ids import check_text, split_text
-from voxgate.engine.text.checks import unspeakable
+from voxgate.engine.text.character_ids import check_known, check_text, split_text
 from voxgate.engine.tokens.sampling import Sampling
 
 CHUNK_BYTES = 300
@@ -192,13 +191,14 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
         return torch.tensor(ids, device=self.device)
 
     def _tell_unknown(self, text: str, chunks: Sequence[_SpokenPart]) -> None:
-        """Tell what the vocabulary lacks. Raises TextError for a text of which it has nothing."""
+        """
+        Add a notice of what the vocabulary lacks. Raises TextError for a text of which it has
+        nothing.
+        """
         language = self._language_of(chunks[0].config)
         plain = [normalised(chunk.text, multilingual=language is not None) for chunk in chunks]
         unknown = [self.checkpoint.vocabulary.unknown(each, language) for each in plain]
-        lacking = set("".join(unknown))
-        if not any(letter.isalnum() and letter not in lacking for letter in "".join(plain)):
-            raise unspeakable(text, "words in the letters of the model's language")
+        check_known(text, "".join(plain), "".join(unknown))
         self.tell_left_out("".join(unknown))
 
     @torch.inference_mode()
