@@ -6,6 +6,7 @@ Crossfading is streamed: yielded audio is final and can be played.
 Chunks begin and end in silence, so equal-gain (linear) fades are enough.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -68,13 +69,24 @@ CROSSFADE = 800
 """Samples that two chunks share: 50 ms at 16 kHz."""
 
 
+@functools.lru_cache(maxsize=64)
+def crossfade_window(samples: int) -> np.ndarray:
+    """Return the rising half of a linear crossfade, read-only; both halves sum to 1."""
+    window = np.linspace(0.0, 1.0, samples, dtype=np.float32)
+    window.flags.writeable = False
+    return window
+
+
 def crossfade(chunks: Iterable[np.ndarray], samples: int = CROSSFADE) -> Iterator[np.ndarray]:
     """
     Yield the crossfaded audio of every chunk as soon as it is final; float32 (T,) each.
 
-    Neighbours share `samples`.
+    Neighbours share `samples`; with 0 they abut.
     """
-    fade = np.linspace(0.0, 1.0, samples, dtype=np.float32)
+    if not samples:
+        yield from chunks
+        return
+    fade = crossfade_window(samples)
     tail = np.zeros(0, dtype=np.float32)
     for chunk in chunks:
         if tail.size:

@@ -111,7 +111,7 @@ class Pipeline(ABC, Generic[Config]):
     """
     converts: ClassVar[bool] = False
     """Whether it takes a recording, the option `source`, and the text is only a label."""
-    crossfade_samples: ClassVar[int] = CROSSFADE
+    crossfade_samples: int = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
     mark: Mark | None = None
     """
