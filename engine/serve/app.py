@@ -105,6 +105,7 @@ def application(
         metrics=admission.metrics,
         routes=frozenset(route.path for route in every),
         now_s=admission.now_s,
+        spans=admission.spans,
     )
     guard = Middleware(_HostCheck, hosts=hosts or Hosts())
     return Starlette(routes=every, exception_handlers=handlers, middleware=[observer, guard])  # type: ignore[arg-type]

@@ -39,8 +39,9 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
+from voxgate.harness.runner.process_files import load_traces
 from voxgate.harness.runner.progress import measuring_progress, score_progress
-from voxgate.harness.runner.run_folder import run_or_latest
+from voxgate.harness.runner.run_folder import load_header, run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
@@ -252,12 +253,19 @@ def change_facts(change: BaselineChange) -> dict[str, object]:
     **HISTORY
     | {"default": DEFAULT_URL, "show_default": True, "help": "The database that --site shows."},
 )
+@click.option(
+    "--spans",
+    metavar="URL",
+    help="Send the spans of a run that was measured with --spans to this address by OTLP over "
+    "HTTP, such as http://127.0.0.1:4318; write no page.",
+)
 @as_json
 @baselines
 @policy
 def report(
     run: Path | None,
     out: Path | None,
+    spans: str | None,
     as_markdown: bool,
     site: bool,
     history: str,
@@ -271,6 +279,8 @@ def report(
     \b
     Example: voxgate report --site --out reports/site
     """
+    if spans is not None and (site or as_markdown):
+        raise HarnessError("--spans sends the spans of one run; leave --site and --markdown out")
     if site and (run is not None or as_markdown):
         raise HarnessError(
             "--site shows the whole history; leave RUN and --markdown out, or leave --site out"
@@ -281,6 +291,8 @@ def report(
         first = build_site_of(history, out or workflow.REPORTS / "site", baselines)
         say_result(as_json, {"page": str(first)}, f"site {first}")
         return 0
+    if spans is not None:
+        return _send_spans(run_or_latest(run), spans, as_json)
     contents = workflow.judge_run(run_or_latest(run), baselines, policy, score_progress())
     if as_markdown:
         click.echo(markdown(contents), nl=False)
@@ -292,4 +304,17 @@ def report(
         {"page": str(page), "verdict": contents.judgement.verdict.value},
         contents.judgement.line,
     )
+    return 0
+
+
+def _send_spans(folder: Path, address: str, as_json: bool) -> int:
+    """Send the spans of a run, and print how many they are."""
+    from voxgate.harness.report.spans import send_spans, span_tree
+
+    header = load_header(folder)
+    facts = {"suite": header.suite, "profile": header.profile, "run": folder.name}
+    machine = header.environment.machine.id
+    tree = span_tree(header.suite, {**facts, "machine": machine or ""}, load_traces(folder))
+    send_spans(tree, address)
+    say_result(as_json, {"spans": tree.count}, f"sent {tree.count} spans to {address}")
     return 0
