@@ -32,6 +32,7 @@ from voxgate.harness.analysis.metric_rules import (
     PROCESS,
     STAGE,
     STATISTICS,
+    TEXT_TIME,
     WEIGHTS,
 )
 from voxgate.harness.analysis.quality import (
@@ -98,6 +99,8 @@ def _measure_cell(
             latency = replace(metric, name="latency_p50")
             wall = _speed(latency, processes, no_iteration, _why_none(latency.name, run))
             measured[BUDGET] = speed.share_of_budget(wall, run.budget_s)
+        elif metric.name == TEXT_TIME:
+            measured[TEXT_TIME] = _text_time(metric, cell, processes)
         elif metric.name in BY_LENGTH:
             latency = replace(metric, name="latency_p50")
             some = _of_length(cell, processes, BY_LENGTH[metric.name])
@@ -114,7 +117,7 @@ def _measure_cell(
     there = [
         measured[metric.name]
         for metric in metrics
-        if measured[metric.name].values or metric.name in (*STATISTICS, DRIFT)
+        if measured[metric.name].values or metric.name in ({*STATISTICS, DRIFT} - {TEXT_TIME})
     ]
     return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
 
@@ -171,6 +174,23 @@ def _speed(
         return record(metric, values, no_iteration if not iterations else why_none)
     summary = _summary(metric.name, _undisturbed(iterations), values)
     return record(metric, values, summary)
+
+
+def _text_time(metric: Metric, cell: Cell, processes: Sequence[ProcessRecord]) -> Measurement:
+    """Return the time of the text front-end; no values where the engine has no such stage."""
+    lengths = {request.id: len(request.text) for request in cell.workload.requests}
+    values: list[UtteranceValue] = []
+    for process in processes:
+        for each in _measured(process):
+            found = speed.text_per_100_characters(each, lengths.get(each.request, 0))
+            if found is not None:
+                causes = interference_causes(each)
+                value: Value = Missing(f"disturbed: {', '.join(causes)}") if causes else found
+                values.append(UtteranceValue(id=each.request, value=value, repeat=process.repeat))
+    numbers = [each.value for each in values if isinstance(each.value, float)]
+    none = Missing("machine not quiet: every measured iteration was disturbed")
+    summary = float(statistics.percentile(numbers, 50.0)) if numbers else none
+    return record(metric, tuple(values), summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}

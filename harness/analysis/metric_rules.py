@@ -22,6 +22,8 @@ BY_LENGTH = {f"latency_{length}_p50": length for length in LENGTHS}
 """Metric -> the class of texts that it counts; only where a workload has several."""
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
+TEXT_TIME = "text_per_100_characters"
+"""Time of the text front-end; only where the engine names that stage."""
 DRIFT = "in_process_drift"
 """
 Growth of the time within a process. Its good value is zero, and it is held against its limit alone.
@@ -35,6 +37,7 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     **{name: statistics.at_percentile(50.0) for name in BY_LENGTH},
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
+    TEXT_TIME: statistics.at_percentile(50.0),
     **{name: statistics.at_percentile(50.0) for name in LIVE_METRICS if name not in STALLS},
     "cold_start": statistics.at_percentile(50.0),
     "peak_rss": statistics.at_percentile(50.0),
@@ -54,6 +57,7 @@ RELATIVE = (
     *BY_LENGTH,
     "first_audio_p50",
     "longest_gap_p50",
+    TEXT_TIME,
     "live_latency_p50",
     "live_latency_p95",
     "live_load",

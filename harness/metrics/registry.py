@@ -62,6 +62,7 @@ SPEED: tuple[Metric, ...] = (
     Metric(name="budget_share", unit="1", better="lower", version="1"),
     Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
     Metric(name="longest_gap_p50", unit="s", better="lower", version="1"),
+    Metric(name="text_per_100_characters", unit="s", better="lower", version="1"),
     Metric(name="underruns", unit="1/min", better="lower", version="1"),
     Metric(name="stall", unit="s", better="lower", version="1"),
     Metric(name="live_latency_p50", unit="s", better="lower", version="1"),
