@@ -39,9 +39,8 @@ from voxgate.harness.records.verdict import judgement_to_dict
 from voxgate.harness.report.junit import Files, document_of, write_files
 from voxgate.harness.report.markdown import markdown
 from voxgate.harness.report.page import write_page
-from voxgate.harness.runner.process_files import load_traces
 from voxgate.harness.runner.progress import measuring_progress, score_progress
-from voxgate.harness.runner.run_folder import load_header, run_or_latest
+from voxgate.harness.runner.run_folder import run_or_latest
 from voxgate.harness.runner.run_plan import BUDGET_S, RunPlan
 
 PAGE = "index.html"
@@ -292,7 +291,9 @@ def report(
         say_result(as_json, {"page": str(first)}, f"site {first}")
         return 0
     if spans is not None:
-        return _send_spans(run_or_latest(run), spans, as_json)
+        count = workflow.send_spans(run_or_latest(run), spans)
+        say_result(as_json, {"spans": count}, f"sent {count} spans to {spans}")
+        return 0
     contents = workflow.judge_run(run_or_latest(run), baselines, policy, score_progress())
     if as_markdown:
         click.echo(markdown(contents), nl=False)
@@ -304,17 +305,4 @@ def report(
         {"page": str(page), "verdict": contents.judgement.verdict.value},
         contents.judgement.line,
     )
-    return 0
-
-
-def _send_spans(folder: Path, address: str, as_json: bool) -> int:
-    """Send the spans of a run, and print how many they are."""
-    from voxgate.harness.report.spans import send_spans, span_tree
-
-    header = load_header(folder)
-    facts = {"suite": header.suite, "profile": header.profile, "run": folder.name}
-    machine = header.environment.machine.id
-    tree = span_tree(header.suite, {**facts, "machine": machine or ""}, load_traces(folder))
-    send_spans(tree, address)
-    say_result(as_json, {"spans": tree.count}, f"sent {tree.count} spans to {address}")
     return 0

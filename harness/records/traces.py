@@ -18,7 +18,7 @@ Moment = Annotated[float, Range(0.0, 1e11)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageTimes(Row):
+class TimedStage(Row):
     """When a stage ran, in seconds from the request."""
 
     stage: str
@@ -38,5 +38,5 @@ class IterationTrace:
     began_s: Moment
     wall_s: Length
     first_audio_s: Time
-    stages: tuple[StageTimes, ...]
+    stages: tuple[TimedStage, ...]
     """Empty where the engine runs in an environment of its own."""

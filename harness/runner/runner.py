@@ -97,17 +97,14 @@ def run_suite(
         check_same(folder, run_folder.load_header(folder), header)
     else:
         run_folder.create_run(folder, header)
-    metered = [cell.slug for cell in cells] if energy else []
-    sides = [Variant(header=header, folder=folder)]
-    rounds = header.repeats if stages else 0
     return Runner(
-        sides,
+        [Variant(header=header, folder=folder)],
         profile,
         timeout_s,
         progress or Silent(),
         more,
-        metered,
-        stage_rounds=rounds,
+        [cell.slug for cell in cells] if energy else [],
+        stage_rounds=header.repeats if stages else 0,
         phase=phase,
     ).run()[0]
 

@@ -24,7 +24,7 @@ from voxgate.harness.records.run import (
     Phase,
     SynthesisNotice,
 )
-from voxgate.harness.records.traces import IterationTrace, StageTimes
+from voxgate.harness.records.traces import IterationTrace, TimedStage
 from voxgate.harness.runner.live import check_latency, convert_live
 from voxgate.harness.targets.protocol import LiveInput, Target
 
@@ -49,7 +49,7 @@ class Timing:
     live: LiveTimes | None = None
     """Of a live conversion."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
-    stages: tuple[StageTimes, ...] = ()
+    stages: tuple[TimedStage, ...] = ()
     """When each stage ran, where that is kept."""
 
 
@@ -107,7 +107,7 @@ def _with_stages(
 ) -> Timing:
     """Return a timing with its stages' times, counted from the request."""
     stages = (
-        StageTimes(stage=stage, start_s=max(0.0, begun - start_s), end_s=max(0.0, ended - start_s))
+        TimedStage(stage=stage, start_s=max(0.0, begun - start_s), end_s=max(0.0, ended - start_s))
         for stage, begun, ended in intervals
     )
     return replace(timing, stages=tuple(stages))

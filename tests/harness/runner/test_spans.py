@@ -18,12 +18,12 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import StageWatch, VirtualClock
 from voxgate.harness.records.traces import FACT
 from voxgate.harness.records.verdict import RemarkKind
-from voxgate.harness.report.spans import SpanTree, finished, send_spans, span_tree
 from voxgate.harness.runner import worker_pool
 from voxgate.harness.runner.process_files import load_traces
 from voxgate.harness.runner.run_folder import load_run
 from voxgate.harness.runner.run_plan import RunPlan, command_line
 from voxgate.harness.runner.runner import run_suite
+from voxgate.harness.runner.spans import SpanTree, finished, send_spans, span_tree
 
 Make = Callable[..., Suite]
 

@@ -8,11 +8,14 @@ measured. Where nothing was kept, there are none.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.traces import IterationTrace
+from voxgate.harness.runner.process_files import load_traces
+from voxgate.harness.runner.run_folder import load_header
 
 SERVICE = "voxgate"
 PATH = "/v1/traces"
@@ -36,6 +39,23 @@ class SpanTree:
     def count(self) -> int:
         """How many spans it is."""
         return 1 + sum(each.count for each in self.within)
+
+
+def send_run(folder: Path, address: str) -> int:
+    """
+    Send the spans of a run folder; return how many they are. Raises HarnessError where the run kept
+    none, and as `send_spans`.
+    """
+    header = load_header(folder)
+    facts = {
+        "suite": header.suite,
+        "profile": header.profile,
+        "machine": header.environment.machine.id or "",
+        "run": folder.name,
+    }
+    tree = span_tree(header.suite, facts, load_traces(folder))
+    send_spans(tree, address)
+    return tree.count
 
 
 def span_tree(name: str, facts: Mapping[str, str], traces: Sequence[IterationTrace]) -> SpanTree:
