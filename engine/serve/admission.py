@@ -205,6 +205,11 @@ class EngineAdmission:
                 )
 
 
+def _lazily(make: Callable[[], Iterator[Made]]) -> Iterator[Made]:
+    """Yield what a call gives, and make that call only for the first of it."""
+    yield from make()
+
+
 class AdmissionController(EngineAdmission):
     """Admits texts: whole ones share batches, and streams take turns."""
 
@@ -253,8 +258,8 @@ class AdmissionController(EngineAdmission):
         def start() -> Iterator[AudioSegment]:
             parents, recorder = self._begin([stream.future]), StageRecorder()
             watch = self._watching(recorder)
-            segments = self._pipeline.segments(speech.text, speech.options, **watch)
-            return self._timed(segments, parents, recorder)
+            make = partial(self._pipeline.segments, speech.text, speech.options, **watch)
+            return self._timed(make, parents, recorder)
 
         stream = StreamJob(start, deliver, self._pipeline.sample_rate_hz, has_room)
 
@@ -294,9 +299,16 @@ class AdmissionController(EngineAdmission):
         return [future for future, work in waiting if work.mode is Mode.WHOLE and future.running()]
 
     def _timed(
-        self, segments: Iterator[AudioSegment], parents: Sequence[Any], recorder: StageRecorder
+        self,
+        make: Callable[[], Iterator[AudioSegment]],
+        parents: Sequence[Any],
+        recorder: StageRecorder,
     ) -> Iterator[AudioSegment]:
-        """Yield the segments, and count the time and the audio of each."""
+        """
+        Yield the segments, and count the time and the audio of each; that of the first includes
+        reading the text.
+        """
+        segments = _lazily(make)
 
         def audio_s(segment: AudioSegment | None) -> float:
             return 0.0 if segment is None else segment.audio.size / self.sample_rate_hz
