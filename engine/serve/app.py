@@ -166,6 +166,7 @@ class _Endpoints:
         except EngineError as error:
             raise ApiError(400, str(error)) from None
         if dropped:
+            self._admission.metrics.left_out(len(dropped))
             response.headers[DROPPED_HEADER] = dropped_header(dropped)
         return response
 

@@ -98,6 +98,9 @@ class ServerMetrics:
         self._dropped = self._counter(
             "dropped", "Requests and connections that ended early", "reason"
         )
+        self._left_out = self._counter(
+            "left_out_characters", "Characters of texts that were not said, as no voice can"
+        )
         self._connections = self._gauge("connections", "Open connections")
         self._declare_gauges()
         self._zero()
@@ -176,6 +179,10 @@ class ServerMetrics:
     def dropped(self, reason: str) -> None:
         """Count a request or connection that ended early."""
         self._dropped.labels(reason if reason in DROPS else OTHER).inc()
+
+    def left_out(self, characters: int) -> None:
+        """Count characters of a text that cannot be said."""
+        self._left_out.inc(characters)
 
     def connected(self, change: int) -> None:
         """Count a connection that opens (1) or closes (-1)."""
