@@ -220,9 +220,12 @@ def millions(match: Match[str], region: str) -> str:
     return _large(parse(match["amount"], region), "M").removesuffix(" de")
 
 
-def minutes(match: Match[str], region: str) -> str:
-    """Return the sign of "5'" as "minutos", where it closes no quotation."""
-    return "" if "'" in match.string[: match.start()] else "minutos"
+def prime(match: Match[str], region: str) -> str:
+    """Return the sign of 5' or 6" as minutes or inches, where it closes no quotation."""
+    sign = match.group()
+    if match.string[: match.start()].count(sign) % 2:
+        return sign
+    return "minutos" if sign == "'" else "pulgadas"
 
 
 def telephone(match: Match[str], region: str) -> str:

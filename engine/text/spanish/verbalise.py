@@ -172,6 +172,10 @@ ABBREVIATIONS = (
     _rule(r"\b[Nn]\.?[º°]s?(?=\s?[\dA-Z])|\b[Nn]\.?os (?=\d)|#(?=\d)", "número"),
     _rule(r"\bD\.ª|\bDª", "doña"),
     _rule(r"\bM\.ª|\bMª", "maría"),
+    _rule(r"\bP\.?º(?= )", "paseo"),
+    _rule(r"\bP\. ?D\.", "posdata"),
+    _rule(r"\bs/n\b", "sin número"),
+    _rule(r"\bc/u\b", "cada uno"),
     _rule(r"\b[Cc]/ ?(?=[A-ZÁÉÍÓÚ])", "calle"),
     _rule(r"\bS\.(?= [A-Z][a-z])(?! [AL]\.)", "san"),
     _rule(rf"\b(?P<name>{_any(NUMBERED)})\. ?(?=\d)",
@@ -199,6 +203,7 @@ TELEPHONES = (
     _rule(r"(?<![\w.,])\d+(?:-\d+){2,}\b", quantities.telephone),
 )
 AMOUNTS = (
+    _rule(r"(?<=\d)\s?[xX*×]\s?(?=\d)", "por"),
     _rule(r"(?<![\d.,] )(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\w]|[ ]\d)",
           lambda match, _region: match.group().replace(" ", "")),
     _rule(rf"(?<![\w.,])(?P<amount>{NUMBER})[eE](?P<minus>[+-]?)(?P<exponent>\d{{1,3}})\b",
@@ -219,7 +224,9 @@ AMOUNTS = (
               r" de\b", match.string[match.end():]))),
     _rule(rf"\b(?P<amount>{NUMBER})\s?°(?P<scale>(?!))?", quantities.temperature),
     _rule(rf"{FRACTION}\s?(?P<unit>{_any(UNITS)})(?![\w'])", quantities.fraction_of_unit),
-    _rule(r"(?<=\d)'(?![\w'])", quantities.minutes),
+    _rule(r"(?<=\d)['\"](?![\w'\"])", quantities.prime),
+    _rule(r"(?<=[a-záéíóúñ])/(?=(?:mes|año|día|semana|hora|persona|noche|unidad|kilo|litro)\b)",
+          "por"),
     _rule(r"\b[Kk]m (?=\d)", "kilómetro"),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<unit>{LONG_UNITS})(?P<power>[²³]|[23](?!\d))?{PER_UNIT}"
           r"(?!\w)(?:\.(?=\s+[a-záéíóúñ0-9(]|[,;:)]))?", quantities.unit),
@@ -234,8 +241,6 @@ SIGNED = (
     _rule(r"\bv(?=\d)", _version_letter),
     _rule(r"(?<=[A-Za-zÁÉÍÓÚáéíóúñÑ])-(?=\d)", " "),
     _rule(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " "),
-    _rule(r"(?<=\d)\s?[xX*×]\s?(?=\d)", "por"),
-    _rule(r"(?<=\d)\s+[xX×]\s+(?=\d)", "por"),
     _rule(r"<=", "menor o igual que"),
     _rule(r">=", "mayor o igual que"),
     _rule(r"!=", "distinto de"),

@@ -71,6 +71,7 @@ UNITS = {
     "hab": ("habitante", "habitantes"), "kcal": ("kilocaloría", "kilocalorías"),
     "Mb": ("megabit", "megabits"), "Mbps": ("megabit por segundo", "megabits por segundo"),
     "px": ("píxel", "píxeles"), "CV": ("caballo", "caballos"),
+    "mAh": ("miliamperio hora", "miliamperios hora"),
 }  # fmt: skip
 POWERS = {"²": ("cuadrado", "cuadrados"), "³": ("cúbico", "cúbicos")}
 POWERS |= {"2": POWERS["²"], "3": POWERS["³"]}
@@ -124,6 +125,18 @@ pl: plaza
 gta: glorieta
 rda: ronda
 esq: esquina
+págs: páginas
+cda: cucharada
+cdas: cucharadas
+cdta: cucharadita
+cdtas: cucharaditas
+ayto: ayuntamiento
+att: a la atención
+atte: atentamente
+fdo: firmado
+ref: referencia
+cód: código
+rte: remitente
 pza: plaza
 plza: plaza
 ctra: carretera
