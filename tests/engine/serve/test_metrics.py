@@ -2,8 +2,10 @@
 
 import ast
 import re
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -12,7 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from tests.engine.serve.fakes import PIECE, RATE_HZ, FakeSpeaker, House, house
 from voxgate.engine.serve.limits import Limits
-from voxgate.engine.serve.metrics import DROPS, ERROR_KINDS, PREFIX, ServerMetrics, kind_of
+from voxgate.engine.serve.metrics import (
+    DROPS,
+    ERROR_KINDS,
+    PREFIX,
+    ServerMetrics,
+    gpu_memory_bytes,
+    kind_of,
+)
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "serving-and-load.md").read_text()
@@ -215,6 +224,17 @@ def test_openmetrics_is_sent_to_who_asks_for_it(home):
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert f"{PREFIX}_requests" in {each.name for each in parse_open(answer.text)}
     assert Scrape(home).answer.headers["content-type"].startswith("text/plain")
+
+
+def test_gpu_memory_is_that_of_all_gpus_and_zero_before_one_is_used(monkeypatch):
+    held = {0: 3, 1: 4}
+    cuda = SimpleNamespace(device_count=lambda: 2, memory_reserved=held.get)
+    for used, expected in ((True, 7.0), (False, 0.0)):
+        cuda.is_initialized = lambda used=used: used
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+        assert gpu_memory_bytes() == expected
+    monkeypatch.delitem(sys.modules, "torch")
+    assert gpu_memory_bytes() == 0.0
 
 
 def codes() -> set[str]:
