@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import phrases
-from voxgate.harness.judging.causes import ToldShift, told_shift
+from voxgate.harness.judging.causes import told_shift
+from voxgate.harness.judging.phrases import ToldShift
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
