@@ -123,6 +123,7 @@ def judge(
         head=revision(run),
         baseline=explain.baseline_name(baseline),
         baseline_date="" if paired else baseline.date,
+        baseline_commit=baseline.commit,
         cells=(),
         counts={},
         verdict=Verdict.UNRESOLVED,
