@@ -92,9 +92,10 @@ def cause_lines(judgement: RunVerdict) -> tuple[Finding, ...]:
     """Return what got worse, the blocking first."""
     day = judgement.baseline_date
     against = "" if judgement.baseline == NO_BASELINE else f"against {plain(judgement.baseline)}"
-    since = f"since the baseline of {plain(day)}" if day else against
+    of_day = f"the baseline of {plain(day)}"
+    since, before = (f"{word} {of_day}" if day else against for word in ("since", "measured in"))
     lines = map(_cause_line, causes(judgement))
-    return tuple(line if line.failed else replace(line, since=since) for line in lines)
+    return tuple(replace(line, since=before if line.failed else since) for line in lines)
 
 
 def _cause_line(cause: Cause) -> Finding:
