@@ -241,6 +241,8 @@ class RemarkKind(StrEnum):
     """Later calls of a process are slower than earlier ones."""
     SYNTHESIS_NOTICE = "synthesis_notice"
     """What the engine tells of its syntheses, such as a text that was cut short."""
+    SPANS_KEPT = "spans_kept"
+    """The run kept when each stage ran, which costs time."""
     UNRECORDED_LIMIT = "unrecorded_limit"
     """Machine limits that only one of run and baseline records."""
     OTHER = "other"
