@@ -313,6 +313,11 @@ class RunVerdict:
     The day of that baseline's run: what is worse is so since then. Empty where unknown, and where
     the baseline was measured in turns with the run.
     """
+    baseline_commit: Annotated[str, OmitDefault()] = ""
+    """
+    The commit of that baseline, or of the run that was measured in turns; empty where it is not the
+    whole of what was measured.
+    """
     accept: Annotated[str, OmitDefault()] = ""
     """The command that makes the run the baseline of that; empty where it would be refused."""
 
