@@ -135,6 +135,7 @@ def with_since(book: Book, place: RunAxis, cause: Finding) -> Finding:
     if first >= len(bad):
         return cause
     created = place.runs[int(line.at[first])].created
-    known = acknowledged(book.trend(line), created[:10])
+    trend = book.trends.get(line.series.id)
+    known = acknowledged(trend, created[:10]) if trend is not None else ""
     since = f"since {created[:10]}, {len(bad) - first} runs in a row{f'; {known}' if known else ''}"
     return replace(cause, since=since)
