@@ -27,8 +27,14 @@ from voxgate.engine.acoustic.solver import (
     time_grid,
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
-from voxgate.engine.audio.enhance import deessed, denoised, shortened
-from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
+from voxgate.engine.audio.postprocess import (
+    crossfade,
+    deessed,
+    denoised,
+    fade_in,
+    normalise_level,
+    shortened,
+)
 from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, Region, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxgate.engine.audio.enhance import deessed, denoised, shortened
-from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, fade_in, normalise_level
+from voxgate.engine.audio.postprocess import (
+    CROSSFADE,
+    crossfade,
+    deessed,
+    denoised,
+    fade_in,
+    normalise_level,
+    shortened,
+)
 from voxgate.engine.config import Deess, Denoise, SilenceRemoval
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing

@@ -11,7 +11,7 @@ import numpy as np
 from voxgate.engine.audio.postprocess import normalise_level
 from voxgate.engine.config import Deess, Denoise, SilenceRemoval
 from voxgate.harness.targets.engine.observer_registry import Check, Observation
-from voxgate.harness.targets.engine.output_checks import HasOutput, joined
+from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS, HasOutput, joined
 from voxgate.harness.targets.protocol import Options
 
 SAME = 1e-5
@@ -36,7 +36,9 @@ def _apart(audio: np.ndarray, other: np.ndarray) -> Distance:
     return abs(audio.size - other.size), (error / max(power, 1e-30)) ** 0.5
 
 
-def _is_in_effect(options: Options, seen: HasOutput, name: str, others: Iterable[object]) -> bool:
+def _is_in_effect(
+    options: Options, seen: HasOutput, name: str, others: Iterable[str | float]
+) -> bool:
     """Return whether the audio is nearer to the asked value than to those that differ from it."""
     output = seen.output
     asked = joined(output, options)
@@ -127,3 +129,5 @@ POSTPROCESS_CHECKS: Mapping[str, Check] = {
     "silence_removal": _switch("silence_removal", tuple(SilenceRemoval), _removed),
     "crossfade_ms": _crossfade,
 }
+
+FLOW_OUTPUT_CHECKS: Mapping[str, Check] = {**OUTPUT_CHECKS, **POSTPROCESS_CHECKS}

@@ -1,10 +1,17 @@
-"""voxgate.engine.audio.enhance: silence removal, noise reduction, de-essing, on known signals."""
+"""voxgate.engine.audio.postprocess, where it is asked for: silence removal, noise reduction, de-essing, on known signals."""
 
 import numpy as np
 import pytest
 
-from voxgate.engine.audio.enhance import deessed, denoised, levels_db, shortened
-from voxgate.engine.audio.postprocess import CROSSFADE, crossfade, crossfade_window
+from voxgate.engine.audio.postprocess import (
+    CROSSFADE,
+    crossfade,
+    crossfade_window,
+    deessed,
+    denoised,
+    levels_db,
+    shortened,
+)
 from voxgate.engine.config import Deess, Denoise, SilenceRemoval, parse_options
 from voxgate.engine.errors import EngineError
 
