@@ -13,7 +13,7 @@ import pytest
 import soxr
 from scipy.signal import fftconvolve, firwin
 
-from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech, with_noise
+from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, speech, spoken_for, with_noise
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
 from voxgate.harness.metrics.metric import MetricInput, MetricSpec
@@ -62,6 +62,7 @@ def every(*left_out: str) -> pytest.MarkDecorator:
 
 def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
     assert line.source is not None
+    text, language = spoken_for(line)
     found = line.source.score(
         MetricInput(
             audio=audio,
@@ -69,7 +70,9 @@ def value(line: MetricSpec, audio: Recording, against: Recording) -> float:
             voice=against,
             statement=against,
             source=against,
-            text=TEXT,
+            text=text,
+            language=language,
+            region="mexico",
             joins_s=(0.5, 1.0),
             segments=SEGMENTS,
             voices={"slt": against, "rms": against},
