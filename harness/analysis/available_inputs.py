@@ -3,8 +3,9 @@ The inputs that a run provides to metrics beside the audio itself, by request.
 
 These are the same performance once more, which a cell that samples has not, a recording of the
 voice, a statement of the same words, chunk boundaries that the engine reported, a marked word,
-audio that should hold a watermark, a source recording, a text with places where accents differ. A metric is computed only for requests that
-provide its required inputs. For the others it is not applicable, which is different from `Missing`.
+audio that should hold a watermark, a source recording, a text with places where accents
+differ or whose end should rise or should not. A metric is computed only for requests that provide
+its required inputs. For the others it is not applicable, which is different from `Missing`.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from voxgate.harness.metrics.metric import Need
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.records.cell import Cell, Request
 from voxgate.harness.records.run import Run
+from voxgate.harness.suite.sentence_kind import sentence_kind
 
 AvailableInputs = Mapping[Need, frozenset[str]]
 """Need -> the requests (ids) that meet it. Needs that are always met do not occur."""
@@ -39,6 +41,11 @@ def available_inputs(run: Run, cell: Cell) -> AvailableInputs:
         ),
         Need.EMPHASIS: frozenset(
             request.id for request in requests if request.emphasis is not None
+        ),
+        Need.INTONATION: frozenset(
+            request.id
+            for request in requests
+            if sentence_kind(request.text, request.language) is not None
         ),
         **_accents(run, cell),
         Need.SEGMENTS: frozenset(request.id for request in requests if request.segments),

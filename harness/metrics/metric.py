@@ -55,6 +55,8 @@ class Need(StrEnum):
     """That audio, and beside it the audio before the watermark, which is the one to score."""
     SEGMENTS = "segments"
     """The segments of a reel, and where the engine says that they stand."""
+    INTONATION = "intonation"
+    """A text in English or Spanish whose end should rise, or should not."""
     ACCENT = "accent"
     """A Spanish text with a place where accents differ, and the region that is asked for."""
     LL = "ll"

@@ -23,6 +23,7 @@ from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.scoring.cache import cache_key
 from voxgate.harness.scoring.task import AudioTask
+from voxgate.harness.suite.sentence_kind import sentence_kind
 
 ROUNDING = 2.0**-22
 """
@@ -189,6 +190,7 @@ def _is_applicable(need: Need, job: AudioJob) -> bool:
         Need.SEGMENTS: job.segments is not None,
         Need.SOURCE: job.source is not None,
         Need.CONVERSION: None not in (job.source, job.voice),
+        Need.INTONATION: sentence_kind(job.text, job.language) is not None,
         Need.ACCENT: bool(slots) and job.region is not None,
         **{each: slot in slots for each, slot in BY_SLOT.items()},
     }
@@ -223,7 +225,7 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
         inputs |= {"segments": job.segments, "voices": job.voices, "language": job.language}
     elif source.need is Need.CONVERSION:
         inputs |= {"source": job.source, "voice": job.voice}
-    elif source.need is not Need.NOTHING and source.need not in BY_SLOT:
+    elif source.need not in (Need.NOTHING, Need.INTONATION, *BY_SLOT):
         field = FIELDS[source.need]
         inputs[field] = getattr(job, field)
     if line.own_model:

@@ -131,7 +131,10 @@ def corpus(folder: Path, texts: list[str], name: str) -> list[tuple[Recording, s
         speed = (1.0, 0.85, 1.15)[number % 3]
         first = kept(folder, f"{name}/pico-{number:02}", lambda: pico(text, speed))  # noqa: B023
         second = kept(folder, f"{name}/low-{number:02}", lambda: lowered(first))  # noqa: B023
-        found += [(Recording(first, RATE_HZ), text, "pico"), (Recording(second, RATE_HZ), text, "low")]
+        found += [
+            (Recording(first, RATE_HZ), text, "pico"),
+            (Recording(second, RATE_HZ), text, "low"),
+        ]
     return found
 
 
@@ -143,7 +146,11 @@ def segmented(
     for frames, words in utterances:
         chain = phone_alignment._chain(words)
         if model is None:
-            keep = [i for i, (p, _, _) in enumerate(chain.phones) if p != "_" or i in (0, len(chain.phones) - 1)]
+            keep = [
+                i
+                for i, (p, _, _) in enumerate(chain.phones)
+                if p != "_" or i in (0, len(chain.phones) - 1)
+            ]
             level = frames[:, phone_alignment.ORDER]
             loud = np.flatnonzero(level > -6.0)
             inner = np.linspace(loud[0], loud[-1] + 1, len(keep) - 1).astype(int)
@@ -153,7 +160,9 @@ def segmented(
                 share = (np.arange(end - start) * 3) // max(end - start, 1)
                 path[start:end] = unit * 3 + share
         else:
-            path = phone_alignment._best_path(phone_alignment._likelihoods(frames, chain, model), chain)
+            path = phone_alignment._best_path(
+                phone_alignment._likelihoods(frames, chain, model), chain
+            )
         for state in np.unique(path):
             phone = chain.phones[state // 3][0]
             rows = found.setdefault(phone, [[], [], []])
@@ -169,11 +178,18 @@ def estimated(found: dict[str, list[list[np.ndarray]]]) -> PhoneModel:
         pooled = np.concatenate([r for row in rows for r in row])
         states = [np.concatenate(row) if row else pooled for row in rows]
         means[phone] = np.array([state.mean(axis=0) for state in states])
-        variances[phone] = np.array([np.maximum(s.var(axis=0) if len(s) > 20 else pooled.var(axis=0), floor) for s in states])
+        variances[phone] = np.array(
+            [
+                np.maximum(s.var(axis=0) if len(s) > 20 else pooled.var(axis=0), floor)
+                for s in states
+            ]
+        )
     return PhoneModel(means=means, variances=variances)
 
 
-def trained(data: list[tuple[Recording, str, str]], rounds: int = 12, start: PhoneModel | None = None) -> PhoneModel:
+def trained(
+    data: list[tuple[Recording, str, str]], rounds: int = 12, start: PhoneModel | None = None
+) -> PhoneModel:
     utterances = [(phone_alignment.features(r), words_of(text)) for r, text, _ in data]
     model = start or estimated(segmented(utterances, None))
     for _ in range(rounds):
@@ -198,7 +214,9 @@ def espeak(text: str, voice: str, speed: int = 150) -> tuple[np.ndarray, list[tu
     heard: list[int] = []
     events: list[tuple[str, float]] = []
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+    @ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+    )
     def collect(samples, count, found):  # type: ignore[no-untyped-def]
         if samples:
             heard.extend(samples[:count])
@@ -220,7 +238,9 @@ def espeak(text: str, voice: str, speed: int = 150) -> tuple[np.ndarray, list[tu
     return np.asarray(soxr.resample(samples, rate_hz, RATE_HZ)), events
 
 
-def sibilant(samples: np.ndarray, times: tuple[PhoneTime, ...], count: int, seed: int) -> np.ndarray:
+def sibilant(
+    samples: np.ndarray, times: tuple[PhoneTime, ...], count: int, seed: int
+) -> np.ndarray:
     """Return noise of the colour and level of a recording's ch releases, `count` samples."""
     from scipy.linalg import solve_toeplitz
     from scipy.signal import butter, lfilter, sosfiltfilt
@@ -239,7 +259,9 @@ def sibilant(samples: np.ndarray, times: tuple[PhoneTime, ...], count: int, seed
     return np.asarray(made * np.sqrt(np.mean(heard**2) / np.mean(made**2)))
 
 
-def spliced(samples: np.ndarray, times: tuple[PhoneTime, ...], release: np.ndarray, voiced: bool) -> np.ndarray:
+def spliced(
+    samples: np.ndarray, times: tuple[PhoneTime, ...], release: np.ndarray, voiced: bool
+) -> np.ndarray:
     """Return a recording with a "sh" (or, voiced, a "zh") in place of each ll and y."""
     from scipy.signal import butter, sosfiltfilt
 
@@ -249,6 +271,10 @@ def spliced(samples: np.ndarray, times: tuple[PhoneTime, ...], release: np.ndarr
         start, end = round(time.start_s * RATE_HZ), round(time.end_s * RATE_HZ)
         noise = release[1000 * number :][: end - start]
         sound = 0.6 * noise + 0.6 * bar[start:end] if voiced else noise
-        fade = np.clip(np.minimum(np.arange(end - start), np.arange(end - start)[::-1]) / (0.006 * RATE_HZ), 0, 1)
+        fade = np.clip(
+            np.minimum(np.arange(end - start), np.arange(end - start)[::-1]) / (0.006 * RATE_HZ),
+            0,
+            1,
+        )
         made[start:end] = fade * sound + (1 - fade) * samples[start:end]
     return made

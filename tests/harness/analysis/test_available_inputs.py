@@ -107,8 +107,10 @@ def test_an_accent_is_told_by_region_and_by_the_places_of_the_text() -> None:
         None,
     ]
     process = replace(run.processes[0], cell=cell.slug, effective={"region": "colombia"})
-    assert region_of(replace(run, processes=(process,)), cell, replace(requests[1], language="es"))\
+    assert (
+        region_of(replace(run, processes=(process,)), cell, replace(requests[1], language="es"))
         == "colombia"
+    )
 
 
 def test_a_metric_is_measured_where_it_applies_and_has_no_gaps_elsewhere() -> None:
