@@ -7,10 +7,11 @@ limits from the recording itself; levels play no part. Text counts as its letter
 recogniser and no dictionary stands between the audio and the number.
 
 A word of a Spanish text is located by its phones (`audio/phone_alignment.py`), one of another
-language by its share of the text's letters and digits, pauses left out. Compared with flite's own timing (280 words of four letters and more, 60 sentences, slt,
-rms, awb): the middle is off by 97 ms in the median and by 236 ms in one of ten, where a word lasts
-420 ms; 72 % of the window is the word. By syllables it was worse (105 and 271 ms). Enough for a
-peak of pitch, not for where a word begins.
+language by its share of the text's letters and digits, pauses left out. Compared with flite's own
+timing (280 words of four letters and more, 60 sentences, slt, rms, awb): the middle is off by 97 ms
+in the median and by 236 ms in one of ten, where a word lasts 420 ms; 72 % of the window is the
+word. By syllables it was worse (105 and 271 ms). Enough for a peak of pitch, not for where a word
+begins.
 """
 
 import re

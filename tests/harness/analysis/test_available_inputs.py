@@ -57,6 +57,7 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.VOICE: {"u01", "u04"},
         Need.STATEMENT: {"u01"},
         Need.EMPHASIS: set(),
+        Need.INTONATION: set(REQUESTS),
         Need.ACCENT: set(),
         Need.LL: set(),
         Need.THETA: set(),

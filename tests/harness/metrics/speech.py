@@ -14,7 +14,7 @@ from voxgate.harness.metrics.metric import MetricInput, MetricSpec, SpokenSegmen
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
-RESPELLED = "Chi told mi zat her broder yorks in a jospital."
+RESPELLED = "Chi told mi zat her brother yorks in a jospital."
 """The same as if it were Spanish, with each place by which its accents differ."""
 RATE_HZ = 16_000
 SEGMENTS = tuple(
@@ -36,7 +36,8 @@ def speech() -> NDArray[np.float64]:
 
 def spoken_for(line: MetricSpec) -> tuple[str, str]:
     """Return the text of the recording as a metric reads it, and its language."""
-    return (RESPELLED, "es") if line.family == "accent" else (TEXT, "en")
+    spanish = line.family == "accent" or line.base == "emphasis_length"
+    return (RESPELLED, "es") if spanish else (TEXT, "en")
 
 
 def held_against(

@@ -49,6 +49,10 @@ SLOW = {
             "pitch_range",
             "pitch_median",
             "emphasis_prominence",
+            "end_rise",
+            "intonation_fit",
+            "declination",
+            "end_rise_error",
             "source_f0_correlation",
             "source_f0_offset",
         ),
@@ -62,6 +66,7 @@ SLOW = {
     "packet_repeats": "a correlation every 6 ms, 5 s",
     **dict.fromkeys(HIGH, "8 kHz hold no such band"),
     **{each.name: "a minute is the most" for each in PLAIN if each.family == "accent"},
+    "emphasis_length": "a minute is the most",
 }
 """
 Not tried on ten minutes in every run of the tests, and why. All are in docs/evidence/metrics.md, at
