@@ -75,7 +75,7 @@ def region_of(run: Run, cell: Cell, request: Request) -> str | None:
     )
     asked = {**effective, **cell.options, **request.options}.get("region")
     by_language = TERRITORIES.get(request.language.replace("_", "-").upper().partition("-")[2])
-    return next((each for each in (asked, by_language) if each in REGIONS), None)
+    return next((str(each) for each in (asked, by_language) if each in REGIONS), None)
 
 
 def _accents(run: Run, cell: Cell) -> dict[Need, frozenset[str]]:

@@ -54,6 +54,11 @@ alone. Any other accent is a stress that is heard, and stays.
 FEMININE = re.compile(r"(?:dos|tres|cuatro|seis|sete|ocho|nove)cientas|quinientas")
 
 
+def form_of(language: str) -> str:
+    """Return what is done to texts of a primary language here, after a comma; empty for others."""
+    return f", {FORM}" if language == "es" else ""
+
+
 def sounding_alike(word: str) -> str:
     """
     Return the one form of words in lower case that sound alike, and of hundreds of either gender.

@@ -24,8 +24,8 @@ LAST_S = 0.06
 """Voiced speech that is the end."""
 RISING = 1.5
 """
-Semitones from which an end rises. Of 160 statements and yes/no questions that really rise, by Pico
-and espeak-ng in two languages, 158 are told apart by it (docs/evidence/prosody.md).
+Semitones from which an end rises. Of 160 statements and yes/no questions by the five voices of Pico
+and espeak-ng in two languages, 155 are told apart by it (docs/evidence/prosody.md).
 """
 LEAST_PHRASE_S = 0.4
 """Of voice in a phrase, below which it has no line."""

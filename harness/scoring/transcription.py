@@ -24,8 +24,7 @@ import numpy as np
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.audio.files import Audio, read_audio
 from voxgate.harness.audio.recording import Recording
-from voxgate.harness.audio.spanish_numbers import FORM
-from voxgate.harness.audio.spanish_phones import SPANISH
+from voxgate.harness.audio.spanish_numbers import form_of
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import entry, full_version, needs_asr
 from voxgate.harness.metrics.word_errors import ReadText, TextErrors, text_errors
@@ -125,8 +124,7 @@ def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
 
 def _language(language: str) -> str:
     """Return what tells a transcript in another language than English, normaliser included."""
-    form = f", {FORM}" if language == SPANISH else ""
-    return "" if language == ENGLISH else f", language {language}{form}"
+    return "" if language == ENGLISH else f", language {language}{form_of(language)}"
 
 
 def check_engine(engine: str) -> None:

@@ -105,26 +105,30 @@ What is on the table
 }
 PARAGRAPHS = {
     "es": [
-        "El tren salió temprano de la estación. Los viajeros miraban por la ventana el paisaje verde "
-        "del valle, y nadie hablaba. Al mediodía llegaron a un pueblo pequeño junto al río.",
-        "Mi abuela guardaba las cartas en una caja de madera. Cada noche leía una de ellas en voz "
-        "baja, sentada junto al fuego. Nunca supimos quién las había escrito.",
-        "La biblioteca abre a las nueve de la mañana. En la primera planta están las novelas, en la "
-        "segunda los libros de historia. Los niños tienen una sala propia con mesas bajas.",
-        "Anoche la lluvia golpeaba los cristales de la casa. El perro dormía debajo de la mesa, y el "
-        "gato vigilaba la puerta. Por la mañana el jardín estaba lleno de hojas.",
+        "El tren salió temprano de la estación. Los viajeros miraban por la ventana el "
+        "paisaje verde del valle, y nadie hablaba. Al mediodía llegaron a un pueblo pequeño "
+        "junto al río.",
+        "Mi abuela guardaba las cartas en una caja de madera. Cada noche leía una de ellas en "
+        "voz baja, sentada junto al fuego. Nunca supimos quién las había escrito.",
+        "La biblioteca abre a las nueve de la mañana. En la primera planta están las novelas, "
+        "en la segunda los libros de historia. Los niños tienen una sala propia con mesas "
+        "bajas.",
+        "Anoche la lluvia golpeaba los cristales de la casa. El perro dormía debajo de la "
+        "mesa, y el gato vigilaba la puerta. Por la mañana el jardín estaba lleno de hojas.",
     ],
     "en": [
-        "The train left the station early in the morning. The travellers looked out of the window at "
-        "the green valley, and nobody said a word. At noon they came to a small village by the river.",
-        "My grandmother kept the letters in a wooden box. Every night she read one of them in a low "
-        "voice, sitting close to the fire. We never knew who had written them.",
-        "The library opens at nine in the morning. On the first floor there are the novels, on the "
-        "second the books about history. The children have a room of their own with low tables.",
-        "Last night the rain was beating on the windows of the house. The dog slept under the table, "
-        "and the cat watched the door. In the morning the garden was full of leaves.",
+        "The train left the station early in the morning. The travellers looked out of the "
+        "window at the green valley, and nobody said a word. At noon they came to a small "
+        "village by the river.",
+        "My grandmother kept the letters in a wooden box. Every night she read one of them in "
+        "a low voice, sitting close to the fire. We never knew who had written them.",
+        "The library opens at nine in the morning. On the first floor there are the novels, "
+        "on the second the books about history. The children have a room of their own with "
+        "low tables.",
+        "Last night the rain was beating on the windows of the house. The dog slept under the "
+        "table, and the cat watched the door. In the morning the garden was full of leaves.",
     ],
-}  # fmt: skip
+}
 STRESSED = """
 El tren llega mañana por la tarde|mañana
 Mi hermana vive en Madrid desde enero|Madrid

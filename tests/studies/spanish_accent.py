@@ -1,21 +1,26 @@
 """
 Study of Spanish accents: train the phone model, and count the errors of the accent's metrics.
 
-    python -m tests.studies.spanish_accent train|times|accent FOLDER
+    python -m tests.studies.spanish_accent train|times|accent|samples FOLDER
 
-Speakers: Pico es-ES (package py_nanotts), the same lowered by WORLD, and espeak-ng. `train` writes
-harness/audio/spanish_phones.json. `times` holds its phone times against espeak-ng's own. `accent`
-makes fixtures of each accent and counts how they are heard. FOLDER keeps the audio.
+Speakers: Pico es-ES (package py_nanotts), the same lowered by WORLD, and espeak-ng, whose own
+phone times are the first labels. `train` writes harness/audio/spanish_phones.json. `times` holds
+its phone times against espeak-ng's. `accent` makes fixtures of each accent and counts how they are
+heard. `samples` makes the recordings of tests/data/spanish. FOLDER keeps the audio.
 """
 
 import ctypes
+import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from voxgate.harness.audio import phone_alignment
-from voxgate.harness.audio.files import read_audio, write_wav
+from voxgate.harness.audio.accent import region_fit, slot_sounds
+from voxgate.harness.audio.files import read_audio, write_flac, write_wav
 from voxgate.harness.audio.phone_alignment import PhoneModel, PhoneTime
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.audio.spanish_phones import phones_of, spanish_words
@@ -85,6 +90,29 @@ La ensalada lleva zanahoria rallada y nueces.
 Yolanda y Guillermo viven en Castilla.
 Escuchamos el mismo disco dos veces.
 """.strip().splitlines()
+TESTED = """
+El yeso de la pared se cayó otra vez.
+Mi vecina lleva siempre una llave de repuesto.
+Los ciegos cruzan despacio la plaza del castillo.
+El zumo de cereza mancha los manteles blancos.
+Yo no hallo las gafas desde el martes.
+Las gallinas picotean el maíz en el suelo.
+Ese cazador conoce bien los bosques del norte.
+La orquesta tocó un vals muy despacio.
+Una estrella fugaz cruzó el cielo de agosto.
+El payés vende cebollas y ciruelas en el mercado.
+Tengo que llamar a mis primos esta noche.
+Me duelen los pies después del largo paseo.
+La silla amarilla está junto a la chimenea.
+El inglés desayuna huevos con tocino y café.
+Vosotros no sabéis cuánto pesa este cajón.
+El arroyo crece mucho en los meses fríos.
+Cincuenta soldados marcharon hacia la frontera.
+La niña dibuja casas, soles y mariposas grandes.
+Ayuda a tu hermano, que llega muy cansado.
+Las noticias de hoy son peores que las de ayer.
+""".strip().splitlines()
+"""Of which nothing was heard before every threshold stood."""
 RATE_HZ = 16_000
 LOWER = 0.8, 0.9
 """The second voice: of pitch, and of the formants."""
@@ -246,7 +274,9 @@ def sibilant(
     from scipy.signal import butter, lfilter, sosfiltfilt
 
     parts = [
-        samples[round((0.45 * t.start_s + 0.55 * t.end_s) * RATE_HZ) : round((t.end_s - 0.005) * RATE_HZ)]
+        samples[round((t.start_s + 0.55 * (t.end_s - t.start_s)) * RATE_HZ) :][
+            : round((0.45 * (t.end_s - t.start_s) - 0.005) * RATE_HZ)
+        ]
         for t in times if t.phone == "ch"
     ]  # fmt: skip
     heard = max(parts, key=lambda part: float(np.mean(part**2)))
@@ -278,3 +308,231 @@ def spliced(
         )
         made[start:end] = fade * sound + (1 - fade) * samples[start:end]
     return made
+
+
+NAMES = {
+    "l^": "ll", "T": "th", "B": "b", "D": "d", "Q": "g", "n^": "ny", "S": "sh", "tS": "ch",
+    "R": "rr", "**": "r", "_:": "_", "J^": "y", "J": "y", "N": "n", "v": "b", "z": "s",
+}  # fmt: skip
+"""espeak-ng's phonemes that are called otherwise here."""
+Label = tuple[str, int, int, float, float]
+
+
+def labelled(text: str, voice: str) -> tuple[np.ndarray, list[Label] | None]:
+    """Return espeak-ng's speech and (phone, word, index, start, end); None where phones differ."""
+    samples, events = espeak(text, voice)
+    found: list[tuple[str, float]] = []
+    for name, at in events:
+        phone = NAMES.get(name.strip("'"), name.strip("'"))
+        twice = voice == "es-419" and phone == "j" and found and found[-1][0] == "j"
+        if twice and at - found[-1][1] < 0.06:
+            found[-1] = ("y", found[-1][1])
+            continue
+        found.append((phone, at))
+    ends = [at for _, at in found[1:]] + [len(samples) / RATE_HZ]
+    said = [(at, end) for (phone, at), end in zip(found, ends, strict=True) if phone != "_"]
+    flat = [(p, w, k) for w, phones in enumerate(words_of(text)) for k, p in enumerate(phones)]
+    if len(said) != len(flat):
+        return samples, None
+    return samples, [(*place, *times) for place, times in zip(flat, said, strict=True)]
+
+
+def first_labels(folder: Path) -> tuple[PhoneModel, list[tuple[Recording, str, str]]]:
+    """Return a model by espeak-ng's labels, and all recordings to go on with."""
+    found: dict[str, list[list[np.ndarray]]] = {"_": [[], [], []]}
+    data = corpus(folder, TRAINED, "train")
+    for voice in ("es", "es-419"):
+        for text in TRAINED:
+            samples, labels = labelled(text, voice)
+            data.append((Recording(samples, RATE_HZ), text, voice))
+            frames = phone_alignment.features(data[-1][0])
+            for phone, _, _, start, end in labels or ():
+                part = frames[round(start / 0.005) : round(end / 0.005)]
+                rows = found.setdefault(phone, [[], [], []])
+                for state in range(3):
+                    rows[state].append(
+                        part[(np.arange(len(part)) * 3) // max(len(part), 1) == state]
+                    )
+    for recording, _, _ in data:
+        frames = phone_alignment.features(recording)
+        for rows in found["_"]:
+            rows.append(frames[frames[:, phone_alignment.ORDER] < -7.0])
+    return estimated(found), data
+
+
+def releases(folder: Path, model: PhoneModel | None = None) -> dict[str, np.ndarray]:
+    """Return noise of the colour of each speaker's ch."""
+    found = {}
+    text = TRAINED[6]
+    for who in SPEAKERS:
+        samples = said(folder, "train", who, 6, text)
+        times = phone_alignment.align_phones(Recording(samples, RATE_HZ), words_of(text), model)
+        assert not isinstance(times, Missing)
+        found[who] = sibilant(samples, times, RATE_HZ, 1)
+    return found
+
+
+SPEAKERS = ("pico", "low", "espeak")
+
+
+def said(folder: Path, name: str, who: str, number: int, text: str) -> np.ndarray:
+    """Return a text by a speaker, made once."""
+    if who == "espeak":
+        return espeak(text, "es")[0]
+    speed = (1.0, 0.85, 1.15)[number % 3]
+    first = kept(folder, f"{name}/pico-{number:02}", lambda: pico(text, speed))
+    return (
+        first if who == "pico" else kept(folder, f"{name}/low-{number:02}", lambda: lowered(first))
+    )
+
+
+def train(folder: Path) -> None:
+    """Train by espeak-ng's labels, by alignment, and sh and zh by splices; write the model."""
+    start, data = first_labels(folder)
+    model = trained(data, 6, start)
+    noises = releases(folder, model)
+    floor = np.min([model.variances[each] for each in "aeiou"], axis=(0, 1))
+    for kind in ("sh", "zh"):
+        rows: list[list[np.ndarray]] = [[], [], []]
+        for number, text in enumerate(TRAINED):
+            for who in SPEAKERS:
+                samples = said(folder, "train", who, number, text)
+                times = phone_alignment.align_phones(
+                    Recording(samples, RATE_HZ), words_of(text), model
+                )
+                made = spliced(samples, times, noises[who], kind == "zh")
+                frames = phone_alignment.features(Recording(made, RATE_HZ))
+                for time in times:
+                    part = frames[round(time.start_s / 0.005) : round(time.end_s / 0.005)]
+                    if time.phone in ("ll", "y"):
+                        for state in range(3):
+                            inside = (np.arange(len(part)) * 3) // len(part) == state
+                            rows[state].append(part[inside])
+        model.means[kind] = np.array([np.concatenate(each).mean(0) for each in rows])
+        model.variances[kind] = np.array(
+            [np.maximum(np.concatenate(each).var(0), floor) for each in rows]
+        )
+    write(model)
+
+
+def write(model: PhoneModel) -> None:
+    parts = []
+    for name, rows in (("means", model.means), ("variances", model.variances)):
+        phones = ",\n".join(
+            f"{json.dumps(phone)}: "
+            + json.dumps(
+                [[float(f"{x:.3g}") for x in row] for row in rows[phone]], separators=(",", ":")
+            )
+            for phone in sorted(rows)
+        )
+        parts.append(f'"{name}": {{\n{phones}\n}}')
+    phone_alignment.MODEL.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def times(folder: Path) -> None:
+    """Print how far phones begin from where espeak-ng says, in texts that trained nothing."""
+    for voice in ("es", "es-419"):
+        late = []
+        for text in (*HELD_OUT, *TESTED):
+            samples, labels = labelled(text, voice)
+            begins = {(word, index): start for _, word, index, start, _ in labels or ()}
+            found = phone_alignment.align_phones(Recording(samples, RATE_HZ), words_of(text))
+            assert not isinstance(found, Missing)
+            late += [t.start_s - begins[t.word, t.index] for t in found if begins]
+        off = np.abs(late)
+        print(
+            f"| espeak-ng {voice} | {len(off)} | {1000 * np.median(off):.0f} ms | "
+            f"{1000 * np.percentile(off, 90):.0f} ms | {100 * np.mean(off < 0.04):.0f} % |"
+        )
+
+
+def with_s(text: str) -> str:
+    return re.sub(r"c(?=[eiéí])", "s", text.replace("z", "s").replace("Z", "S").replace("Ci", "Si"))
+
+
+def without_s(text: str, by: str) -> str:
+    """Replace each s before a consonant that is heard by itself."""
+    before = r"[bcdfgjklmnpqtvyñ]|,? [bdfghjklmnpqtvyñ]|,? c[aou]"
+    return re.sub(rf"s(?={before})", by, text)
+
+
+FIXTURES = {
+    "as spoken": lambda text: text,
+    "c, z as s": with_s,
+    "s left out": lambda text: without_s(text, ""),
+    "s as j": lambda text: without_s(text, "j"),
+    "all of the River Plate": lambda text: without_s(with_s(text), "j"),
+}
+SHOWN = {
+    "as spoken": ("ll", "theta", "coda_s"),
+    "c, z as s": ("theta",),
+    "s left out": ("coda_s",),
+    "s as j": ("coda_s",),
+    "sh for ll": ("ll",),
+    "zh for ll": ("ll",),
+    "River Plate": ("ll", "theta", "coda_s"),
+}
+
+
+def accent(folder: Path) -> None:  # noqa: C901 - two nested tables
+    """Print how each slot of each fixture is heard, and how well each fixture fits each region."""
+    noises = releases(folder)
+    for set_, texts in (("held", HELD_OUT), ("tested", TESTED)):
+        heard: dict[tuple[str, str, str], Counter[str]] = {}
+        fits: dict[tuple[str, str, str], list[float]] = {}
+        for number, text in enumerate(texts):
+            for who in SPEAKERS:
+                made = {
+                    name: said(folder, f"{set_}-{at}", who, number, change(text))
+                    for at, (name, change) in enumerate(FIXTURES.items())
+                }
+                for source, name, voiced in (
+                    ("as spoken", "sh for ll", False),
+                    ("as spoken", "zh for ll", True),
+                    ("all of the River Plate", "River Plate", False),
+                ):
+                    found = phone_alignment.align_phones(
+                        Recording(made[source], RATE_HZ), words_of(text)
+                    )
+                    made[name] = spliced(made[source], found, noises[who], voiced)
+                made.pop("all of the River Plate")
+                for name, samples in made.items():
+                    sounds = slot_sounds(Recording(samples, RATE_HZ), text)
+                    assert not isinstance(sounds, Missing)
+                    for each in sounds:
+                        if each.slot.value in SHOWN[name]:
+                            key = (name, each.slot.value, who)
+                            heard.setdefault(key, Counter())[each.sound.value] += 1
+                    for region in ("es", "rioplatense", "mexico"):
+                        if sounds and name in ("as spoken", "c, z as s", "River Plate"):
+                            fitting, count = region_fit(sounds, region)
+                            fits.setdefault((name, who, region), []).append(fitting / count)
+        for (name, slot, who), counts in sorted(heard.items()):
+            told = ", ".join(f"{sound} {count}" for sound, count in counts.most_common())
+            print(f"| {set_} | {name} | {slot} | {who} | {told} |", flush=True)
+        for (name, who, region), shares in sorted(fits.items()):
+            print(f"| {set_} | {name} | {who} | {region} | {len(shares)} | {np.mean(shares):.3f} |")
+
+
+SAMPLE = "Ayer llovió en la plaza y las calles están vacías desde las doce."
+
+
+def samples(folder: Path) -> None:
+    """Write the three recordings of tests/data/spanish into FOLDER."""
+    river = pico(without_s(with_s(SAMPLE), "j"))
+    found = phone_alignment.align_phones(Recording(river, RATE_HZ), words_of(SAMPLE))
+    made = {
+        "es": pico(SAMPLE),
+        "mexico": pico(with_s(SAMPLE)),
+        "rioplatense": spliced(river, found, releases(folder)["pico"], False),
+    }
+    for name, heard in made.items():
+        loud = np.flatnonzero(np.abs(heard) > 0.01)
+        cut = heard[max(loud[0] - 1600, 0) : loud[-1] + 1600]
+        write_flac(folder / f"{name}.flac", np.asarray(cut, np.float32), RATE_HZ)
+
+
+if __name__ == "__main__":
+    {"train": train, "times": times, "accent": accent, "samples": samples}[sys.argv[1]](
+        Path(sys.argv[2])
+    )

@@ -49,6 +49,7 @@ RATE_DEPENDS = {
     "mcd": "a mel-cepstrum has another order and warping at each rate, as ESPnet has it",
 }
 TOLERANCE = {
+    "emphasis_level": 0.1,  # a frame of the word's edge may belong to either side
     "f0_rmse_hz": 0.2,  # a frame on the verge of voice may fall on either side of it
     "f0_rmse_cents": 2.0,
 }
