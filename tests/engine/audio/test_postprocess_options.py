@@ -1,4 +1,4 @@
-"""voxgate.engine.audio.postprocess, where it is asked for: silence removal, noise reduction, de-essing, on known signals."""
+"""Post-processing that is asked for: silences, noise, hiss and joins of known signals."""
 
 import numpy as np
 import pytest
