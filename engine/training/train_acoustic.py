@@ -24,6 +24,7 @@ FRAMES_PER_BATCH = 4096
 MAX_FRAMES = 448
 MAX_PAIR_FRAMES = 576
 PAIR_SHARE = 0.1
+SPEAKER_SHARES = (0.4, 0.4, 0.2)
 PROMPT_SHARE = 0.3
 DROP_PROMPT = 0.25
 DROP_TEXT = 0.12
@@ -32,20 +33,19 @@ DROP_TEXT = 0.12
 class Batches:
     """Makes the batch of any step from the seed and the step alone."""
 
-    def __init__(self, corpus: Corpus, seed: int) -> None:
+    def __init__(self, corpus: Corpus, seed: int, shares: Sequence[float]) -> None:
         self.corpus = corpus
         self.seed = seed
+        self.shares = torch.tensor(shares)
         self.lengths = corpus.rows[:, 3] - corpus.rows[:, 2]
         self.by_speaker = [
-            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))
+            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(shares))
         ]
 
     def _spans(self, generator: torch.Generator) -> list[list[int]]:
         """Choose utterances of similar length, some of them as two in a row by one speaker."""
         if torch.rand((), generator=generator) < PAIR_SHARE:
-            own = self.by_speaker[
-                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=generator))
-            ]
+            own = self.by_speaker[int(torch.multinomial(self.shares, 1, generator=generator))]
             picks = own[
                 torch.randint(
                     own.numel(), (FRAMES_PER_BATCH // MAX_PAIR_FRAMES, 2), generator=generator
@@ -166,17 +166,29 @@ class _EmbedAndPredict(nn.Module):
 
 
 def run(
-    corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False
+    corpus: Corpus,
+    folder: Path,
+    *,
+    steps: int,
+    seed: int,
+    model: DiT | None = None,
+    shares: Sequence[float] = SPEAKER_SHARES,
 ) -> nn.Module:
     """
-    Train and return the averaged DiT. Compiling gains little here: every length has a graph of its
-    own.
+    Train and return the averaged DiT.
+
+    Args:
+        corpus: the utterances.
+        folder: where checkpoints are kept.
+        steps: of the optimiser.
+        seed: of the initialisation, the batches and the noise.
+        model: the initial one; None: random, for the English voice.
+        shares: how often each speaker speaks in pairs of utterances.
     """
     torch.manual_seed(seed)
-    model = DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
-    whole: nn.Module = _EmbedAndPredict(model)
-    forward = torch.compile(whole, dynamic=False) if compiled else whole
-    batches = Batches(corpus, seed)
+    model = model or DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
+    forward: nn.Module = _EmbedAndPredict(model)
+    batches = Batches(corpus, seed, shares)
 
     def loss_of(step: int) -> Tensor:
         return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
