@@ -32,6 +32,24 @@ MAX_BATCH = 64
 MAX_WORKERS = 16
 
 
+class Language(StrEnum):
+    """Language of a text, and of the embedded voice that speaks it."""
+
+    EN = "en"
+    ES = "es"
+
+
+class Region(StrEnum):
+    """Regional accent of a Spanish text; elsewhere it is left at its default."""
+
+    ES = "es"
+    """Castilian: theta in "zapato"."""
+    RIOPLATENSE = "rioplatense"
+    """River Plate: "sh" in "llave" and "yo", a final s weakened, slower, a wide pitch range."""
+    MEXICO = "mexico"
+    COLOMBIA = "colombia"
+
+
 class Adaptive(StrEnum):
     """Rule for the number of solver steps of a chunk."""
 

@@ -1,5 +1,5 @@
 """
-The text front-end: English text to phone ids. `frontend.phonemise` is the entry point.
+The text front-end: text to phone ids. `frontend.phonemise` is the entry point.
 
-Pure Python, no torch, no files but its own two tables.
+Pure Python, no torch. The modules of a language are in its folder.
 """

@@ -13,9 +13,10 @@ from itertools import groupby
 
 from voxgate.engine.alphabet import PHONE_IDS, SILENCE
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text.normalise import Token, normalise
-from voxgate.engine.text.pronounce import pronounce
+from voxgate.engine.text.english.normalise import normalise
+from voxgate.engine.text.english.pronounce import pronounce
 from voxgate.engine.text.segment import MAX_CHUNK_CHARACTERS, segment
+from voxgate.engine.text.spoken import Token
 
 # about five minutes of speech; longer texts are a document, to be split by the caller
 MAX_CHARACTERS = 5_000

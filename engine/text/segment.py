@@ -10,7 +10,7 @@ The words of all chunks, joined, are the words of the input.
 from collections.abc import Iterator, Sequence
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text.normalise import MAX_WORD_LETTERS, Token
+from voxgate.engine.text.spoken import MAX_WORD_LETTERS, Token
 
 SENTENCE_ENDS = frozenset(".!?")
 # about 13 s of speech: attention stays short, and a listener waits for one chunk only

@@ -3,15 +3,15 @@ Learn letter-to-sound rules from a pronouncing dictionary.
 
 Letters are aligned with phones, then the contexts that change the result are kept.
 Used by `voxgate.engine.training.lexicon` only; it uses neither flite nor files.
-The result is the table of `voxgate.engine.text.letter_to_sound`.
+The result is the table of `voxgate.engine.text.english.letter_to_sound`.
 """
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from voxgate.engine.text.letter_to_sound import EDGE, NEIGHBOURS, REACH, Letters
-from voxgate.engine.text.lexicon import PHONE_LETTERS
+from voxgate.engine.text.english.letter_to_sound import EDGE, NEIGHBOURS, REACH, Letters
+from voxgate.engine.text.english.lexicon import PHONE_LETTERS
 
 Answers = list[str]
 ROUNDS = 4  # of expectation-maximisation; the alignment no longer changes after three

@@ -1,8 +1,8 @@
 """
 Build the two tables of the text front-end from flite, and check the front-end against it.
 
-    python -m voxgate.engine.training.lexicon            write engine/text/lexicon_en.txt.xz,
-                                                         letters_en.txt.xz (4 minutes)
+    python -m voxgate.engine.training.lexicon            write lexicon_en.txt.xz, letters_en.txt.xz
+                                                         in engine/text/english (4 minutes)
     python -m voxgate.engine.training.lexicon --check    print the phone error of the front-end
                                                          against flite
 
@@ -20,10 +20,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from voxgate.engine.alphabet import PHONES, SILENCE
-from voxgate.engine.text import letter_to_sound, lexicon, pronounce
+from voxgate.engine.text.english import letter_to_sound, lexicon, pronounce
+from voxgate.engine.text.english.lexicon import Phones
+from voxgate.engine.text.english.word_tables import words_of
 from voxgate.engine.text.frontend import phonemise
-from voxgate.engine.text.lexicon import Phones
-from voxgate.engine.text.word_tables import words_of
 from voxgate.engine.training.letters import learn, phone_error
 from voxgate.engine.training.texts import training_sentences
 
@@ -129,7 +129,7 @@ def readings(
 
 def without_regular(words: Mapping[str, Phones], homographs: Iterable[str]) -> dict[str, Phones]:
     """
-    Return the words whose phones `voxgate.engine.text.pronounce.inflected` does not derive
+    Return the words whose phones `voxgate.engine.text.english.pronounce.inflected` does not derive
     exactly.
     """
     needed = set(homographs) | set(CORRECTED)

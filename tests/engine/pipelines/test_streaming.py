@@ -14,8 +14,8 @@ from voxgate.engine.config import parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.pipelines import flow
 from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.engine.text.english.normalise import normalise
 from voxgate.engine.text.frontend import phonemise
-from voxgate.engine.text.normalise import normalise
 from voxgate.engine.text.segment import characters, segment
 
 TOLERANCE = 1e-4

@@ -94,7 +94,7 @@ def test_any_text_gives_chunks_or_an_engine_error(text: str) -> None:
 def test_importing_reads_no_table_and_needs_no_torch() -> None:
     code = (
         "import sys, voxgate.engine.text.frontend; "
-        "from voxgate.engine.text.lexicon import load_lexicon; "
+        "from voxgate.engine.text.english.lexicon import load_lexicon; "
         "assert load_lexicon.cache_info().misses == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

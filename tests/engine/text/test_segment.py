@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text.normalise import normalise
+from voxgate.engine.text.english.normalise import normalise
 from voxgate.engine.text.segment import MIN_CHUNK_CHARACTERS, characters, segment
 
 WORD = st.text("abc", min_size=1, max_size=40)

@@ -1,6 +1,6 @@
 import pytest
 
-from voxgate.engine.text.numbers import cardinal, decimal, digits, ordinal, plural, year
+from voxgate.engine.text.english.numbers import cardinal, decimal, digits, ordinal, plural, year
 
 
 @pytest.mark.parametrize(

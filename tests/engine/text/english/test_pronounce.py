@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxgate.engine.alphabet import PHONE_IDS
-from voxgate.engine.text.pronounce import inflected, pronounce, pronounce_word
+from voxgate.engine.text.english.pronounce import inflected, pronounce, pronounce_word
 
 
 @pytest.mark.parametrize(

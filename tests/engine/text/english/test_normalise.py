@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxgate.engine.text.normalise import BREAKS, MAX_WORD_LETTERS, normalise
+from voxgate.engine.text.english.normalise import normalise
+from voxgate.engine.text.spoken import BREAKS, MAX_WORD_LETTERS
 
 CASES = (
     # numbers

@@ -4,7 +4,7 @@ Numbers in American English words, as the training voices read them ("one hundre
 Plain strings in and out, independent of the text around a number.
 """
 
-from voxgate.engine.text.word_tables import words_of
+from voxgate.engine.text.english.word_tables import words_of
 
 ONES = words_of(
     "zero one two three four five six seven eight nine ten eleven twelve "

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from re import Match
 
-from voxgate.engine.text.numbers import cardinal, decimal, digits, ordinal, plural, year
-from voxgate.engine.text.word_tables import (
+from voxgate.engine.text.english.numbers import cardinal, decimal, digits, ordinal, plural, year
+from voxgate.engine.text.english.word_tables import (
     ADDRESS_SIGNS,
     CURRENCIES,
     DENOMINATORS,

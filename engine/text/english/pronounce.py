@@ -16,9 +16,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from voxgate.engine.text.letter_to_sound import load_letters, spell
-from voxgate.engine.text.lexicon import load_lexicon
-from voxgate.engine.text.word_tables import words_of
+from voxgate.engine.text.english.letter_to_sound import load_letters, spell
+from voxgate.engine.text.english.lexicon import load_lexicon
+from voxgate.engine.text.english.word_tables import words_of
 
 Phones = tuple[str, ...]
 Find = Callable[[str], Phones | None]

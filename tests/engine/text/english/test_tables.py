@@ -7,7 +7,7 @@ import pytest
 
 from voxgate.engine.alphabet import PHONE_IDS
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text import letter_to_sound, lexicon
+from voxgate.engine.text.english import letter_to_sound, lexicon
 
 
 def test_every_phone_of_the_shipped_tables_is_in_the_alphabet() -> None:
@@ -26,7 +26,7 @@ def test_every_phone_of_the_shipped_tables_is_in_the_alphabet() -> None:
     ("name", "limit_bytes"), [(lexicon.TABLE, 300_000), (letter_to_sound.TABLE, 200_000)]
 )
 def test_tables_stay_small(name: str, limit_bytes: int) -> None:
-    assert len(files("voxgate.engine.text").joinpath(name).read_bytes()) <= limit_bytes
+    assert len(files("voxgate.engine.text.english").joinpath(name).read_bytes()) <= limit_bytes
 
 
 def test_lexicon_survives_packing() -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text.lexicon import PHONE_LETTERS
+from voxgate.engine.text.english.lexicon import PHONE_LETTERS
 
 TABLE = "letters_en.txt.xz"
 # positions of the context letters, in the order of the look-up
@@ -108,4 +108,4 @@ def unpack(data: bytes) -> Letters:
 @cache
 def load_letters() -> Letters:
     """Load the shipped table, once."""
-    return unpack(files("voxgate.engine.text").joinpath(TABLE).read_bytes())
+    return unpack(files("voxgate.engine.text.english").joinpath(TABLE).read_bytes())

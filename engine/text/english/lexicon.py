@@ -5,8 +5,8 @@ It has no context.
 The table `lexicon_en.txt.xz` is built by `voxgate.engine.training.lexicon`, and read on first use,
 once per process. Lines: origin, phone names (each written as the letter at its index in
 PHONE_LETTERS), then words and their phones, three times: all words, those that differ as a verb,
-those that differ as a noun. Inflected forms that `voxgate.engine.text.pronounce.inflected` derives
-exactly are left out.
+those that differ as a noun. Inflected forms that
+`voxgate.engine.text.english.pronounce.inflected` derives exactly are left out.
 """
 
 import lzma
@@ -105,4 +105,4 @@ def unpack(data: bytes) -> Lexicon:
 @cache
 def load_lexicon() -> Lexicon:
     """Load the shipped dictionary, once."""
-    return unpack(files("voxgate.engine.text").joinpath(TABLE).read_bytes())
+    return unpack(files("voxgate.engine.text.english").joinpath(TABLE).read_bytes())

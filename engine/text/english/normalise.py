@@ -19,40 +19,21 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from voxgate.engine.text.verbalise import rewrite
-
-BREAKS = ",.!?"  # from weakest to strongest: of a run of breaks the strongest remains
-MAX_WORD_LETTERS = (
-    # longer runs of letters are no words; they are split, so that a chunk has a bound
-    # ("antidisestab..." has 28)
-    40
+from voxgate.engine.text.english.verbalise import rewrite
+from voxgate.engine.text.spoken import (
+    MAX_WORD_LETTERS,
+    NormalisedText,
+    Token,
+    add_break,
+    end_sentence,
 )
+
 TOKEN = re.compile(
     r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]"
 )
 ACRONYM = re.compile(r"[A-Z]{1,5}(?:'s)?")  # longer ones (UNESCO) are said as words
 # above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
 SHOUTING_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """One spoken word, or one break mark (`text` is one of BREAKS)."""
-
-    text: str
-
-    @property
-    def is_break(self) -> bool:
-        """Whether this is a pause and not a word."""
-        return self.text in BREAKS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormalisedText:
-    """The tokens of a text, and its characters that cannot be spoken."""
-
-    tokens: tuple[Token, ...]
-    dropped: str
 
 
 def normalise(text: str) -> NormalisedText:
@@ -69,9 +50,9 @@ def normalise(text: str) -> NormalisedText:
         if match.group()[0].isalpha():
             tokens += [Token(text=piece) for piece in _word(match.group())]
         else:
-            _add_break(tokens, _break(match))
+            add_break(tokens, _break(match))
     if tokens:
-        _end_sentence(tokens)
+        end_sentence(tokens)
     return NormalisedText(tokens=tuple(tokens), dropped=folded.dropped)
 
 
@@ -101,24 +82,6 @@ def _break(match: re.Match[str]) -> str:
         return ","
     continues = match[1] is None and match.string[match.end() :].strip() != ""
     return "," if len(mark) > 1 and continues else "."
-
-
-def _add_break(tokens: list[Token], mark: str) -> None:
-    """Append a break; never at the start, and of adjacent breaks keep the strongest."""
-    if not tokens:
-        return
-    if not tokens[-1].is_break:
-        tokens.append(Token(text=mark))
-    elif BREAKS.index(mark) > BREAKS.index(tokens[-1].text):
-        tokens[-1] = Token(text=mark)
-
-
-def _end_sentence(tokens: list[Token]) -> None:
-    """Append a sentence break, unless the tokens end in one."""
-    if tokens[-1].text == ",":
-        tokens[-1] = Token(text=".")
-    elif not tokens[-1].is_break:
-        tokens.append(Token(text="."))
 
 
 KEPT = frozenset("°£€¥¢")
