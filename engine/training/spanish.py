@@ -54,9 +54,7 @@ def main(folder: Path, out: Path, threads: int) -> None:
     torch.set_num_threads(threads)
     prepare(folder)
     corpus = data.load(folder / "data.safetensors")
-    train_durations.run(
-        corpus, folder, steps=STEPS["durations"], seed=SEED, shape=DURATIONS
-    )
+    train_durations.run(corpus, folder, steps=STEPS["durations"], seed=SEED, shape=DURATIONS)
     train_acoustic.run(
         corpus, folder, steps=STEPS["acoustic"], seed=SEED, model=from_english(), shares=SHARES
     )
@@ -68,9 +66,7 @@ def prepare(folder: Path) -> None:
     if (folder / "data.safetensors").exists():
         return
     heldout = frozenset(heldout_key(line) for line in HELDOUT.read_text().splitlines())
-    shards = spanish_corpus.build(
-        folder / "corpus", count=UTTERANCES, seed=SEED, heldout=heldout
-    )
+    shards = spanish_corpus.build(folder / "corpus", count=UTTERANCES, seed=SEED, heldout=heldout)
     aligned = folder / "aligned.safetensors"
     if not aligned.exists():
         encoder = load_conversion_voice().encoder

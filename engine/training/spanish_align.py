@@ -10,6 +10,7 @@ lacks: "sh" is made of the releases of the speaker's own "ch", "zh" of the same 
 of the palatal.
 """
 
+import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -71,8 +72,7 @@ class PhoneClassifier(nn.Module):
         super().__init__()
         sizes = (BANDS, WIDTH, WIDTH, WIDTH)
         self.convs = nn.ModuleList(
-            nn.Conv1d(a, b, CONTEXT, padding=CONTEXT // 2)
-            for a, b in zip(sizes, sizes[1:], strict=False)
+            nn.Conv1d(a, b, CONTEXT, padding=CONTEXT // 2) for a, b in itertools.pairwise(sizes)
         )
         self.out = nn.Linear(WIDTH, len(SPANISH_PHONES))
 
@@ -124,9 +124,7 @@ class AlignedCorpus:
         return torch.from_numpy(np.repeat(self.phones[number], lengths))
 
 
-def first_likelihood(
-    corpus: AlignedCorpus, encoder: ContentEncoder
-) -> Callable[[int], np.ndarray]:
+def first_likelihood(corpus: AlignedCorpus, encoder: ContentEncoder) -> Callable[[int], np.ndarray]:
     """Return the function from an utterance to the likelihood of Spanish phones by English ones."""
     filterbank = content_filterbank()
     groups = [
@@ -175,7 +173,7 @@ def train_classifier(corpus: AlignedCorpus, *, steps: int, seed: int) -> PhoneCl
         loss.backward()
         optimizer.step()
         schedule.step()
-    print("classifier loss", float(loss), flush=True)
+    print("classifier loss", float(loss.detach()), flush=True)
     return model
 
 
@@ -191,7 +189,9 @@ def align_corpus(shards: Sequence[Path], encoder: ContentEncoder, *, seed: int) 
     return corpus
 
 
-def slots(corpus: AlignedCorpus, number: int, names: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+def slots(
+    corpus: AlignedCorpus, number: int, names: Sequence[str]
+) -> Iterator[tuple[int, int, int]]:
     """Yield the place of each phone of `names` and its first and last + 1 sample."""
     ends = np.clip((corpus.ends[number] - 0.5) * HOP, 1, None).astype(int)
     wanted = {SPANISH_PHONE_IDS[name] for name in names}

@@ -56,16 +56,18 @@ VERBS_BASE = (
 ).split("|")
 PLACES = (
     "en casa|en la cocina|en el jardín|cerca del río|en la estación|sobre la mesa|debajo del "
-    "puente|detrás de la casa|al otro lado de la calle|junto al mar|en la ciudad|en el colegio|en el "
-    "tercer piso|al lado de la ventana|en las montañas|allí|arriba|fuera|a la vuelta de la esquina|"
-    "entre los árboles|delante de la iglesia|al final del camino|en la playa|en el valle"
+    "puente|detrás de la casa|al otro lado de la calle|junto al mar|en la ciudad|en el colegio|en "
+    "el tercer piso|al lado de la ventana|en las montañas|allí|arriba|fuera|"
+    "a la vuelta de la esquina|entre los árboles|delante de la iglesia|"
+    "al final del camino|en la playa|en el valle"
 ).split("|")
 TIMES = (
     "ayer|hoy|mañana|anoche|esta mañana|esta tarde|la semana que viene|el año pasado|hace dos días|"
     "el lunes|el martes|el miércoles|el jueves|el viernes|el sábado|el domingo|en enero|en febrero|"
-    "en agosto|antes del desayuno|después de comer|a las siete y media|a las nueve menos cuarto|a "
-    "medianoche|todo el día|durante una hora|una vez al mes|cada noche|al final|lo antes posible|por "
-    "primera vez|una y otra vez|hace mucho tiempo|al mismo tiempo|en dieciocho minutos"
+    "en agosto|antes del desayuno|después de comer|a las siete y media|a las nueve menos cuarto|"
+    "a medianoche|todo el día|durante una hora|una vez al mes|cada noche|al final|"
+    "lo antes posible|por primera vez|una y otra vez|hace mucho tiempo|"
+    "al mismo tiempo|en dieciocho minutos"
 ).split("|")
 ADVERBS = (
     "despacio|deprisa|siempre|nunca|a menudo|a veces|apenas|por fin|de repente|quizás|"
@@ -157,7 +159,9 @@ def _fill(template: str, rng: random.Random, words: tuple[str, ...]) -> str:
     return text[:first] + text[first].upper() + text[first + 1 :]
 
 
-def training_sentences(count: int, seed: int, heldout: frozenset[str]) -> Iterator[tuple[str, bool]]:
+def training_sentences(
+    count: int, seed: int, heldout: frozenset[str]
+) -> Iterator[tuple[str, bool]]:
     """
     Yield `count` sentences, the same ones for the same seed, each with whether its pitch rises.
 
