@@ -35,23 +35,31 @@ from voxgate.engine.text.spanish.pronounce import pronounce
 from voxgate.engine.training.align import LEAST_LIKELIHOOD, align_phones, phone_likelihoods
 
 ENGLISH_LIKENESS = {
-    "a": "aa ae ah", "e": "eh ey", "i": "iy ih", "o": "ao ow", "u": "uw uh", "j": "y iy", "w": "w",
-    "p": "p", "b": "b v", "t": "t", "d": "d dh", "k": "k", "g": "g", "f": "f", "th": "th s",
-    "s": "s", "x": "hh k", "ch": "ch", "y": "y jh", "ll": "y l", "sh": "sh", "zh": "zh", "m": "m",
-    "n": "n ng", "ny": "n y", "l": "l", "r": "r dx", "rr": "r dx",
+    "a": "aa ae ah ax aw", "e": "eh ey ih ax", "i": "iy ih", "o": "ao ow uh", "u": "uw uh",
+    "j": "y iy", "w": "w", "p": "p", "b": "b v w", "t": "t", "d": "d dh l", "k": "k",
+    "g": "g w hh y", "f": "f", "th": "th s", "s": "s", "x": "hh k", "ch": "ch", "y": "y jh",
+    "ll": "y l", "sh": "sh", "zh": "zh", "m": "m", "n": "n ng", "ny": "n y", "l": "l", "r": "r dx", "rr": "r dx",
 }  # fmt: skip
 """Spanish phone -> English phones that sound alike."""
 FIRST_UTTERANCES = 1600
 WIDTH = 192
-CONTEXT = 5
-"""Kernel of each of the classifier's convolutions, in mel frames."""
+KERNELS = (3, 3, 1)
+"""
+Of the classifier's convolutions, in mel frames: a wider context could hear a phone where it is not.
+"""
+ONE_STATE = (SILENCE, "r")
+"""All other phones have two states, a beginning and an end, and last two frames or more."""
 BATCH = 24
 CROP_FRAMES = 192
+STEPS = 600
+"""Of the classifier, in each pass."""
 RATE = 2e-3
 PALATALS = ("y", "ll")
 REPLACED_SHARE = 0.4
 VOICED_SHARE = 0.3
 FADE_S = 0.008
+LAST_PAUSE_FRAMES = 10
+"""Of the silence of a second at Pico's end, so many are kept."""
 VOICE_BAR_HZ = 700.0
 
 
@@ -65,16 +73,40 @@ def sentence_phones(text: str, region: str = "es") -> list[str]:
     return phones
 
 
+def states_of(phones: np.ndarray) -> np.ndarray:
+    """Return the states of phones: a phone's id, and for its end that plus the number of phones."""
+    single = {SPANISH_PHONE_IDS[name] for name in ONE_STATE}
+    pairs = [[p] if p in single else [p, p + len(SPANISH_PHONES)] for p in phones.tolist()]
+    return np.array([state for pair in pairs for state in pair])
+
+
+def align_states(log_likelihood: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
+    """
+    Align phones through their states.
+
+    Args:
+        log_likelihood: (F, 2 x all phones), of the states.
+        phones: ids (P,).
+
+    Returns: the frame behind the last one of each phone, int64 (P,), and the mean log-likelihood.
+    """
+    states = states_of(phones)
+    ends, mean = align_phones(log_likelihood, states)
+    last = np.append(np.flatnonzero(states[1:] < len(SPANISH_PHONES)), states.size - 1)
+    return ends[last], mean
+
+
 class PhoneClassifier(nn.Module):
-    """Log-mel (B, F, bands) -> logits of every frame's Spanish phone (B, F, phones)."""
+    """Log-mel (B, F, bands) -> logits of the state of every frame's phone (B, F, states)."""
 
     def __init__(self) -> None:
         super().__init__()
-        sizes = (BANDS, WIDTH, WIDTH, WIDTH)
+        sizes = (BANDS, *(WIDTH for _ in KERNELS))
         self.convs = nn.ModuleList(
-            nn.Conv1d(a, b, CONTEXT, padding=CONTEXT // 2) for a, b in itertools.pairwise(sizes)
+            nn.Conv1d(a, b, kernel, padding=kernel // 2)
+            for (a, b), kernel in zip(itertools.pairwise(sizes), KERNELS, strict=True)
         )
-        self.out = nn.Linear(WIDTH, len(SPANISH_PHONES))
+        self.out = nn.Linear(WIDTH, 2 * len(SPANISH_PHONES))
 
     def forward(self, mel: Tensor) -> Tensor:
         """Classify mel frames, less each band's mean."""
@@ -112,16 +144,20 @@ class AlignedCorpus:
         """Align utterances by (F, phones) log-likelihoods. Return the share that fits."""
         found = {}
         for number in numbers:
-            ends, mean = align_phones(likelihood(number), self.phones[number])
+            ends, mean = align_states(likelihood(number), self.phones[number])
             if mean >= LEAST_LIKELIHOOD:
                 found[number] = ends
         self.ends = found
         return len(found) / len(numbers)
 
     def labels(self, number: int) -> Tensor:
-        """Return the phone of every mel frame of an aligned utterance, (F,)."""
-        lengths = np.diff(self.ends[number], prepend=0)
-        return torch.from_numpy(np.repeat(self.phones[number], lengths))
+        """Return the state of every mel frame of an aligned utterance, (F,): halves of phones."""
+        states = []
+        lengths = np.diff(self.ends[number], prepend=0).tolist()
+        for phone, length in zip(self.phones[number], lengths, strict=True):
+            own = states_of(phone[None])
+            states.append(np.repeat([own[0], own[-1]], [length - length // 2, length // 2]))
+        return torch.from_numpy(np.concatenate(states))
 
 
 def first_likelihood(corpus: AlignedCorpus, encoder: ContentEncoder) -> Callable[[int], np.ndarray]:
@@ -136,7 +172,8 @@ def first_likelihood(corpus: AlignedCorpus, encoder: ContentEncoder) -> Callable
         audio = torch.from_numpy(corpus.audio[number]).float() / 32768.0
         english = phone_likelihoods(encoder, audio, filterbank)
         spanish = [english[:, ids].logsumexp(dim=1) for ids in groups]
-        return torch.stack(spanish, dim=1).clamp(min=-7.0).numpy()
+        heard = torch.stack(spanish, dim=1).clamp(min=-5.0)
+        return torch.cat((heard, heard), dim=1).numpy()
 
     return likelihood
 
@@ -144,12 +181,20 @@ def first_likelihood(corpus: AlignedCorpus, encoder: ContentEncoder) -> Callable
 def classifier_likelihood(
     corpus: AlignedCorpus, model: PhoneClassifier
 ) -> Callable[[int], np.ndarray]:
-    """Return the function from an utterance to the likelihood that the classifier hears."""
+    """
+    Return the function from an utterance to the likelihood that the classifier hears: its
+    posterior, divided by how frequent each state is.
+    """
+    counts = torch.ones(2 * len(SPANISH_PHONES))
+    for number in corpus.ends:
+        labels = corpus.labels(number)
+        counts.index_add_(0, labels, torch.ones(labels.shape))
+    prior = (counts / counts.sum()).log()
 
     @torch.inference_mode()
     def likelihood(number: int) -> np.ndarray:
         logits = model(corpus.mels[number].float()[None])[0]
-        return logits.log_softmax(dim=-1).clamp(min=-9.0).numpy()
+        return (logits.log_softmax(dim=-1) - prior).clamp(min=-9.0).numpy()
 
     return likelihood
 
@@ -178,13 +223,13 @@ def train_classifier(corpus: AlignedCorpus, *, steps: int, seed: int) -> PhoneCl
 
 
 def align_corpus(shards: Sequence[Path], encoder: ContentEncoder, *, seed: int) -> AlignedCorpus:
-    """Align the corpus in three passes."""
+    """Align the corpus in five passes, the last of them over all utterances."""
     corpus = AlignedCorpus(shards)
     numbers = list(range(len(corpus.rows)))
     first = numbers[:FIRST_UTTERANCES]
     print("fits", corpus.align(first, first_likelihood(corpus, encoder)), flush=True)
-    for steps, which in ((600, numbers[: 2 * FIRST_UTTERANCES]), (1200, numbers)):
-        model = train_classifier(corpus, steps=steps, seed=seed)
+    for which in (first, first, first, numbers):
+        model = train_classifier(corpus, steps=STEPS, seed=seed)
         print("fits", corpus.align(which, classifier_likelihood(corpus, model)), flush=True)
     return corpus
 
@@ -263,7 +308,8 @@ def write(corpus: AlignedCorpus, out: Path, *, seed: int) -> None:
         _, speaker, rises, stretch = corpus.rows[number]
         if rng.random() < REPLACED_SHARE:
             replace_palatals(corpus, number, friction[speaker], rng)
-        audio = corpus.audio[number]
+        edge = (corpus.ends[number][-2] + LAST_PAUSE_FRAMES) * HOP
+        audio = corpus.audio[number][:edge]
         samples = np.clip(corpus.ends[number] * HOP, 1, audio.size).astype(np.int32)
         samples[-1] = audio.size
         audios.append(audio)
