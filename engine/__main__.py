@@ -26,7 +26,15 @@ from voxgate.engine.commands.common import (
 from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
-from voxgate.engine.config import FlowConfig, Stages, config_class, config_names, parse_typed
+from voxgate.engine.commands.show_text import show_text
+from voxgate.engine.config import (
+    FlowConfig,
+    Language,
+    Stages,
+    config_class,
+    config_names,
+    parse_typed,
+)
 from voxgate.engine.config.conversion import converting_pipelines
 from voxgate.engine.config.page import options_markdown, options_text
 from voxgate.engine.errors import EngineError, guarded
@@ -67,17 +75,29 @@ main.add_command(random_weights)
     help="flow: the embedded voice; infill: a published F5-TTS checkpoint; token: the embedded "
     "voice through speech tokens; chatterbox: a published Chatterbox checkpoint",
 )
+@click.option(
+    "--show-text", "shown", is_flag=True, help="print how the text is read, and make no audio"
+)
+@click.option(
+    "--show-phones", "phones", is_flag=True, help="the same with the phones of each chunk"
+)
 @engine_options(*SPEAKING)
-def say(text: str, output: str, voice: str | None, pipeline: str, **words: str | None) -> None:
+def say(
+    text: str,
+    output: str,
+    voice: str | None,
+    pipeline: str,
+    shown: bool,
+    phones: bool,
+    **words: str | None,
+) -> None:
     """Synthesise TEXT into an audio file and print the time of every stage."""
+    typed = {name: word for name, word in words.items() if word is not None}
     try:
-        _say(
-            text,
-            Path(output),
-            voice,
-            pipeline,
-            {name: word for name, word in words.items() if word is not None},
-        )
+        if shown or phones:
+            show_text(text, pipeline, typed, phones=phones)
+        else:
+            _say(text, Path(output), voice, pipeline, typed)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)
@@ -108,17 +128,26 @@ def _say(text: str, output: Path, voice: str | None, name: str, words: dict[str,
     help="which model",
 )
 @click.option("--voice", default=None, help="folder of another voice's weights")
-def export_models(folder: str, stage: str, voice: str | None) -> None:
+@click.option(
+    "--language",
+    default=Language.EN.value,
+    type=click.Choice([*map(str, Language)]),
+    show_default=True,
+    help="of the voice",
+)
+def export_models(folder: str, stage: str, voice: str | None, language: str) -> None:
     """Write the models as ONNX files into FOLDER, and print how far they are from torch."""
     from voxgate.engine.export import export_voice
     from voxgate.engine.passes.support import check_packages
 
     try:
         check_packages("export")
-        from voxgate.engine.weights.voice import DEFAULT_VOICE
-
         export_voice(
-            Path(folder), Stages(stage), Path(voice) if voice else DEFAULT_VOICE, click.echo
+            Path(folder),
+            Stages(stage),
+            Path(voice) if voice else None,
+            click.echo,
+            Language(language),
         )
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from voxgate.engine.config import FlowConfig, Runtime, Stages
+from voxgate.engine.config import FlowConfig, Language, Runtime, Stages
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes.onnx_graph import (
     EXAMPLE_FRAMES,
@@ -28,7 +28,11 @@ from voxgate.engine.weights.voice import load_voice
 
 
 def export_voice(
-    folder: Path, stages: Stages, voice_folder: Path, report: Callable[[str], None]
+    folder: Path,
+    stages: Stages,
+    voice_folder: Path | None,
+    report: Callable[[str], None],
+    language: Language = Language.EN,
 ) -> None:
     """
     Write `<stage>.onnx` files into a folder and report their deviation from torch.
@@ -36,7 +40,7 @@ def export_voice(
     Raises: EngineError for a folder that cannot be written.
     """
     _make_folder(folder)
-    voice = load_voice(voice_folder)
+    voice = load_voice(voice_folder, language)
     models = {"acoustic": voice.dit, "vocoder": voice.vocoder}
     for name in stages.names:
         signature = signature_of(models[name], masked=False)

@@ -101,7 +101,7 @@ def test_every_guide_links_a_term_to_the_glossary(page: Path) -> None:
 PICTURELESS = (
     *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
     *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),
-    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics"),
+    *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics", "texts"),
 )
 """Pages of tables, drawings or commands, which a picture of a page would not help."""
 

@@ -21,14 +21,14 @@ class PromptCache(Generic[Prompt]):
     """
     The prompts of one loaded pipeline.
 
-    Public: `encode` (content, transcript, speaker) -> prompt, the function that is cached.
+    Public: `encode` (content, transcript, speaker, ...) -> prompt, the function that is cached.
     """
 
-    def __init__(self, encode: Callable[[bytes, str, str], Prompt]) -> None:
+    def __init__(self, encode: Callable[..., Prompt]) -> None:
         self.encode = encode
-        self._prompts: OrderedDict[tuple[str, str, str], Prompt] = OrderedDict()
+        self._prompts: OrderedDict[tuple[str, ...], Prompt] = OrderedDict()
 
-    def get(self, reference: str, text: str | None, speaker: str = "") -> Prompt | None:
+    def get(self, reference: str, text: str | None, speaker: str = "", *more: str) -> Prompt | None:
         """
         Return the encoded prompt of a recording; None without one.
 
@@ -37,6 +37,7 @@ class PromptCache(Generic[Prompt]):
             text: its transcript; "" if a .txt file of its name lies beside it, None for a model
                 that reads none.
             speaker: the speaker that a model is conditioned on, where it has one.
+            more: whatever else decides the prompt; `encode` gets it behind the speaker.
 
         Raises: EngineError for a recording or a transcript that cannot be used.
         """
@@ -44,10 +45,10 @@ class PromptCache(Generic[Prompt]):
             return None
         content = read_file(reference)
         transcript = "" if text is None else transcript_of(reference, text)
-        key = (hashlib.sha256(content).hexdigest(), transcript, speaker)
+        key = (hashlib.sha256(content).hexdigest(), transcript, speaker, *more)
         if key not in self._prompts:
             try:
-                self._prompts[key] = self.encode(content, transcript, speaker)
+                self._prompts[key] = self.encode(content, transcript, speaker, *more)
             except EngineError as error:
                 raise EngineError(f"{reference}: {error}") from None
             if len(self._prompts) > MAX_PROMPTS:

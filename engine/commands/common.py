@@ -85,7 +85,11 @@ def print_costs(
 def print_notices(pipeline: Any, unit: str = "") -> None:
     """
     Print what the last synthesis has to tell, a line each; `unit` is what each of several texts is.
+    What was left out of the text goes to standard error: the audio lacks it.
     """
     for notice in pipeline.notices:
         where = f"{unit} {notice.number + 1}: " if unit else ""
-        click.echo(f"note     {where}{notice.line()}")
+        if notice.kind == "dropped":
+            click.echo(f"engine: {where}{notice.line()}", err=True)
+        else:
+            click.echo(f"note     {where}{notice.line()}")

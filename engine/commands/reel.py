@@ -1,7 +1,7 @@
 """`python -m voxgate.engine reel`: several speakers as one recording, with captions."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def reel(
             tuple(map(Path, captions)),
             pause,
             pipeline,
+            typed,
             loader_of(pipeline, voice, typed),
         )
     except EngineError as error:
@@ -96,13 +97,14 @@ def _reel(
     captions: tuple[Path, ...],
     pause_s: float,
     name: str,
+    words: Mapping[str, str],
     load: Callable[[], Any],
 ) -> None:
     from voxgate.engine.audio.captions import captions_text, check_format
     from voxgate.engine.text.reel_script import load_script
 
     segments = load_script(script)
-    check_segments(config_class(name), segments, f"script {script}, ")
+    check_segments(config_class(name), segments, f"script {script}, ", words)
     check_output(output)
     for path in captions:
         check_format(path)

@@ -1,5 +1,6 @@
 """The closed choices of options, and the limits that several modules share. No torch."""
 
+from voxgate.engine.alphabet import PHONES, SPANISH_PHONES, SPANISH_SPEAKERS, SPEAKERS
 from voxgate.engine.python310 import StrEnum
 
 
@@ -38,6 +39,25 @@ class Language(StrEnum):
     EN = "en"
     ES = "es"
 
+    @property
+    def phones(self) -> tuple[str, ...]:
+        """The phones of its voice, in the order of their ids."""
+        return SPANISH_PHONES if self is Language.ES else PHONES
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Its embedded speakers; the first is the default."""
+        return SPANISH_SPEAKERS if self is Language.ES else SPEAKERS
+
+    @property
+    def conditions(self) -> int:
+        """Speakers that its models know: Spanish ones each with two pitch ranges."""
+        return len(self.speakers) * (2 if self is Language.ES else 1)
+
+    def condition(self, speaker: str, region: "Region") -> int:
+        """Return the index of a speaker in the models; those of the wide pitch range are last."""
+        return self.speakers.index(speaker) + len(self.speakers) * region.wide_pitch
+
 
 class Region(StrEnum):
     """Regional accent of a Spanish text; elsewhere it is left at its default."""
@@ -48,6 +68,16 @@ class Region(StrEnum):
     """River Plate: "sh" in "llave" and "yo", a final s weakened, slower, a wide pitch range."""
     MEXICO = "mexico"
     COLOMBIA = "colombia"
+
+    @property
+    def pace(self) -> float:
+        """Factor on the speed."""
+        return {Region.RIOPLATENSE: 0.75, Region.MEXICO: 0.95}.get(self, 1.0)
+
+    @property
+    def wide_pitch(self) -> bool:
+        """Whether speakers have their wide pitch range."""
+        return self is Region.RIOPLATENSE
 
 
 class Adaptive(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from voxgate.engine.alphabet import SPEAKERS
+from voxgate.engine.alphabet import SPANISH_SPEAKERS, SPEAKERS
 from voxgate.engine.config.choices import (
     EPSS_STEPS,
     MAX_BATCH,
@@ -19,8 +19,10 @@ from voxgate.engine.config.choices import (
     BatchBy,
     Compile,
     Grid,
+    Language,
     Precision,
     Quantization,
+    Region,
     Runtime,
     Solver,
     Stages,
@@ -224,6 +226,22 @@ def _check_runtime(
         )
 
 
+def _check_language(config: "FlowConfig") -> None:
+    """Raise EngineError for a speaker or a region of another language."""
+    language, speakers = config.language, config.language.speakers
+    if config.speaker not in speakers:
+        other = next(each for each in Language if config.speaker in each.speakers)
+        raise EngineError(
+            f"speaker {config.speaker} speaks {other}, and language is {language}; choose from "
+            f"{', '.join(speakers)}, or use language={other}"
+        )
+    if config.region is not Region.ES and language is not Language.ES:
+        raise EngineError(
+            f"region={config.region} is an accent of Spanish, and language is {language}; use "
+            "language=es, or leave region out"
+        )
+
+
 @register_config
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowConfig(FlowMatchingConfig):
@@ -237,7 +255,9 @@ class FlowConfig(FlowMatchingConfig):
         _check_workers,
         _check_steps,
         _check_guidance_interval,
+        _check_language,
     )
+    context: ClassVar[tuple[str, ...]] = ("language",)
 
     compile: Compile = option(Compile.OFF, help="torch.compile mode of the acoustic model")
     compile_vocoder: Compile = option(Compile.OFF, help="torch.compile mode of the vocoder")
@@ -249,7 +269,19 @@ class FlowConfig(FlowMatchingConfig):
         Runtime.TORCH, help="library that computes the acoustic model"
     )
     runtime_vocoder: Runtime = option(Runtime.TORCH, help="library that computes the vocoder")
-    speaker: str = option(SPEAKERS[0], choices=SPEAKERS, per_request=True, help="embedded voice")
+    language: Language = option(Language.EN, help="of the texts, and of the voice that is loaded")
+    region: Region = option(
+        Region.ES,
+        per_request=True,
+        help="accent of Spanish: its sounds, pace and pitch range; only with language=es",
+    )
+    speaker: str = option(
+        SPEAKERS[0],
+        choices=(*SPEAKERS, *SPANISH_SPEAKERS),
+        per_request=True,
+        help=f"embedded voice: {', '.join(SPEAKERS)} speak English, "
+        f"{' and '.join(SPANISH_SPEAKERS)} Spanish, with {SPANISH_SPEAKERS[0]} as its default",
+    )
     chunk_characters: int = option(
         90,
         range=(MIN_CHUNK_CHARACTERS, MAX_CHUNK_CHARACTERS),
@@ -305,6 +337,21 @@ class FlowConfig(FlowMatchingConfig):
         help="predicted relative change of the velocity below which the solver integrates to the "
         "end in one step; 0: never",
     )
+
+    @classmethod
+    def implied(cls, named: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the speaker of the language, where none is named."""
+        return {"speaker": Language(str(named.get("language", Language.EN))).speakers[0]}
+
+    @property
+    def pace(self) -> float:
+        """Speed of the speech, that of the region included."""
+        return self.speed * self.region.pace
+
+    @property
+    def condition(self) -> int:
+        """Index of the speaker in the models, from 0, by the pitch range of the region."""
+        return self.language.condition(self.speaker, self.region)
 
     @property
     def share(self) -> int:

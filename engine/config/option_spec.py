@@ -177,8 +177,15 @@ class PipelineConfig:
     """Whether an option named `seed` draws what is said, and not only noise: speech then varies."""
     converts: ClassVar[bool] = False
     """Whether it takes a recording, the option `source`, in place of a text."""
+    context: ClassVar[tuple[str, ...]] = ()
+    """Options of the loaded voice on which those of one request depend."""
     rules: ClassVar[tuple[Callable[[Any], None], ...]] = ()
     """Each raises EngineError for options that exclude each other, on any machine."""
+
+    @classmethod
+    def implied(cls, named: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the defaults that depend on options that were named."""
+        return {}
 
 
 def options_of(config: type[PipelineConfig]) -> Mapping[str, OptionSpec]:
@@ -229,7 +236,8 @@ def parse(config: type[Config], options: Mapping[str, object]) -> Config:
     for name in options:
         if name not in specs:
             raise EngineError(_unknown(config, name))
-    made = config(**{name: specs[name].checked(value) for name, value in options.items()})
+    named = {name: specs[name].checked(value) for name, value in options.items()}
+    made = config(**{**config.implied(named), **named})
     for rule in config.rules:
         rule(made)
     return made
@@ -252,8 +260,9 @@ def _unknown(config: type[PipelineConfig], name: str) -> str:
     names = tuple(options_of(config))
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ";"
-    owner = next(_owners(name), None)
-    owned = f" (an option of pipeline {owner})" if owner else ""
+    owners = list(_owners(name))
+    some = "pipelines" if len(owners) > 1 else "pipeline"
+    owned = f" (an option of {some} {', '.join(owners)})" if owners else ""
     return (
         f"unknown option {name!r}{owned} of pipeline {config.pipeline}{hint} Known: "
         f"{', '.join(names)}"

@@ -3,8 +3,9 @@ The rules of reels that hold before a model is loaded: which pipelines speak the
 may ask of one, and the pause.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from voxgate.engine.config.choices import Language
 from voxgate.engine.config.option_spec import (
     PipelineConfig,
     config_class,
@@ -13,6 +14,7 @@ from voxgate.engine.config.option_spec import (
     parse,
 )
 from voxgate.engine.errors import EngineError
+from voxgate.engine.text.checks import TextError
 from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.text.reel_script import ReelSegment
 
@@ -43,16 +45,23 @@ def check_speaks_reels(config: type[PipelineConfig]) -> None:
 
 
 def check_segments(
-    config: type[PipelineConfig], segments: Sequence[ReelSegment], where: str = ""
+    config: type[PipelineConfig],
+    segments: Sequence[ReelSegment],
+    where: str = "",
+    options: Mapping[str, object] | None = None,
 ) -> None:
     """
     Raise EngineError, with the segment's number behind `where`, for an unknown speaker and for a
-    text that cannot be spoken.
+    text that cannot be spoken. Of the `options` of all segments the language counts.
     """
+    context = {name: value for name, value in (options or {}).items() if name in config.context}
+    language = str(context.get("language", Language.EN))
     for number, segment in enumerate(segments, start=1):
         try:
-            parse(config, {SPEAKER: segment.speaker})
-            phonemise(segment.text)
+            parse(config, {**context, SPEAKER: segment.speaker})
+            phonemise(segment.text, language=language)
+        except TextError as error:
+            raise error.at(f"{where}segment {number}") from None
         except EngineError as error:
             raise EngineError(f"{where}segment {number}: {error}") from None
 

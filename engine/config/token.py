@@ -186,7 +186,7 @@ class TokenConfig(PipelineConfig):
         per_request=True,
         help="above 1 is faster; the model of speech tokens was trained in this range",
     )
-    speaker: str = redeclared(FlowConfig, "speaker", SPEAKERS[0])
+    speaker: str = option(SPEAKERS[0], choices=SPEAKERS, per_request=True, help="embedded voice")
     reference: str = redeclared(
         FlowMatchingConfig,
         "reference",
@@ -213,6 +213,11 @@ class TokenConfig(PipelineConfig):
     trim_start_ms: float = redeclared(FlowMatchingConfig, "trim_start_ms", 0.0)
     fade_in_ms: float = redeclared(FlowMatchingConfig, "fade_in_ms", 0.0)
     watermark: Watermark = redeclared(FlowMatchingConfig, "watermark", Watermark.OFF)
+
+    @property
+    def pace(self) -> float:
+        """Speed of the speech."""
+        return self.speed
 
     @property
     def share(self) -> int:

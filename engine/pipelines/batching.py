@@ -70,7 +70,7 @@ def with_own_choices(config: Batched, free_bytes: int) -> Batched:
     Return a configuration with the engine's choices of threads and batch where they were left to
     it; `free_bytes` is what one worker may use.
     """
-    batch = config.batch or batch_from_memory(free_bytes, config.chunk_characters, config.speed)
+    batch = config.batch or batch_from_memory(free_bytes, config.chunk_characters, config.pace)
     return replace(config, threads=config.threads or processors(), batch=batch)
 
 

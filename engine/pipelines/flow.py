@@ -26,9 +26,9 @@ from voxgate.engine.acoustic.solver import (
     steps_for,
     time_grid,
 )
-from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
-from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, parse
+from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, Region, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import precision
@@ -52,7 +52,7 @@ from voxgate.engine.pipelines.pipeline import (
 from voxgate.engine.pipelines.voice_prompt import Prompt, prompt_cache
 from voxgate.engine.text.frontend import Chunk, phonemise
 from voxgate.engine.vocoder.vocos import waveform
-from voxgate.engine.weights.voice import DEFAULT_VOICE, Voice, load_voice
+from voxgate.engine.weights.voice import Voice, load_voice
 
 STAGES = ("text", "content", "acoustic", "vocoder", "post")
 
@@ -110,7 +110,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         """Load a voice: as `Pipeline.load`."""
         config = parse(FlowConfig, options)
         check_supported(config)
-        return cls(config, load_voice(folder or DEFAULT_VOICE))
+        return cls(config, load_voice(folder, config.language))
 
     @property
     def models(self) -> dict[str, nn.Module]:
@@ -124,6 +124,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         Synthesise a text chunk by chunk: as `Pipeline.stream`, up to
         `voxgate.engine.text.frontend.MAX_CHARACTERS` characters.
         """
+        self.begin()
         config = self.for_request(options or {})
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
@@ -134,6 +135,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         Synthesise as `stream` does, one pass through the models at a time: for a scheduler that
         shares the engine between texts.
         """
+        self.begin()
         config = self.for_request(options or {})
         chunks = self._chunks(text, config, no_watch)
         return segments(
@@ -193,9 +195,11 @@ class FlowPipeline(Pipeline[FlowConfig]):
         self, texts: Sequence[str], options: Sequence[Mapping[str, object]], watch: Watch
     ) -> tuple[list[tuple[Chunk, ...]], list[Part]]:
         """Return the chunks of each text, and the parts of all of them."""
+        self.begin()
         configs = [self.for_request(overrides) for overrides in options]
         chunks = [
-            self._chunks(text, config, watch) for text, config in zip(texts, configs, strict=True)
+            self._chunks(text, config, watch, number)
+            for number, (text, config) in enumerate(zip(texts, configs, strict=True))
         ]
         parts: list[Part] = []
         for chunks_of_text, config in zip(chunks, configs, strict=True):
@@ -223,12 +227,24 @@ class FlowPipeline(Pipeline[FlowConfig]):
         return (self._plan(chunk, config, index, watch) for index, chunk in enumerate(chunks))
 
     def _prompt_of(self, config: FlowConfig) -> Prompt | None:
-        return self.prompts.get(config.reference, config.reference_text, config.speaker)
+        accent = () if config.region is Region.ES else (config.region.value,)
+        return self.prompts.get(config.reference, config.reference_text, config.speaker, *accent)
 
-    def _chunks(self, text: str, config: FlowConfig, watch: Watch) -> tuple[Chunk, ...]:
+    def _chunks(
+        self, text: str, config: FlowConfig, watch: Watch, number: int = 0
+    ) -> tuple[Chunk, ...]:
+        """Return the chunks of a text, and tell what of it cannot be said."""
         with watch("text"):
             first = config.first_chunk_characters
-            return phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+            chunks = phonemise(
+                text,
+                language=config.language,
+                region=config.region,
+                max_characters=config.chunk_characters,
+                first_characters=first,
+            )
+        self.tell_dropped(chunks, number)
+        return chunks
 
     def _pieces(
         self, chunks: tuple[Chunk, ...], config: FlowConfig, watch: Watch
@@ -270,9 +286,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
             content = predict_alignment(
                 self.voice.durations,
                 chunk.phones,
-                speaker=SPEAKERS.index(config.speaker),
+                speaker=config.condition,
                 question=chunk.question,
-                speed=config.speed,
+                speed=config.pace,
             )
             content = content if prompt is None else prompt.prepend_to(content)
         return Part(content=content, config=config, index=index)

@@ -29,6 +29,8 @@ from voxgate.engine.config import PipelineConfig, Watermark, options_of, parse
 from voxgate.engine.errors import EngineError
 from voxgate.engine.passes import Applied
 from voxgate.engine.python310 import StrEnum
+from voxgate.engine.text.frontend import Chunk
+from voxgate.engine.text.spoken import dropped_line
 
 Config = TypeVar("Config", bound=PipelineConfig)
 Watch = Callable[[str], AbstractContextManager[None]]
@@ -53,6 +55,8 @@ class NoticeKind(StrEnum):
 
     CUT = "cut"
     """The audio of a chunk ends before its text: `max_tokens` were too few."""
+    DROPPED = "dropped"
+    """Characters that cannot be said, and were left out; `text` holds them."""
     UNLIKE = "unlike"
     """The source of a conversion is unlike the training voices; `value` is its likeness."""
 
@@ -79,6 +83,8 @@ class Notice:
         """Return it in one line, for people."""
         if self.kind is NoticeKind.UNLIKE:
             return unlike_line(self.value)
+        if self.kind is NoticeKind.DROPPED:
+            return dropped_line(self.text)
         excerpt = (
             self.text
             if len(self.text) <= SHOWN_CHARACTERS
@@ -137,6 +143,12 @@ class Pipeline(ABC, Generic[Config]):
     def tell(self, notice: Notice) -> None:
         """Add a notice, from any thread: for subclasses, between `begin` and the end of audio."""
         vars(self).setdefault("_notices", []).append(notice)
+
+    def tell_dropped(self, chunks: Sequence[Chunk], number: int = 0) -> None:
+        """Add a notice where a text holds characters that cannot be said; `number` of several."""
+        left_out = chunks[0].dropped if chunks else ""
+        if left_out:
+            self.tell(Notice(kind=NoticeKind.DROPPED, text=left_out, number=number))
 
     @classmethod
     @abstractmethod
@@ -245,7 +257,8 @@ class Pipeline(ABC, Generic[Config]):
             raise EngineError(
                 f"option {foreign[0]} cannot be set for one request; only {', '.join(allowed)} can"
             )
-        checked = parse(self.config_class, options)
+        context = {name: getattr(self.config, name) for name in self.config_class.context}
+        checked = parse(self.config_class, {**context, **options})
         # a text belongs to its recording
         text = {"reference_text"} & set(allowed) if "reference" in options else set()
         named = {*options, *text}

@@ -67,7 +67,9 @@ def speak_reel(
     try:
         audios = pipeline.synthesize_each([segment.text for segment in segments], requests, watch)
     except EngineError:
-        check_segments(pipeline.config_class, segments)  # names the segment, if it is to blame
+        loaded = {name: getattr(pipeline.config, name) for name in pipeline.config_class.context}
+        # names the segment, if it is to blame
+        check_segments(pipeline.config_class, segments, options=loaded)
         raise
     return join(segments, audios, pause_s, pipeline.sample_rate_hz)
 

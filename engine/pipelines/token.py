@@ -143,7 +143,9 @@ class TokenPipeline(Pipeline[TokenConfig]):
         """Return the chunks of a text. Raises EngineError for one that cannot be spoken."""
         config = self.for_request(options)
         with watch("text"):
-            return token_parts(text, config, self._prompt_of(config), number)
+            parts = token_parts(text, config, self._prompt_of(config), number)
+        self.tell_dropped([part.chunk for part in parts], number)
+        return parts
 
     def _prompt_of(self, config: TokenConfig) -> TokenPrompt | None:
         return self.prompts.get(config.reference, NO_WORDS)

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from voxgate.engine.acoustic.guidance import guide
 from voxgate.engine.acoustic.solver import integrate, time_grid
-from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.postprocess import PEAK_LIMIT, active_rms
 from voxgate.engine.audio.prompt_cache import PromptCache
 from voxgate.engine.audio.reference_recording import load_speech
-from voxgate.engine.config import Solver
+from voxgate.engine.config import Region, Solver
 from voxgate.engine.duration.alignment import (
     EDGE_SILENCE_FRAMES,
     Alignment,
@@ -68,7 +68,14 @@ class Prompt:
         )
 
 
-def encode(voice: Voice, device: torch.device, content: bytes, text: str, speaker: str) -> Prompt:
+def encode(
+    voice: Voice,
+    device: torch.device,
+    content: bytes,
+    text: str,
+    speaker: str,
+    region: str = Region.ES.value,
+) -> Prompt:
     """
     Encode a recording as a prompt.
 
@@ -78,13 +85,15 @@ def encode(voice: Voice, device: torch.device, content: bytes, text: str, speake
         content: of an audio file.
         text: words of the recording.
         speaker: embedded voice that the DiT is conditioned on.
+        region: accent of a Spanish recording.
 
     Raises: EngineError for a recording or a text that cannot be used, and for a text that cannot be
     the recording's.
     """
     with torch.inference_mode():
         mel = (_mel_of(load_speech(content, SAMPLE_RATE_HZ, HOP)) - voice.mel_mean) / voice.mel_std
-        chunks, index = phonemise(text), SPEAKERS.index(speaker)
+        chunks = phonemise(text, language=voice.language, region=region)
+        index = voice.language.condition(speaker, Region(region))
         said = [
             predict_alignment(
                 voice.durations, c.phones, speaker=index, question=c.question, speed=1.0

@@ -29,7 +29,12 @@ from voxgate.engine.serve.hosts import Hosts
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.model_info import ModelInfo
 from voxgate.engine.serve.request import SpeechRequest, check_speakable, parse_speech
-from voxgate.engine.serve.response import encode, media_type
+from voxgate.engine.serve.response import (
+    DROPPED_HEADER,
+    dropped_header,
+    encode,
+    media_type,
+)
 
 BODY_TIMEOUT_S = 10.0
 """How long a client may take to send its request."""
@@ -125,14 +130,18 @@ class _Endpoints:
             await read_body(request, limits.max_body_bytes),
             self._info.model,
             limits.max_characters,
+            self._info.config.language,
         )
-        await asyncio.to_thread(check_speakable, speech)
+        dropped = await asyncio.to_thread(check_speakable, speech)
         try:
-            return await (
+            response = await (
                 self._streamed(request, speech) if speech.streamed else self._whole(request, speech)
             )
         except EngineError as error:
             raise ApiError(400, str(error)) from None
+        if dropped:
+            response.headers[DROPPED_HEADER] = dropped_header(dropped)
+        return response
 
     async def _whole(self, request: Request, speech: SpeechRequest) -> Response:
         ticket = self._admission.submit(speech)

@@ -3,8 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from voxgate.engine.alphabet import SPEAKERS
-from voxgate.engine.config import FlowConfig
+from voxgate.engine.config import FlowConfig, Language, Region
 from voxgate.engine.serve.limits import Limits
 
 OWNER = "voxgate"
@@ -30,7 +29,9 @@ class ModelInfo:
             "created": self.created,
             "owned_by": OWNER,
             "sample_rate_hz": self.sample_rate_hz,
-            "voices": list(SPEAKERS),
+            "language": self.config.language,
+            "regions": list(Region) if self.config.language is Language.ES else [],
+            "voices": list(self.config.language.speakers),
             "options": options,
             "limits": asdict(self.limits),
         }

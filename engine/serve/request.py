@@ -1,7 +1,7 @@
 """
 Parse the JSON of OpenAI's `POST /v1/audio/speech`, strictly.
 
-`seed` is an extension of that API.
+`seed` and `region` are extensions of that API.
 Unsupported fields and values (instructions, other formats, server-sent events) are rejected with
 the reason; nothing in a request is ignored.
 """
@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voxgate.engine.alphabet import SPEAKERS
-from voxgate.engine.config import parse_options
+from voxgate.engine.config import Language, Region, parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.response import STREAMABLE, AudioFormat
 
-FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed")
+FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed", "region")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +28,15 @@ class SpeechRequest:
     audio_format: AudioFormat
     streamed: bool
     """Whether audio is sent as soon as it is playable."""
+    language: Language = Language.EN
+    """Of the server's voice."""
 
 
-def parse_speech(body: bytes, model: str, max_characters: int) -> SpeechRequest:
+def parse_speech(
+    body: bytes, model: str, max_characters: int, language: Language = Language.EN
+) -> SpeechRequest:
     """
-    Parse a request's body; `model` is the name of this server's model.
+    Parse a request's body; `model` is the name of this server's model, `language` its voice's.
 
     Raises: ApiError for anything that is invalid or unsupported.
     """
@@ -53,22 +56,29 @@ def parse_speech(body: bytes, model: str, max_characters: int) -> SpeechRequest:
     audio_format = _parse_format(body_fields.get("response_format", AudioFormat.WAV.value))
     return SpeechRequest(
         text=_check_text(body_fields.get("input"), max_characters),
-        options=_engine_options(body_fields),
+        options=_engine_options(body_fields, language),
+        language=language,
         audio_format=audio_format,
         streamed=_parse_streaming(body_fields.get("stream_format"), audio_format),
     )
 
 
-def check_speakable(speech: SpeechRequest) -> None:
+def check_speakable(speech: SpeechRequest) -> str:
     """
-    Check that a text can be spoken, before it shares a batch with others.
+    Check that a text can be spoken, before it shares a batch with others; return the characters
+    that will be left out, since they cannot be said.
 
-    Raises: ApiError for a text without anything speakable.
+    Raises: ApiError for a text that cannot be spoken; its code is the kind of fault.
     """
+    from voxgate.engine.text.checks import TextError
     from voxgate.engine.text.frontend import phonemise
 
     try:
-        phonemise(speech.text)
+        region = str(speech.options.get("region", Region.ES))
+        chunks = phonemise(speech.text, language=speech.language, region=region)
+        return chunks[0].dropped
+    except TextError as error:
+        raise _bad_request("input", str(error), code=str(error.kind)) from None
     except EngineError as error:
         raise _bad_request("input", str(error)) from None
 
@@ -127,21 +137,23 @@ def _parse_streaming(value: object, audio_format: AudioFormat) -> bool:
     return True
 
 
-def _engine_options(body_fields: Mapping[str, Any]) -> dict[str, object]:
+def _engine_options(body_fields: Mapping[str, Any], language: Language) -> dict[str, object]:
     """Return the engine options of this request; the others stay as at the server's start."""
     voice = body_fields.get("voice")
-    if voice is not None and voice not in SPEAKERS:
+    if voice is not None and voice not in language.speakers:
         raise _bad_request(
             "voice",
-            f"there is no voice {voice!r}; this server has {', '.join(SPEAKERS)}",
+            f"there is no voice {voice!r}; this server has {', '.join(language.speakers)}",
             code="voice_not_found",
         )
     options = {
-        name: body_fields[name] for name in ("speed", "seed") if body_fields.get(name) is not None
+        name: body_fields[name]
+        for name in ("speed", "seed", "region")
+        if body_fields.get(name) is not None
     }
     for name, value in options.items():
         try:
-            parse_options({name: value})
+            parse_options({"language": language, name: value})
         except EngineError as error:
             raise _bad_request(name, str(error)) from None
     return options if voice is None else {**options, "speaker": voice}

@@ -6,15 +6,22 @@ write it.
 """
 
 import io
+import json
 import struct
 
 import numpy as np
 
 from voxgate.engine.python310 import StrEnum
+from voxgate.engine.text.spoken import distinct
 
 UNKNOWN_BYTES = 0xFFFFFFFF
 HEADER_BYTES = 44
 FULL_SCALE = 32767
+
+
+DROPPED_HEADER = "X-Voxgate-Dropped"
+DROPPED_CHARACTERS = 40
+"""Of the header; `count` counts all."""
 
 
 class AudioFormat(StrEnum):
@@ -36,6 +43,17 @@ def media_type(audio_format: AudioFormat, rate_hz: int) -> str:
         if audio_format is AudioFormat.PCM
         else f"audio/{audio_format}"
     )
+
+
+def dropped_header(characters: str) -> str:
+    """
+    Return the header for what was left out of a text, as JSON in ASCII.
+
+    >>> dropped_header("ab" * 3)
+    '{"count": 6, "characters": "ab"}'
+    """
+    shown = distinct(characters)[:DROPPED_CHARACTERS]
+    return json.dumps({"count": len(characters), "characters": shown})
 
 
 def encode(audio: np.ndarray, audio_format: AudioFormat, rate_hz: int) -> bytes:

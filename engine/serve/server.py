@@ -37,7 +37,7 @@ from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.model_info import OWNER, voice_model_info
 from voxgate.engine.timing import monotonic_s
-from voxgate.engine.weights.voice import DEFAULT_VOICE
+from voxgate.engine.weights.voice import VOICES
 
 GRACE_S = 30
 BACKLOG = 256
@@ -89,8 +89,8 @@ def _speech(
     config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts
 ) -> tuple[Starlette, EngineAdmission, str]:
     """Load the voice that speaks; return its application, admission and model's name."""
-    voice = folder or DEFAULT_VOICE
-    pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, voice)
+    pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, folder)
+    voice = folder or VOICES[pipeline.config.language]
     admission = AdmissionController(
         pipeline,
         limits,

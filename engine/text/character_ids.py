@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from voxgate.engine.errors import EngineError
-from voxgate.engine.text.frontend import MAX_CHARACTERS
+from voxgate.engine.text import checks
 
 PLAIN = str.maketrans({";": ",", "“": '"', "”": '"', "‘": "'", "’": "'"})
 """Replacements of the published front-end for characters that its vocabulary lacks."""
@@ -23,6 +23,8 @@ Positions at which the published front-end inserts a space.
 
 Before a word that touches a sign that does not belong to it, and around dots.
 """
+LEAST_BYTES = 16
+"""Of a piece of a word, however little room the recording leaves."""
 CLAUSE_END = re.compile(r"(?<=[;:,.!?])\s+")
 
 
@@ -30,15 +32,11 @@ def check_text(text: str) -> str:
     """
     Return the text on one line.
 
-    Raises: EngineError for an empty or too long text.
+    Raises: TextError for a text that `checks.check_text` refuses, and one without a letter or
+    digit.
     """
-    if not text.strip():
-        raise EngineError("the text is empty; give at least one word")
-    if len(text) > MAX_CHARACTERS:
-        raise EngineError(
-            f"the text has {len(text)} characters, the limit is {MAX_CHARACTERS}; split it and "
-            "speak the parts"
-        )
+    checks.check_text(text)
+    checks.check_letters(text)
     return " ".join(text.split())
 
 
@@ -70,11 +68,13 @@ def split_text(text: str, limit_bytes: int) -> tuple[str, ...]:
     """
     Split at punctuation into as few pieces as fit into `limit_bytes`.
 
-    A clause that is too long is split between words.
+    A clause that is too long is split between words, and a word that is too long, or longer than
+    LEAST_BYTES where the limit is smaller, between characters.
     """
     clauses: list[str] = []
     for clause in CLAUSE_END.split(text):
-        clauses += [clause] if _bytes(clause) <= limit_bytes else clause.split()
+        whole = _bytes(clause) <= limit_bytes
+        clauses += [clause] if whole else _short_words(clause, max(limit_bytes, LEAST_BYTES))
     pieces = [clauses[0]]
     for clause in clauses[1:]:
         joined = f"{pieces[-1]} {clause}"
@@ -83,6 +83,20 @@ def split_text(text: str, limit_bytes: int) -> tuple[str, ...]:
         else:
             pieces.append(clause)
     return tuple(pieces)
+
+
+def _short_words(clause: str, limit_bytes: int) -> list[str]:
+    """Return the words of a clause, each cut into pieces that fit."""
+    words: list[str] = []
+    for word in clause.split():
+        size, piece = 0, ""
+        for character in word:
+            if size + _bytes(character) > limit_bytes:
+                words.append(piece)
+                size, piece = 0, ""
+            size, piece = size + _bytes(character), piece + character
+        words.append(piece)
+    return words
 
 
 def _bytes(text: str) -> int:

@@ -4,7 +4,9 @@ Spoken tokens, which the normaliser of each language makes: words and break mark
 A break is one of `,` `.` `!` `?`. Of adjacent breaks the strongest remains.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from voxgate.engine.python310 import StrEnum
 
 BREAKS = ",.!?"  # from weakest to strongest
 MAX_WORD_LETTERS = (
@@ -14,11 +16,24 @@ MAX_WORD_LETTERS = (
 )
 
 
+class QuestionKind(StrEnum):
+    """Kind of a sentence: no question, one answered by yes or no, one with a question word."""
+
+    NONE = "none"
+    YES_NO = "yes_no"
+    WH = "wh"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One spoken word, or one break mark (`text` is one of BREAKS)."""
+    """
+    One spoken word, or one break mark (`text` is one of BREAKS).
+
+    question: at a "?", the kind of the question that it ends.
+    """
 
     text: str
+    question: QuestionKind = field(default=QuestionKind.NONE, compare=False)
 
     @property
     def is_break(self) -> bool:
@@ -34,14 +49,14 @@ class NormalisedText:
     dropped: str
 
 
-def add_break(tokens: list[Token], mark: str) -> None:
+def add_break(tokens: list[Token], mark: str, question: QuestionKind = QuestionKind.NONE) -> None:
     """Append a break; never at the start, and of adjacent breaks keep the strongest."""
     if not tokens:
         return
     if not tokens[-1].is_break:
-        tokens.append(Token(text=mark))
+        tokens.append(Token(text=mark, question=question))
     elif BREAKS.index(mark) > BREAKS.index(tokens[-1].text):
-        tokens[-1] = Token(text=mark)
+        tokens[-1] = Token(text=mark, question=question)
 
 
 def end_sentence(tokens: list[Token]) -> None:
@@ -50,3 +65,32 @@ def end_sentence(tokens: list[Token]) -> None:
         tokens[-1] = Token(text=".")
     elif not tokens[-1].is_break:
         tokens.append(Token(text="."))
+
+
+SHOWN_CHARACTERS = 40
+
+
+def distinct(characters: str) -> str:
+    """
+    Return each character once, in order.
+
+    >>> distinct("abab")
+    'ab'
+    """
+    return "".join(dict.fromkeys(characters))
+
+
+def dropped_line(characters: str) -> str:
+    """
+    Return the line for characters of a text that were left out.
+
+    >>> dropped_line("##+")
+    "left out what cannot be said: '#+' (3 characters)"
+    """
+    shown, count = distinct(characters), len(characters)
+    more = " and more" if len(shown) > SHOWN_CHARACTERS else ""
+    plural = "" if count == 1 else "s"
+    return (
+        f"left out what cannot be said: {shown[:SHOWN_CHARACTERS]!r}{more} "
+        f"({count} character{plural})"
+    )

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.config.choices import Language
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.errors import EngineError
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape
@@ -170,6 +171,8 @@ def _shortened(names: list[str]) -> str:
 
 
 DEFAULT_VOICE = Path(__file__).parent / "arctic"
+VOICES = {Language.EN: DEFAULT_VOICE, Language.ES: DEFAULT_VOICE.parent / "pico-es"}
+"""The embedded voice of each language."""
 FORMAT = "voxgate-voice-1"
 
 
@@ -185,31 +188,53 @@ class Voice:
     vocoder: Vocos
     mel_mean: float
     mel_std: float
+    language: Language = Language.EN
 
 
-def load_voice(folder: Path = DEFAULT_VOICE) -> Voice:
+def load_voice(folder: Path | None = None, language: Language = Language.EN) -> Voice:
     """
-    Load `durations`, `acoustic` and `vocoder` (.safetensors) from a folder.
+    Load `durations`, `acoustic` and `vocoder` (.safetensors) from a folder. Without one, load the
+    embedded voice of the language. A voice of another language may share the English vocoder.
 
-    Raises: EngineError for a missing, unreadable or foreign file, and for a tensor that is missing,
-    extra or misshapen.
+    Raises: EngineError for a missing, unreadable or foreign file, for a tensor that is missing,
+    extra or misshapen, and for a voice of another language.
     """
+    folder = folder or VOICES[language]
     durations, _ = load_model(
         folder / "durations.safetensors", lambda shape: DurationModel(DurationShape(**shape))
     )
     dit, metadata = load_model(
         folder / "acoustic.safetensors", lambda shape: DiT(DiTShape(**shape))
     )
-    vocoder, _ = load_model(
-        folder / "vocoder.safetensors", lambda shape: Vocos(VocosShape(**shape))
-    )
+    vocoder, _ = load_model(_vocoder_of(folder, language), lambda shape: Vocos(VocosShape(**shape)))
+    for file, sizes in (("durations", durations.shape), ("acoustic", dit.shape)):
+        _check_language(folder / f"{file}.safetensors", sizes, language)
     return Voice(
+        language=language,
         durations=durations,
         dit=dit,
         vocoder=vocoder,
         mel_mean=parse_number(folder, metadata, "mel_mean"),
         mel_std=parse_number(folder, metadata, "mel_std"),
     )
+
+
+def _vocoder_of(folder: Path, language: Language) -> Path:
+    """Return the file of a voice's vocoder: its own, or in another language the English one."""
+    own = folder / "vocoder.safetensors"
+    shared = language is not Language.EN and not own.exists()
+    return DEFAULT_VOICE / own.name if shared else own
+
+
+def _check_language(path: Path, shape: DurationShape | DiTShape, language: Language) -> None:
+    """Raise EngineError for a model that cannot know the phones and speakers of a language."""
+    phones, speakers = len(language.phones), language.conditions
+    if (shape.phones, shape.speakers) != (phones, speakers):
+        raise EngineError(
+            f"weights {path} know {shape.phones} phones and {shape.speakers} speakers, and "
+            f"language={language} has {phones} and {speakers}; set the voice's own language, or "
+            "name another voice"
+        )
 
 
 def save_model(path: Path, model: nn.Module, shape: Any, **about: str) -> None:

@@ -15,12 +15,15 @@ import numpy as np
 from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement
-from voxgate.harness.records.run import SPOKEN, UNSEEN, Iteration, Phase, Run
+from voxgate.harness.records.run import DROPPED, SPOKEN, UNSEEN, Iteration, Phase, Run
 from voxgate.harness.records.verdict import Remark, RemarkKind
 
 TWICE = 2.0
 """Times the audio, from which a text counts as longer."""
-KINDS_OF_NOTICES = {"cut": "the engine's limit of tokens cut short"}
+KINDS_OF_NOTICES = {
+    "cut": "the engine's limit of tokens cut short",
+    DROPPED: "the engine left out characters that it cannot say of",
+}
 SHOWN = 60
 """Characters of a text."""
 SLOWER = 1.2
@@ -209,7 +212,11 @@ def _told_by_the_engine(run: Run, cell: Cell) -> list[Remark]:
     for kind, texts in told.items():
         request, text = next(iter(texts.items()))
         what = KINDS_OF_NOTICES.get(kind, f"the engine tells {kind} of")
-        fact = f"{what} {len(texts)} of {len(spoken)} requests, {request} at {text[:SHOWN]!a}"
+        # characters of another script are to be seen, and escapes show nothing
+        shown = (
+            f"{''.join(dict.fromkeys(text))[:SHOWN]!r}" if kind == DROPPED else f"{text[:SHOWN]!a}"
+        )
+        fact = f"{what} {len(texts)} of {len(spoken)} requests, {request} at {shown}"
         remarks.append(Remark(kind=RemarkKind.SYNTHESIS_NOTICE, facts=(fact,)))
     return remarks
 

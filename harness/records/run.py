@@ -83,15 +83,15 @@ class CaptionTimes(Row):
 
 
 KIND_OF_NOTICE = r"[a-z][a-z_]{0,39}"
-SPOKEN, MOST_NOTICES, MOST_CHARACTERS = "spoken", 100, 500
-"""Kind of a reading; kept of one synthesis, and of the text of a notice."""
+SPOKEN, DROPPED, MOST_NOTICES, MOST_CHARACTERS = "spoken", "dropped", 100, 500
+"""Kinds: a reading, characters left out; kept of one synthesis, and of the text of a notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisNotice:
     """
-    What an engine tells of a synthesis that did not fail: its kind (`cut` is a text that was not
-    said to its end, SPOKEN its words as the engine read them), and the part that it is about.
+    What an engine tells of a synthesis that did not fail: its kind (`cut` is a text not said to its
+    end, SPOKEN its words as read, DROPPED characters left out), and the part that it is about.
     """
 
     kind: Annotated[str, TextPattern(KIND_OF_NOTICE, "a word")]

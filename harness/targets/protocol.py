@@ -115,7 +115,8 @@ class Target(ABC):
     """
     What a listener would not expect of the last synthesis, as (kind, part of the text): `cut` is a
     text that was not said to its end; `spoken` are the words that the engine read in the text, part
-    by part, with which what is heard is compared. Default: nothing is known.
+    by part, with which what is heard is compared; `dropped` are characters that it cannot say and
+    left out. Default: nothing is known.
     """
     unmarked: np.ndarray | None = None
     """

@@ -9,10 +9,12 @@ q001. A text of several sentences is p001.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SENTENCES = ROOT / "engine" / "training" / "heldout.txt"
+SPANISH_SENTENCES = ROOT / "engine" / "training" / "heldout_es.txt"
 FOLDER = ROOT / "harness" / "workloads"
 SPEAKERS = ("rms", "slt")  # even numbers, odd numbers
 
@@ -34,7 +36,19 @@ VOICES = '[voices]\nslt = "voices/slt.flac"\nrms = "voices/rms.flac"\n'
 WITH_VOICES = ("questions", "one-voice", "reel", "conversion")
 REEL = (13, 18, 37, 40, 23, 2, 85, 44, 101, 90, 111, 144, 137, 152, 189)
 """Fifteen segments in which two voices take turns: half a minute and a little more."""
+SPANISH_SPEAKERS = ("lola", "hugo")
+SPANISH = {
+    "short": ((152,), (95,), (164,), (167,), (150,), (136,)),
+    "medium": ((15, 28, 59), (55, 98, 132)),
+    "long": ((1, 3, 6, 7, 9, 16), (67, 68, 138, 163, 194, 198)),
+}
+"""Of the workload "spanish": the sentences of each text, by its length."""
 CHOICE = {
+    "spanish": (
+        "Spanish texts: six of one sentence, two of three, two of six; two voices. The first has "
+        "sounds by which accents differ.",
+        (),
+    ),
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),
     "everyday-short": ("24 everyday sentences of 2 to 5 seconds, two voices.", SHORT),
     "everyday-200": ("All 200 held-out everyday sentences, two voices.", range(1, 201)),
@@ -79,13 +93,28 @@ def workload_text(name: str) -> str:
             _table(f"p{number:03}", _long_text(number), number)
             for number in range(1, len(TEXTS) + 1)
         ]
+    if name == "spanish":
+        tables = list(_spanish_tables())
     if name == "source-15s":
         said = json.dumps(" ".join(map(_sentence, numbers)))
         tables = [f'[[request]]\nid = "passage"\ntext = {said}\nsource = "flite:slt"\n']
+    source = SPANISH_SENTENCES if name == "spanish" else SENTENCES
     return (
         f"# {about}\n# Made by tests/harness/make_workloads.py from "
-        "engine/training/heldout.txt.\n\n" + "\n".join(tables)
+        f"engine/training/{source.name}.\n\n" + "\n".join(tables)
     )
+
+
+def _spanish_tables() -> Iterator[str]:
+    sentences = SPANISH_SENTENCES.read_text(encoding="utf-8").splitlines()
+    texts = [(kind, number, text) for kind in SPANISH for number, text in enumerate(SPANISH[kind])]
+    for index, (kind, number, numbers) in enumerate(texts):
+        text = " ".join(sentences[each - 1] for each in numbers)
+        yield (
+            f'[[request]]\nid = "{kind}{number + 1}"\n'
+            f"text = {json.dumps(text, ensure_ascii=False)}\n"
+            f'speaker = "{SPANISH_SPEAKERS[index % 2]}"\nlanguage = "es"\n'
+        )
 
 
 def _tables(number: int, workload: str) -> list[str]:

@@ -21,9 +21,9 @@ from voxgate.harness.audio.files import LARGEST_FRAMES, Audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Name, Option, Request
 from voxgate.harness.records.codec import from_json
-from voxgate.harness.records.constraints import Range
+from voxgate.harness.records.constraints import Length, Range
 from voxgate.harness.records.documents import parse_json
-from voxgate.harness.records.run import FailureKind, Time
+from voxgate.harness.records.run import MOST_NOTICES, FailureKind, SynthesisNotice, Time
 from voxgate.harness.targets.command.once import decode_wav, read_output
 from voxgate.harness.targets.command.process import Folders, Orphans, Program, printable
 from voxgate.harness.targets.http.audio_decoder import LEAST_HZ, MOST_HZ
@@ -87,6 +87,8 @@ class Reply:
     effective: Mapping[str, Option] = field(default_factory=dict)
     captions: tuple[SpokenCaption, ...] | None = None
     """Of a reel: where each segment stands."""
+    notices: Annotated[tuple[SynthesisNotice, ...], Length(0, MOST_NOTICES)] = ()
+    """What it claims a listener would not expect of this audio."""
 
 
 class LineEngine:

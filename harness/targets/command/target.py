@@ -74,6 +74,13 @@ class CommandTarget(Target):
             return None
         return tuple((each.start_s, each.end_s) for each in self._engine.last.captions)
 
+    @property
+    def notices(self) -> Sequence[tuple[str, str]]:  # type: ignore[override]
+        """What the program tells of its last answer."""
+        if isinstance(self._engine, OneShot):
+            return ()
+        return tuple((each.kind, each.text) for each in self._engine.last.notices)
+
     def load(self, cell: Cell, defaults: Options) -> None:
         """
         Find the program; start one that stays alive, and wait until it is ready. Raises

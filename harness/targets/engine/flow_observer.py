@@ -105,6 +105,10 @@ class SynthesisObservation:
     """Of the request."""
     phone_ids: tuple[tuple[int, ...], ...]
     """Input of the duration model, chunk by chunk."""
+    durations: tuple[tuple[float, ...], ...]
+    """Its output: mel frames of every phone at speed 1, not rounded."""
+    known_phones: int
+    """Rows of the acoustic model's table of phones."""
     together: tuple[int, ...]
     """
     Chunks in each pass of the acoustic model: its rows, those doubled by guidance counted once.
@@ -141,6 +145,7 @@ def observe(
             hooks.texts,
             hooks.text_marks,
             hooks.phone_ids,
+            hooks.durations,
         ) as encoded,
         UnmarkedTap(pipeline) as tap,
     ):
@@ -199,6 +204,8 @@ def _seen(
         tf32_error=_tf32_error(pipeline.device),
         text=request.text,
         phone_ids=tuple(hooks.phone_ids),
+        durations=tuple(hooks.durations),
+        known_phones=_known_phones(pipeline),
         together=together,
         prompt=prompt_seen(
             list(chain.from_iterable(map(_prompt_mels, passes))),
@@ -212,6 +219,11 @@ def _seen(
         crowd=crowd.seen([acoustic.marks[index] for index in starts], vocoder.marks),
         output=output,
     )
+
+
+def _known_phones(pipeline: Any) -> int:
+    embed = pipeline.voice.dit.text_embed
+    return int(embed.phone.num_embeddings) if hasattr(embed, "phone") else 0
 
 
 def _first_chunk(pipeline: Any, vocoder: Recorder) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxgate.engine.alphabet import PHONES
+from voxgate.engine.config import Language
 from voxgate.harness.targets.engine.runtime_probe import RuntimeProbe, is_compiled, watching
 from voxgate.harness.targets.engine.thread_probe import Crowd, ThreadMark, rearranged
 
@@ -91,6 +91,8 @@ class Hooks:
         self.speakers: list[int] = []
         self.planned: list[float] = []
         self.phone_ids: list[tuple[int, ...]] = []
+        self.durations: list[tuple[float, ...]] = []
+        self.phones: tuple[str, ...] = Language.EN.phones
         self.texts: list[tuple[str, ...]] = []
         self.crowd = Crowd()
         self.text_marks: list[ThreadMark] = []
@@ -109,6 +111,7 @@ class Hooks:
     def attach(self, pipeline: Any) -> list[Any]:
         """Register hooks on text embedding and duration model; a subclass has its own."""
         self.scale = (pipeline.voice.mel_mean, pipeline.voice.mel_std)
+        self.phones = Language(str(getattr(pipeline.config, "language", Language.EN))).phones
         return [
             pipeline.voice.dit.text_embed.register_forward_pre_hook(self._on_text),
             pipeline.voice.durations.register_forward_hook(self._on_durations),
@@ -127,15 +130,15 @@ class Hooks:
             {speaker - 1 for speaker in inputs[0].speaker[0].tolist() if speaker}
         )
         with self._noting:
-            self.texts.append(tuple(PHONES[phone] for phone in inputs[0].phone[0].tolist()))
+            self.texts.append(tuple(map(self.phones.__getitem__, inputs[0].phone[0].tolist())))
             self.text_marks.append(self.crowd.mark())
 
     def _on_durations(self, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         from voxgate.engine.duration.alignment import DURATION_SCALE, EDGE_SILENCE_FRAMES
 
-        self.planned.append(
-            float(output[0, 1:-1].exp().sum()) * DURATION_SCALE + 2 * EDGE_SILENCE_FRAMES
-        )
+        planned = output[0].exp() * DURATION_SCALE
+        self.durations.append(tuple(planned.tolist()))
+        self.planned.append(float(planned[1:-1].sum()) + 2 * EDGE_SILENCE_FRAMES)
         self.phone_ids.append(tuple(inputs[0][0].tolist()))
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import torch
 
-from voxgate.engine.alphabet import PHONES, SAMPLE_RATE_HZ, SPEAKERS
+from voxgate.engine.alphabet import SAMPLE_RATE_HZ
 from voxgate.engine.audio.reference_recording import transcript_of
 from voxgate.engine.config import Compile, Precision, Quantization, Runtime, Solver, Stages
 from voxgate.engine.layers.mel import LOG_FLOOR
@@ -20,6 +20,7 @@ from voxgate.engine.passes.precision import DTYPES
 from voxgate.engine.pipelines.flow import initial_noise
 from voxgate.engine.text.frontend import phonemise
 from voxgate.harness.records.cell import Option
+from voxgate.harness.targets.engine import language_checks
 from voxgate.harness.targets.engine.flow_observer import ModelSeen, SynthesisObservation, observe
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
 from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
@@ -41,8 +42,6 @@ GUIDANCE_TOLERANCE = 0.02
 Of the strength found by least squares; bf16 and fp16 states are rounded, so they are allowed ten
 times as much.
 """
-SPEED_TOLERANCE = 0.1
-"""Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
 TF32_ERROR = 1e-5
 """fp32 products of this size err by about 1e-7, TF32 by about 3e-4."""
 
@@ -263,25 +262,6 @@ def _device(options: Options, seen: SynthesisObservation) -> Observation:
     )
 
 
-def _speaker(options: Options, seen: SynthesisObservation) -> Observation:
-    speakers = " and ".join(SPEAKERS[index] for index in sorted(seen.speakers))
-    return Observation(
-        observed=speakers,
-        in_effect=speakers == options["speaker"],
-        reason="what the text embedding was told",
-    )
-
-
-def _speed(options: Options, seen: SynthesisObservation) -> Observation:
-    ratio = sum(seen.planned) / max(1, sum(seen.chunks))
-    requested = float(options["speed"])
-    return Observation(
-        observed=f"{ratio:.2f} times the planned pace",
-        in_effect=abs(ratio / requested - 1) <= SPEED_TOLERANCE,
-        reason="frames made",
-    )
-
-
 def _seed(options: Options, seen: SynthesisObservation) -> Observation:
     expected = [
         initial_noise(int(options["seed"]), i, *state.shape[1:])
@@ -293,31 +273,6 @@ def _seed(options: Options, seen: SynthesisObservation) -> Observation:
         observed="the seed's noise" if same else "other noise",
         in_effect=same,
         reason="the state at the first call",
-    )
-
-
-def _expected_phones(options: Options, seen: SynthesisObservation) -> tuple[tuple[int, ...], ...]:
-    sizes = int(options["chunk_characters"]), int(options.get("first_chunk_characters", 0))
-    return tuple(
-        chunk.phones
-        for chunk in phonemise(seen.text, max_characters=sizes[0], first_characters=sizes[1])
-    )
-
-
-def _chunk_characters(options: Options, seen: SynthesisObservation) -> Observation:
-    return Observation(
-        observed=f"{len(seen.phone_ids)} chunks, the longest of "
-        f"{max(map(len, seen.phone_ids), default=0)} phones",
-        in_effect=seen.phone_ids == _expected_phones(options, seen),
-        reason="the phones of every chunk, as the duration model was asked for them",
-    )
-
-
-def _first_chunk_characters(options: Options, seen: SynthesisObservation) -> Observation:
-    return Observation(
-        observed=f"the first chunk has {len(seen.phone_ids[0]) if seen.phone_ids else 0} phones",
-        in_effect=seen.phone_ids[:1] == _expected_phones(options, seen)[:1],
-        reason="what the duration model was asked for first",
     )
 
 
@@ -350,9 +305,11 @@ def _reference(options: Options, seen: SynthesisObservation) -> Observation:
 
 def _reference_text(options: Options, seen: SynthesisObservation) -> Observation:
     path = str(options["reference"])
-    chunks = phonemise(transcript_of(path, str(options["reference_text"]))) if path else ()
+    language, region = language_checks.accent_of(options)
+    words = transcript_of(path, str(options["reference_text"])) if path else ""
+    chunks = phonemise(words, language=language, region=region) if path else ()
     ids = (phone for chunk in chunks for phone in chunk.phones)
-    requested = run_together([PHONES[phone] for phone in ids])
+    requested = run_together([language.phones[phone] for phone in ids])
     pairs = zip(seen.prompt.texts, seen.prompt.logs, strict=False)
     prompts = [run_together(text[: len(log)]) for text, log in pairs]
     return Observation(
@@ -374,11 +331,13 @@ CHECKS: Mapping[str, Check] = {
     "quantization": _quantization,
     "device": _device,
     "threads": threads,
-    "speaker": _speaker,
-    "speed": _speed,
+    "language": language_checks.language,
+    "region": language_checks.region,
+    "speaker": language_checks.speaker,
+    "speed": language_checks.speed,
     "seed": _seed,
-    "chunk_characters": _chunk_characters,
-    "first_chunk_characters": _first_chunk_characters,
+    "chunk_characters": language_checks.chunk_characters,
+    "first_chunk_characters": language_checks.first_chunk_characters,
     "batch": _batch,
     "batch_by": _batch_by,
     "runtime_acoustic": _runtime_acoustic,

@@ -188,13 +188,15 @@ OUTPUT_CHECKS: Mapping[str, Check] = {
 
 
 @functools.cache
-def reading_of(text: str) -> tuple[str, ...]:
+def reading_of(text: str, language: str = "en") -> tuple[str, ...]:
     """Return the words that the front-end reads, by chunk; none where the text has the same."""
     from voxgate.engine.errors import EngineError
     from voxgate.engine.text.frontend import phonemise
 
     try:
-        parts = tuple(str(getattr(chunk, "text", "")) for chunk in phonemise(text))
+        # an older revision's knows no languages
+        chunks = phonemise(text) if language == "en" else phonemise(text, language=language)
+        parts = tuple(str(getattr(chunk, "text", "")) for chunk in chunks)
     except EngineError:
         return ()
     return () if _letters(" ".join(parts)) in ("", _letters(text)) else parts

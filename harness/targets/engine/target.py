@@ -228,11 +228,10 @@ class EngineTarget(Target):
         """What the pipeline tells, and the words that its front-end read; outside of any time."""
         from voxgate.harness.targets.engine.output_checks import reading_of
 
-        reads = self._text and self.pipeline.config.pipeline in PHONEMISED
-        return (
-            *self._told,
-            *((SPOKEN, part) for part in (reading_of(self._text) if reads else ())),
-        )
+        config = self.pipeline.config
+        reads = self._text and config.pipeline in PHONEMISED
+        spoken = reading_of(self._text, getattr(config, "language", "en")) if reads else ()
+        return (*self._told, *((SPOKEN, part) for part in spoken))
 
     def _boundaries(self, lengths: list[int]) -> list[int]:
         """Return both ends of every crossfade, in PCM samples."""

@@ -153,7 +153,11 @@ def could_meet(pipeline: Any, text: str) -> int:
     if getattr(config, "workers", 1) == 1:
         return 1
     first = getattr(config, "first_chunk_characters", 0)
-    chunks = phonemise(text, max_characters=config.chunk_characters, first_characters=first)
+    accent = {
+        name: getattr(config, name) for name in ("language", "region") if hasattr(config, name)
+    }
+    sizes = {"max_characters": config.chunk_characters, "first_characters": first}
+    chunks = phonemise(text, **accent, **sizes)
     passes = in_turn(len(chunks), config.batch, first_alone=first > 0)
     at_once: int = min(config.workers, len(passes) - (first > 0))
     return at_once

@@ -83,6 +83,8 @@ class ReceivedAudio:
 
     audio: Audio
     rate_hz: int
+    dropped: str = ""
+    """Characters of the text that the server left out, as its headers tell."""
 
 
 class SpeechApi:
@@ -152,7 +154,8 @@ class SpeechApi:
                 ask.form, announced.rate_hz or API_RATE_HZ, announced.rate_hz, order
             )
             heard = 0
-            for piece in _pieces(response, reader):
+            dropped = reported_dropped(response.headers)
+            for piece in _pieces(response, reader, dropped):
                 heard += piece.audio.size
                 if heard > LARGEST_FRAMES:
                     raise SpeechError(
@@ -230,14 +233,30 @@ def _is_option(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _pieces(response: Any, reader: AudioReader) -> Iterator[ReceivedAudio]:
+def reported_dropped(headers: Mapping[str, str]) -> str:
+    """
+    Return the characters that a server left out of a text, by its header `X-Voxgate-Dropped`; empty
+    where there is none, or nothing that can be read.
+
+    >>> reported_dropped({"x-voxgate-dropped": '{"count": 2, "characters": "\\u65e5#"}'}) == "日#"
+    True
+    """
+    try:
+        told = json.loads(str(headers.get("x-voxgate-dropped", ""))[: 16 * NAME_CHARACTERS])
+    except (ValueError, RecursionError):
+        return ""
+    characters = told.get("characters") if isinstance(told, dict) else None
+    return characters[:NAME_CHARACTERS] if isinstance(characters, str) else ""
+
+
+def _pieces(response: Any, reader: AudioReader, dropped: str) -> Iterator[ReceivedAudio]:
     for received in response.iter_raw():
         audio = reader.feed(received)
         if audio.size:
-            yield ReceivedAudio(audio=audio, rate_hz=reader.rate_hz)
+            yield ReceivedAudio(audio=audio, rate_hz=reader.rate_hz, dropped=dropped)
     ending = reader.end()
     if ending.size:
-        yield ReceivedAudio(audio=ending, rate_hz=reader.rate_hz)
+        yield ReceivedAudio(audio=ending, rate_hz=reader.rate_hz, dropped=dropped)
 
 
 def _check_type(response: Any, form: str) -> HeaderFormat:

@@ -22,7 +22,7 @@ import numpy as np
 from voxgate.harness.audio.files import Audio, same_audio
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Option, Request
-from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.records.run import DROPPED, UNSEEN, OptionCheck
 from voxgate.harness.targets.http.client import (
     API_RATE_HZ,
     BYTE_ORDERS,
@@ -256,6 +256,7 @@ class HttpTarget(Target):
 
     def synthesize(self, request: Request, watch: StageWatch) -> Iterator[np.ndarray]:
         """Yield audio as it arrives."""
+        self.notices = ()
         pieces = self._api.speak(self._ask(request))
         stage = "first_audio"
         while True:
@@ -264,6 +265,8 @@ class HttpTarget(Target):
             if piece is None:
                 return
             self.sample_rate_hz = piece.rate_hz
+            if piece.dropped:
+                self.notices = ((DROPPED, piece.dropped),)
             yield piece.audio
             stage = "further_audio"
 

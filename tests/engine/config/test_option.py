@@ -67,7 +67,10 @@ def test_values_are_checked_by_the_line_that_declares_them():
         ({"loud": 1}, "loud must be true or false, not 1"),
         ({"folder": 1}, "folder must be the path of a folder, not 1"),
         ({"layer": 1}, "unknown option 'layer' of pipeline tiny; did you mean layers.*Known: lay"),
-        ({"nfe_steps": 1}, r"unknown option 'nfe_steps' \(an option of pipeline flow\)"),
+        (
+            {"nfe_steps": 1},
+            r"'nfe_steps' \(an option of pipelines flow, chatterbox, infill, token\)",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_value(options, words):

@@ -71,6 +71,22 @@ def test_a_stream_holds_the_same_frames_as_the_whole(home, form):
         assert streamed[:4] == b"RIFF" and streamed[40:44] == b"\xff\xff\xff\xff"
 
 
+@pytest.mark.parametrize("changes", [{}, {"stream_format": "audio"}])
+def test_a_header_tells_what_was_left_out_of_the_text(home, changes):
+    said = "Hello " + "".join(chr(0x4E00 + number) for number in range(60)) + "\U0001f600."
+    told = home.ask(input=said, **changes).headers["x-voxgate-dropped"]
+
+    assert told.isascii() and len(told) < 400
+    assert json.loads(told) == {"count": 61, "characters": said[6:46]}
+    assert "x-voxgate-dropped" not in home.ask(**changes).headers
+
+
+def test_a_refused_text_has_the_kind_of_its_fault_as_code(home):
+    codes = [home.ask(input=text).json()["error"]["code"] for text in ("[slow] Hi.", "\U0001f600")]
+
+    assert codes == ["tagged_text", "unspeakable_text"]
+
+
 def test_a_stream_is_heard_before_it_is_spoken_to_its_end():
     speaker = FakeSpeaker(holds_from=1)
     speaker.may.clear()
@@ -116,6 +132,7 @@ def test_whole_texts_are_spoken_together():
         ({"input": 5}, 400, "input", "must be text"),
         ({"input": "a" * 201}, 400, "input", "201 characters, the limit is 200"),
         ({"input": "\U0001f600"}, 400, "input", "can be spoken"),
+        ({"input": "Hello <break/> there."}, 400, "input", "holds the tag '<break/>'"),
         ({"model": "tts-1"}, 404, "model", f"this server has {MODEL}"),
         ({"voice": "alloy"}, 400, "voice", "this server has slt, rms, awb"),
         ({"voice": {"id": "x"}}, 400, "voice", "there is no voice"),

@@ -1,13 +1,18 @@
 """Limits, audio as bytes, addresses."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 import soundfile
 
+from voxgate.engine.config import Language, parse_options
 from voxgate.engine.errors import EngineError
+from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.limits import Limits, parse_limits
+from voxgate.engine.serve.model_info import ModelInfo
+from voxgate.engine.serve.request import check_speakable, parse_speech
 from voxgate.engine.serve.response import AudioFormat, encode, pcm16, wav_header
 from voxgate.engine.serve.server import bind_socket, is_local, url_of
 
@@ -74,3 +79,35 @@ def test_an_address_in_use_is_one_line():
 def test_only_loopback_is_local():
     assert all(map(is_local, ("127.0.0.1", "127.3.2.1", "::1", "localhost")))
     assert not any(map(is_local, ("0.0.0.0", "::", "192.168.1.5", "example.org")))
+
+
+def _speech(language, **fields):
+    body = {"model": "voice", "input": "Hola.", **fields}
+    return parse_speech(json.dumps(body).encode(), "voice", 100, language)
+
+
+def test_a_spanish_server_has_its_own_voices_and_regions():
+    told = _speech(Language.ES, voice="hugo", region="mexico")
+
+    assert told.options == {"speaker": "hugo", "region": "mexico"}
+    check_speakable(told)
+    with pytest.raises(ApiError, match="no voice 'slt'; this server has lola, hugo"):
+        _speech(Language.ES, voice="slt")
+    with pytest.raises(ApiError, match="region=mexico is an accent of Spanish"):
+        _speech(Language.EN, region="mexico")
+
+
+@pytest.mark.parametrize(
+    ("language", "regions", "voices"),
+    [
+        ("en", [], ["slt", "rms", "awb"]),
+        ("es", ["es", "rioplatense", "mexico", "colombia"], ["lola", "hugo"]),
+    ],
+)
+def test_a_model_names_its_language_voices_and_regions(language, regions, voices):
+    config = parse_options({"language": language})
+    card = ModelInfo(
+        model="voice", created=0, sample_rate_hz=16_000, config=config, limits=Limits()
+    ).card()
+
+    assert (card["language"], card["regions"], card["voices"]) == (language, regions, voices)

@@ -51,8 +51,15 @@ def test_text_is_cut_at_signs_and_long_clauses_between_words():
 
     assert split_text(text, 1000) == (text,)
     assert split_text(text, 16) == ("One two three.", "Four, five; six", "seven eight nine", "ten")
-    assert split_text("incomprehensibilities", 5) == ("incomprehensibilities",)
+    assert split_text("incomprehensibilities", 5) == ("incomprehensibil", "ities")
     assert " ".join(split_text(text, 9)) == text
+
+
+def test_a_word_that_is_too_long_is_cut_and_no_character_lost():
+    for text in ("x" * 5000, "a " + "\u6f22" * 900 + " b", "https://" * 600):
+        pieces = split_text(text, 100)
+        assert max(len(piece.encode()) for piece in pieces) <= 100
+        assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
 
 
 @pytest.mark.parametrize(("text", "words"), [(" \n", "empty"), ("x" * 5001, "5001 characters")])

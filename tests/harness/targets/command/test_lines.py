@@ -14,7 +14,7 @@ from voxgate.harness.cli.main import invoke
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.machine.clock import WallClock
 from voxgate.harness.records.cell import Request
-from voxgate.harness.records.run import UNSEEN, OptionCheck
+from voxgate.harness.records.run import UNSEEN, OptionCheck, SynthesisNotice
 from voxgate.harness.records.run import FailureKind as K
 from voxgate.harness.runner.failures import classify
 from voxgate.harness.runner.run_folder import load_run
@@ -151,6 +151,7 @@ def test_a_program_that_does_not_get_ready_is_a_kind_with_a_reason(
         ("send({'error': 'no such\\nvoice'})", K.ERROR, "refused: no such voice"),
         ("send({'done': True})", K.NO_AUDIO, "answered without audio"),
         ("send({'pcm': 0}); send({'done': True})", K.NO_AUDIO, "answered without audio"),
+        ("send({'done': True, 'notices': [{'kind': 'a b', 'text': ''}]})", K.BAD_FORMAT, "a word"),
         ("send({'pcm': 3}, b'123')", K.BAD_FORMAT, "announced 3 bytes"),
         ("send({'pcm': -2})", K.BAD_FORMAT, "must be at least 0"),
         ("send({'pcm': 2**40})", K.BAD_FORMAT, "must be at most"),
@@ -207,6 +208,19 @@ while True:
     assert found["steps"].reason == "sent with the text; the program claims 8"
     assert found["rate"].reason == "passed as 2; the program claims 2.0"
     assert all(check.in_effect is None for check in found.values())
+
+
+def test_what_a_program_tells_of_an_answer_is_noted(tmp_path: Path) -> None:
+    code = f"""{RAW}
+send({HELLO})
+for told in ([{{"kind": "dropped", "text": "#"}}], []):
+    asked()
+    send({{"pcm": 1600}}, frames("a"))
+    send({{"done": True, "notices": told}})
+"""
+    target = loaded(tmp_path, code)
+    noted = [time_synthesis(target, REQUEST, WallClock()).notices for _ in range(2)]
+    assert noted == [(SynthesisNotice(kind="dropped", text="#"),), ()]
 
 
 def test_a_claim_against_the_request_breaks_it(tmp_path: Path) -> None:

@@ -3,14 +3,21 @@ voxgate.harness.targets.engine.target: options are checked without torch, refusa
 engine's words.
 """
 
+import contextlib
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from voxgate.engine.config import FlowConfig
+from voxgate.engine.pipelines.pipeline import Pipeline
+from voxgate.engine.text.frontend import phonemise
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.cell import Cell, Request, Workload
+from voxgate.harness.records.run import FailureKind
+from voxgate.harness.runner.failures import classify
 from voxgate.harness.targets.engine.output_checks import reading_of
 from voxgate.harness.targets.engine.target import EngineTarget
 
@@ -44,6 +51,41 @@ sys.exit("torch" in sys.modules)
 def test_a_configuration_that_cannot_work_is_refused_in_the_engines_words():
     with pytest.raises(HarnessError, match="precision tf32"):
         EngineTarget().load(_cell(precision="tf32"), {"device": "cpu", "threads": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "told"),
+    [
+        (
+            "Hello \u65e5\u65e5.",
+            None,
+            (("dropped", "\u65e5\u65e5"), ("spoken", "hello.")),
+        ),
+        ("Hello [slow] there.", "request r: the text holds the tag '\\[slow\\]'", ()),
+    ],
+)
+def test_what_is_left_out_is_told_and_a_tag_fails_the_cell_as_refused(text, error, told):
+    class Texts(Pipeline):
+        """The front-end alone."""
+
+        config_class, stages, models, load = FlowConfig, (), {}, None
+        config, crossfade_samples = FlowConfig(), 0
+
+        def stream(self, text, options=None, watch=None):
+            self.begin()
+            self.tell_dropped(phonemise(text))
+            yield np.ones(9, np.float32)
+
+    target = EngineTarget()
+    target.pipeline = Texts()
+    spoken = target.synthesize(Request(id="r", text=text), contextlib.nullcontext)
+    if error is None:
+        list(spoken)
+    else:
+        with pytest.raises(HarnessError, match=error) as caught:
+            list(spoken)
+        assert classify(caught.value).kind is FailureKind.REFUSED
+    assert target.notices == told
 
 
 @pytest.mark.slow

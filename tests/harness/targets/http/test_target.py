@@ -92,6 +92,28 @@ def test_audio_arrives_piece_by_piece_with_the_servers_own_rate() -> None:
     assert stages[0] == "first_audio" and set(stages[1:]) == {"further_audio"}
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ('{"count": 2, "characters": "\\u65e5#"}', (("dropped", "\u65e5#"),)),
+        ('{"count": 2, "characters": ["a"]}', ()),
+        ('"characters"', ()),
+        ("[" * 3000, ()),
+        ('{"count": 1, "characters": "' + "x" * 900 + '"}', (("dropped", "x" * 200),)),
+        ("", ()),
+    ],
+)
+def test_what_a_server_left_out_is_noted_as_far_as_it_can_be_read(
+    header: str, told: tuple[tuple[str, str], ...]
+) -> None:
+    headers = {"Content-Type": "audio/wav", "X-Voxgate-Dropped": header}
+    with fake_server(Reply(headers=headers, parts=(wav(tone()),))) as fake:
+        target = loaded(fake)
+        for _ in target.synthesize(Request(id="r1", text="One."), unwatched):
+            pass
+        assert tuple(target.notices) == told
+
+
 def test_the_worker_times_it_like_any_target() -> None:
     from voxgate.harness.machine.clock import WallClock
 
