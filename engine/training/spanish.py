@@ -15,6 +15,7 @@ from torch import nn
 
 from voxgate.engine.acoustic.dit import DiT, DiTShape
 from voxgate.engine.alphabet import PHONE_IDS, SPANISH_PHONES
+from voxgate.engine.config.choices import Language
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.training import (
     data,
@@ -26,7 +27,7 @@ from voxgate.engine.training import (
 from voxgate.engine.training.__main__ import averaged
 from voxgate.engine.training.spanish_texts import heldout_key
 from voxgate.engine.weights.conversion_voice import load_conversion_voice
-from voxgate.engine.weights.voice import DEFAULT_VOICE, load_voice, save_model
+from voxgate.engine.weights.voice import DEFAULT_VOICE, VOICES, load_voice, save_model
 
 SEED = 11
 UTTERANCES = 9600
@@ -37,7 +38,6 @@ SHARES = (0.43, 0.32, 0.14, 0.11)
 DURATIONS = DurationShape(phones=len(SPANISH_PHONES), speakers=SPEAKERS)
 ACOUSTIC = DiTShape(phones=len(SPANISH_PHONES), speakers=SPEAKERS)
 HELDOUT = Path(__file__).parent / "heldout_es.txt"
-SPANISH_VOICE = DEFAULT_VOICE.parent / "pico-es"
 
 
 @click.command()
@@ -45,7 +45,7 @@ SPANISH_VOICE = DEFAULT_VOICE.parent / "pico-es"
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=SPANISH_VOICE,
+    default=VOICES[Language.ES],
     help="where the voice is written",
 )
 @click.option("--threads", default=1, help="CPU threads")

@@ -38,7 +38,8 @@ ENGLISH_LIKENESS = {
     "a": "aa ae ah ax aw", "e": "eh ey ih ax", "i": "iy ih", "o": "ao ow uh", "u": "uw uh",
     "j": "y iy", "w": "w", "p": "p", "b": "b v w", "t": "t", "d": "d dh l", "k": "k",
     "g": "g w hh y", "f": "f", "th": "th s", "s": "s", "x": "hh k", "ch": "ch", "y": "y jh",
-    "ll": "y l", "sh": "sh", "zh": "zh", "m": "m", "n": "n ng", "ny": "n y", "l": "l", "r": "r dx", "rr": "r dx",
+    "ll": "y l", "sh": "sh", "zh": "zh", "m": "m", "n": "n ng", "ny": "n y", "l": "l", "r": "r dx",
+    "rr": "r dx",
 }  # fmt: skip
 """Spanish phone -> English phones that sound alike."""
 FIRST_UTTERANCES = 1600
