@@ -4,7 +4,7 @@ audio and prints stage times.
 
 `convert IN.WAV` speaks a recording's words by another voice, `reel SCRIPT` speaks segments of
 several speakers as one recording with captions, `serve` listens for HTTP requests, `export FOLDER`
-writes the models as ONNX files, `options` lists all options.
+writes the models as ONNX files, `options` lists all options, `text-speed` times the text front-end.
 """
 
 import sys
@@ -27,6 +27,7 @@ from voxgate.engine.commands.convert import convert
 from voxgate.engine.commands.random_weights import random_weights
 from voxgate.engine.commands.reel import reel
 from voxgate.engine.commands.show_text import show_text
+from voxgate.engine.commands.text_speed import text_speed
 from voxgate.engine.config import (
     FlowConfig,
     Language,
@@ -55,6 +56,7 @@ def main() -> None:
 main.add_command(convert)
 main.add_command(reel)
 main.add_command(random_weights)
+main.add_command(text_speed)
 
 
 @main.command()
@@ -235,6 +237,7 @@ def _server() -> Callable[..., None]:
     Raises: EngineError if its packages are not installed.
     """
     try:
+        import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:

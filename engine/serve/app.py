@@ -1,5 +1,6 @@
 """
-The web application: `POST /v1/audio/speech`, `GET /v1/models`, `GET /health`, with OpenAI's errors.
+The web application: `POST /v1/audio/speech`, `GET /v1/models`, `GET /health`, `GET /metrics`, with
+OpenAI's errors.
 
 It handles HTTP; queueing and synthesis belong to admission and scheduler.
 A client that disconnects is noticed while it waits, and its work is cancelled.
@@ -27,6 +28,13 @@ from voxgate.engine.serve.audio_stream import AudioStream, encode_stream
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.hosts import Hosts
 from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.metrics import (
+    CLIENT_CLOSED_REQUEST,
+    ERROR,
+    RequestObserver,
+    kind_of,
+    metrics_response,
+)
 from voxgate.engine.serve.model_info import ModelInfo
 from voxgate.engine.serve.request import SpeechRequest, check_speakable, parse_speech
 from voxgate.engine.serve.response import (
@@ -38,8 +46,6 @@ from voxgate.engine.serve.response import (
 
 BODY_TIMEOUT_S = 10.0
 """How long a client may take to send its request."""
-CLIENT_CLOSED_REQUEST = 499
-"""The status of a response to a client that has disconnected; nobody reads it."""
 
 Result = TypeVar("Result")
 
@@ -62,7 +68,8 @@ def make_app(
         Route("/v1/models", endpoints.models, methods=["GET"]),
         Route("/health", endpoints.health, methods=["GET"]),
     ]
-    return application(routes, hosts)
+    admission.metrics.name_model(info.model)
+    return application(routes, admission, hosts)
 
 
 def health_response(admission: EngineAdmission, model: str, limits: Limits) -> Response:
@@ -73,8 +80,19 @@ def health_response(admission: EngineAdmission, model: str, limits: Limits) -> R
     return JSONResponse({"status": "stopped", **state}, status_code=503)
 
 
-def application(routes: Sequence[Route], hosts: Hosts | None = None) -> Starlette:
-    """Return an application of these routes, with OpenAI's errors and a check of host names."""
+def application(
+    routes: Sequence[Route], admission: EngineAdmission, hosts: Hosts | None = None
+) -> Starlette:
+    """
+    Return an application of these routes, with the admission's figures at `/metrics`, OpenAI's
+    errors, and a check of host names.
+    """
+
+    async def metrics(request: Request) -> Response:
+        """Return the figures of this server."""
+        return metrics_response(admission.metrics, request)
+
+    every = [*routes, Route("/metrics", metrics, methods=["GET"])]
     handlers = {
         ApiError: _api_error_response,
         HTTPException: _http_error_response,
@@ -82,8 +100,14 @@ def application(routes: Sequence[Route], hosts: Hosts | None = None) -> Starlett
         ClientDisconnect: _disconnected_response,
         Exception: _internal_error_response,
     }
+    observer = Middleware(
+        RequestObserver,
+        metrics=admission.metrics,
+        routes=frozenset(route.path for route in every),
+        now_s=admission.now_s,
+    )
     guard = Middleware(_HostCheck, hosts=hosts or Hosts())
-    return Starlette(routes=list(routes), exception_handlers=handlers, middleware=[guard])  # type: ignore[arg-type]
+    return Starlette(routes=every, exception_handlers=handlers, middleware=[observer, guard])  # type: ignore[arg-type]
 
 
 class _HostCheck:
@@ -104,6 +128,7 @@ class _HostCheck:
             "--allowed-host NAME to add one"
         )
         error = ApiError(421, message, code="host_not_allowed")
+        scope[ERROR] = error.code
         await JSONResponse(error.body(), error.status)(scope, receive, send)
 
 
@@ -234,6 +259,7 @@ async def _wait_for_disconnect(request: Request) -> None:
 
 
 async def _api_error_response(request: Request, error: ApiError) -> Response:
+    request.scope[ERROR] = kind_of(error.status, error.code)
     return JSONResponse(error.body(), error.status, error.headers)
 
 

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.metrics import CLIENT_STALLED, IDLE_EVICTED, ServerMetrics
 
 MAX_HEAD_BYTES = 16_384
 """Of a request's head; uvicorn answers 400 to a longer one."""
@@ -35,10 +36,12 @@ class ConnectionGuard(H11Protocol):
     """
     One connection.
 
-    Subclasses set `limits` and `idle`: the connections without a request, the longest idle first.
+    Subclasses set `limits`, `metrics` and `idle`: the connections without a request, the longest
+    idle first.
     """
 
     limits: Limits
+    metrics: ServerMetrics
     idle: "dict[ConnectionGuard, None]"
     _rejected = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -47,6 +50,7 @@ class ConnectionGuard(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, if necessary in place of an idle one."""
         super().connection_made(transport)
+        self.metrics.connected(1)
         # so that every unread byte pauses writing
         transport.set_write_buffer_limits(high=0)
         transport.get_extra_info("socket").setsockopt(
@@ -75,6 +79,7 @@ class ConnectionGuard(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection and cancel its timers."""
+        self.metrics.connected(-1)
         self.idle.pop(self, None)
         for timer in (self._head_timer, self._stall_timer):
             if timer is not None:
@@ -121,6 +126,7 @@ class ConnectionGuard(H11Protocol):
         if longest is None:
             return False
         self.idle.pop(longest)
+        self.metrics.dropped(IDLE_EVICTED)
         longest.transport.abort()
         return True
 
@@ -133,6 +139,7 @@ class ConnectionGuard(H11Protocol):
         self.idle.pop(self, None)
         if self.transport.is_closing():
             return
+        self.metrics.failed(error.code)
         # otherwise a response was sent, and the rest of its request never arrived
         if self.conn.our_state is h11.IDLE:
             self.transport.write(_raw_response(error))
@@ -148,16 +155,18 @@ class ConnectionGuard(H11Protocol):
         """Disconnect the client if it has read nothing since."""
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes >= unsent_before_bytes:
+            self.metrics.dropped(CLIENT_STALLED)
             self.transport.abort()
         else:
             self._start_stall_timer(unsent_bytes)
 
 
-def connection_guard(limits: Limits) -> type[ConnectionGuard]:
+def connection_guard(limits: Limits, metrics: ServerMetrics) -> type[ConnectionGuard]:
     """
     Return the protocol class of one server, of which uvicorn makes an instance per connection.
     """
-    return type("LimitedConnectionGuard", (ConnectionGuard,), {"limits": limits, "idle": {}})
+    shared = {"limits": limits, "metrics": metrics, "idle": {}}
+    return type("LimitedConnectionGuard", (ConnectionGuard,), shared)
 
 
 def _too_many_connections(most: int) -> ApiError:

@@ -1,6 +1,6 @@
 """
 The web application of a pipeline that converts recordings: `POST /v1/audio/conversions`, with
-`GET /v1/models` and `GET /health` beside it.
+`GET /v1/models`, `GET /health` and `GET /metrics` beside it.
 
 A request is a form (multipart/form-data) with the recording as `file`, and the options of one
 request as fields: `speaker`, `pitch_shift`, `protect`, `response_format`. Its size is bounded
@@ -37,6 +37,7 @@ from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.hosts import Hosts
 from voxgate.engine.serve.jobs import BatchJob
 from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.metrics import Mode
 from voxgate.engine.serve.response import AudioFormat, encode, media_type
 
 PATHS = ("source", "reference")
@@ -73,12 +74,24 @@ class ConversionAdmission(EngineAdmission):
     def submit(self, convert: Callable[[], Converted]) -> Ticket:
         """Queue a conversion; the future returns a list with its result."""
 
+        def timed() -> list[Converted]:
+            self._begin([job.future])
+            return self._turn(lambda: [convert()], _audio_s)
+
+        job = BatchJob(timed)  # type: ignore[arg-type]  # a job hands it on
+
         def enqueue() -> Ticket:
-            job = BatchJob(lambda: [convert()])  # type: ignore[list-item]  # a job hands it on
             self._engine.submit_batch(job)
             return Ticket(job.future)
 
-        return self._admit(enqueue)
+        return self._admit(enqueue, Mode.WHOLE)
+
+
+def _audio_s(made: list[Converted]) -> float:
+    """Return the seconds of what was converted."""
+    return sum(
+        float(each.audio.size / each.sample_rate_hz) for each in made if isinstance(each, Converted)
+    )
 
 
 def boundary_of(content_type: str) -> bytes:
@@ -168,7 +181,8 @@ def make_conversion_app(
         Route("/v1/models", endpoints.models, methods=["GET"]),
         Route("/health", endpoints.health, methods=["GET"]),
     ]
-    return application(routes, hosts)
+    admission.metrics.name_model(model)
+    return application(routes, admission, hosts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from voxgate.engine.serve.app import make_app
 from voxgate.engine.serve.connections import MAX_HEAD_BYTES, connection_guard
 from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits
+from voxgate.engine.serve.metrics import ServerMetrics
 from voxgate.engine.serve.model_info import OWNER, voice_model_info
 from voxgate.engine.timing import monotonic_s
 from voxgate.engine.weights.voice import VOICES
@@ -77,9 +78,8 @@ def serve(
                 err=True,
             )
         try:
-            run(
-                app, limits, sock, lambda: click.echo(f"listening on {url_of(sock)}, model {model}")
-            )
+            web = uvicorn_config(app, limits, admission.metrics)
+            run(web, sock, lambda: click.echo(f"listening on {url_of(sock)}, model {model}"))
         finally:
             admission.close()
     click.echo("ended")
@@ -114,9 +114,9 @@ def _conversion(
     return make_conversion_app(admission, pipeline, model, limits, hosts), admission, model
 
 
-def run(app: Starlette, limits: Limits, sock: socket.socket, ready: Callable[[], None]) -> None:
+def run(config: uvicorn.Config, sock: socket.socket, ready: Callable[[], None]) -> None:
     """Serve on a bound socket; `ready` is called when connections are accepted."""
-    server = uvicorn.Server(uvicorn_config(app, limits))
+    server = uvicorn.Server(config)
     # uvicorn installs its own while it runs, and then calls these
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
@@ -125,11 +125,11 @@ def run(app: Starlette, limits: Limits, sock: socket.socket, ready: Callable[[],
     server.run(sockets=[sock])
 
 
-def uvicorn_config(app: Starlette, limits: Limits) -> uvicorn.Config:
+def uvicorn_config(app: Starlette, limits: Limits, metrics: ServerMetrics) -> uvicorn.Config:
     """Return the web server's configuration, the same whatever else is installed; no access log."""
     return uvicorn.Config(
         app,
-        http=connection_guard(limits),
+        http=connection_guard(limits, metrics),
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_keep_alive=limits.idle_s,
         loop="asyncio",

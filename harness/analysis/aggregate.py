@@ -22,6 +22,7 @@ from voxgate.harness.analysis.available_inputs import (
 from voxgate.harness.analysis.grouping import with_intervals
 from voxgate.harness.analysis.in_process_drift import drift_measurement, with_drift_intervals
 from voxgate.harness.analysis.metric_rules import (
+    BY_LENGTH,
     DISTURBED,
     DRIFT,
     ENERGY,
@@ -31,6 +32,7 @@ from voxgate.harness.analysis.metric_rules import (
     PROCESS,
     STAGE,
     STATISTICS,
+    TEXT_TIME,
     WEIGHTS,
 )
 from voxgate.harness.analysis.quality import (
@@ -45,7 +47,7 @@ from voxgate.harness.analysis.speed import BUDGET, STALLS, STREAMING_METRICS, su
 from voxgate.harness.analysis.stages import UNKNOWN_WORK, isolated_stages, isolated_versions
 from voxgate.harness.machine.interference import interference_causes
 from voxgate.harness.metrics.registry import full_version, select_metrics
-from voxgate.harness.records.cell import Cell
+from voxgate.harness.records.cell import Cell, length_of
 from voxgate.harness.records.measurement import (
     Measurement,
     Metric,
@@ -90,12 +92,20 @@ def _measure_cell(
     metrics = (*panel, *(helper for helper in HELPERS if names & _weighed_by(helper.name)))
     measured = {"duration": duration(run, cell, processes, no_iteration)}
     offer = available_inputs(run, cell)
-    metrics = tuple(each for each in metrics if each.name not in absent_metrics(run))
+    absent = {*absent_metrics(run), *_absent_lengths(cell)}
+    metrics = tuple(each for each in metrics if each.name not in absent)
     for metric in metrics:
         if metric.name == BUDGET and run.budget_s is not None:
             latency = replace(metric, name="latency_p50")
             wall = _speed(latency, processes, no_iteration, _why_none(latency.name, run))
             measured[BUDGET] = speed.share_of_budget(wall, run.budget_s)
+        elif metric.name == TEXT_TIME:
+            measured[TEXT_TIME] = _text_time(metric, cell, processes)
+        elif metric.name in BY_LENGTH:
+            latency = replace(metric, name="latency_p50")
+            some = _of_length(cell, processes, BY_LENGTH[metric.name])
+            wall = _speed(latency, some, no_iteration, _why_none(latency.name, run))
+            measured[metric.name] = replace(wall, metric=metric.name)
         elif metric.name in STATISTICS or metric.name in STALLS:
             measured[metric.name] = _speed(
                 _with_meter(metric, processes), processes, no_iteration, _why_none(metric.name, run)
@@ -107,9 +117,26 @@ def _measure_cell(
     there = [
         measured[metric.name]
         for metric in metrics
-        if measured[metric.name].values or metric.name in (*STATISTICS, DRIFT)
+        if measured[metric.name].values or metric.name in ({*STATISTICS, DRIFT} - {TEXT_TIME})
     ]
     return (*there, *_stages(processes), *_isolated(processes), *_disturbed(processes))
+
+
+def _absent_lengths(cell: Cell) -> set[str]:
+    """Return the latencies by length that tell nothing new: a workload of one class has none."""
+    there = {length_of(request.text) for request in cell.workload.requests}
+    return {name for name, length in BY_LENGTH.items() if length not in there or len(there) == 1}
+
+
+def _of_length(
+    cell: Cell, processes: Sequence[ProcessRecord], length: str
+) -> tuple[ProcessRecord, ...]:
+    """Return the processes with the iterations of the texts of one class."""
+    ids = {request.id for request in cell.workload.requests if length_of(request.text) == length}
+    return tuple(
+        replace(each, iterations=tuple(i for i in each.iterations if i.request in ids))
+        for each in processes
+    )
 
 
 def _weighed_by(helper: str) -> set[str]:
@@ -147,6 +174,23 @@ def _speed(
         return record(metric, values, no_iteration if not iterations else why_none)
     summary = _summary(metric.name, _undisturbed(iterations), values)
     return record(metric, values, summary)
+
+
+def _text_time(metric: Metric, cell: Cell, processes: Sequence[ProcessRecord]) -> Measurement:
+    """Return the time of the text front-end; no values where the engine has no such stage."""
+    lengths = {request.id: len(request.text) for request in cell.workload.requests}
+    values: list[UtteranceValue] = []
+    for process in processes:
+        for each in _measured(process):
+            found = speed.text_per_100_characters(each, lengths.get(each.request, 0))
+            if found is not None:
+                causes = interference_causes(each)
+                value: Value = Missing(f"disturbed: {', '.join(causes)}") if causes else found
+                values.append(UtteranceValue(id=each.request, value=value, repeat=process.repeat))
+    numbers = [each.value for each in values if isinstance(each.value, float)]
+    none = Missing("machine not quiet: every measured iteration was disturbed")
+    summary = float(statistics.percentile(numbers, 50.0)) if numbers else none
+    return record(metric, tuple(values), summary)
 
 
 WHY_NOT = {"cold_start": "no process started alone", "peak_cuda_bytes": "no CUDA device"}

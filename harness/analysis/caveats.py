@@ -22,7 +22,7 @@ TWICE = 2.0
 """Times the audio, from which a text counts as longer."""
 KINDS_OF_NOTICES = {
     "cut": "the engine's limit of tokens cut short",
-    DROPPED: "the engine left out characters that it cannot say of",
+    DROPPED: "the engine left out characters that it cannot say, in",
 }
 SHOWN = 60
 """Characters of a text."""

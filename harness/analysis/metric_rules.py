@@ -13,12 +13,17 @@ from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.metrics.registry import entries
 from voxgate.harness.metrics.word_errors import KINDS
+from voxgate.harness.records.cell import LENGTHS
 from voxgate.harness.records.measurement import (
     Metric,
 )
 
+BY_LENGTH = {f"latency_{length}_p50": length for length in LENGTHS}
+"""Metric -> the class of texts that it counts; only where a workload has several."""
 PERCENTILES = {"latency_p50": 50.0, "latency_p95": 95.0, "latency_p99": 99.0}
 ENERGY = "energy_per_audio_s"
+TEXT_TIME = "text_per_100_characters"
+"""Time of the text front-end; only where the engine names that stage."""
 DRIFT = "in_process_drift"
 """
 Growth of the time within a process. Its good value is zero, and it is held against its limit alone.
@@ -29,8 +34,10 @@ STATISTICS: Mapping[str, statistics.Statistic] = {
     "rtf_median": statistics.at_percentile(50.0),
     "rtfx": statistics.inverse_rate,
     BUDGET: statistics.at_percentile(50.0),
+    **{name: statistics.at_percentile(50.0) for name in BY_LENGTH},
     "first_audio_p50": statistics.at_percentile(50.0),
     "longest_gap_p50": statistics.at_percentile(50.0),
+    TEXT_TIME: statistics.at_percentile(50.0),
     **{name: statistics.at_percentile(50.0) for name in LIVE_METRICS if name not in STALLS},
     "cold_start": statistics.at_percentile(50.0),
     "peak_rss": statistics.at_percentile(50.0),
@@ -47,8 +54,10 @@ RELATIVE = (
     "rtf",
     "rtf_median",
     BUDGET,
+    *BY_LENGTH,
     "first_audio_p50",
     "longest_gap_p50",
+    TEXT_TIME,
     "live_latency_p50",
     "live_latency_p95",
     "live_load",

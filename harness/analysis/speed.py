@@ -193,6 +193,16 @@ def _stall_s(iteration: Iteration) -> Value:
     return play(iteration.chunks).stall_s if iteration.chunks else NOT_RECORDED
 
 
+TEXT_STAGES = ("text", "phonemes")
+"""Names under which engines time their text front-end; a time that is only claimed is none."""
+
+
+def text_per_100_characters(iteration: Iteration, characters: int) -> float | None:
+    """Return the seconds of the text front-end per 100 characters; None where it has no stage."""
+    seconds = math.fsum(iteration.stages_s.get(stage, 0.0) for stage in TEXT_STAGES)
+    return 100.0 * seconds / characters if seconds > 0.0 and characters else None
+
+
 NOT_LIVE = Missing("the cell converts whole recordings, and none that comes live")
 
 

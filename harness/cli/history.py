@@ -20,7 +20,6 @@ from voxgate.harness.analysis.metric_rules import is_helper
 from voxgate.harness.cli.options import Count, as_json, baselines, database
 from voxgate.harness.cli.output import say_result
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.history.budget import unmatched
 from voxgate.harness.history.database import open_existing, open_history
 from voxgate.harness.history.dates import Believed, left_out_line, untrue
 from voxgate.harness.history.exporters import FORMATS, export
@@ -32,14 +31,14 @@ from voxgate.harness.history.segments import concerns, renamed
 from voxgate.harness.history.trend import (
     SeriesTrend,
     TrendState,
-    load_rules,
+    idle_rules,
     trends,
-    unmatched_limits,
 )
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.report.format import NO_DATA, silence_lines
 
 SHOWN = 20
+MOST_WEEKS = 520
 SHORT = (TrendState.STEADY, TrendState.TOO_FEW, TrendState.NO_DATA)
 """States whose series have no line each."""
 
@@ -213,11 +212,7 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
     with open_existing(url) as opened:
         today = now_utc_iso()[:10]
         found = _of_interest(trends(opened, today, baselines))
-        every = opened.series()
-        idle = (
-            *unmatched(load_rules(baselines, (), every).budgets, every),
-            *unmatched_limits(baselines, every),
-        )
+        idle = idle_rules(baselines, opened.series())
         believed = Believed(opened, today)
         misdated = [left_out_line(run) for run in believed.left_out()]
         silent = [each.series for each in found if each.state is TrendState.NO_DATA]
@@ -233,6 +228,31 @@ def status(url: str, as_json: bool, baselines: Path) -> int:
     if any(trend.counts for trend in found):
         return 1
     return 3 if counts[TrendState.NO_DATA] else 0
+
+
+@history.command("report", short_help="Review the last weeks, as Markdown.")
+@click.option(
+    "--weeks", type=Count(1, MOST_WEEKS), default=1, show_default=True, help="How many, up to now."
+)
+@database
+@as_json
+@baselines
+def review(url: str, as_json: bool, baselines: Path, weeks: int) -> int:
+    """
+    Print a review of the last weeks as Markdown: what changed, what was acknowledged, what is open.
+
+    A change is told in the week in which the trends first show it, however far back it is dated.
+    Exit code 0 whatever the review finds; `voxgate history status` judges.
+
+    \b
+    Example: voxgate history report --weeks 1 > review.md
+    """
+    from voxgate.harness.report.site.weekly_text import weekly_texts
+
+    with open_existing(url) as opened:
+        found, text = weekly_texts(opened, now_utc_iso()[:10], weeks, baselines, Path.cwd())
+    say_result(as_json, found, text.rstrip("\n"))
+    return 0
 
 
 def _row(trend: SeriesTrend) -> dict[str, object]:

@@ -30,6 +30,7 @@ from voxgate.harness.history.budget import (
     load_budgets,
     margin_of,
     shift_text,
+    unmatched,
     usual_limit,
 )
 from voxgate.harness.history.change_points import ChangePoint
@@ -261,10 +262,7 @@ def trends(history: Readable, today: str, baselines: Path) -> list[SeriesTrend]:
 def trend_of(
     series: Series, points: "pd.DataFrame", rules: Rules, today: str, *, nightly: bool
 ) -> SeriesTrend:
-    """
-    Analyse one series from its points, as `History.points` returns them; `nightly` tells whether
-    nights are expected.
-    """
+    """Analyse one series from points as of `History.points`; `nightly`: nights are expected."""
     return _read(
         series, points_by_series(points).get(series.id, EMPTY), rules, today, nightly=nightly
     )
@@ -298,14 +296,15 @@ def load_rules(
     )
 
 
-def unmatched_limits(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
-    """Return, a line each, the limits of [imported] that apply to no series: they guard nothing."""
+def idle_rules(baselines: Path, series: Sequence[Series]) -> tuple[str, ...]:
+    """Return, a line each, budgets and limits of [imported] that no series has: they are idle."""
     names = {other.metric for other in series}
     idle = [name for name in load_imported(baselines) if name not in names]
-    return tuple(
+    limits = (
         f"policy.toml: imported.{name} matches no series of the history; correct it or import it"
         for name in idle
     )
+    return (*unmatched(load_rules(baselines, (), series).budgets, series), *limits)
 
 
 def _read(

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from voxgate.harness.analysis.speed import play
-from voxgate.harness.load.plan import Extent, Level, arrivals_s, length_of, shuffled_requests
+from voxgate.harness.load.plan import Extent, Level, arrivals_s, shuffled_requests
 from voxgate.harness.load.records import LoadPhase, ResponseRecord
 from voxgate.harness.machine.clock import instant_s, sleep
-from voxgate.harness.records.cell import Request
+from voxgate.harness.records.cell import Request, length_of
 from voxgate.harness.records.run import AudioChunk as Heard
 from voxgate.harness.records.run import FailureKind
 from voxgate.harness.targets.http.client import ReceivedAudio, SpeechError

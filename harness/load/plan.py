@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.cell import Cell, Option, Request
+from voxgate.harness.records.cell import Cell, Option, Request, length_of
 from voxgate.harness.suite.selection import matching_cells
 from voxgate.harness.suite.suite import load_suite
 from voxgate.harness.targets.engine.target import served_pipelines
@@ -270,20 +270,6 @@ def url_of(plan: LoadPlan, cell: Cell, environment: Mapping[str, str]) -> str | 
             f"{target.URL}"
         )
     return url
-
-
-SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
-SHORT_CHARACTERS = 60
-"""Up to a sentence."""
-MEDIUM_CHARACTERS = 200
-"""Up to a few sentences; a longer text is a paragraph."""
-
-
-def length_of(text: str) -> str:
-    """Return the class of a text."""
-    if len(text) <= SHORT_CHARACTERS:
-        return SHORT
-    return MEDIUM if len(text) <= MEDIUM_CHARACTERS else LONG
 
 
 def shuffled_requests(requests: Sequence[Request], seed: int) -> Iterator[Request]:

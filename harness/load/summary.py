@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxgate.harness import statistics
-from voxgate.harness.load.plan import LENGTHS
 from voxgate.harness.load.records import LoadPhase, LoadRecord, ResponseRecord
+from voxgate.harness.records.cell import LENGTHS
 from voxgate.harness.statistics import Interval
 
 ALL = "all"

@@ -40,6 +40,7 @@ from voxgate.harness.metrics.metric import (
     MetricSpec as MetricSpec,
 )
 from voxgate.harness.metrics.plugins import plugin_metrics
+from voxgate.harness.records.cell import LENGTHS
 from voxgate.harness.records.measurement import Metric, MetricVersion
 from voxgate.harness.records.own_model import OwnModel
 
@@ -54,9 +55,14 @@ SYNTHESIS_TIME: tuple[Metric, ...] = (
 """The metrics of the synthesis time, as latencies and as rates."""
 SPEED: tuple[Metric, ...] = (
     *SYNTHESIS_TIME,
+    *(
+        Metric(name=f"latency_{length}_p50", unit="s", better="lower", version="1")
+        for length in LENGTHS
+    ),
     Metric(name="budget_share", unit="1", better="lower", version="1"),
     Metric(name="first_audio_p50", unit="s", better="lower", version="1"),
     Metric(name="longest_gap_p50", unit="s", better="lower", version="1"),
+    Metric(name="text_per_100_characters", unit="s", better="lower", version="1"),
     Metric(name="underruns", unit="1/min", better="lower", version="1"),
     Metric(name="stall", unit="s", better="lower", version="1"),
     Metric(name="live_latency_p50", unit="s", better="lower", version="1"),

@@ -69,6 +69,20 @@ class SourceRecording:
         return self.sha256 or self.made_by
 
 
+SHORT, MEDIUM, LONG = LENGTHS = ("short", "medium", "long")
+SHORT_CHARACTERS = 60
+"""Up to a sentence."""
+MEDIUM_CHARACTERS = 200
+"""Up to a few sentences; a longer text is a paragraph."""
+
+
+def length_of(text: str) -> str:
+    """Return the class of a text."""
+    if len(text) <= SHORT_CHARACTERS:
+        return SHORT
+    return MEDIUM if len(text) <= MEDIUM_CHARACTERS else LONG
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """

@@ -20,6 +20,7 @@ from voxgate.harness.report.tables import (
     heading,
     rows,
     shared_remarks,
+    text_line,
 )
 
 
@@ -33,6 +34,7 @@ def markdown(contents: Report) -> str:
         _table(table, columns(contents)),
         _remarks(table),
         escaped(energy_line(contents)),
+        escaped(text_line(contents)),
         escaped(budget_line(contents)),
         escaped(floor_line(contents)),
         "" if step is not None and step.tells_gain else escaped(gain_line(contents)),

@@ -45,6 +45,7 @@ from voxgate.harness.report.tables import (
     floor_line,
     grouped_missing,
     rows,
+    text_line,
 )
 from voxgate.harness.report.worst_utterances import (
     BrokenUtterance,
@@ -187,7 +188,9 @@ def record_of(
         environment=flat_facts(facts_of(run.environment)),
         causes=cause_lines(judgement),
         remarks=tuple(
-            filter(None, (budget_line(contents), energy_line(contents), floor_line(contents)))
+            filter(
+                None, (line(contents) for line in (budget_line, energy_line, text_line, floor_line))
+            )
         ),
         next_step=next_step(contents),
         excluded=run.excluded,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from voxgate.harness.analysis.grouping import by_name
-from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, is_speed
+from voxgate.harness.analysis.metric_rules import DRIFT, ENERGY, STAGE, TEXT_TIME, is_speed
 from voxgate.harness.analysis.speed import BUDGET
 from voxgate.harness.analysis.stages import ISOLATED, SYNCHRONISED
 from voxgate.harness.records.measurement import Measurement, MetricVersion, Missing
@@ -145,6 +145,20 @@ def budget_line(contents: Report) -> str:
         if budget_s is None
         else f"budget: {budget_s:g} s of wall time for a request, warm; beside it the share used"
     )
+
+
+def text_line(contents: Report) -> str:
+    """
+    Return the time of the text front-end in the reference cell, or the first cell that has one;
+    empty where no engine times that stage.
+    """
+    slugs = (contents.run.reference, *contents.measurements)
+    found = (by_name(contents.measurements.get(slug, ())).get(TEXT_TIME) for slug in slugs)
+    measured = next((each for each in found if each and isinstance(each.summary, float)), None)
+    if measured is None:
+        return ""
+    unit = shown_unit(measured.metric, measured.unit)
+    return f"text front-end: {shown(measured)} {unit} for each 100 characters"
 
 
 def energy_line(contents: Report) -> str:

@@ -37,6 +37,7 @@ from voxgate.harness.report.tables import (
     heading,
     rows,
     shared_remarks,
+    text_line,
 )
 from voxgate.harness.report.worst_utterances import spread_lines
 
@@ -83,7 +84,8 @@ def report_lines(
     lines += _table(
         _Grid(table=table, across=columns(contents), has_signs=has_signs), width, spreads
     )
-    for told in (budget_line(contents), energy_line(contents), floor_line(contents), gain):
+    below = (budget_line, energy_line, text_line, floor_line)
+    for told in (*(line(contents) for line in below), gain):
         lines += [Text(line) for line in _wrapped(told, width, "")]
     lines += [Text(f"report {page}")] if page else []
     if step is not None:

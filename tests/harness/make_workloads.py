@@ -38,15 +38,15 @@ REEL = (13, 18, 37, 40, 23, 2, 85, 44, 101, 90, 111, 144, 137, 152, 189)
 """Fifteen segments in which two voices take turns: half a minute and a little more."""
 SPANISH_SPEAKERS = ("lola", "hugo")
 SPANISH = {
-    "short": ((152,), (95,), (164,), (167,), (150,), (136,)),
-    "medium": ((15, 28, 59), (55, 98, 132)),
+    "medium": ((152, 72, 164), (55, 98, 132)),
+    "short": ((59,), (95,), (15,), (167,), (150,), (136,)),
     "long": ((1, 3, 6, 7, 9, 16), (67, 68, 138, 163, 194, 198)),
 }
 """Of the workload "spanish": the sentences of each text, by its length."""
 CHOICE = {
     "spanish": (
-        "Spanish texts: six of one sentence, two of three, two of six; two voices. The first has "
-        "sounds by which accents differ.",
+        "Spanish texts: six of one sentence, two of three, two of six; two voices. The first, "
+        "which is observed, has four c or z, two ll, and five s before a consonant.",
         (),
     ),
     "smoke": ("Eight short sentences, two voices: enough to see that something broke.", SMOKE),

@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from voxgate.engine.text.questions import spanish_kind
-from voxgate.engine.text.spanish.initialisms import case_of, is_shouting
+from voxgate.engine.text.spanish.initialisms import calmed, case_of, is_shouting
 from voxgate.engine.text.spanish.letters import FOREIGN
 from voxgate.engine.text.spanish.verbalise import rewrite
 from voxgate.engine.text.spoken import (
@@ -40,11 +40,11 @@ def normalise(text: str, region: str = "es") -> NormalisedText:
     speakable.
     """
     folded = fold(text)
-    shouting = is_shouting(folded.text)
+    plain = calmed(folded.text) if is_shouting(folded.text) else folded.text
     spoken = _Spoken(tokens=[])
-    for match in TOKEN.finditer(rewrite(folded.text, region)):
+    for match in TOKEN.finditer(rewrite(plain, region)):
         if match.group()[0].isalpha():
-            spoken.add_word(case_of(match.group(), shouting=shouting))
+            spoken.add_word(case_of(match.group()))
         elif match["open"]:
             spoken.open_question(match["open"])
         else:
@@ -97,12 +97,12 @@ def _break(match: re.Match[str]) -> str:
     return "," if len(mark) > 1 and continues else "."
 
 
-KEPT = frozenset("°ºª£€¥¢¿¡²³×÷±≈≤≥≠‰√§")
+KEPT = frozenset("•°ºª£€¥¢¿¡²³×÷±≈≤≥≠‰√§")
 PLAIN = {
     "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"',
     "„": '"', "″": '"', "«": '"', "»": '"', "‹": '"', "›": '"',
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": " - ", "―": " - ", "…": "...", "⁄": "/",
-    "∕": "/", "•": ", ", "·": " ", "→": ", ", "®": " ", "™": " ", "©": " ", "、": ", ", "。": ". ",
+    "∕": "/", "·": " ", "→": ", ", "®": " ", "™": " ", "©": " ", "、": ", ", "。": ". ",
     "π": " pi ", "α": " alfa ", "β": " beta ", "γ": " gamma ", "Δ": " delta ", "δ": " delta ",
     "λ": " lambda ", "σ": " sigma ", "Ω": " ohmios ", "µ": "u", "μ": "u", "∞": " infinito ",
 }  # fmt: skip
@@ -158,4 +158,5 @@ def fold(text: str) -> Folded:
         else:
             dropped.append(character)
             folded.append(" ")
-    return Folded(text="".join(folded).replace("\n\n\n", "\n\n"), dropped="".join(dropped))
+    plain = re.sub(" {2,}", " ", "".join(folded))
+    return Folded(text=re.sub(r"(?: ?\n){2,}", "\n\n", plain), dropped="".join(dropped))

@@ -7,16 +7,22 @@ for node_exporter's textfile collector, which refuses every file that has timest
 is a metric of its own, `voxgate_measured_timestamp_seconds`, to alarm on.
 
 A metric is a gauge, `voxgate_latency_p50_seconds`; a missing value is a sample of `voxgate_missing`
-with its reason.
+with its reason. `voxgate_verdicts` counts the metrics of a run by verdict.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from voxgate.harness.history.database import History
 from voxgate.harness.history.exporters.tables import Choice
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.python310 import parse_iso
+from voxgate.harness.records.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNITS = {
     "s": "seconds",
@@ -27,13 +33,16 @@ UNITS = {
     "°C": "celsius",
 }
 PLACE = ("suite", "profile", "machine")
-EXIT_CODE, MISSING, MEASURED = (
+PREFIX = "voxgate_"
+EXIT_CODE, VERDICTS, MISSING, MEASURED = (
     "voxgate_exit_code",
+    "voxgate_verdicts",
     "voxgate_missing",
     "voxgate_measured_timestamp_seconds",
 )
 HELP = {
     EXIT_CODE: "What voxgate ended with: 0 pass or improved, 1 regressed or failed, 3 undecided.",
+    VERDICTS: "Metrics of the run that have the verdict.",
     MISSING: "1 for each value that could not be measured.",
     MEASURED: "When the run began, in seconds since 1970.",
 }
@@ -62,6 +71,7 @@ def _samples(
         if run.exit_code is not None:
             yield EXIT_CODE, _place(run), float(run.exit_code), run.created if stamped else ""
     table = choice.table(history, runs)
+    yield from _verdicts(table, runs, stamped=stamped)
     same = ["run", "cell", "metric"]
     # of two units, which the name of a family may not tell
     twice = table.duplicated(same, keep=False)
@@ -75,9 +85,20 @@ def _samples(
         }
         moment = row.created if stamped else ""
         if row.missing is None:
-            yield _family(row.metric, row.unit), labels, row.value, moment
+            yield family_of(row.metric, row.unit), labels, row.value, moment
         else:
             yield MISSING, {**labels, "reason": row.missing}, 1.0, moment
+
+
+def _verdicts(table: "pd.DataFrame", runs: list[RunRow], *, stamped: bool) -> Iterator[Sample]:
+    """Count the metrics of each run by verdict, those that none has as zero."""
+    counts = Counter(zip(table["run"], table["verdict"], strict=True))
+    judged = {run for run, verdict in counts if verdict in Verdict.__members__}
+    for run in runs:
+        for verdict in Verdict if run.id in judged else ():
+            labels = {**_place(run), "verdict": verdict.value}
+            number = float(counts[run.id, verdict.value])
+            yield VERDICTS, labels, number, run.created if stamped else ""
 
 
 def _text(samples: Iterable[Sample]) -> str:
@@ -104,12 +125,12 @@ def _place(run: RunRow) -> dict[str, str]:
     return {name: getattr(run, name) for name in PLACE}
 
 
-def _family(metric: str, unit: str) -> str:
+def family_of(metric: str, unit: str) -> str:
     """
     Return the name of a family: `voxgate_latency_p50_seconds`. Metrics that share it differ in
     their label `metric`.
     """
-    plain = re.sub(r"[^a-zA-Z0-9]+", "_", f"voxgate_{metric}").strip("_").lower()
+    plain = re.sub(r"[^a-zA-Z0-9]+", "_", f"{PREFIX}{metric}").strip("_").lower()
     suffix = re.sub(r"[^a-zA-Z0-9]+", "_", UNITS.get(unit, unit)).strip("_").lower()
     return f"{plain}_{suffix}" if suffix and not plain.endswith(f"_{suffix}") else plain
 

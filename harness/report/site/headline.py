@@ -143,8 +143,8 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
 
     def listed(causes: Sequence[TrendCause]) -> TrendCauseList:
         """Return the first of some causes in full, and the others."""
-        first = (_view(book, cause, keys[cause], read) for cause in causes[:IN_FULL])
-        return TrendCauseList(first=tuple(first), others=tuple(map(_line, causes[IN_FULL:])))
+        first = (cause_view(book, cause, keys[cause], read) for cause in causes[:IN_FULL])
+        return TrendCauseList(first=tuple(first), others=tuple(map(cause_line, causes[IN_FULL:])))
 
     return Headline(
         title=_title(book, counting, silent, nights),
@@ -159,7 +159,8 @@ def headline(book: Book, found: Sequence[TrendCause], read: ReadRange) -> Headli
     )
 
 
-def _line(cause: TrendCause) -> TrendCauseLine:
+def cause_line(cause: TrendCause) -> TrendCauseLine:
+    """Return a cause as one line."""
     series, more = cause.worst.line.series, len(cause.moved) - 1
     others = f" and {_several(more, 'other cell')}" if more else ""
     return TrendCauseLine(
@@ -170,7 +171,8 @@ def _line(cause: TrendCause) -> TrendCauseLine:
     )
 
 
-def _view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> TrendCauseView:
+def cause_view(book: Book, cause: TrendCause, key: str, read: ReadRange) -> TrendCauseView:
+    """Return a cause in full; `key` names it within its page."""
     worst = cause.worst
     series, trend = worst.line.series, worst.trend
     cells = tuple(_cell(book, each) for each in cause.moved)

@@ -5,6 +5,7 @@ A place is a suite on a machine under a profile: one axis of time. Knows no page
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -197,16 +198,21 @@ class LoadedHistory:
     """A history that was read once, as the source of trends."""
 
     def __init__(self, history: History, today: str) -> None:
-        """
-        Read it, all but runs of times that cannot be true `today`. Raises HarnessError for a
-        history that cannot be read.
-        """
+        """Read all but runs whose times cannot be true `today`. Raises HarnessError for a fault."""
         believed = Believed(history, today)
         self._points = believed.points(words=True)
         self._series, self._acknowledgements = history.series(), history.acknowledgements()
         # last: every point's run is among them
         self.runs, self.cells = believed.runs(), history.every_cell()
         self.left_out = tuple(map(left_out_line, believed.left_out()))
+
+    def before(self, day: str) -> "LoadedHistory":
+        """Return the history as it was when that UTC day began."""
+        earlier = copy(self)
+        earlier.runs = tuple(run for run in self.runs if run.created < day)
+        earlier._points = self._points[self._points["created"] < day]
+        earlier._acknowledgements = [a for a in self._acknowledgements if a.created < day]
+        return earlier
 
     def series(self) -> Sequence[Series]:
         """Return all series."""

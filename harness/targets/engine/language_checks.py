@@ -6,19 +6,27 @@ which accents differ.
 `option_checks` lists them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from voxgate.engine.config import Language, Region
 from voxgate.engine.duration.alignment import EDGE_SILENCE_FRAMES, MAX_PHONE_FRAMES
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text.frontend import phonemise
+from voxgate.harness.audio.accent import REGIONS, SlotSound, region_fit, slot_sounds
+from voxgate.harness.audio.recording import Recording
+from voxgate.harness.records.measurement import Missing
 from voxgate.harness.targets.engine.flow_observer import SynthesisObservation
 from voxgate.harness.targets.engine.observer_registry import Observation
 from voxgate.harness.targets.protocol import Options
 
 PACE_TOLERANCE = 0.1
 """Rounding to whole frames, at least one per phone, moves the length by a few per cent."""
+LEAST_TELLING, MOSTLY = 4, 0.75
+"""
+Sounds that two regions say differently, from which the audio can contradict an accent, and the
+share of them that has to be another region's. A single sound is misheard more often.
+"""
 
 Phones = tuple[tuple[int, ...], ...]
 Accent = tuple[Language, Region]
@@ -72,21 +80,50 @@ def language(options: Options, seen: SynthesisObservation) -> Observation:
 
 
 def region(options: Options, seen: SynthesisObservation) -> Observation:
-    """Check the phones, the pace and the pitch range of an accent."""
+    """
+    Check the phones, the pace and the pitch range of an accent, and that its audio does not sound
+    like another one.
+    """
     asked, accent = accent_of(options)
     if asked is not Language.ES:
         return Observation(
             observed="none", in_effect=accent is Region.ES, reason="regions are of Spanish"
         )
     fitting = [each for each in Region if _fits(options, seen, each)]
-    in_effect: bool | None = accent in fitting
+    heard, sounds_right = _heard(accent, seen)
+    in_effect: bool | None = accent in fitting and sounds_right
     if in_effect and accent is not Region.ES and Region.ES in fitting:
         in_effect = None  # a region that nobody reads would have given the same
     return Observation(
-        observed=f"phones, pace and pitch range of {' or '.join(fitting) or 'no region'}",
+        observed=f"phones, pace and pitch range of {' or '.join(fitting) or 'no region'}{heard}",
         in_effect=in_effect,
-        reason="what the models were given, and the frames of every chunk",
+        reason="what the models were given, the frames of every chunk, and the sound of ll, y, c, "
+        "z and s",
     )
+
+
+def _heard(accent: Region, seen: SynthesisObservation) -> tuple[str, bool]:
+    """Return what the audio sounds like, and whether that is not clearly another region."""
+    output = seen.output
+    audio = output.delivered if output.unmarked is None else output.unmarked
+    sounds = slot_sounds(Recording(audio, output.rate_hz), seen.text)
+    if isinstance(sounds, Missing) or not sounds:
+        return "", True
+    fitting, count = region_fit(sounds, accent)
+    other = next((each for each in Region if _sounds_like(sounds, each, accent)), None)
+    return (
+        f"; {fitting} of {count} sounds by which accents differ are its own"
+        + (f", the others those of {other}" if other else ""),
+        other is None,
+    )
+
+
+def _sounds_like(sounds: Sequence[SlotSound], other: Region, accent: Region) -> bool:
+    """Return whether the sounds that tell two regions apart are mostly the other's."""
+    theirs, own = REGIONS[other], REGIONS[accent]
+    telling = [each for each in sounds if not theirs[each.slot] & own[each.slot]]
+    share = MOSTLY * len(telling)
+    return len(telling) >= LEAST_TELLING and region_fit(telling, other)[0] >= share
 
 
 def _fits(options: Options, seen: SynthesisObservation, accent: Region) -> bool:

@@ -172,7 +172,7 @@ def house(limits: Limits, speaker: FakeSpeaker | None = None):
     )
     sock = bind_socket("127.0.0.1", 0)
     sock.listen()
-    server = uvicorn.Server(uvicorn_config(make_app(admission, info), limits))
+    server = uvicorn.Server(uvicorn_config(make_app(admission, info), limits, admission.metrics))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:

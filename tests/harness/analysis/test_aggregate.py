@@ -8,7 +8,7 @@ import pytest
 from tests.harness.fake_runs import REQUESTS, good_run, make_run, make_scores
 from voxgate.harness.analysis.aggregate import aggregate
 from voxgate.harness.analysis.grouping import by_name, by_process
-from voxgate.harness.analysis.metric_rules import is_helper, is_known, is_speed
+from voxgate.harness.analysis.metric_rules import BY_LENGTH, is_helper, is_known, is_speed
 from voxgate.harness.metrics.registry import full_version
 from voxgate.harness.records.measurement import Measurement, Missing
 from voxgate.harness.records.run import AudioChunk, Energy, Failure, FailureKind, Run
@@ -33,6 +33,33 @@ def test_latency_and_rates_are_those_of_the_samples() -> None:
     assert found["duration"].summary == Missing(
         "4 of 8 utterances have no value: no measured iteration"
     )
+
+
+def test_a_workload_of_several_lengths_has_a_latency_of_each() -> None:
+    run = make_run(WALLS)
+    texts = {"u01": "x" * 300, "u02": "x" * 300, "u03": "x" * 61}
+    cells = tuple(
+        replace(
+            each,
+            workload=replace(
+                each.workload,
+                requests=tuple(
+                    replace(request, text=texts.get(request.id, request.text))
+                    for request in each.workload.requests
+                ),
+            ),
+        )
+        for each in run.cells
+    )
+    mixed = replace(run, cells=cells)
+
+    found = by_name(aggregate(mixed, make_scores(mixed))["nfe-8"])
+
+    medians = [found[f"latency_{length}_p50"].summary for length in ("short", "medium", "long")]
+    assert medians == pytest.approx([0.3, 0.25, 0.2])
+    assert [each.id for each in found["latency_long_p50"].values] == ["u01", "u02"] * 2
+    assert found["latency_long_p50"].low is not None
+    assert not [name for name in measured() if name in BY_LENGTH]
 
 
 def test_values_keep_request_and_process() -> None:

@@ -340,6 +340,11 @@ def test_status_says_what_is_worse_and_what_is_silent(
             )
         for night in range(29, 32):
             history.append(entry(night, cell("nfe-8", value())))
+    assert invoke(["history", "report"]) == 0
+    assert "**1 thing got worse.** 1 changed, 0 acknowledged, 1 open, 8 runs." in "\n".join(
+        output(capsys)[0]
+    )
+    assert invoke(["history", "report", "--weeks", "521"]) == 2
     assert invoke(["history", "status", "--json"]) == 1
     (row,) = json.loads("\n".join(output(capsys)[0]))
     assert (row["state"], row["metric"], row["since"]) == ("worse", "latency_p50", "2026-11-01")

@@ -79,7 +79,7 @@ def test_what_the_engine_tells_is_noted_of_the_cell(tmp_path: Path) -> None:
         f"the engine's limit of tokens cut short 1 of {count} requests, u02 at "
         f"{('the ship sails ' * 9)[:60]!a}",
         f"the engine tells mumbled of 1 of {count} requests, u02 at 'noon'",
-        f"the engine left out characters that it cannot say of 1 of {count} requests, u02 at "
+        f"the engine left out characters that it cannot say, in 1 of {count} requests, u02 at "
         "'\u65e5#\\x1b'",
     )
     kinds = {remark.kind for remark in cells["nfe-8"].remarks}

@@ -10,6 +10,8 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.judging.policy import DEFAULT, load_policy
 from voxgate.harness.metrics.registry import known_metrics
 
+BASELINES = Path(__file__).parents[3] / "baselines"
+
 GOOD = (
     "schema_version = 1\n[metrics]\nrtf = { relative = 0.1, blocking = false, against = "
     '"baseline", evidence = "processes" }\n'
@@ -192,3 +194,14 @@ def test_every_quality_that_blocks_has_a_limit_for_one_utterance(tmp_path: Path)
     policy = load_policy(tmp_path, NAMES)
     without = {name for name in blocking if not is_speed(name) and policy[name].worst is None}
     assert without == {"snr", "golden_snr"}
+
+
+def test_the_gates_of_the_spanish_suite_are_five_per_cent_and_one_decibel():
+    limits = load_policy(BASELINES, NAMES, "spanish")
+
+    assert {limits[name].relative for name in ("latency_p50", "latency_p95", "rtf")} == {0.05}
+    assert (limits["snr"].absolute, limits["snr"].blocking, limits["snr"].only_with) == (
+        1.0,
+        True,
+        (),
+    )

@@ -10,12 +10,11 @@ from voxgate.harness.load.plan import (
     Extent,
     Level,
     arrivals_s,
-    length_of,
     one_of_each,
     parse_levels,
     shuffled_requests,
 )
-from voxgate.harness.records.cell import Request
+from voxgate.harness.records.cell import Request, length_of
 from voxgate.harness.suite.workload import load_workload
 
 

@@ -276,6 +276,13 @@ def test_openmetrics_is_valid_and_has_every_value_with_its_time(filled: History)
         ("wer", "no listener", 1.0),
     ]
     assert [sample.value for sample in families["voxgate_exit_code"].samples] == [0.0] * 3
+    judged = families["voxgate_verdicts"].samples
+    by_verdict = {(each.labels["verdict"], each.value, float(each.timestamp)) for each in judged}
+    assert ("PASS", 4.0, 1790820000.0) in by_verdict and (
+        "REGRESSED",
+        0.0,
+        1790820000.0,
+    ) in by_verdict
 
 
 def test_openmetrics_escapes_what_labels_may_not_hold(history: History) -> None:

@@ -3,14 +3,21 @@ Language and region are observed in effect; a region that nobody reads is found 
 its parts is left unread.
 """
 
+from pathlib import Path
+
 import pytest
 
 from voxgate.engine.config import FlowConfig, Language, Region
 from voxgate.engine.pipelines import flow
 from voxgate.engine.pipelines.flow import FlowPipeline
+from voxgate.harness.audio.accent import slot_sounds
+from voxgate.harness.audio.recording import read_recording
 from voxgate.harness.records.cell import Request
+from voxgate.harness.records.measurement import Missing
+from voxgate.harness.targets.engine import language_checks
 from voxgate.harness.targets.engine.target import EngineTarget
 
+DATA = Path(__file__).parents[3] / "data"
 ZAPATILLA = Request(id="s001", text="Ayer compré dos zapatillas. Hoy llueve.", language="es")
 ALIKE = Request(id="s002", text="Mañana como pan.", language="es")
 """Without any sound by which accents differ."""
@@ -27,6 +34,12 @@ def _checks(folder, request=ZAPATILLA, **asked):
 
 def _broken(checks):
     return {name for name, check in checks.items() if check.in_effect is False}
+
+
+@pytest.fixture(autouse=True, name="mute")
+def _mute(monkeypatch):
+    """What a random voice says sounds like nothing."""
+    monkeypatch.setattr(language_checks, "slot_sounds", lambda *_: Missing("random weights"))
 
 
 @pytest.mark.parametrize("region", list(Region))
@@ -102,3 +115,32 @@ def test_lie_a_language_that_is_read_by_the_rules_of_another(spanish_folder, mon
     monkeypatch.setattr(flow, "phonemise", english)
 
     assert "language" in _broken(_checks(spanish_folder, language="es"))
+
+
+SAID = Request(
+    id="s003",
+    text="Ayer llovió en la plaza y las calles están vacías desde las doce.",
+    language="es",
+)
+"""What the recordings of tests/data/spanish say."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "sounds", "in_effect", "told"),
+    [
+        ("es", "es", True, "11 of 11 sounds by which accents differ are its own"),
+        ("rioplatense", "rioplatense", True, "are its own"),
+        ("rioplatense", "es", False, ", the others those of es"),
+        ("es", "rioplatense", False, ", the others those of rioplatense"),
+    ],
+)
+def test_lie_an_accent_that_is_told_and_not_heard(
+    spanish_folder, monkeypatch, asked, sounds, in_effect, told
+):
+    heard = slot_sounds(read_recording(DATA / "spanish" / f"{sounds}.flac"), SAID.text)
+    monkeypatch.setattr(language_checks, "slot_sounds", lambda *_: heard)
+
+    region = _checks(spanish_folder, SAID, language="es", region=asked)["region"]
+
+    assert region.in_effect is in_effect
+    assert told in region.observed
