@@ -102,6 +102,7 @@ PICTURELESS = (
     *("CONTRIBUTING", "architecture", "line-protocol", "options", "workloads", "glossary"),
     *("suites", "speech-tokens", "conversion", "reels", "source-recordings", "voices-of-your-own"),
     *("engines", "sampled-engines", "solver-options", "stages-and-runtimes", "metrics", "texts"),
+    "languages",
 )
 """Pages of tables, drawings or commands, which a picture of a page would not help."""
 

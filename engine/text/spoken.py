@@ -29,6 +29,7 @@ class Token:
     """
     One spoken word, or one break mark (`text` is one of BREAKS).
 
+    Letters that are spelt are capitals, all other words have small letters.
     question: at a "?", the kind of the question that it ends.
     """
 

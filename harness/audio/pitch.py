@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from voxgate.harness.audio import activity
 from voxgate.harness.audio.recording import Recording
@@ -72,6 +71,9 @@ class PitchTrack:
     @property
     def smoothed(self) -> Track:
         """The pitch without octave jumps (they become unvoiced) and median-filtered, shape [n]."""
+        # not at the top: every worker reads this module, and scipy is half of the time it starts in
+        from scipy.ndimage import median_filter
+
         voiced = np.flatnonzero(self.f0_hz)
         semitones = 12.0 * np.log2(self.f0_hz[voiced])
         usual = median_filter(semitones, NEIGHBOURS, mode="reflect")

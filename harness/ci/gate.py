@@ -108,7 +108,9 @@ def _tell_suite(
     except _NoJudgementError as error:
         return _post_trouble(github, run, pull, suite, str(error), undecided)
     address = put_comment(github, pull.number, (marker(suite), MARKER), body)
-    state = put_status(github, pull.sha, suite, verdict.exit_code, verdict.line, address, undecided)
+    state = put_status(
+        github, pull.sha, suite, verdict.exit_code, verdict.status, address, undecided
+    )
     return f"{suite}: {verdict.line}; {state}; {address}"
 
 

@@ -81,6 +81,60 @@ SLOWER = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median", "col
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldShift:
+    """
+    The change that tells a metric: that of the mean, or of the utterance that alone broke the limit
+    of one. `size`, `limit_size` and `limit_line` are its texts in every format.
+    """
+
+    comparison: Comparison
+    """Its two values are those of the utterance where there is one, and it then has no interval."""
+    limit: float | None
+    utterance: str = ""
+    """Empty where the mean tells it."""
+
+    def named(self, metric: str) -> str:
+        """Return a name of the metric, and the utterance: `pesq of u06`."""
+        return f"{metric} of {self.utterance}" if self.utterance else metric
+
+    @property
+    def size(self) -> str:
+        """`+9.8 % [+8.1 +11.6]`; empty where nothing was compared."""
+        return "" if self.comparison.shift is None else phrases.size(self.comparison)
+
+    @property
+    def limit_size(self) -> str:
+        """`5 %`, without the sign; empty where there is none."""
+        return phrases.amount(self.comparison, self.limit) if self.limit else ""
+
+    @property
+    def limit_line(self) -> str:
+        """`+5 %`, with the sign of the direction that is worse; empty where there is none."""
+        sign = {"lower": "+", "higher": "-", "neither": "±"}[self.comparison.better]
+        return self.limit_size and f"{sign}{self.limit_size}"
+
+
+def told_shift(metric: MetricVerdict) -> ToldShift | None:
+    """Return the change that tells a metric; None where nothing was compared."""
+    comparison = metric.comparison
+    if comparison is None:
+        return None
+    if not decided_alone(metric):
+        return ToldShift(comparison=comparison, limit=metric.limit)
+    first = metric.utterances[0]
+    alone = replace(
+        comparison,
+        baseline=first.before,
+        current=first.now,
+        absolute=True,
+        shift=first.now - first.before,
+        low=None,
+        high=None,
+    )
+    return ToldShift(comparison=alone, limit=metric.worst, utterance=first.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """One thing that got worse, in one or more cells."""
 
@@ -162,17 +216,6 @@ def decided_alone(metric: MetricVerdict) -> bool:
     low, high = comparison.low, comparison.high
     unproven = low is not None and high is not None and low <= 0.0 <= high
     return unproven or _worse(comparison, shift) <= metric.limit
-
-
-def lone_comparison(metric: MetricVerdict) -> Comparison | None:
-    """
-    Return how the first utterance that broke its own limit changed, in the metric's own unit; None
-    where nothing was compared. A single utterance has no interval.
-    """
-    first = metric.utterances[0]
-    return metric.comparison and replace(
-        metric.comparison, absolute=True, shift=first.now - first.before, low=None, high=None
-    )
 
 
 def telling_metric(cell: CellVerdict) -> MetricVerdict | None:
@@ -304,38 +347,35 @@ def short_name(metric: str) -> str:
 
 def _sentence(metric: MetricVerdict) -> str:
     """Return a metric's change with its limit: `13.1 % slower (limit 5 %)`."""
-    comparison, limit = metric.comparison, metric.limit
-    if metric.verdict is Verdict.FAILED or comparison is None:
+    told = None if metric.verdict is Verdict.FAILED else told_shift(metric)
+    if told is None or told.comparison.shift is None or not told.limit:
         return metric.reason
-    if decided_alone(metric):
-        return _utterances(metric, comparison)
-    return _mean(metric, comparison) if comparison.shift is not None and limit else metric.reason
+    return _utterances(metric, told) if told.utterance else _mean(metric, told)
 
 
-def _mean(metric: MetricVerdict, comparison: Comparison) -> str:
-    shift, margin = comparison.shift or 0.0, metric.limit or 0.0
-    size, limit = (phrases.amount(comparison, value) for value in (shift, margin))
+def _mean(metric: MetricVerdict, told: ToldShift) -> str:
+    comparison, margin = told.comparison, told.limit or 0.0
+    shift = comparison.shift or 0.0
+    size = phrases.amount(comparison, shift)
     word = "slower" if metric.metric in SLOWER and shift > 0.0 else _direction(shift)
     name = "" if metric.metric == "latency_p50" else f"{short_name(metric.metric)} "
     line = phrases.amount(comparison, LINE_SHARE * margin)
     early = f", decided at {line}" if _worse(comparison, shift) <= margin else ""
-    return f"{name}{size} {word} (limit {limit}{early})"
+    return f"{name}{size} {word} (limit {told.limit_size}{early})"
 
 
 def _direction(shift: float) -> str:
     return "higher" if shift > 0.0 else "lower"
 
 
-def _utterances(metric: MetricVerdict, comparison: Comparison) -> str:
+def _utterances(metric: MetricVerdict, told: ToldShift) -> str:
     """Return the worst of the utterances that broke the limit of one."""
-    first, more = metric.utterances[0], len(metric.utterances) - 1
-    apart = replace(comparison, absolute=True)
-    size = phrases.amount(apart, abs(first.now - first.before))
-    limit = phrases.amount(apart, metric.worst or 0.0)
-    told = f"{short_name(metric.metric)} of {first.id} {size}"
+    more, shift = len(metric.utterances) - 1, told.comparison.shift or 0.0
+    size = phrases.amount(told.comparison, shift)
+    name = told.named(short_name(metric.metric))
     others = f", of {more} more too" if more else ""
-    word = _direction(first.now - first.before)
-    return f"{told} {word} (limit {limit} for one utterance){others}"
+    limit = f"limit {told.limit_size} for one utterance"
+    return f"{name} {size} {_direction(shift)} ({limit}){others}"
 
 
 def _stage(cell: CellVerdict) -> str:

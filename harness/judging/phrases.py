@@ -5,8 +5,9 @@ Imports nothing but the records and the standard library, so that a job that onl
 request installs nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from voxgate.harness.records.verdict import (
     EXPLANATIONS,
@@ -20,8 +21,17 @@ from voxgate.harness.records.verdict import (
     Verdict,
 )
 
-SHARES = {"1/100 calls": (100.0, "% per 100 calls")}
-"""Unit of a share -> the factor and the unit in which it is shown."""
+SCALES: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "s": (1000.0, "ms"),
+        "s/s": (1.0, ""),
+        "1": (1.0, ""),
+        "bytes": (1 / 2**20, "MiB"),
+        "1/100 calls": (100.0, "% per 100 calls"),
+    }
+)
+"""Base unit -> what to multiply with, and the unit that is shown. A bare number has none."""
+PERCENT = (100.0, "%")
 POINTS = (100.0, "points")
 ERROR_RATES = (
     *("wer", "cer", "wer_macro", "cer_macro", "wer_over_half", "wer_verbatim"),
@@ -66,12 +76,19 @@ def broken_utterances(
 
 
 def scale(comparison: Comparison) -> tuple[float, str]:
-    """Return the factor and the unit in which a shift is shown. A bare number has no unit."""
+    """Return the factor and the unit in which a shift is shown."""
     if not comparison.absolute:
-        return 100.0, "%"
-    if base_metric(comparison.metric) in ERROR_RATES:
-        return POINTS
-    return SHARES.get(comparison.unit, (1.0, comparison.unit if comparison.unit != "1" else ""))
+        return PERCENT
+    factor, unit = unit_scale(comparison.metric, comparison.unit)
+    return POINTS if unit == PERCENT[1] else (factor, unit)
+
+
+def unit_scale(metric: str, unit: str) -> tuple[float, str]:
+    """Return the factor and the unit in which a metric's values are shown."""
+    base = base_metric(metric)
+    if base in ERROR_RATES:
+        return PERCENT
+    return (1.0, unit) if base == "duration" else SCALES.get(unit, (1.0, unit))
 
 
 def base_metric(metric: str) -> str:

@@ -72,8 +72,26 @@ def load_page(report: LoadReport) -> VerbPage:
 def _fastest(rows: list[LoadRow]) -> tuple[tuple[str, str, str], ...]:
     if not rows:
         return ()
+    if len(rows) == 1:
+        return _of_one(rows[0])
     best = max(rows, key=lambda row: row.answers_per_s)
     return ((f"{best.answers_per_s:.3g}", f"answers per second at most, at {best.level}", ""),)
+
+
+def _of_one(row: LoadRow) -> tuple[tuple[str, str, str], ...]:
+    """Return the tiles of the only level: there is no curve that would show its latency."""
+    latency = [
+        (f"{row.latency_s[name].point * 1e3:.3g} ms", f"{name} of the latency", "")
+        for name in ("p50", "p95")
+        if name in row.latency_s
+    ]
+    in_time = row.in_time_share
+    kept = () if in_time is None else ((f"{in_time * 100.0:.3g} %", "within the limit", ""),)
+    return (
+        *latency,
+        (f"{row.answers_per_s:.3g}", f"answers per second at {row.level}", ""),
+        *kept,
+    )
 
 
 def _part(cell: CellReport, number: int, report: LoadReport) -> PagePart:

@@ -202,18 +202,7 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
             f"suite {plan.suite} has pipeline {other[0]}; python -m voxgate.engine serve speaks "
             f"with {', '.join(served_pipelines())}"
         )
-    reels = [each.id for each in chosen[0].workload.requests if each.segments]
-    if reels:
-        raise HarnessError(
-            f"request {reels[0]} of workload {chosen[0].workload.name} is a reel, and the speech "
-            "API speaks none; use a workload without segments"
-        )
-    sources = [each.id for each in chosen[0].workload.requests if each.source is not None]
-    if sources:
-        raise HarnessError(
-            f"request {sources[0]} of workload {chosen[0].workload.name} has a source, and the "
-            "speech API converts none; use a workload of texts"
-        )
+    _check_requests(chosen[0])
     if len(chosen[0].suite) > LONGEST_SUITE:
         raise HarnessError(f"the suite's name has more than {LONGEST_SUITE} characters; shorten it")
     if plan.url is not None and len(chosen) > 1:
@@ -225,13 +214,38 @@ def chosen_cells(plan: LoadPlan, root: Path | None = None) -> tuple[Cell, ...]:
     return chosen
 
 
+SENT = ("speaker", "voice", "speed", "seed", "region", "byte_order")
+"""Options of a request that the speech API carries."""
+
+
+def _check_requests(cell: Cell) -> None:
+    """Raise HarnessError for a request that the speech API cannot carry whole."""
+    for request in cell.workload.requests:
+        which = f"request {request.id} of workload {cell.workload.name}"
+        if request.segments:
+            raise HarnessError(
+                f"{which} is a reel, and the speech API speaks none; use a workload without "
+                "segments"
+            )
+        if request.source is not None:
+            raise HarnessError(
+                f"{which} has a source, and the speech API converts none; use a workload of texts"
+            )
+        unsent = sorted(set(request.options) - set(SENT)) if cell.target == "engine" else []
+        if unsent:
+            raise HarnessError(
+                f"{which} sets {unsent[0]}, which the speech API has no field for; set it for the "
+                "whole cell"
+            )
+
+
 def speech_request(plan: LoadPlan, cell: Cell, request: Request, model: str) -> Ask:
     """
     Return the HTTP request for a request of the workload. Options that our server was started with
     are not sent again.
     """
     options = {**(cell.options if cell.target == "http" else {}), **request.options}
-    speed, seed = options.get("speed"), options.get("seed")
+    speed, seed, region = (options.get(name) for name in ("speed", "seed", "region"))
     return Ask(
         text=request.text,
         model=model,
@@ -240,6 +254,7 @@ def speech_request(plan: LoadPlan, cell: Cell, request: Request, model: str) -> 
         streamed=not plan.whole,
         speed=None if speed is None else float(speed),
         seed=None if seed is None else int(seed),
+        region=None if region is None else str(region),
         byte_order=str(options.get("byte_order", "")),
     )
 

@@ -8,14 +8,12 @@ Needs the standard library alone, so that a comment can be written without anyth
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voxgate.harness.judging import phrases
-from voxgate.harness.judging.causes import decided_alone
+from voxgate.harness.judging.causes import ToldShift, told_shift
 from voxgate.harness.records.measurement import Missing, Value, is_exact
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.format import (
     plain,
     plain_columns,
-    shown_scale,
     shown_unit,
     shown_value,
 )
@@ -25,8 +23,6 @@ HEAD = ("metric", "base", "head", "change [95 %]", "limit")
 """Titles of the columns."""
 NONE = "-"
 """In a column that has nothing to show."""
-SIGNS = {"lower": "+", "higher": "-", "neither": "±"}
-"""Of a limit: the direction that is worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +53,14 @@ class MetricChange:
 
 def metric_change(cell: CellVerdict, metric: MetricVerdict) -> MetricChange:
     """Return the row of one metric of a cell."""
-    comparison = metric.comparison
-    if comparison is not None and decided_alone(metric):
-        texts = _of_utterance(metric, comparison)
-    elif comparison is not None:
-        texts = _of_mean(metric, comparison)
-    else:
-        texts = (metric.metric, NONE, NONE, NONE, NONE)
-    name, base, head, change, limit = texts
+    told = told_shift(metric)
     return MetricChange(
         label=cell.label,
-        metric=name,
-        base=base,
-        head=head,
-        change=change,
-        limit=limit,
+        metric=metric.metric if told is None else told.named(metric.metric),
+        base=NONE if told is None else _value(told.comparison, told.comparison.baseline),
+        head=NONE if told is None else _value(told.comparison, told.comparison.current),
+        change=(told and told.size) or NONE,
+        limit=(told and limit_of(told)) or NONE,
         verdict=metric.verdict,
         blocking=metric.blocking,
     )
@@ -87,60 +76,15 @@ def judged_changes(cell: CellVerdict) -> tuple[MetricChange, ...]:
     return tuple(metric_change(cell, each) for each in shown)
 
 
+def limit_of(told: ToldShift) -> str:
+    """Return a limit: `+5 %`, `-1 MOS-LQO for one`; empty where there is none."""
+    return told.limit_line + (" for one" if told.limit_line and told.utterance else "")
+
+
 def change_lines(changes: Iterable[MetricChange]) -> list[str]:
     """Return rows as lines of plain text in columns, below their titles."""
     rows: list[Sequence[str]] = [(each.word, *map(plain, each.columns)) for each in changes]
     return plain_columns([("verdict", *HEAD), *rows], left=(0, 1)) if rows else []
-
-
-def _of_mean(metric: MetricVerdict, comparison: Comparison) -> tuple[str, str, str, str, str]:
-    return (
-        metric.metric,
-        _value(comparison, comparison.baseline),
-        _value(comparison, comparison.current),
-        change_text(comparison),
-        limit_text(comparison, metric.limit),
-    )
-
-
-def _of_utterance(metric: MetricVerdict, comparison: Comparison) -> tuple[str, str, str, str, str]:
-    worst = metric.utterances[0]
-    factor, unit = _absolute_scale(comparison)
-    return (
-        f"{metric.metric} of {worst.id}",
-        _value(comparison, worst.before),
-        _value(comparison, worst.now),
-        f"{(worst.now - worst.before) * factor:+.3g} {unit}".rstrip(),
-        f"{_limit(comparison, metric.worst, factor, unit)} for one",
-    )
-
-
-def change_text(comparison: Comparison) -> str:
-    """
-    Format a shift with its interval, in the unit in which its values are shown: `+9.8 % [+8.1
-    +11.6]`, `+4.2 points [+1.0 +7.5]` of a rate in percent.
-    """
-    shift, low, high = comparison.shift, comparison.low, comparison.high
-    if shift is None:
-        return NONE
-    if not comparison.absolute:
-        return phrases.size(comparison)
-    factor, unit = _absolute_scale(comparison)
-    size = f"{_signed(shift * factor)} {unit}".rstrip()
-    if low is None or high is None:
-        return size
-    return f"{size} [{_signed(low * factor)} {_signed(high * factor)}]"
-
-
-def limit_text(comparison: Comparison, limit: float | None) -> str:
-    """Format a limit with the sign of the direction that is worse: `+5 %`."""
-    factor, unit = _absolute_scale(comparison) if comparison.absolute else (100.0, "%")
-    return _limit(comparison, limit, factor, unit)
-
-
-def _absolute_scale(comparison: Comparison) -> tuple[float, str]:
-    unit = shown_unit(comparison.metric, comparison.unit)
-    return shown_scale(comparison.metric, comparison.unit), "points" if unit == "%" else unit
 
 
 def _value(comparison: Comparison, value: Value) -> str:
@@ -150,13 +94,3 @@ def _value(comparison: Comparison, value: Value) -> str:
         return "exact"
     unit = shown_unit(comparison.metric, comparison.unit)
     return f"{shown_value(comparison.metric, comparison.unit, value)} {unit}".rstrip()
-
-
-def _limit(comparison: Comparison, limit: float | None, factor: float, unit: str) -> str:
-    if limit is None:
-        return NONE
-    return f"{SIGNS[comparison.better]}{limit * factor:.3g} {unit}".rstrip()
-
-
-def _signed(value: float) -> str:
-    return f"{value + 0.0:+.3g}"  # adding zero turns -0.0 into 0.0

@@ -19,6 +19,7 @@ from voxgate.harness.judging.causes import (
     over_limit,
     short_name,
     telling_metric,
+    told_shift,
 )
 from voxgate.harness.records.verdict import (
     WORST_FIRST,
@@ -28,14 +29,7 @@ from voxgate.harness.records.verdict import (
     RunVerdict,
     Verdict,
 )
-from voxgate.harness.report.changes import (
-    BROKEN,
-    HEAD,
-    MetricChange,
-    change_text,
-    limit_text,
-    metric_change,
-)
+from voxgate.harness.report.changes import BROKEN, HEAD, MetricChange, limit_of, metric_change
 from voxgate.harness.report.format import escaped, fitting, github_length, plain, plain_columns
 from voxgate.harness.report.worst_utterances import ADDRESSED, heard_first
 
@@ -46,6 +40,8 @@ TEXT = 600
 """Characters of one text from outside; more is cut."""
 SHORT = 120
 """Characters of one text in a heading or a table; more is cut."""
+LABEL = 60
+"""Characters of a label beside a commit, so that the number behind it is seen."""
 SHARE = 6_000
 """Characters that one part may take of the whole."""
 ROWS = 8
@@ -108,6 +104,20 @@ def heading(judgement: RunVerdict) -> str:
     return f"{lead}: {HEADINGS[judgement.verdict]}"
 
 
+def status_line(judgement: RunVerdict) -> str:
+    """
+    Return what stands beside a commit, as plain text: the largest change over its limit, where
+    something broke one, and else the verdict in one line.
+    """
+    blocking = [each for each in causes(judgement) if each.blocking]
+    if judgement.verdict not in BROKEN or not blocking:
+        return phrases.line(judgement)
+    first, more = blocking[0], len(blocking) - 1
+    label = plain(first.cells[0].label)[:LABEL]
+    where = label if len(first.cells) == 1 else f"{len(first.cells)} cells, worst {label}"
+    return f"{where}: {plain(first.size)}{f', and {more} more' if more else ''}"
+
+
 def _where(cause: Cause) -> str:
     label = one_line(cause.cells[0].label, SHORT)
     return f"{label}: " if len(cause.cells) == 1 else f"{len(cause.cells)} cells, worst {label}: "
@@ -120,19 +130,19 @@ def _largest(judgement: RunVerdict) -> str:
     """
     better = judgement.verdict is Verdict.IMPROVED
     shown = [
-        (size, cell, metric.comparison, metric.limit)
+        (size, cell, metric.metric, told)
         for cell in judgement.cells
         for metric in cell.metrics
         if metric.blocking and (size := over_limit(metric)) is not None
         if metric.verdict is Verdict.IMPROVED or not better
-        if metric.comparison is not None and metric.comparison.shift is not None
+        if (told := told_shift(metric)) is not None and told.size
     ]
     if judgement.verdict not in PASSED or not shown:
         return "something got better" if better else ""
-    _, cell, comparison, limit = max(shown, key=lambda each: -each[0] if better else each[0])
-    where = f"{one_line(cell.label, SHORT)} {one_line(short_name(comparison.metric), SHORT)}"
-    told = change_text(replace(comparison, low=None, high=None))
-    return f"{where} {one_line(f'{told} (limit {limit_text(comparison, limit)})', SHORT)}"
+    _, cell, metric, told = max(shown, key=lambda each: -each[0] if better else each[0])
+    where = f"{one_line(cell.label, SHORT)} {one_line(told.named(short_name(metric)), SHORT)}"
+    change = told.size.partition(" [")[0]
+    return f"{where} {one_line(f'{change} (limit {limit_of(told)})', SHORT)}"
 
 
 def counts(judgement: RunVerdict) -> str:
@@ -322,13 +332,14 @@ class _Drawn:
 def _pictured(cells: Iterable[CellVerdict]) -> Iterator[_Drawn]:
     for cell in cells:
         for metric in cell.metrics:
-            size, comparison = over_limit(metric), metric.comparison
-            if not metric.blocking or comparison is None or size is None or not metric.limit:
+            size, told = over_limit(metric), told_shift(metric)
+            if not metric.blocking or told is None or size is None or not told.limit:
                 continue
-            if comparison.shift is not None and math.isfinite(size):
-                name = f"{_bare(cell.label)} {_bare(metric.metric)}"
-                drawn = _drawn(comparison, metric.limit)
-                yield _Drawn(size=size, texts=(name, drawn, _bare(change_text(comparison))))
+            if told.size and math.isfinite(size):
+                one = " of one" if told.utterance else ""
+                name = f"{_bare(cell.label)} {_bare(metric.metric)}{one}"
+                drawn = _drawn(told.comparison, told.limit)
+                yield _Drawn(size=size, texts=(name, drawn, _bare(told.size)))
 
 
 def _drawn(comparison: Comparison, limit: float) -> str:

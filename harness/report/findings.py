@@ -16,12 +16,11 @@ from voxgate.harness.judging.causes import (
     WORSE,
     Cause,
     causes,
-    decided_alone,
-    lone_comparison,
     merged_causes,
     over_limit,
     short_name,
     telling_metric,
+    told_shift,
 )
 from voxgate.harness.judging.tradeoff import SpeedGain
 from voxgate.harness.machine.quietness import restlessness
@@ -128,35 +127,22 @@ def cell_change(cell: CellVerdict) -> Change | None:
 
 def change_of(metric: MetricVerdict) -> Change | None:
     """Return the change of a metric; None where nothing was compared."""
-    comparison = metric.comparison
-    if comparison is None:
+    told = told_shift(metric)
+    if told is None or told.comparison.shift is None:
         return None
-    alone = decided_alone(metric)
-    if alone:
-        comparison = lone_comparison(metric)
-    if comparison is None or comparison.shift is None:
-        return None
-    size, bracket, bounds = phrases.size(comparison).partition(" [")
+    size, bracket, bounds = told.size.partition(" [")
     beyond = metric.verdict in WORSE or metric.verdict is Verdict.IMPROVED
     return Change(
         metric=metric.metric,
-        name=short_name(metric.metric) + (f" of {plain(metric.utterances[0].id)}" if alone else ""),
-        arrow=(RISES if comparison.shift > 0.0 else FALLS) if beyond else "",
+        name=plain(told.named(short_name(metric.metric))),
+        arrow=(RISES if told.comparison.shift > 0.0 else FALLS) if beyond else "",
         size=size,
         interval=f"{bracket.strip()}{bounds}",
         kind="steady" if metric.verdict is Verdict.PASS else kind(metric.verdict),
         over=abs(over_limit(metric) or 0.0),
-        limit=limit_text(metric, alone=alone),
+        limit=told.limit_size,
         told=plain(metric.reason),
     )
-
-
-def limit_text(metric: MetricVerdict, *, alone: bool = False) -> str:
-    """Return the limit of a metric, or of one utterance; empty where none counts."""
-    limit, comparison = metric.worst if alone else metric.limit, metric.comparison
-    if comparison is None or not limit:
-        return ""
-    return phrases.amount(replace(comparison, absolute=True) if alone else comparison, limit)
 
 
 def broken_metrics(cell: CellVerdict) -> frozenset[str]:

@@ -10,16 +10,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from voxgate.harness.judging.phrases import ERROR_RATES, base_metric
+from voxgate.harness.judging.phrases import ERROR_RATES, base_metric, unit_scale
 from voxgate.harness.records.measurement import Measurement, Missing, Value, is_exact
 
-SCALES: Mapping[str, tuple[float, str]] = MappingProxyType(
-    {"bytes": (1 / 2**20, "MiB"), "1/100 calls": (100.0, "% per 100 calls")}
-)
-"""Base unit -> what to multiply with, and the unit that is shown."""
-SECONDS = (1000.0, "ms")
-PERCENT = (100.0, "%")
-PLAIN = 1.0
 SHARE_OF_BUDGET = "budget_share"
 """Shown as met or missed."""
 FIXED: Mapping[str, int] = MappingProxyType(
@@ -45,12 +38,12 @@ NO_DATA = "no data"
 
 def shown_unit(metric: str, unit: str) -> str:
     """Name the unit that `shown` uses for a metric; empty for bare ratios."""
-    return _scale(metric, unit)[1]
+    return unit_scale(metric, unit)[1]
 
 
 def shown_scale(metric: str, unit: str) -> float:
     """Return the factor from base units to the unit of `shown_unit`."""
-    return _scale(metric, unit)[0]
+    return unit_scale(metric, unit)[0]
 
 
 def shown(measurement: Measurement, *, interval: bool = True) -> str:
@@ -65,7 +58,7 @@ def shown(measurement: Measurement, *, interval: bool = True) -> str:
         return "exact"
     if measurement.metric == SHARE_OF_BUDGET:
         return kept(value)
-    scale, _ = _scale(measurement.metric, measurement.unit)
+    scale, _ = unit_scale(measurement.metric, measurement.unit)
     decimals = _decimals(measurement.metric, value * scale)
     point = f"{value * scale:.{decimals}f}"
     if not interval or measurement.low is None or measurement.high is None:
@@ -83,7 +76,7 @@ def shown_value(metric: str, unit: str, value: Value) -> str:
         return "exact"
     if metric == SHARE_OF_BUDGET:
         return kept(value)
-    scale, _ = _scale(metric, unit)
+    scale, _ = unit_scale(metric, unit)
     return f"{value * scale:.{_decimals(metric, value * scale)}f}"
 
 
@@ -96,16 +89,6 @@ def kept(share: float) -> str:
     """
     near = f"{share:.2f}" if (share > 1.0) == (float(f"{share:.2f}") > 1.0) else f"{share:.5g}"
     return f"{'met' if share <= 1.0 else 'missed'} {near}"
-
-
-def _scale(metric: str, unit: str) -> tuple[float, str]:
-    if unit == "s" and base_metric(metric) != "duration":
-        return SECONDS
-    if base_metric(metric) in ERROR_RATES:
-        return PERCENT
-    if unit in ("1", "s/s"):
-        return PLAIN, ""
-    return SCALES.get(unit, (PLAIN, unit))
 
 
 def _decimals(metric: str, value: float) -> int:

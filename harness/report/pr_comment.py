@@ -40,6 +40,7 @@ from voxgate.harness.report.comment_parts import (
     one_line,
     picture,
     reason_lines,
+    status_line,
     table,
     whole_cells,
 )
@@ -188,13 +189,18 @@ class DocumentVerdict:
     exit_code: int
     line: str
     """The verdict in one plain line."""
+    status: str
+    """What stands beside the commit: `nfe=8: 10 % slower (limit 5 %)`."""
 
 
 def headline(document: object) -> DocumentVerdict:
     """Return the verdict of a document. Raises HarnessError if it is no judgement."""
     judgement = read(document).judgement
     return DocumentVerdict(
-        verdict=judgement.verdict, exit_code=judgement.exit_code, line=phrases.line(judgement)
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        line=phrases.line(judgement),
+        status=status_line(judgement),
     )
 
 

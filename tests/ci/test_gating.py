@@ -71,7 +71,7 @@ def test_a_regression_becomes_one_comment_and_a_failing_status(fake: FakeGitHub,
     assert "https://github.com/o/r/actions/runs/7/artifacts/701" in comment["body"]
     assert "git fetch origin pull/12/merge && voxgate ab 3fa1c2e00000" in comment["body"]
     assert "/voxgate accept smoke REASON" in comment["body"]
-    assert status(fake) == ("failure", "REGRESSED: 1 regressed, 1 passed")
+    assert status(fake) == ("failure", "nfe=8: 10 % slower (limit 5 %)")
     assert fake.statuses[SHA][-1]["context"] == "voxgate/smoke"
 
 

@@ -1,25 +1,21 @@
 """
 Normalise any text into spoken tokens: words and break marks.
 
-A word is lower case with inner apostrophes ("isn't").
-A token in capitals ("BBC", "W") is an acronym or a letter, and the pronouncer decides whether to
-spell it.
+A word is lower case with inner apostrophes ("isn't"). A token in capitals ("BBC", "W") is spelt.
 A break is one of `,` `.` `!` `?`.
-Nothing that could be spoken is dropped silently: characters without English sound (other scripts,
-emoji) are reported in `NormalisedText.dropped`; quotes and formatting marks are not.
-It uses neither phones nor the dictionary.
-
-`fold` first reduces any string to the characters that the rest of the front-end handles: ASCII and
-a few currency and degree signs.
-Accents are folded, typographic quotes and dashes made plain, digits of any script made ASCII.
-A character that cannot be spoken in English becomes a space and is reported.
+Nothing that could be spoken is dropped silently: what has no English sound (other scripts, emoji,
+emoticons, the address behind a link's words) is reported in `NormalisedText.dropped`; quotes and
+formatting marks are not. It uses no phones.
 """
 
 import re
-import unicodedata
-from dataclasses import dataclass
+from itertools import chain
 
+from voxgate.engine.text.english.capitals import is_ordinary, spoken_form
+from voxgate.engine.text.english.fold import fold
+from voxgate.engine.text.english.lines import join_lines, link_targets
 from voxgate.engine.text.english.verbalise import rewrite
+from voxgate.engine.text.english.word_tables import words_of
 from voxgate.engine.text.spoken import (
     MAX_WORD_LETTERS,
     NormalisedText,
@@ -31,9 +27,27 @@ from voxgate.engine.text.spoken import (
 TOKEN = re.compile(
     r"[A-Za-z]+(?:'[A-Za-z]+)*|[.!?]+(?=(\s*[A-Z\"'(])?)|\n\s*\n|(?<=\s)-+(?=\s)|--+|[,;:()\[\]{}|]"
 )
-ACRONYM = re.compile(r"[A-Z]{1,5}(?:'s)?")  # longer ones (UNESCO) are said as words
 # above it capitals are emphasis ("STOP THAT NOW"), below it they mark acronyms
 SHOUTING_SHARE = 0.5
+SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?!\s))+[.!?]*\s*|\n+")
+LETTERED = "|".join(
+    words_of(
+        "Vitamin Plan Hepatitis Influenza Grade Class Team Group Type Option Section Appendix "
+        "Exhibit Part Block Building Gate Terminal Platform Point Points Schedule Series Side "
+        "Answer Figure Room Row Line Category Tier Model Version Level Formula Route Zone Step "
+        "Item Question Case Company Player Person Variant Test Title Track Unit Wing Hall Lot "
+        "Pool Choice Site Sample Straight Big Double Triple Single An Serie Annex Protein Factor "
+        "Strain Variable Column Table"
+    )
+)
+"""Words that a letter follows: "Vitamin A"."""
+LETTER_A = re.compile(
+    rf"(?P<before>\b(?i:{LETTERED}) )A\b"
+    r"|\bA(?= (?:and|or|to|vs|versus|through|is|was|equals|plus|minus|B|C)\b| ?[-+=&/]"
+    r"|[,;:.?!)](?:\s|$)|$)"
+)
+ARTICLE = re.compile(r"\bA(?= )")
+LETTER_MARK = "\ue000"  # no text has it after `fold`
 
 
 def normalise(text: str) -> NormalisedText:
@@ -41,34 +55,62 @@ def normalise(text: str) -> NormalisedText:
     Return the words and breaks of `text`, ending in a sentence break; no tokens if nothing is
     speakable.
     """
-    folded = fold(text)
-    plain = folded.text.lower() if _is_shouting(folded.text) else folded.text
-    # the article; `rewrite` has a rule for a letter A that is spelled
-    plain = re.sub(r"\bA(?= )", "a", plain)
+    folded, dropped = fold(text)
+    plain = _articles(_calm(join_lines(folded)))
     tokens: list[Token] = []
     for match in TOKEN.finditer(rewrite(plain)):
         if match.group()[0].isalpha():
-            tokens += [Token(text=piece) for piece in _word(match.group())]
+            tokens += _words(match.group())
         else:
             add_break(tokens, _break(match))
     if tokens:
         end_sentence(tokens)
-    return NormalisedText(tokens=tuple(tokens), dropped=folded.dropped)
+    return NormalisedText(tokens=tuple(tokens), dropped=dropped + "".join(link_targets(folded)))
 
 
-def _is_shouting(text: str) -> bool:
-    words = re.findall(r"[A-Za-z]{2,}", text)
-    return len(words) > 2 and sum(word.isupper() for word in words) > SHOUTING_SHARE * len(words)
+def _calm(text: str) -> str:
+    """Return the text with its shouted sentences in ordinary letters."""
+    return SENTENCE.sub(lambda match: _calmed(match.group()), text)
 
 
-def _word(text: str) -> list[str]:
+def _calmed(sentence: str) -> str:
+    words = re.findall(r"[A-Za-z]{2,}", sentence)
+    ordinary = [word for word in words if not word.isupper() or is_ordinary(word)]
+    shouted = [word for word in ordinary if word.isupper()]
+    if len(words) < 3 or len(shouted) < 2 or len(shouted) <= SHOUTING_SHARE * len(ordinary):
+        return sentence
+    return re.sub(r"\b[A-Z]{2,}(?:'[A-Z]+)?\b", _calm_word, sentence)
+
+
+def _calm_word(match: re.Match[str]) -> str:
+    word, numeral = match.group(), re.fullmatch("[IVX]{2,}", match.group())
+    if numeral or spoken_form(word, shouted=True) == word:
+        return word
+    return word.capitalize()
+
+
+def _articles(text: str) -> str:
+    """Return the text with a small letter for each A that is the article."""
+    kept = LETTER_A.sub(lambda match: f"{match['before'] or ''}{LETTER_MARK}", text)
+    return ARTICLE.sub("a", kept).replace(LETTER_MARK, "A")
+
+
+def _words(text: str) -> list[Token]:
     """Return a word in the case that `Token` specifies, split if it is too long."""
-    text = re.sub(r"^([A-Z]{2,5})s$", r"\1's", text)  # CDs, TVs
-    if text == "I" or not ACRONYM.fullmatch(text):
-        text = text.lower()
-    return [
-        text[start : start + MAX_WORD_LETTERS] for start in range(0, len(text), MAX_WORD_LETTERS)
-    ]
+    stem, apostrophe, tail = text.partition("'")
+    if plural := re.fullmatch(r"([A-Z]{2,5})s", stem):  # CDs, TVs
+        stem, apostrophe, tail = plural[1], "'", "s"
+    spoken = spoken_form(stem)
+    if tail and spoken.isupper() and tail.lower() != "s":  # I'M, DON'T
+        spoken = spoken.lower()
+    words = spoken.split()
+    words[-1] += apostrophe + tail.lower()
+    return list(chain.from_iterable(map(_pieces, words)))
+
+
+def _pieces(word: str) -> list[Token]:
+    starts = range(0, len(word), MAX_WORD_LETTERS)
+    return [Token(text=word[start : start + MAX_WORD_LETTERS]) for start in starts]
 
 
 def _break(match: re.Match[str]) -> str:
@@ -82,71 +124,3 @@ def _break(match: re.Match[str]) -> str:
         return ","
     continues = match[1] is None and match.string[match.end() :].strip() != ""
     return "," if len(mark) > 1 and continues else "."
-
-
-KEPT = frozenset("°£€¥¢")
-PLAIN = {
-    "‘": "'", "’": "'", "‚": ",", "‛": "'", "′": "'", "ʼ": "'", "´": "'", "“": '"', "”": '"',
-    "„": '"', "″": '"', "«": '"',
-    "»": '"',
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": " - ", "―": " - ", "…": "...", "⁄": "/",
-    "∕": "/", "•": ", ",
-    "·": " ",
-    "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L",
-    "đ": "d", "Đ": "D",
-    "þ": "th",
-    "Þ": "Th", "ð": "th", "Ð": "Th", "ı": "i", "²": " squared ", "³": " cubed ", "×": " times ",
-    "÷": " "
-        "divided by ",
-    "±": " plus or minus ", "≈": " about ", "≤": " at most ", "≥": " at least ", "→": ", ",
-    "©": " copyright ", "®": " ",
-    "™": " ",
-    "º": "°", "、": ", ", "。": ". ", "¿": " ", "¡": " ", "µ": "u", "μ": "u",
-}  # fmt: skip
-# marks, joiners, variation selectors: part of the previous character
-SILENT_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """Text in the front-end's characters, and the characters that had to be dropped, in order."""
-
-    text: str
-    dropped: str
-
-
-def _fold_one(character: str) -> str | None:
-    """Return the replacement of one non-ASCII character, or None if there is none."""
-    if character in KEPT:
-        return character
-    if character in PLAIN:
-        return PLAIN[character]
-    if character.isspace():
-        return "\n" if character in "\x85\u2028\u2029" else " "
-    if unicodedata.category(character) in SILENT_CATEGORIES:
-        return ""
-    value = unicodedata.decimal(character, None)
-    if value is not None:
-        return str(value)
-    parts = unicodedata.normalize("NFKD", character).replace("\u2044", "/")
-    ascii_part = "".join(part for part in parts if " " <= part <= "~")
-    if not ascii_part.strip():
-        return None
-    return f" {ascii_part} " if "/" in ascii_part else ascii_part
-
-
-def fold(text: str) -> Folded:
-    """Fold `text` to the front-end's characters; never fails, whatever the string holds."""
-    folded: list[str] = []
-    dropped: list[str] = []
-    for character in text:
-        if " " <= character <= "~" or character == "\n":
-            folded.append(character)
-        elif character < " " or character == "\x7f":
-            folded.append("\n" if character == "\r" else " ")
-        elif (replacement := _fold_one(character)) is not None:
-            folded.append(replacement)
-        else:
-            dropped.append(character)
-            folded.append(" ")
-    return Folded(text="".join(folded).replace("\n\n\n", "\n\n"), dropped="".join(dropped))

@@ -7,8 +7,8 @@ Plain strings in and out, independent of the text around a number.
 from voxgate.engine.text.english.word_tables import words_of
 
 ONES = words_of(
-    "zero one two three four five six seven eight nine ten eleven twelve "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
 )
 TENS = words_of("twenty thirty forty fifty sixty seventy eighty ninety")
 SCALES = ("", "thousand", "million", "billion", "trillion")

@@ -122,10 +122,14 @@ AFTER_VERBS = DETERMINERS | POSSESSIVES | frozenset(words_of("it them him me us 
 # pronounced "reed", "leed" only after these words, whatever follows
 READ_LIKE = frozenset({"read", "lead"})
 READ_BEFORE = frozenset(words_of("to can can't cannot could couldn't will shall"))
-SHORT_WORDS = frozenset(
-    words_of("am as at be by do go ha he hi if in is it me my no of oh ok on or so to up we")
-)
-SPELLED = frozenset({"it", "us"})  # acronyms that look like a word
+INTERJECTIONS: dict[str, Phones] = {
+    "hm": ("hh", "ax", "m"), "hmm": ("hh", "ax", "m"), "hmmm": ("hh", "ax", "m"),
+    "mm": ("m", "ax", "m"), "mmm": ("m", "ax", "m"), "mhm": ("m", "ax", "hh", "m"),
+    "sh": ("sh", "ax"), "shh": ("sh", "ax"), "shhh": ("sh", "ax"), "psst": ("p", "s", "t"),
+    "brr": ("b", "er"), "brrr": ("b", "er"), "grr": ("g", "er"), "grrr": ("g", "er"),
+    "tsk": ("t", "ih", "s", "k"), "pfft": ("p", "f", "t"), "zzz": ("z", "z"),
+}  # fmt: skip
+"""Sounds that people write without a vowel; letter names are no reading of them."""
 MIN_COMPOUND_PART = 4  # letters; shorter parts meet by accident
 CACHED_WORDS = 20_000
 
@@ -165,14 +169,16 @@ def _is_verb(word: str, before: str, after: str) -> bool:
 
 @lru_cache(maxsize=CACHED_WORDS)
 def pronounce_word(word: str) -> Phones:
-    """Return the phones of one word without context; never empty."""
+    """Return the phones of one word without context, or of its letters if in capitals."""
     stem, _, tail = word.rpartition("'")
     if stem and tail == "s":
         return _possessive(pronounce_word(stem))
     if stem and tail in CLITICS:
         return _clitic(pronounce_word(stem), CLITICS[tail])
     if word[0].isupper():
-        return _acronym(word.lower())
+        return spell(word.lower())
+    if word in INTERJECTIONS:
+        return INTERJECTIONS[word]
     return look_up(word) or look_up(word.replace("'", "")) or _guess(word.replace("'", ""))
 
 
@@ -187,16 +193,6 @@ def _possessive(stem: Phones) -> Phones:
 
 def _clitic(stem: Phones, tail: Phones) -> Phones:
     return stem + (tail if stem[-1] in VOWELS else ("ax", *tail))
-
-
-def _acronym(word: str) -> Phones:
-    """Return the phones of a pronounceable acronym ("NASA", "OK"), else those of its letters."""
-    if len(word) == 1 or word in SPELLED or (len(word) == 2 and word not in SHORT_WORDS):
-        return spell(word)
-    if phones := look_up(word):
-        return phones
-    speakable = len(word) > 3 and re.fullmatch(r"(?:[^aeiou]{0,2}[aeiou]{1,2})+[^aeiou]{0,2}", word)
-    return _guess(word) if speakable else spell(word)
 
 
 def _guess(word: str) -> Phones:

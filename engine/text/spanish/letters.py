@@ -28,7 +28,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"^hié", "hy é"), (r"^hie", "hy e"), (r"(?<=[nsd])hie", "hy e"), (r"(?<=[nsd])hié", "hy é"),
     (r"(?<=^de)s(?=h)|(?<=^di)s(?=h)|(?<=^tra)s(?=h)", "s"),  # des-hacer, tras-humante
     (rf"hu{NEXT_VOWEL}", "w"),  # a consonant: cacahuete, Chihuahua
-    (r"ch(?=[rln])", "k"), (r"sch(?=[aeou])|sh", "sh"), (r"ch|tx", "ch"),
+    (r"ch(?=[rln])", "k"), (r"^sch|sh", "sh"), (r"ch|tx", "ch"),
     (r"ph", "f"), (r"th", "t"), (r"gh", "g"), (r"kh", "k"), (r"zh", "y"),
     (r"zz|tz", "t s"), (r"cc(?=[eiéí])", "k th"), (r"cc|ck|cq(?=u)", "k"),
     (r"sc(?=[eiéí])", "s th"), (r"xc(?=[eiéí])", "k s th"), (rf"c(?={FRONT})", "th"), (r"c", "k"),

@@ -9,6 +9,7 @@ A word in capitals, or without a vowel, is spelt by the names of its letters.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 from voxgate.engine.text.spanish.letters import VOWEL_LETTERS, plain, sounds
 from voxgate.engine.text.spanish.loanwords import MURMURS, RESPELT
@@ -96,7 +97,7 @@ def _word(word: str, region: str, *, stressed: bool) -> Phones:
 def spell(letters: str, region: str = "es") -> Phones:
     """Return the names of `letters`; what is no letter of Spanish has none."""
     names = " ".join(NAMES_OF_REGION[region].get(letter, "") for letter in plain(letters))
-    return tuple(phone for name in names.split() for phone in _said(name, stressed=True))
+    return tuple(chain.from_iterable(_said(name, stressed=True) for name in names.split()))
 
 
 @lru_cache(maxsize=CACHED_WORDS)

@@ -174,9 +174,10 @@ def _pairs(heard: RunRecordings, utterances: Sequence[UtteranceVoices]) -> Itera
         golden = AbxVoice(when="golden", cell=reference, run="golden", label=label)
         yield _pair(utterances, labels, golden, _current(run, reference, f"current, {run.head}"))
     for cell, label in labels.items():
-        if heard.previous is not None:
-            digest, name = heard.previous.digest, f"previous, {heard.previous.head}"
-            before = AbxVoice(when="previous", cell=cell, run=digest, label=name)
+        if heard.earlier is not None:
+            then = heard.earlier.run
+            name = f"{heard.earlier.name}, {then.head}"
+            before = AbxVoice(when="previous", cell=cell, run=then.digest, label=name)
             yield _pair(utterances, labels, before, _current(run, cell, f"current, {run.head}"))
         if cell != reference and reference in labels:
             plain = _current(run, reference, f"{labels[reference]} (reference)")

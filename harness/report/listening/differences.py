@@ -140,6 +140,8 @@ class VoiceView:
     contrasts: tuple[Contrast, ...] = ()
     pitch: PitchLine = PitchLine()
     words: tuple[PlacedWord, ...] = ()
+    words_missing: str = ""
+    """Why they could not be placed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 The listening page of a run: the player, and where its takes come from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,26 +20,28 @@ from voxgate.harness.report.listening.player import (
     prepared,
 )
 from voxgate.harness.report.listening.recordings import RunRecordings, Runs, load_recordings, minute
-from voxgate.harness.runner.recordings import When, takes
+from voxgate.harness.runner.recordings import takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSource:
     """Where the takes of one column come from, for people."""
 
-    when: When
+    when: str
     what: str
 
 
-def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> str | Missing:
+def listening_page(
+    history: Runs, run: RunRow, out: Path, baselines: Path, worse_since: str = ""
+) -> str | Missing:
     """
     Write `listen-<run id>.html`, its blind test `abx-<run id>.html` and their clips into `out`;
-    return the name of the page.
+    return the name of the page. What is worse since a day is compared with the run before it.
 
     Missing where there is no audio. Raises HarnessError for a damaged baseline, and for a folder
     that cannot be written.
     """
-    heard = load_recordings(history, run, baselines)
+    heard = load_recordings(history, run, baselines, worse_since)
     if isinstance(heard, Missing):
         return heard
     recordings = heard.recordings
@@ -62,6 +64,8 @@ def listening_page(history: Runs, run: RunRow, out: Path, baselines: Path) -> st
 
 def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
     reference = heard.recordings.current.run.reference
+    names = {} if heard.earlier is None else {"previous": heard.earlier.name}
+    material = replace(material, names=names)
     return standalone(
         "listen.html",
         SCRIPTS,
@@ -75,17 +79,20 @@ def _text(heard: RunRecordings, material: Material, test: str | Missing) -> str:
 
 def _sources(heard: RunRecordings) -> tuple[ColumnSource, ...]:
     """Return where golden, previous, current and marked come from, or that there is none."""
-    accepted, before, run = heard.accepted, heard.previous, heard.run
+    accepted, before, run = heard.accepted, heard.earlier, heard.run
     golden = "none is accepted yet"
     if accepted is not None:
         golden = f"{accepted.commit}, accepted {minute(accepted.created)}: {accepted.why}"
     previous = "no earlier run of this suite, profile and machine has kept its folder"
     if before is not None:
-        previous = f"{before.head}, {minute(before.created)}"
+        previous = f"{before.run.head}, {minute(before.run.created)}"
+        if before.passed_by:
+            runs = "1 run lies" if before.passed_by == 1 else f"{before.passed_by} runs lie"
+            previous = f"{previous}, before it got worse: {runs} between"
     marked = ColumnSource(when="marked", what="current with its watermark, as a user hears it")
     return (
         ColumnSource(when="golden", what=golden),
-        ColumnSource(when="previous", what=previous),
+        ColumnSource(when="previous" if before is None else before.name, what=previous),
         ColumnSource(when="current", what=f"{run.head}, {minute(run.created)}"),
         *([marked] if heard.recordings.current.marked else []),
     )

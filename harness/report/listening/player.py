@@ -90,6 +90,11 @@ class Player:
         return any(line.since_previous for line in self.lines)
 
     @property
+    def has_words(self) -> bool:
+        """Whether words are placed in any take."""
+        return any(voice.words for each in self.views for voice in each.voices)
+
+    @property
     def compressed(self) -> int:
         """Number of utterances whose clips are compressed."""
         return sum(not each.lossless for each in self.views)
@@ -138,8 +143,9 @@ def run_player(
             fits = False
             break
         heard.append(made)
-    if wanted and run.heard:
-        heard = _with_words(heard, moments(heard, labels, wanted), wanted)
+    if wanted:
+        known = Missing("no words were recognised in this run") if not run.heard else None
+        heard = _with_words(heard, moments(heard, labels, wanted), wanted, known)
     material = Material(
         utterances=tuple(voices for voices, _ in heard),
         views=tuple(seen for _, seen in heard),
@@ -194,8 +200,12 @@ def _with_words(
     heard: Sequence[tuple[UtteranceVoices, View]],
     found: Sequence[Moment],
     wanted: Mapping[str, Sequence[str]],
+    known: Missing | None,
 ) -> list[tuple[UtteranceVoices, View]]:
-    """Place the words in both takes of the first red cell that changed, where that is possible."""
+    """
+    Place the words in both takes of the first red cell that changed, or keep why that is not
+    possible; `known` is a reason that is known before.
+    """
     moment = next((each for each in found if each.cell in wanted and not each.same), None)
     if moment is None:
         return list(heard)
@@ -205,8 +215,10 @@ def _with_words(
         sound, voice = spoken.sounds[index], seen.voices[index]
         if index not in (moment.old, moment.new) or sound is None:
             return voice
-        words = placed_words(sound, spoken.request)
-        return voice if isinstance(words, Missing) else replace(voice, words=words)
+        words = known or placed_words(sound, spoken.request)
+        if isinstance(words, Missing):
+            return replace(voice, words_missing=words.reason)
+        return replace(voice, words=words)
 
     made = list(heard)
     for place, (spoken, seen) in enumerate(heard):

@@ -1,5 +1,5 @@
 """
-The recordings of a page: those of a run of the history, of the run before it, and the golden ones.
+The recordings of a page: those of a run of the history, of an earlier one, and the golden ones.
 
 The only file here that reads the history.
 """
@@ -13,6 +13,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.records import RunRow
 from voxgate.harness.judging.baseline import golden_dir, load_baseline
 from voxgate.harness.judging.baseline_file import BaselineFile
+from voxgate.harness.judging.causes import WORSE
 from voxgate.harness.judging.replace_folder import ROOM
 from voxgate.harness.records.files import PLAIN_NAME
 from voxgate.harness.records.measurement import Missing
@@ -27,40 +28,63 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecordings:
-    """The recordings of a run, of the run before it, and of the accepted run of its suite."""
+class EarlierRun:
+    """
+    The run that another is compared with: the one before it, or, where `passed_by` runs have been
+    worse for as long as it, the last good one.
+    """
 
     run: RunRow
-    previous: RunRow | None
+    passed_by: int
+
+    @property
+    def name(self) -> str:
+        """Its name on the pages, as an adjective."""
+        return "last good" if self.passed_by else "previous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecordings:
+    """The recordings of a run, of an earlier one, and of the accepted run of its suite."""
+
+    run: RunRow
+    earlier: EarlierRun | None
     accepted: BaselineFile | None
     recordings: Recordings
 
 
-def load_recordings(history: Runs, run: RunRow, baselines: Path) -> RunRecordings | Missing:
+def load_recordings(
+    history: Runs, run: RunRow, baselines: Path, worse_since: str = ""
+) -> RunRecordings | Missing:
     """
     Open the recordings of a run, or return why there are none.
 
-    The run before it is the last of the same suite, profile and machine whose folder still exists.
-    Raises HarnessError for a damaged baseline.
+    The earlier run is of the same suite, profile and machine, and its folder still exists;
+    `worse_since` is the first day of what is worse now. Raises HarnessError for a damaged baseline.
     """
     if run.source != "voxgate":
         return Missing(f"run {run.id} was measured by {run.source}, which keeps no audio")
     if not _is_there(run):
         return Missing(f"the folder of run {run.id} is gone: {run.folder or 'none was kept'}")
-    before = previous(history, run)
+    before = earlier_run(history, run, worse_since)
     plain = PLAIN_NAME.fullmatch(run.suite) is not None  # nothing is ever accepted for another one
     accepted = load_baseline(baselines, run.suite, run.machine).quality if plain else None
     try:
-        folder = None if before is None else Path(before.folder)
+        folder = None if before is None else Path(before.run.folder)
         golden = golden_dir(baselines, run.suite) if plain else baselines / ROOM
         recordings = open_recordings(Path(run.folder), folder, golden)
     except HarnessError as error:
         return Missing(str(error))
-    return RunRecordings(run=run, previous=before, accepted=accepted, recordings=recordings)
+    return RunRecordings(run=run, earlier=before, accepted=accepted, recordings=recordings)
 
 
-def previous(history: Runs, run: RunRow) -> RunRow | None:
-    """Find the run before it; None where there is none whose folder is still there."""
+def earlier_run(history: Runs, run: RunRow, worse_since: str = "") -> EarlierRun | None:
+    """
+    Find the run to compare with; None where there is none whose folder is still there.
+
+    What got worse some nights ago sounds like the night before: the run is then the last before
+    `worse_since`, or the last that did not regress itself. Where none is kept, the one before it.
+    """
     same = (run.suite, run.profile, run.machine)
     earlier = [
         row
@@ -68,8 +92,20 @@ def previous(history: Runs, run: RunRow) -> RunRow | None:
         if (row.suite, row.profile, row.machine) == same
         and row.created < run.created
         and row.folder != run.folder
+        and _is_there(row)
     ]
-    return next((row for row in reversed(earlier) if _is_there(row)), None)
+    good = [place for place, row in enumerate(earlier) if _is_good(row, run, worse_since)]
+    if not earlier:
+        return None
+    place = good[-1] if good else len(earlier) - 1
+    return EarlierRun(run=earlier[place], passed_by=len(earlier) - 1 - place)
+
+
+def _is_good(row: RunRow, run: RunRow, worse_since: str) -> bool:
+    """Return whether an earlier run is from before a run got worse, if it did."""
+    if worse_since:
+        return row.created[:10] < worse_since
+    return run.verdict not in WORSE or row.verdict not in WORSE
 
 
 def _is_there(run: RunRow) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import phrases
-from voxgate.harness.judging.causes import decided_alone, lone_comparison
-from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
+from voxgate.harness.judging.causes import ToldShift, told_shift
+from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
 
@@ -22,7 +22,6 @@ SHOWN = 14
 """Rows that stand open; the others are folded."""
 HEADLINES = ("latency_p50", "rtf", "live_latency_p50", "pesq", "wer", "similarity_margin")
 """What a cell in which nothing changed is shown by: the first speed, and the first quality."""
-SIGNS = {"lower": "+", "higher": "−", "neither": "±"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +80,7 @@ class _Shift:
 
     cell: CellVerdict
     metric: MetricVerdict
-    comparison: Comparison
-    limit: float
+    told: ToldShift
     point: float
     low: float | None
     high: float | None
@@ -116,16 +114,13 @@ def _shifts(cells: Iterable[CellVerdict]) -> Iterable[_Shift]:
         for metric in cell.metrics:
             if metric.metric == DRIFT:
                 continue  # it is held against its limit alone: no shift from a baseline
-            comparison, limit = metric.comparison, metric.limit
-            if decided_alone(metric):
-                comparison, limit = lone_comparison(metric), metric.worst
-            if comparison is not None and comparison.shift is not None and limit:
-                yield _shift(cell, metric, comparison, limit)
+            told = told_shift(metric)
+            if told is not None and told.comparison.shift is not None and told.limit:
+                yield _shift(cell, metric, told, told.limit)
 
 
-def _shift(
-    cell: CellVerdict, metric: MetricVerdict, comparison: Comparison, limit: float
-) -> _Shift:
+def _shift(cell: CellVerdict, metric: MetricVerdict, told: ToldShift, limit: float) -> _Shift:
+    comparison = told.comparison
     point, low, high = (
         None if value is None else value / limit
         for value in (comparison.shift, comparison.low, comparison.high)
@@ -138,8 +133,7 @@ def _shift(
     return _Shift(
         cell=cell,
         metric=metric,
-        comparison=comparison,
-        limit=limit,
+        told=told,
         point=point or 0.0,
         low=low,
         high=high,
@@ -193,7 +187,7 @@ def _row(each: _Shift, scale: Scale) -> ForestRow:
     return ForestRow(
         cell=each.cell.cell,
         label=each.cell.label,
-        metric=_name(each.metric),
+        metric=_name(each),
         mark=of_verdict(each.metric.verdict.value),
         blocking=each.metric.blocking,
         at=scale.at(each.point),
@@ -201,22 +195,15 @@ def _row(each: _Shift, scale: Scale) -> ForestRow:
         high=scale.at(high),
         is_beyond=each.point > scale.high,
         is_below=each.point < scale.low,
-        change=phrases.size(each.comparison),
-        limit=_limit(each),
+        change=each.told.size,
+        limit=each.told.limit_line,
         times=each.point,
     )
 
 
-def _name(metric: MetricVerdict) -> str:
+def _name(each: _Shift) -> str:
     """Name a metric, and the utterance that alone broke its limit."""
-    return (
-        f"{metric.metric} of {metric.utterances[0].id}" if decided_alone(metric) else metric.metric
-    )
-
-
-def _limit(each: _Shift) -> str:
-    factor, unit = phrases.scale(each.comparison)
-    return f"{SIGNS[each.comparison.better]}{each.limit * factor:.3g} {unit}".rstrip()
+    return each.told.named(each.metric.metric)
 
 
 def _tick(value: int) -> str:
@@ -239,7 +226,7 @@ def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
     verb = "is" if count == 1 else "are"
     return (
         f"{count} of {len(cells)} cells {verb} over a limit; farthest {worst.cell.label}: "
-        f"{_name(worst.metric)} {phrases.size(worst.comparison)}, {multiple(worst.point)} times "
+        f"{_name(worst)} {worst.told.size}, {multiple(worst.point)} times "
         f"its limit{failed}."
     )
 

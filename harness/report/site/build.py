@@ -19,12 +19,12 @@ from pathlib import Path
 
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.history.database import History, open_existing
-from voxgate.harness.history.records import RunRow
 from voxgate.harness.judging.policy import Policy, policies_of
 from voxgate.harness.machine.clock import now_utc_iso
 from voxgate.harness.report.listening import listening_page
 from voxgate.harness.report.run_page import run_page
 from voxgate.harness.report.site import urls
+from voxgate.harness.report.site.causes import TrendCause, causes, worse_since
 from voxgate.harness.report.site.cell_page import write_cells
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.history_view import (
@@ -64,12 +64,11 @@ def _build(history: History, out: Path, baselines: Path, today: str) -> Path:
     policies = policies_of(baselines, {place.suite for place in book.places})
     with Folder(out, today) as folder:
         with beside(lambda: write_scripted(folder, book)):
-            listen = _listen(
-                history, folder, [run for run in book.runs if run.id in book.latest], baselines
-            )
             read = read_trends(book, loaded, today, baselines)
-            write_overview(folder, read, listen, Path.cwd())
-            write_suites(folder, read, policies, listen)
+            found = causes(read)
+            listen = _listen(history, folder, read, found, baselines)
+            write_overview(folder, read, found, listen, Path.cwd())
+            write_suites(folder, read, found, policies, listen)
             write_cells(folder, read)
             for place in read.places:
                 _write_run(folder, read, place, policies[place.suite], listen)
@@ -98,13 +97,16 @@ def _write_run(folder: Folder, book: Book, place: RunAxis, policy: Policy, liste
     folder.page(urls.run_page(run.id), "run.html", page=shown)
 
 
-def _listen(history: History, folder: Folder, runs: Sequence[RunRow], baselines: Path) -> Listen:
+def _listen(
+    history: History, folder: Folder, book: Book, found: Sequence[TrendCause], baselines: Path
+) -> Listen:
     """
     Write the listening pages of the latest runs; return their addresses, or why there are none.
     """
     addresses: dict[int, list[tuple[str, str]]] = {}
-    for run in runs:
-        page = listening_page(history, run, folder.draft, baselines)
+    for place in book.places:
+        run = place.runs[-1]
+        page = listening_page(history, run, folder.draft, baselines, worse_since(found, place))
         addresses[run.id] = (
             [("Listen", page)] if isinstance(page, str) else [(f"no audio: {page.reason}", "")]
         )

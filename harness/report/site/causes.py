@@ -98,6 +98,25 @@ def causes(book: Book) -> tuple[TrendCause, ...]:
     return tuple(sorted(newest, key=_rank))
 
 
+def causes_at(found: Iterable[TrendCause], places: Sequence[RunAxis]) -> tuple[TrendCause, ...]:
+    """Return the causes of what moved at some places, in their order."""
+    here = {id(place) for place in places}
+    return tuple(
+        cause for cause in found if any(id(each.place) in here for each in cause.everything)
+    )
+
+
+def worse_since(found: Iterable[TrendCause], place: RunAxis) -> str:
+    """
+    Return the first day of what counts and is worse at a place: of its sound, or else of anything;
+    empty where nothing is.
+    """
+    bad = [each for each in found if each.state is TrendState.WORSE and each.counts]
+    here = causes_at(bad, [place])
+    sound = [each for each in here if family(each.worst.line.series.metric) == "sound"]
+    return min((each.since for each in sound or here), default="")
+
+
 def _rank(cause: TrendCause) -> tuple[bool, bool, int, float]:
     """Order causes: bad before better, what counts, what moved before a broken budget, its size."""
     state = cause.state

@@ -14,11 +14,11 @@ import numpy as np
 from voxgate.harness.analysis.metric_rules import STAGE
 from voxgate.harness.history.budget import Budget, shift_text
 from voxgate.harness.history.change_points import ChangePoint
-from voxgate.harness.history.records import Series
 from voxgate.harness.history.trend import SeriesTrend
 from voxgate.harness.report.badges import Badge
-from voxgate.harness.report.format import SECONDS, shown, shown_scale, shown_unit
+from voxgate.harness.report.format import shown, shown_scale, shown_unit
 from voxgate.harness.report.pictures.sparkline import Spark
+from voxgate.harness.report.pictures.waterfall import stage_colors
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
@@ -59,7 +59,8 @@ class PlaceTrends:
     summary: str
     trends: tuple[TrendView, ...]
     others: int
-    stages: tuple[str, ...]
+    stages: tuple[tuple[str, int], ...]
+    """Name and colour."""
     runs: tuple[RunLink, ...]
 
 
@@ -108,7 +109,7 @@ def _place(book: Book, index: int, state: CellState) -> PlaceTrends:
             for number, (line, is_main) in enumerate(chosen)
         ),
         others=sum(not is_main for _, is_main in chosen),
-        stages=stage_names(place, state.cell),
+        stages=tuple(stage_colors(stage_names(place, state.cell)).items()),
         runs=run_links(book, place.runs[: -LISTED - 1 : -1]),
     )
 
@@ -124,7 +125,7 @@ def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: 
     better = {"lower": "lower is better", "higher": "higher is better"}.get(series.better, "")
     said = [_step(place, line, change) for change in trend.changes]
     cuts = [f"{cut.at[:10]}: {cut.why}" for cut in trend.cuts]
-    budget = [] if trend.budget is None else [_budget(series, trend.budget)]
+    budget = [] if trend.budget is None else [_budget(line, trend.budget)]
     return TrendView(
         index=index,
         title=series.metric,
@@ -138,7 +139,8 @@ def _trend(book: Book, place: RunAxis, index: int, line: MetricSeries, is_main: 
     )
 
 
-def _budget(series: Series, budget: Budget) -> str:
+def _budget(line: MetricSeries, budget: Budget) -> str:
+    series = line.series
     unit = series.unit if shown_unit(series.metric, series.unit) else ""
     return f"budget {budget.bound} {unit}".rstrip() + f": {budget.why}"
 
@@ -318,5 +320,6 @@ def _stages(place: RunAxis, cell: str) -> dict[str, object] | None:
         return None
     times = np.full((len(lines), len(place.runs)), np.nan, dtype=np.float32)
     for row, line in enumerate(lines):
-        times[row, line.at] = line.value * SECONDS[0]
-    return {"names": list(stage_names(place, cell)), "values": list(times)}
+        times[row, line.at] = line.value * shown_scale("stage", "s")
+    colors = stage_colors(stage_names(place, cell))
+    return {"names": list(colors), "colors": list(colors.values()), "values": list(times)}

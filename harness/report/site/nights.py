@@ -16,7 +16,7 @@ from voxgate.harness.analysis.metric_rules import is_speed
 from voxgate.harness.history.trend import SeriesTrend, TrendState
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import TrendCause, place_of
+from voxgate.harness.report.site.causes import TrendCause, causes_at, place_of
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.recent import (
     SIGNS,
@@ -97,17 +97,23 @@ class NightsRow:
     recent: RecentNights
 
 
+Found = Sequence[TrendCause]
+"""Everything that moved, wherever it did."""
 Keys = Mapping[int, str]
 """Series -> the cause that it belongs to, which lights up with it."""
 
 
 def nights_view(
-    book: Book, places: Sequence[RunAxis], found: Sequence[TrendCause]
+    book: Book,
+    places: Sequence[RunAxis],
+    everywhere: Found,
+    most_folded: int = FOLDED_ROWS,
 ) -> NightsView | None:
     """Return the picture of some places; None where there are too few nights to compare."""
     rows = list(chain.from_iterable(_rows(book, place) for place in places))
     if max((len(row.line.at) for row in rows), default=0) < LEAST_NIGHTS:
         return None
+    found = causes_at(everywhere, places)
     keys, names = cause_keys(found), machine_names(book)
     first = _first_rows(rows, found)
     shown = first[:OPEN_ROWS]
@@ -119,8 +125,8 @@ def nights_view(
         caption=_caption(rows, found),
         ticks=_ticks(rows[0].recent.axis),
         rows=tuple(_strip(row, keys, names) for row in shown),
-        folded=tuple(_strip(row, keys, names) for row in rest[:FOLDED_ROWS]),
-        left_out=max(0, len(rest) - FOLDED_ROWS),
+        folded=tuple(_strip(row, keys, names) for row in rest[:most_folded]),
+        left_out=max(0, len(rest) - most_folded),
     )
 
 

@@ -10,7 +10,7 @@ from voxgate.harness.history.records import RunRow
 from voxgate.harness.report.badges import Badge
 from voxgate.harness.report.pictures.sparkline import Spark
 from voxgate.harness.report.site import urls
-from voxgate.harness.report.site.causes import causes
+from voxgate.harness.report.site.causes import TrendCause
 from voxgate.harness.report.site.commits import reader
 from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import headline, reason
@@ -61,12 +61,14 @@ class MachineLine:
     latest: str
 
 
-def write_overview(folder: Folder, book: Book, listen: Listen, project: Path) -> None:
+def write_overview(
+    folder: Folder, book: Book, found: Sequence[TrendCause], listen: Listen, project: Path
+) -> None:
     """Write index.html; the commits between two nights are read from the repository `project`."""
     if not book.runs:
         folder.page("index.html", "empty.html", left_out=book.left_out)
         return
-    states, found, names = cell_states(book), causes(book), machine_names(book)
+    states, names = cell_states(book), machine_names(book)
     folder.page(
         "index.html",
         "overview.html",

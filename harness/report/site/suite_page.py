@@ -18,6 +18,7 @@ from voxgate.harness.report.site.folder import Folder
 from voxgate.harness.report.site.headline import reason
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
 from voxgate.harness.report.site.judged_again import judgement, measurements
+from voxgate.harness.report.site.nights import Found, nights_view
 from voxgate.harness.report.site.overview_page import Listen
 from voxgate.harness.report.site.run_view import (
     Measured,
@@ -30,6 +31,8 @@ from voxgate.harness.report.site.state import QUIET, CellState, cell_state, of_t
 
 LISTED = 14
 """Runs in a list: two weeks of nights."""
+FOLDED_ROWS = 80
+"""Of the picture of nights; the table below has a line for each metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,11 @@ class PlaceView:
 
 
 def write_suites(
-    folder: Folder, book: Book, policies: Mapping[str, Policy], listen: Listen
+    folder: Folder,
+    book: Book,
+    found: Found,
+    policies: Mapping[str, Policy],
+    listen: Listen,
 ) -> None:
     """Write the page of every suite."""
     for suite in dict.fromkeys(place.suite for place in book.places):
@@ -88,6 +95,7 @@ def write_suites(
             ).question,
             mark=worst([cell_state(book, place, cell) for place in places for cell in place.lines]),
             places=views,
+            nights=nights_view(book, places, found, FOLDED_ROWS),
         )
 
 

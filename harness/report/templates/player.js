@@ -352,8 +352,9 @@
   }
 
   function drawWords() {
-    const { words } = utterance.voices[chosen];
+    const { words, words_missing: why } = utterance.voices[chosen];
     at.words.hidden = !words.length;
+    at.unplaced.textContent = why ? `No words are drawn: ${why}.` : "";
     at.words.replaceChildren(...words.map(({ word, start_s, end_s }) => {
       const place = create("span", word);
       [place.style.left, place.style.width] = [share(start_s), share(end_s - start_s)];

@@ -3,7 +3,8 @@
 (() => {
   const { element, badge, kind, shown, interval, when, known, table } = voxgate;
   const data = voxgate.taken.get(document.body.dataset.data);
-  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "limit", "limit-wash", "open-wash", "s0", "s1", "s2", "s3", "s4", "s5"];
+  const COLOURS = ["ink", "soft", "rule", "panel", "good", "open", "bad", "limit", "limit-wash", "open-wash", "now",
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((number) => `stage-${number}`)];
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 4]];
   const PLAIN = { scale: 1, fixed: null, exact: null };
   const DAY_S = 86400;
@@ -16,7 +17,7 @@
   }
 
   const address = (run) => data.pages[run] ?? `run.html#${run}`;
-  const palette = (index) => colours[`s${index % 6}`];
+  const palette = (number) => colours[`stage-${number}`];
 
   // One chart: canvas, a slider that steps through it by key, touch and mouse, a line that says what it stands on, a table.
   function chart(figure, spec) {
@@ -160,9 +161,9 @@
       series: [
         { stroke: null, points: { show: false } },
         { stroke: null, points: { show: false } },
-        { stroke: () => colours.s0, width: at.length < 300 ? 1.6 : 1, points: { show: at.length < 120, size: 4, fill: () => colours.s0, stroke: () => colours.s0 } },
+        { stroke: () => colours.now, width: at.length < 300 ? 1.6 : 1, points: { show: at.length < 120, size: 4, fill: () => colours.now, stroke: () => colours.now } },
       ],
-      bands: [{ series: [2, 1], fill: () => `${colours.s0}33` }],
+      bands: [{ series: [2, 1], fill: () => `${colours.now}33` }],
       top: each.changes.length ? 34 : 10,
       lines: [...(known(each.budget) ? [each.budget] : []), ...(limit ? [limit.level - limit.size, limit.level + limit.size] : [])],
       ground: (u) => limitRegion(u, each, times),
@@ -302,7 +303,7 @@
   // Where the time goes, stacked: each area reaches from the sum of the stages below it to its own.
   function stages(figure) {
     const place = data.places[figure.dataset.place];
-    const { names, values: seconds } = place.stages;
+    const { names, colors, values: seconds } = place.stages;
     const sums = place.times.map((time, run) => {
       let sum = 0;
       return seconds.map((stage) => (sum = known(stage[run]) && sum !== null ? sum + stage[run] : null));
@@ -317,7 +318,7 @@
       start: axis.newest,
       marks: (u) => floorTicks(u, axis),
       marked: 1,
-      series: order.map((stage) => ({ stroke: () => colours.panel, width: 1, fill: () => palette(stage), points: { show: false } })),
+      series: order.map((stage) => ({ stroke: () => colours.panel, width: 1, fill: () => palette(colors[stage]), points: { show: false } })),
       fromZero: true,
       describe: (night) => {
         const run = axis.all[night].index;
@@ -362,7 +363,7 @@
       name: `${metric} on every machine`,
       columns,
       marked: 1,
-      series: sides.map((side, index) => ({ stroke: () => palette(index), dash: DASHES[index % 6], width: 1.8, points: { show: false } })),
+      series: sides.map((side, index) => ({ stroke: () => palette(index % 6 + 1), dash: DASHES[index % 6], width: 1.8, points: { show: false } })),
       describe: (index) => ({ title: when(columns[0][index]), text: text(index).join("; ") }),
       head: ["measured", ...sides.map(({ place }) => ({ title: place.name, style: "number" }))],
       row: (index) => [when(columns[0][index]), ...sides.map(({ each }, side) => (known(columns[side + 1][index]) ? shown(columns[side + 1][index], each) : ""))],

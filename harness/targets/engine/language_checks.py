@@ -113,7 +113,7 @@ def _heard(accent: Region, seen: SynthesisObservation) -> tuple[str, bool]:
     other = next((each for each in Region if _sounds_like(sounds, each, accent)), None)
     return (
         f"; {fitting} of {count} sounds by which accents differ are its own"
-        + (f", the others those of {other}" if other else ""),
+        + (f", most others are those of {other}" if other else ""),
         other is None,
     )
 

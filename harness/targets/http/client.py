@@ -66,12 +66,18 @@ class Ask:
     streamed: bool = True
     speed: float | None = None
     seed: int | None = None
+    region: str | None = None
     byte_order: str = ""
     """Of bare PCM, for a server that sends another than its headers say; never sent."""
 
     def body(self) -> dict[str, object]:
         """Return the JSON body of the request."""
-        further = {"voice": self.voice, "speed": self.speed, "seed": self.seed}
+        further = {
+            "voice": self.voice,
+            "speed": self.speed,
+            "seed": self.seed,
+            "region": self.region,
+        }
         streamed = {"stream_format": "audio"} if self.streamed else {}
         asked = {"model": self.model, "input": self.text, "response_format": self.form, **streamed}
         return {**asked, **{name: value for name, value in further.items() if value is not None}}

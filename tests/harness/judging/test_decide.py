@@ -703,7 +703,7 @@ def test_reasons_stand_in_the_order_of_their_excess_whatever_their_units(tmp_pat
 @pytest.mark.parametrize(
     ("unit", "shift", "margin", "shown"),
     [
-        ("s", 0.00083, 0.0005, "rtf +0.00083 s, limit +0.0005 s"),
+        ("s", 0.00083, 0.0005, "rtf +0.83 ms, limit +0.5 ms"),
         ("1", 0.05, 0.03, "rtf +0.05, limit +0.03"),
         ("LUFS", 6.02, 1.0, "rtf +6.0 LUFS, limit +1 LUFS"),
         ("1/s", 0.0, 0.01, "rtf +0.0 1/s, limit +0.01 1/s"),

@@ -12,6 +12,8 @@ import pytest
 from tests.harness.targets.speech_servers import Reply, fake_server, refused, tone, wav
 from voxgate.harness.cli import load
 from voxgate.harness.cli.main import invoke
+from voxgate.harness.errors import HarnessError
+from voxgate.harness.load.plan import Level, LoadPlan, chosen_cells, speech_request
 from voxgate.harness.load.records import read_cell
 from voxgate.harness.load.report import report_of
 from voxgate.harness.records.cell import cell_from_json
@@ -294,6 +296,26 @@ def test_a_reel_is_no_request_of_the_speech_api(
     (project / "texts.toml").write_text(f'[[request]]\nid = "talk"\n{segment}')
     assert invoke(["load", "s", "--closed", "1"]) == 2
     assert "request talk of workload texts is a reel" in capsys.readouterr().err
+
+
+def test_a_request_is_sent_whole_or_refused(project: Path) -> None:
+    write(
+        project,
+        'pipeline="flow", fixed={"language": "es"}',
+        '[{"nfe_steps": 4}]',
+        '{"nfe_steps": 4}',
+    )
+    texts = '[[request]]\nid = "a"\ntext = "Hola."\nspeaker = "hugo"\nregion = "mexico"\n'
+    (project / "texts.toml").write_text(texts)
+    plan = LoadPlan(suite="s", levels=(Level(clients=1),))
+
+    (cell,) = chosen_cells(plan, project)
+    body = speech_request(plan, cell, cell.workload.requests[0], "voice").body()
+
+    assert (body["voice"], body["region"]) == ("hugo", "mexico")
+    (project / "texts.toml").write_text(f'{texts}reference_text = "Hola."\nreference = "a.wav"\n')
+    with pytest.raises(HarnessError, match="request a of workload texts sets reference, which"):
+        chosen_cells(plan, project)
 
 
 def test_a_folder_in_use_is_left_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

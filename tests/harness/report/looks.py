@@ -2,13 +2,10 @@
 How the pages look: every kind of page, built once, and its pictures made coarse, so that they tell
 a layout that broke and not how a letter is smoothed.
 
-python -m tests.harness.report.looks         writes the pictures to compare with anew: look at them
-                                             and at their difference before you commit it
 python -m tests.harness.report.looks FOLDER  writes whole screenshots, to be looked at
 """
 
 import io
-import json
 import shutil
 import sys
 import tempfile
@@ -34,11 +31,10 @@ from voxgate.harness.report.page import page
 from voxgate.harness.report.verb_page import write_verb_page
 from voxgate.harness.selftest.page import speed_page
 
-KEPT = Path(__file__).with_name("looks")
 SHRUNK = 6
-"""So many pixels of the screen are one of a kept picture."""
+"""So many pixels of the screen are one of a coarse picture."""
 TILE, STRIP = 4, 12
-"""Sides of what is compared, in pixels of a kept picture."""
+"""Sides of what is compared, in pixels of a coarse picture."""
 Grey = npt.NDArray[np.float64]
 VIEWS = tuple(
     (theme, size)
@@ -47,14 +43,6 @@ VIEWS = tuple(
 )
 HISTORY = "two-causes-among-flukes"
 DAILY = ("overview", "cell", "run")
-FONT = """() => {
-  const context = document.createElement('canvas').getContext('2d');
-  return ['system-ui', 'ui-monospace'].map((family) => {
-    context.font = `100px ${family}`;
-    return Math.round(context.measureText('Rtf 0.25 [slower]').width);
-  });
-}"""
-"""Returns how wide letters are: with other fonts the pages look otherwise, and rightly so."""
 
 
 def built(index: Path, folder: Path) -> dict[str, Path]:
@@ -146,11 +134,6 @@ def _tiles(first: Grey, second: Grey) -> Grey:
     return np.abs(apart.reshape(rows, TILE, columns, TILE).mean(axis=(1, 3))).ravel()
 
 
-def kept_name(name: str, theme: str, size: Mapping[str, int]) -> Path:
-    """Return the file of the picture that a page is compared with."""
-    return KEPT / f"{name}-{theme}-{size['width']}.png"
-
-
 @contextmanager
 def _browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
@@ -161,9 +144,9 @@ def _browser() -> Iterator[Any]:
         browser.close()
 
 
-def main(folder: Path | None) -> None:
-    """Write the pictures: coarse ones beside this file, or whole ones into a folder."""
-    (folder or KEPT).mkdir(parents=True, exist_ok=True)
+def main(folder: Path) -> None:
+    """Write a whole screenshot of every page in every view."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, _browser() as browser:
         pages = built(write_site(HISTORY, Path(place)), Path(place))
         for theme, size in VIEWS:
@@ -173,15 +156,9 @@ def main(folder: Path | None) -> None:
                     if (theme, size) not in views_of(name):
                         continue
                     settled(tab, path)
-                    if folder is None:
-                        shrunk = coarse(tab.screenshot(), size).quantize(32)
-                        shrunk.save(kept_name(name, theme, size), optimize=True)
-                    else:
-                        target = folder / f"{name}-{theme}-{size['width']}.png"
-                        tab.screenshot(path=target, full_page=True)
-                if folder is None:
-                    (KEPT / "fonts.json").write_text(json.dumps(tab.evaluate(FONT)) + "\n")
+                    target = folder / f"{name}-{theme}-{size['width']}.png"
+                    tab.screenshot(path=target, full_page=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    main(Path(sys.argv[1]))

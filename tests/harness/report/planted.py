@@ -288,10 +288,10 @@ def _cell(
     broken = [each for each in values if each.verdict == "REGRESSED" and each.metric in LIMITS]
     check = {
         "option": "nfe_steps",
-        "requested": asked["nfe_steps"],
+        "asked": asked["nfe_steps"],
         "observed": str(asked["nfe_steps"]),
-        "in_effect": True,
-        "reason": "counted",
+        "holds": True,
+        "why": "counted",
     }
     return EntryCell(
         cell=slug,

@@ -323,7 +323,7 @@ def test_a_broken_utterance_is_named_spread_and_heard_first(tmp_path: Path) -> N
     """Its voices are in the page even where the budget holds one utterance only."""
     of = one_broken(tmp_path)
     found = parsed(of, Voices())
-    assert found.text().count("Hear first: u06 (pesq 3.60 → 2.40)") == 2
+    assert found.text().count("Beyond the limit of one utterance: u06 (pesq 3.60 → 2.40)") == 2
     assert "p5 2.84, p95 3.65, worst 2.40 (u06)" in found.text()
     assert "#u=u06" in found.addresses()
     first = heard_first(of.judgement.cells)
@@ -333,5 +333,5 @@ def test_a_broken_utterance_is_named_spread_and_heard_first(tmp_path: Path) -> N
 
 def test_a_broken_utterance_without_audio_has_no_link(tmp_path: Path) -> None:
     found = parsed(one_broken(tmp_path))
-    assert "Hear first: u06" in found.text()
+    assert "Beyond the limit of one utterance: u06" in found.text()
     assert "#u=u06" not in found.addresses()

@@ -100,6 +100,13 @@ def test_heat_rises_in_steps_that_are_seen_and_a_missed_night_is_none_of_them(
     assert rising == sorted(rising)
 
 
+def test_every_colour_that_is_named_is_there() -> None:
+    """A variable that nobody defines paints nothing, and no browser says so."""
+    text = "".join(path.read_text() for path in sorted(SHEETS.glob("*.css")))
+    named = set(re.findall(r"var\(--([\w-]+)[,)]", text))
+    assert named - set(re.findall(r"--([\w-]+):", text)) == set()
+
+
 def test_colours_stand_in_one_place() -> None:
     """
     A colour of its own would be wrong in one of the themes. What player.css draws over a

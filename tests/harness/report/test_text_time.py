@@ -64,9 +64,7 @@ def test_every_report_shows_it_and_a_baseline_without_it_stays_valid(tmp_path: P
     html = page(found, silence)
     assert LINE in markdown(found) and LINE in html and NAME in html
     assert found.judgement.exit_code == 0
-    assert NAME not in {
-        metric.metric for cell in found.judgement.cells for metric in cell.metrics
-    }
+    assert NAME not in {metric.metric for cell in found.judgement.cells for metric in cell.metrics}
     without = contents(good_run(), baseline)
     assert not any("text front-end" in told.plain for told in report_lines(without, 160))
     assert without.judgement == found.judgement

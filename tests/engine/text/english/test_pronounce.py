@@ -22,7 +22,7 @@ from voxgate.engine.text.english.pronounce import inflected, pronounce, pronounc
         ("BBC", "b iy b iy s iy"),
         ("US", "y uw eh s"),
         ("OK", "ow k ey"),
-        ("NASA", "n ae s ax"),
+        ("nasa", "n ae s ax"),
         ("CD's", "s iy d iy z"),
         ("A", "ey"),
         ("xkcd", "eh k s k ey s iy d iy"),

@@ -3,7 +3,7 @@ Spanish texts and their readings.
 
 `readings.txt` was written before the rules: 101 of its 193 were right at first, and 187 once an
 empty Roman numeral broke nothing. `readings_fresh.txt` was written after the rules had met the
-first file: 59 of its 64 were right at first.
+first file: 59 of its first 64 were right at first, 37 of the next 50, and 37 of the last 50.
 """
 
 import re
@@ -15,6 +15,11 @@ from voxgate.engine.text.frontend import phonemise
 
 LINE = re.compile(r"(?:\[(?P<region>\w+)\] )?(?P<text>.+) => (?P<reading>.+)")
 FILES = tuple(Path(__file__).with_name(name) for name in ("readings.txt", "readings_fresh.txt"))
+
+
+def letters_joined(reading: str) -> str:
+    """Return a reading with the letters of "D V D" together, however they are shown."""
+    return re.sub(r"\b([A-ZÑ]) (?=[A-ZÑ]\b)", r"\1", reading)
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -30,8 +35,8 @@ def rows() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("region", "text", "reading"), rows())
 def test_a_text_has_its_reading(region: str, text: str, reading: str) -> None:
     chunks = phonemise(text, language="es", region=region)
-    assert " ".join(chunk.text for chunk in chunks) == reading
+    assert letters_joined(" ".join(chunk.text for chunk in chunks)) == letters_joined(reading)
 
 
 def test_there_are_enough_readings() -> None:
-    assert len(rows()) >= 250
+    assert len(rows()) >= 300

@@ -240,12 +240,16 @@ def test_words_are_placed_in_both_takes_of_the_red_cell_and_the_moment_names_one
 
     deaf = run_player(of.run, speaking, 300_000, ("u06",), red)
     assert heard.takes == 0, "nobody recognised words in that run, so it may be without Whisper"
+    none = "no words were recognised in this run"
+    assert [seen.words_missing for seen in deaf.views[0].voices] == ["", "", none, none]
+    assert not deaf.has_words
     made = run_player(replace(of.run, heard={"nfe-8": said}), speaking, 300_000, ("u06",), red)
 
     assert heard.takes == 2
     assert made.moments[0].why == f"{deaf.moments[0].why}, in “second”"
     voices = made.views[0].voices
     assert [len(seen.words) for seen in voices] == [0, 0, 2, 2]
+    assert [seen.words_missing for seen in voices] == [""] * 4
 
 
 def test_without_the_recogniser_there_are_no_words_but_a_reason(

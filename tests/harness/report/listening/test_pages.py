@@ -17,7 +17,7 @@ from voxgate.harness.errors import HarnessError
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.report.listening import abx_page, listening_page
 from voxgate.harness.report.listening import page as page_module
-from voxgate.harness.report.listening.recordings import previous
+from voxgate.harness.report.listening.recordings import EarlierRun, earlier_run
 
 PAGES = ("listen-2.html", "abx-2.html")
 
@@ -240,8 +240,34 @@ def test_previous_run_is_the_last_of_the_same_kind_that_is_still_there(tmp_path:
     gone = row(8, tmp_path / "gone", "2026-11-03T12:00:00+00:00")
     other = row(9, folders[1], "2026-11-03T13:00:00+00:00", machine="another")
 
-    assert previous(Rows([*rows[:3], gone, other, rows[3]]), rows[3]) == rows[2]
-    assert previous(Rows(rows), rows[0]) is None
+    found = earlier_run(Rows([*rows[:3], gone, other, rows[3]]), rows[3])
+    assert found == EarlierRun(run=rows[2], passed_by=0)
+    assert earlier_run(Rows(rows), rows[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "worse_since", "number", "passed_by"),
+    [
+        ("PASS PASS PASS PASS", "", 2, 0),
+        ("PASS PASS REGRESSED REGRESSED", "", 1, 1),
+        ("FAILED REGRESSED PASS PASS", "", 2, 0),
+        ("REGRESSED REGRESSED REGRESSED REGRESSED", "", 2, 0),
+        ("NO_BASELINE NO_BASELINE NO_BASELINE NO_BASELINE", "2026-11-02", 0, 2),
+        ("REGRESSED PASS PASS REGRESSED", "2026-11-01", 2, 0),
+    ],
+)
+def test_what_got_worse_some_nights_ago_is_held_against_the_last_good_run(
+    tmp_path: Path, verdicts: str, worse_since: str, number: int, passed_by: int
+) -> None:
+    rows = []
+    for n, verdict in enumerate(verdicts.split()):
+        (tmp_path / str(n)).mkdir()
+        (tmp_path / str(n) / "run.json").touch()
+        created = f"2026-11-0{n + 1}T00:00:00+00:00"
+        rows.append(row(n, tmp_path / str(n), created, verdict=verdict))
+    found = earlier_run(Rows(rows), rows[-1], worse_since)
+    assert found == EarlierRun(run=rows[number], passed_by=passed_by)
+    assert found.name == ("last good" if passed_by else "previous")
 
 
 def test_test_asks_only_about_utterances_that_differ(tmp_path: Path) -> None:

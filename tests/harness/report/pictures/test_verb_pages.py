@@ -88,6 +88,10 @@ def test_a_load_of_one_level_has_no_curve() -> None:
     found = Page(verb_page(load_page(one)))
     assert not [each for each in found.all("svg") if each.get("role") == "img"]
     assert "FINE Every request was answered." in found.text()
+    assert (
+        "100 ms p50 of the latency 100 ms p95 of the latency 10 answers per second at"
+        in " ".join(found.text().split())
+    )
 
 
 def test_the_page_runs_and_loads_nothing_foreign(load: Page) -> None:

@@ -28,6 +28,7 @@ from voxgate.harness.history.records import HistoryEntry
 from voxgate.harness.judging import replace_folder
 from voxgate.harness.records import files as atomic
 from voxgate.harness.report.html import SITE_POLICY as POLICY
+from voxgate.harness.report.pictures.waterfall import stage_colors
 from voxgate.harness.report.site import urls
 from voxgate.harness.report.site.build import build_site
 from voxgate.harness.report.site.folder import Folder
@@ -308,6 +309,10 @@ def test_stages_go_to_the_chart_and_not_among_the_metrics(site: Made) -> None:
     assert place["stages"]["names"] == ["frontend", "acoustic", "vocoder"]
     assert place["stages"]["values"][0][0] == pytest.approx(1000 * 0.012 * 0.26, rel=1e-3)
     assert not [each for each in place["trends"] if each["metric"].startswith("stage")]
+    colors = stage_colors(place["stages"]["names"])
+    assert place["stages"]["colors"] == list(colors.values())
+    told = site.text("cell-smoke~nfe_steps-8.html")
+    assert [f'class="stage-of-{color}"' in told for color in colors.values()] == [True] * 3
 
 
 def test_suite_names_the_fastest_cell_that_passes_and_sounds_good_enough(site: Made) -> None:
