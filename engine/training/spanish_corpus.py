@@ -21,6 +21,7 @@ import soxr
 from safetensors.numpy import save_file
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
+from voxgate.engine.training.corpus import raise_end
 from voxgate.engine.training.spanish_texts import training_sentences
 
 HUGO_SHARE = 0.42
@@ -32,8 +33,16 @@ PITCH_SPREAD = 0.08
 STRETCH_RANGE = (1.0, 1.3)
 LEVEL = 0.11
 """Root mean square of an utterance, near flite's."""
+RISEN_END = 5.0
+"""
+Semitones above the median that the pitch of a yes/no question reaches at its end. Pico itself
+raises a quarter of them.
+"""
 WIDE_SHARE = 0.25
 WIDE_FACTOR = 1.45
+END_STEPS = 24
+"""Of the pitch track, 5 ms each, that are the end."""
+MOST_RISE = 14.0
 SHARD_SIZE = 400
 
 
@@ -67,7 +76,22 @@ def widen_pitch(audio: np.ndarray, factor: float) -> np.ndarray:
     return np.pad(spoken, (0, max(0, audio.size - spoken.size)))[: audio.size]
 
 
-def voice(text: str, *, hugo: bool, wide: bool, stretch: float, pitch: float) -> np.ndarray:
+def rise(audio: np.ndarray) -> np.ndarray:
+    """Raise the end of a yes/no question to RISEN_END, where it ends lower. float64 (T,)."""
+    import pyworld
+
+    f0, at_s = pyworld.dio(audio, SAMPLE_RATE_HZ)
+    f0 = pyworld.stonemask(audio, f0, at_s, SAMPLE_RATE_HZ)
+    voiced = 12.0 * np.log2(f0[f0 > 0])
+    if voiced.size < 2 * END_STEPS:
+        return audio
+    missing = RISEN_END - (np.median(voiced[-END_STEPS:]) - np.median(voiced))
+    return audio if missing <= 0 else raise_end(audio, semitones=min(float(missing), MOST_RISE))
+
+
+def voice(
+    text: str, *, hugo: bool, wide: bool, stretch: float, pitch: float, rises: bool = False
+) -> np.ndarray:
     """Synthesise one utterance by either speaker, int16 (T,), at LEVEL."""
     if hugo:
         audio = speak(text, speed=1 / (stretch * HUGO_RATE), pitch=pitch * HUGO_PITCH)
@@ -76,6 +100,8 @@ def voice(text: str, *, hugo: bool, wide: bool, stretch: float, pitch: float) ->
         audio = speak(text, speed=1 / stretch, pitch=pitch)
     if wide:
         audio = widen_pitch(audio, WIDE_FACTOR)
+    if rises:
+        audio = rise(audio)
     loud = audio[np.abs(audio) > 0.02 * np.abs(audio).max()]
     audio = audio * (LEVEL / np.sqrt(np.mean(loud**2)))
     return np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16)
@@ -91,7 +117,7 @@ def write_shard(sentences: list[tuple[str, bool]], *, seed: int, path: Path) -> 
         hugo, wide = rng.random() < HUGO_SHARE, rng.random() < WIDE_SHARE
         stretch = rng.uniform(*STRETCH_RANGE)
         pitch = float(np.exp(rng.gauss(0.0, PITCH_SPREAD)))
-        audios.append(voice(text, hugo=hugo, wide=wide, stretch=stretch, pitch=pitch))
+        audios.append(voice(text, hugo=hugo, wide=wide, stretch=stretch, pitch=pitch, rises=rises))
         total += audios[-1].size
         rows.append((total, int(hugo) + 2 * int(wide), int(rises), round(stretch * 1000)))
     path.with_suffix(".txt").write_text("\n".join(text for text, _ in sentences) + "\n")

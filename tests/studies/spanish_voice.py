@@ -51,7 +51,7 @@ def engine_voice(**options: object) -> Speak:
     pipeline = FlowPipeline.load({"language": "es", "threads": 1, **options})
 
     def speak(text: str) -> np.ndarray:
-        return np.concatenate(list(pipeline.synthesize(text)))
+        return pipeline.synthesize(text)
 
     return speak
 
