@@ -129,7 +129,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
     def segments(
-        self, text: str, options: Mapping[str, object] | None = None
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[AudioSegment]:
         """
         Synthesise as `stream` does, one pass through the models at a time: for a scheduler that
@@ -137,9 +137,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
         """
         self.begin()
         config = self.for_request(options or {})
-        chunks = self._chunks(text, config, no_watch)
+        chunks = self._chunks(text, config, watch)
         return segments(
-            self._pieces(chunks, config, no_watch),
+            self._pieces(chunks, config, watch),
             [len(group) for group in _groups(chunks, config)],
         )
 

@@ -75,6 +75,7 @@ def load(client: httpx2.Client, model: str) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(ask, range(24)))
+    client.post(SPEECH, json={"model": model, "input": "Hello \u65e5.", "voice": "slt"})
     client.post(SPEECH, json={"model": "odd", "input": "Hello", "voice": "slt"})
     with (
         contextlib.suppress(httpx2.TransportError),

@@ -63,6 +63,12 @@ def test_an_answer_is_counted_with_its_wait_its_first_audio_and_its_audio(home):
     assert grown(home, home.ask, "batch_texts_count") == 1
     assert grown(home, home.ask, "real_time_factor_count") == 1
 
+    told = {
+        "act": lambda: home.ask(input="Hello \u65e5\u672c."),
+        "name": "left_out_characters_total",
+    }
+    assert grown(home, **told) == 2
+
     found = Scrape(home)
     assert (found.of("requests_waiting"), found.of("queue_places")) == (0, 1)
     assert found.of("engine_alive") == 1 and found.of("connections") >= 1

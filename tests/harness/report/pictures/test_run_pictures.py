@@ -118,9 +118,7 @@ def test_curves_of_a_slower_cell_stand_beside_each_other(slower: RunPictures) ->
     (found,) = slower.curves
     assert found.before is not None
     assert all(old < new for old, new in zip(found.before.at, found.now.at, strict=True))
-    assert found.caption.startswith(
-        "nfe=8: half of the requests within 110 ms, 100 before (+10.0 %)"
-    )
+    assert found.caption.startswith("nfe=8: p50 110 ms, 100 before (+10.0 %)")
     assert found.unit == "ms"
 
 
