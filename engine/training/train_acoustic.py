@@ -28,6 +28,10 @@ SPEAKER_SHARES = (0.4, 0.4, 0.2)
 PROMPT_SHARE = 0.3
 DROP_PROMPT = 0.25
 DROP_TEXT = 0.12
+END_FRAMES = 40
+"""Of a question, 0.64 s: where its pitch rises."""
+RISING = 2
+"""Of `FrameConditioning.question`."""
 
 
 class Batches:
@@ -128,11 +132,12 @@ def flow_loss(
     frames: FrameConditioning,
     mask: Tensor,
     generator: torch.Generator,
+    end_weight: float = 1.0,
 ) -> Tensor:
     """
     Return the mean squared error of the velocity on the synthesised frames.
 
-    Straight paths (Lipman et al. 2023).
+    Straight paths (Lipman et al. 2023). The last END_FRAMES of a question count `end_weight` times.
     """
     invented = infill_mask(mask, generator)
     prompt_mel = mel * (~invented)[..., None]
@@ -147,7 +152,10 @@ def flow_loss(
             noisy, prompt_mel, drop_conditions(frames, dropped_text), t, mask[:, None, None]
         )
     error = (velocity.float() - (mel - noise)).square().mean(-1)
-    mean: Tensor = (error * invented).sum() / invented.sum()
+    from_end = mask.sum(1, keepdim=True) - torch.arange(mask.shape[1])[None]
+    risen = (from_end <= END_FRAMES) & (frames.question == RISING)
+    weight = invented * (1.0 + (end_weight - 1.0) * risen)
+    mean: Tensor = (error * weight).sum() / weight.sum()
     return mean
 
 
