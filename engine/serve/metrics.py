@@ -6,8 +6,10 @@ errors those of `ERROR_KINDS`, and no text, voice or address of a client is a la
 a registry of its own; the process's memory, CPU time and open files stand beside its figures.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -111,6 +113,8 @@ class ServerMetrics:
         )
         self._waiting = self._gauge("requests_waiting", "Requests on which no work has begun")
         self._places = self._gauge("queue_places", "Most requests in flight; one more gets 429")
+        gpu = self._gauge("gpu_memory_bytes", "GPU memory that torch holds; 0 where it uses none")
+        gpu.set_function(gpu_memory_bytes)
         self._alive = self._gauge("engine_alive", "1 while the engine's thread runs, else 0")
         self._info = self._gauge(
             "info", "1; the model and the version are labels", "model", "version"
@@ -211,6 +215,15 @@ class ServerMetrics:
 def kind_of(status: int, code: str | None) -> str:
     """Return the kind of an error by its code, else by its status."""
     return code if code in ERROR_KINDS else KIND_OF_STATUS.get(status, OTHER)
+
+
+def gpu_memory_bytes() -> float:
+    """Return the memory that torch holds on all GPUs, its cache included; starts no GPU."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0.0
+    numbers = range(torch.cuda.device_count())
+    return float(sum(torch.cuda.memory_reserved(number) for number in numbers))
 
 
 def _version() -> str:
