@@ -195,7 +195,8 @@ def classifier_likelihood(
     @torch.inference_mode()
     def likelihood(number: int) -> np.ndarray:
         logits = model(corpus.mels[number].float()[None])[0]
-        return (logits.log_softmax(dim=-1) - prior).clamp(min=-9.0).numpy()
+        heard: np.ndarray = (logits.log_softmax(dim=-1) - prior).clamp(min=-9.0).numpy()
+        return heard
 
     return likelihood
 
@@ -216,7 +217,7 @@ def train_classifier(corpus: AlignedCorpus, *, steps: int, seed: int) -> PhoneCl
         wanted = nn.utils.rnn.pad_sequence(labels, batch_first=True)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=0)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     print("classifier loss", float(loss.detach()), flush=True)

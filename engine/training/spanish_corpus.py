@@ -104,7 +104,8 @@ def voice(
         audio = rise(audio)
     loud = audio[np.abs(audio) > 0.02 * np.abs(audio).max()]
     audio = audio * (LEVEL / np.sqrt(np.mean(loud**2)))
-    return np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16)
+    rounded: np.ndarray = np.round(np.clip(audio, -1.0, 1.0) * 32767).astype(np.int16)
+    return rounded
 
 
 def write_shard(sentences: list[tuple[str, bool]], *, seed: int, path: Path) -> None:

@@ -199,7 +199,7 @@ def run(
     batches = Batches(corpus, seed, shares)
 
     def loss_of(step: int) -> Tensor:
-        return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
+        return flow_loss(forward, *batches(step))
 
     return train(
         "acoustic",

@@ -2,9 +2,9 @@
 How good is the Spanish voice, against its teacher and against its own solver?
 `python -m tests.studies.spanish_voice FOLDER [--sentences 200] [--steps 32,16,8,4,2]`
 
-Prints the tables of `docs/evidence/spanish-voice.md` as Markdown: word errors by Whisper base on the
-held-out sentences for the teacher and for the voice at several step counts, parity with the most
-steps, the rise of yes/no questions on the same words, and the sound of the regions. Needs
+Prints the tables of `docs/evidence/spanish-voice.md` as Markdown: word errors by Whisper base on
+the held-out sentences for the teacher and for the voice at several step counts, parity with the
+most steps, the rise of yes/no questions on the same words, and the sound of the regions. Needs
 `py-nanotts`. What is spoken and recognised is kept in FOLDER, so the command can be given again.
 """
 

@@ -8,7 +8,7 @@ import torch
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPANISH_PHONE_IDS
 from voxgate.engine.layers.mel import HOP
-from voxgate.engine.training import spanish_align, spanish_texts
+from voxgate.engine.training import spanish_align, spanish_corpus, spanish_texts
 
 WORDS = ("llave", "queso", "zumo")
 
@@ -97,6 +97,7 @@ def test_the_classifier_learns_the_phones_of_what_it_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spanish_align, "BATCH", 1)
+    monkeypatch.setattr(spanish_align, "WIDTH", 48)
     corpus = planted_corpus()
     labels = corpus.labels(0)
     corpus.mels[0] = torch.randn(50, spanish_align.BANDS)
@@ -117,3 +118,26 @@ def test_a_phone_lasts_two_frames_and_a_tap_one() -> None:
     assert ends[-1] == 12
     lengths = np.diff(ends, prepend=0)
     assert lengths[1] >= 2 and lengths[2] >= 1 and lengths[3] >= 2
+
+
+def test_a_question_that_falls_is_raised_and_one_that_rises_is_kept() -> None:
+    pytest.importorskip("pyworld")
+    falling, rising = (swept_voice(180.0, end_hz) for end_hz in (140.0, 270.0))
+    risen = spanish_corpus.rise(falling)
+    assert risen.size == falling.size
+    assert end_semitones(risen) - end_semitones(falling) > 5.0
+    np.testing.assert_array_equal(spanish_corpus.rise(rising), rising)
+
+
+def swept_voice(start_hz: float, end_hz: float) -> np.ndarray:
+    """One second of a steady voice, then 0.3 s that glide to another pitch."""
+    hz = np.concatenate((np.full(16_000, start_hz), np.linspace(start_hz, end_hz, 4_800)))
+    phase = 2 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ
+    return 0.05 * sum(np.sin(n * phase) / n for n in range(1, 12))
+
+
+def end_semitones(audio: np.ndarray) -> float:
+    import pyworld
+
+    f0, _ = pyworld.harvest(audio, SAMPLE_RATE_HZ)
+    return float(12 * np.log2(np.median(f0[f0 > 0][-20:])))
