@@ -7,6 +7,7 @@ the vocoder is the English voice's, unchanged.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,7 +34,10 @@ SEED = 11
 UTTERANCES = 9600
 SPEAKERS = 4
 """lola, hugo, and both with a wide pitch range."""
-STEPS = {"durations": 1500, "acoustic": 2600}
+STEPS = {"durations": 1500, "acoustic": 2600, "questions": 2000}
+STATEMENTS_PER_QUESTION = 2
+"""In the last stage, which teaches the rise of yes/no questions."""
+END_WEIGHT = 4.0
 SHARES = (0.43, 0.32, 0.14, 0.11)
 DURATIONS = DurationShape(phones=len(SPANISH_PHONES), speakers=SPEAKERS)
 ACOUSTIC = DiTShape(phones=len(SPANISH_PHONES), speakers=SPEAKERS)
@@ -55,9 +59,13 @@ def main(folder: Path, out: Path, threads: int) -> None:
     prepare(folder)
     corpus = data.load(folder / "data.safetensors")
     train_durations.run(corpus, folder, steps=STEPS["durations"], seed=SEED, shape=DURATIONS)
-    train_acoustic.run(
+    acoustic = train_acoustic.run(
         corpus, folder, steps=STEPS["acoustic"], seed=SEED, model=from_english(), shares=SHARES
     )
+    train_acoustic.run_questions(
+        questions_and_statements(corpus), folder, acoustic,
+        steps=STEPS["questions"], seed=SEED + 1, shares=SHARES, end_weight=END_WEIGHT,
+    )  # fmt: skip
     export(folder, corpus, out)
 
 
@@ -93,11 +101,22 @@ def from_english() -> DiT:
     return model.requires_grad_(True)
 
 
+def questions_and_statements(corpus: data.Corpus) -> data.Corpus:
+    """Return the corpus with all its questions and so many times as many statements."""
+    asked = torch.nonzero(corpus.rows[:, 7] == train_acoustic.RISING).squeeze(1)
+    stated = torch.nonzero(corpus.rows[:, 7] != train_acoustic.RISING).squeeze(1)
+    generator = torch.Generator().manual_seed(SEED)
+    chosen = torch.randperm(stated.numel(), generator=generator)
+    stated = stated[chosen[: STATEMENTS_PER_QUESTION * asked.numel()]]
+    rows = torch.cat((asked, stated)).sort().values
+    return replace(corpus, rows=corpus.rows[rows], stretch=corpus.stretch[rows])
+
+
 def export(folder: Path, corpus: data.Corpus, out: Path) -> None:
     """Write the averaged weights as a voice without a vocoder."""
     out.mkdir(parents=True, exist_ok=True)
     durations: nn.Module = averaged(folder, "durations", DurationModel(DURATIONS))
-    acoustic: nn.Module = averaged(folder, "acoustic", DiT(ACOUSTIC))
+    acoustic: nn.Module = averaged(folder, "questions", DiT(ACOUSTIC))
     save_model(out / "durations.safetensors", durations, DURATIONS)
     scale = {"mel_mean": str(corpus.mean), "mel_std": str(corpus.std)}
     save_model(out / "acoustic.safetensors", acoustic, ACOUSTIC, **scale)

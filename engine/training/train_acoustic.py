@@ -208,3 +208,33 @@ def run(
         TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
         folder,
     )
+
+
+def run_questions(
+    corpus: Corpus,
+    folder: Path,
+    model: nn.Module,
+    *,
+    steps: int,
+    seed: int,
+    shares: Sequence[float],
+    end_weight: float,
+) -> nn.Module:
+    """
+    Train a trained DiT further on a corpus of many questions, whose ends count `end_weight` times.
+    Return the averaged DiT.
+    """
+    assert isinstance(model, DiT)
+    forward = _EmbedAndPredict(model.requires_grad_(True))
+    batches = Batches(corpus, seed, shares)
+
+    def loss_of(step: int) -> Tensor:
+        return flow_loss(forward, *batches(step), end_weight=end_weight)
+
+    return train(
+        "questions",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=1.5e-3, warmup=40, seed=seed, ema=0.997),
+        folder,
+    )

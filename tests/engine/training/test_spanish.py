@@ -7,8 +7,16 @@ import pytest
 import torch
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ, SPANISH_PHONE_IDS
+from voxgate.engine.duration.frames import FrameConditioning
 from voxgate.engine.layers.mel import HOP
-from voxgate.engine.training import spanish_align, spanish_corpus, spanish_texts
+from voxgate.engine.training import (
+    data,
+    spanish,
+    spanish_align,
+    spanish_corpus,
+    spanish_texts,
+    train_acoustic,
+)
 
 WORDS = ("llave", "queso", "zumo")
 
@@ -97,12 +105,12 @@ def test_the_classifier_learns_the_phones_of_what_it_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spanish_align, "BATCH", 1)
-    monkeypatch.setattr(spanish_align, "WIDTH", 48)
+    monkeypatch.setattr(spanish_align, "WIDTH", 96)
     corpus = planted_corpus()
     labels = corpus.labels(0)
     corpus.mels[0] = torch.randn(50, spanish_align.BANDS)
     corpus.mels[0][torch.arange(50), labels] += 8.0
-    model = spanish_align.train_classifier(corpus, steps=40, seed=1)
+    model = spanish_align.train_classifier(corpus, steps=90, seed=1)
     heard = spanish_align.classifier_likelihood(corpus, model)(0)
     corpus.ends.clear()
     assert corpus.align([0], lambda _: heard) == 1.0
@@ -141,3 +149,40 @@ def end_semitones(audio: np.ndarray) -> float:
 
     f0, _ = pyworld.harvest(audio, SAMPLE_RATE_HZ)
     return float(12 * np.log2(np.median(f0[f0 > 0][-20:])))
+
+
+def test_the_last_stage_keeps_every_question() -> None:
+    rows = torch.zeros((40, 8), dtype=torch.long)
+    rows[:, 7] = 1
+    rows[::8, 7] = 2
+    nothing = torch.zeros(0)
+    corpus = data.Corpus(
+        audio=nothing, mel=nothing, phone=nothing, place=nothing, phones=nothing, frames=nothing,
+        rows=rows, stretch=torch.ones(40), mean=0.0, std=1.0,
+    )  # fmt: skip
+    chosen = spanish.questions_and_statements(corpus).rows[:, 7]
+    assert (chosen == 2).sum() == 5
+    assert (chosen == 1).sum() == 10
+
+
+def test_the_end_of_a_question_counts_more() -> None:
+    frames = FrameConditioning(
+        phone=torch.ones((2, 64), dtype=torch.long),
+        place=torch.ones((2, 64), dtype=torch.long),
+        speaker=torch.ones((2, 64), dtype=torch.long),
+        question=torch.tensor([[2], [1]]).expand(2, 64),
+    )
+    mel = torch.zeros((2, 64, 4))
+    mel[0, -10:] = 9.0
+
+    def nothing(noisy: torch.Tensor, *_: object) -> torch.Tensor:
+        return torch.zeros_like(noisy)
+
+    def loss(weight: float) -> float:
+        generator = torch.Generator().manual_seed(0)
+        mask = torch.ones((2, 64), dtype=torch.bool)
+        return float(
+            train_acoustic.flow_loss(nothing, mel, frames, mask, generator, weight)  # type: ignore[arg-type]
+        )
+
+    assert loss(4.0) > 1.5 * loss(1.0)
