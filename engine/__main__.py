@@ -203,6 +203,12 @@ def _limit_options(command: Command) -> Command:
     show_default=True,
     help="flow: texts are spoken; others: recordings are converted",
 )
+@click.option(
+    "--spans",
+    metavar="URL",
+    help="send OpenTelemetry spans of requests and stages to this OTLP address, such as "
+    "http://127.0.0.1:4318",
+)
 @_limit_options
 @engine_options(*SERVED, without="source")
 def serve(
@@ -211,6 +217,7 @@ def serve(
     port: int,
     voice: str | None,
     pipeline: str,
+    spans: str | None,
     **words: str | None,
 ) -> None:
     """
@@ -224,7 +231,7 @@ def serve(
     bounds = {name: typed.pop(name) for name in limit_names if name in typed}
     try:
         limits, config = parse_limits(bounds), parse_typed(config_class(pipeline), typed)
-        _server()(config, Path(voice) if voice else None, limits, host, port, allowed)
+        _server()(config, Path(voice) if voice else None, limits, host, port, allowed, spans)
     except EngineError as error:
         click.echo(f"engine: {error}", err=True)
         sys.exit(2)

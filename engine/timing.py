@@ -19,6 +19,11 @@ def monotonic_s() -> float:
     return time.perf_counter()
 
 
+def unix_ns() -> int:
+    """Return the nanoseconds since 1970."""
+    return time.time_ns()
+
+
 class StageTimes:
     """
     Sums the wall time of every stage; pass `watch` to a pipeline.

@@ -28,6 +28,7 @@ from voxgate.harness.report.contents import Report, build_report, measured_befor
 from voxgate.harness.runner.progress import Progress, ScoreProgress
 from voxgate.harness.runner.run_plan import RunPlan, measure, measure_again
 from voxgate.harness.runner.runner import Outcome
+from voxgate.harness.runner.spans import send_run
 from voxgate.harness.scoring.asr_floor import floor_of_run
 from voxgate.harness.scoring.score_run import check_scoring
 
@@ -147,3 +148,8 @@ def accept_run(
         loaded=loaded,
         policy=limits,
     )
+
+
+def send_spans(folder: Path, address: str) -> int:
+    """Send the spans of a run to an address; return how many they are."""
+    return send_run(folder, address)

@@ -15,7 +15,7 @@ from voxgate.engine.errors import EngineError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-START, STOP, SPACE = "[START]", "[STOP]", "[SPACE]"
+START, STOP, SPACE, UNKNOWN = "[START]", "[STOP]", "[SPACE]", "[UNK]"
 VOCABULARY_BYTES = 2**24
 REPLACED = (
     ("...", ", "),
@@ -78,6 +78,25 @@ class TextVocabulary:
         ids = self._tokenizer.encode(prepared.replace(" ", SPACE)).ids
         return [START_TEXT, *map(int, ids), STOP_TEXT]
 
+    def unknown(self, text: str, language: str | None = None) -> str:
+        """
+        Return the characters of a normalised text that the vocabulary does not have, in order: the
+        model reads a placeholder for them, or nothing.
+        """
+        plain = text if language is None else _folded(text)
+        lacking = {character for character in set(plain) if self._lacks(character)}
+        return "".join(character for character in plain if character in lacking)
+
+    def _lacks(self, character: str) -> bool:
+        """Whether no token stands for a character; offsets tell nothing without a placeholder."""
+        return not character.isspace() and not any(
+            name != UNKNOWN for name in self._tokenizer.encode(character).tokens
+        )
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKD", text.lower())
+
 
 def normalised(text: str, *, multilingual: bool = False) -> str:
     """Return a text, not empty, with an initial capital, plain punctuation and an end."""
@@ -95,7 +114,7 @@ def tagged(text: str, language: str) -> str:
     Raises: EngineError as `check_language` does.
     """
     check_language(language)
-    return f"[{language}]{unicodedata.normalize('NFKD', text.lower())}"
+    return f"[{language}]{_folded(text)}"
 
 
 def check_language(language: str) -> None:

@@ -14,8 +14,12 @@ from voxgate.engine.config import (
 )
 from voxgate.engine.text.character_ids import check_text, normalise_characters
 from voxgate.engine.text.frontend import Chunk, phonemise
-from voxgate.engine.text.spoken import dropped_line
+from voxgate.engine.text.spoken import QuestionKind, dropped_line
 
+KINDS = {
+    QuestionKind.YES_NO: "a question answered by yes or no",
+    QuestionKind.WH: "a question with a question word",
+}
 SPLIT_LATER = "pipeline {} reads characters and splits a long text by its recording and its limits"
 
 
@@ -50,9 +54,12 @@ def _chunks(text: str, config: FlowConfig | TokenConfig) -> tuple[Chunk, ...]:
 
 
 def _lines(chunks: tuple[Chunk, ...], names: tuple[str, ...]) -> Iterator[str]:
-    """Yield the text of each chunk, and its phones where they have names."""
+    """Yield the text of each chunk, how a question ends, and its phones where they have names."""
     for number, chunk in enumerate(chunks, start=1):
         yield f"text {number:<3} {chunk.text}"
+        if chunk.question_kind in KINDS:
+            end = "rises" if chunk.question else "falls"
+            yield f"ends     {KINDS[chunk.question_kind]}, the voice {end}"
         if names:
             yield f"phones   {' '.join(map(names.__getitem__, chunk.phones))}"
 

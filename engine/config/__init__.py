@@ -57,6 +57,12 @@ from voxgate.engine.config.option_spec import (
     register_config,
     typed,
 )
+from voxgate.engine.config.postprocess import (
+    Deess,
+    Denoise,
+    PostprocessConfig,
+    SilenceRemoval,
+)
 from voxgate.engine.config.token import TOKEN_OPTIONS, TokenConfig
 
 __all__ = [
@@ -75,6 +81,8 @@ __all__ = [
     "Compile",
     "ConversionConfig",
     "ConvertingConfig",
+    "Deess",
+    "Denoise",
     "F0Method",
     "FlowConfig",
     "FlowMatchingConfig",
@@ -85,11 +93,13 @@ __all__ = [
     "ModelVariant",
     "OptionSpec",
     "PipelineConfig",
+    "PostprocessConfig",
     "Precision",
     "Quantization",
     "Region",
     "Runtime",
     "RvcConfig",
+    "SilenceRemoval",
     "Solver",
     "StagePrecision",
     "Stages",

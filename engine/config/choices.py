@@ -65,7 +65,7 @@ class Region(StrEnum):
     ES = "es"
     """Castilian: theta in "zapato"."""
     RIOPLATENSE = "rioplatense"
-    """River Plate: "sh" in "llave" and "yo", a breath for s before a consonant, slower, a wide range."""
+    """River Plate: "sh" in "llave" and "yo", s breathed before a consonant, slower, lively."""
     MEXICO = "mexico"
     COLOMBIA = "colombia"
 

@@ -36,6 +36,7 @@ from voxgate.engine.config.option_spec import (
     parse_typed,
     register_config,
 )
+from voxgate.engine.config.postprocess import PostprocessConfig
 from voxgate.engine.errors import EngineError
 from voxgate.engine.text.segment import (
     MAX_CHUNK_CHARACTERS,
@@ -244,7 +245,7 @@ def _check_language(config: "FlowConfig") -> None:
 
 @register_config
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlowConfig(FlowMatchingConfig):
+class FlowConfig(PostprocessConfig, FlowMatchingConfig):
     """The options of the `flow` pipeline."""
 
     pipeline: ClassVar[str] = "flow"

@@ -6,7 +6,7 @@ The voice is that of the `reference`, or the one that the checkpoint comes with.
 which the package always adds, is an option.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from voxgate.engine.pipelines.pipeline import (
     no_watch,
     processors,
 )
-from voxgate.engine.text.character_ids import check_text, split_text
+from voxgate.engine.text.character_ids import check_known, check_text, split_text
 from voxgate.engine.tokens.sampling import Sampling
 
 CHUNK_BYTES = 300
@@ -132,6 +132,7 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
                 )
                 for index, part in enumerate(split_text(check_text(text), CHUNK_BYTES))
             ]
+            self._tell_unknown(text, chunks)
         return self.marked((self._speak(chunk, voice, watch) for chunk in chunks), watch)
 
     def _apply_passes(self) -> tuple[Applied, ...]:
@@ -188,6 +189,17 @@ class ChatterboxPipeline(Pipeline[ChatterboxConfig]):
                 "punctuation or spaces into it"
             )
         return torch.tensor(ids, device=self.device)
+
+    def _tell_unknown(self, text: str, chunks: Sequence[_SpokenPart]) -> None:
+        """
+        Add a notice of what the vocabulary lacks. Raises TextError for a text of which it has
+        nothing.
+        """
+        language = self._language_of(chunks[0].config)
+        plain = [normalised(chunk.text, multilingual=language is not None) for chunk in chunks]
+        unknown = [self.checkpoint.vocabulary.unknown(each, language) for each in plain]
+        check_known(text, "".join(plain), "".join(unknown))
+        self.tell_left_out("".join(unknown))
 
     @torch.inference_mode()
     def _speak(self, chunk: _SpokenPart, voice: ChatterboxVoice, watch: Watch) -> np.ndarray:

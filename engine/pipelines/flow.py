@@ -27,7 +27,14 @@ from voxgate.engine.acoustic.solver import (
     time_grid,
 )
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
-from voxgate.engine.audio.postprocess import crossfade, fade_in, normalise_level
+from voxgate.engine.audio.postprocess import (
+    crossfade,
+    deessed,
+    denoised,
+    fade_in,
+    normalise_level,
+    shortened,
+)
 from voxgate.engine.config import Adaptive, BatchBy, FlowConfig, Region, parse
 from voxgate.engine.duration.alignment import Alignment, predict_alignment
 from voxgate.engine.errors import EngineError
@@ -102,6 +109,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         called, self.applied = apply_passes(self.models, self.device, self.config)
         self.acoustic, self.vocoder = called["acoustic"], called["vocoder"]
         self.use_watermark(config.watermark)
+        self.crossfade_samples = round(config.crossfade_ms * self.sample_rate_hz / 1000)
         self.prompts = prompt_cache(voice, self.device)
         self._prompt_of(self.config)  # an unusable recording is refused now
 
@@ -129,7 +137,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
         return self._pieces(self._chunks(text, config, watch), config, watch)
 
     def segments(
-        self, text: str, options: Mapping[str, object] | None = None
+        self, text: str, options: Mapping[str, object] | None = None, watch: Watch = no_watch
     ) -> Iterator[AudioSegment]:
         """
         Synthesise as `stream` does, one pass through the models at a time: for a scheduler that
@@ -137,9 +145,9 @@ class FlowPipeline(Pipeline[FlowConfig]):
         """
         self.begin()
         config = self.for_request(options or {})
-        chunks = self._chunks(text, config, no_watch)
+        chunks = self._chunks(text, config, watch)
         return segments(
-            self._pieces(chunks, config, no_watch),
+            self._pieces(chunks, config, watch),
             [len(group) for group in _groups(chunks, config)],
         )
 
@@ -211,7 +219,8 @@ class FlowPipeline(Pipeline[FlowConfig]):
     ) -> list[np.ndarray]:
         """Join the chunks of each text; `audios` holds those of all texts in a row."""
         rest = self.marked(audios, watch)
-        return [np.concatenate(list(crossfade(islice(rest, len(group))))) for group in chunks]
+        joined = (crossfade(islice(rest, len(g)), self.crossfade_samples) for g in chunks)
+        return [np.concatenate(list(pieces)) for pieces in joined]
 
     def _per_pass(self, count: int, most: int) -> int:
         """Return how many of `count` parts share a pass, at most `most`."""
@@ -255,7 +264,7 @@ class FlowPipeline(Pipeline[FlowConfig]):
             for group in _groups(chunks, config)
         )
         audios = chain.from_iterable(self._in_order(passes, watch, first_alone=first_alone))
-        return crossfade(self.marked(audios, watch))
+        return crossfade(self.marked(audios, watch), self.crossfade_samples)
 
     def _in_order(
         self, passes: Iterator[list[Part]], watch: Watch, *, first_alone: bool = False
@@ -307,13 +316,15 @@ class FlowPipeline(Pipeline[FlowConfig]):
             )
             audios = [waveform(spectrum, shape)[0].cpu().numpy() for spectrum in unpadded]
         with watch("post"):
-            begin = partial(
-                fade_in,
-                rate_hz=self.sample_rate_hz,
-                trim_ms=self.config.trim_start_ms,
-                fade_ms=self.config.fade_in_ms,
-            )
-            return [begin(normalise_level(audio)) for audio in audios]
+            return [self._finished(audio) for audio in audios]
+
+    def _finished(self, audio: np.ndarray) -> np.ndarray:
+        """Post-process the audio of a chunk."""
+        rate_hz, asked = self.sample_rate_hz, self.config
+        clean = deessed(denoised(audio, rate_hz, asked.denoise), rate_hz, asked.deess)
+        level = normalise_level(clean)
+        short = shortened(level, rate_hz, asked.silence_removal, crossfade_ms=asked.crossfade_ms)
+        return fade_in(short, rate_hz, trim_ms=asked.trim_start_ms, fade_ms=asked.fade_in_ms)
 
     def _mel(self, parts: Sequence[Part]) -> Tensor:
         """

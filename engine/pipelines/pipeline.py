@@ -111,7 +111,7 @@ class Pipeline(ABC, Generic[Config]):
     """
     converts: ClassVar[bool] = False
     """Whether it takes a recording, the option `source`, and the text is only a label."""
-    crossfade_samples: ClassVar[int] = CROSSFADE
+    crossfade_samples: int = CROSSFADE
     """By which two chunks overlap in a stream; 0 where they abut."""
     mark: Mark | None = None
     """
@@ -146,9 +146,12 @@ class Pipeline(ABC, Generic[Config]):
 
     def tell_dropped(self, chunks: Sequence[Chunk], number: int = 0) -> None:
         """Add a notice where a text holds characters that cannot be said; `number` of several."""
-        left_out = chunks[0].dropped if chunks else ""
-        if left_out:
-            self.tell(Notice(kind=NoticeKind.DROPPED, text=left_out, number=number))
+        self.tell_left_out(chunks[0].dropped if chunks else "", number)
+
+    def tell_left_out(self, characters: str, number: int = 0) -> None:
+        """Add a notice of characters that cannot be said, where there are any."""
+        if characters:
+            self.tell(Notice(kind=NoticeKind.DROPPED, text=characters, number=number))
 
     @classmethod
     @abstractmethod

@@ -16,13 +16,15 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from voxgate.engine.pipelines.pipeline import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment, Watch, no_watch
 from voxgate.engine.serve.errors import queue_full
 from voxgate.engine.serve.jobs import BatchJob, StreamJob
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.metrics import Mode, ServerMetrics
 from voxgate.engine.serve.request import SpeechRequest
 from voxgate.engine.serve.scheduler import EngineThread
+from voxgate.engine.serve.spans import RequestSpans, StageRecorder
+from voxgate.engine.timing import unix_ns
 
 Options = Mapping[str, object]
 SynthesizeBatch = Callable[[Sequence[str], Sequence[Options] | None], list[np.ndarray]]
@@ -33,11 +35,16 @@ class SpeechPipeline(Protocol):
 
     sample_rate_hz: int
 
-    def segments(self, text: str, options: Options | None = None) -> Iterator[AudioSegment]:
-        """Yield the audio, one pass through the models at a time."""
+    def segments(
+        self, text: str, options: Options | None = None, watch: Watch = no_watch
+    ) -> Iterator[AudioSegment]:
+        """Yield the audio, one pass through the models at a time; `watch` watches the stages."""
 
     def synthesize_batch(
-        self, texts: Sequence[str], options: Sequence[Options] | None = None
+        self,
+        texts: Sequence[str],
+        options: Sequence[Options] | None = None,
+        watch: Watch = no_watch,
     ) -> list[np.ndarray]:
         """Synthesise several texts in shared passes."""
 
@@ -76,20 +83,33 @@ class Ticket:
         self.wake()
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingWork:
+    """Admitted work that has not begun, and the span of its request."""
+
+    mode: Mode
+    admitted_s: float
+    admitted_ns: int
+    parent: Any
+
+
 class EngineAdmission:
     """
     Admits requests, `limits.queue` at a time, and passes their work to the engine's one thread.
     Raises ApiError (429) when the limit is reached.
 
-    `now_s` returns the time for the scheduler, in seconds that never decrease.
+    `now_s` returns the time for the scheduler, in seconds that never decrease; `spans` are those of
+    the server, none by default.
     """
 
-    def __init__(self, limits: Limits, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, now_s: Callable[[], float], spans: RequestSpans | None = None
+    ) -> None:
+        self.spans = spans or RequestSpans()
         self.now_s = now_s
         self._queue = limits.queue
         self._in_flight = 0
-        self._waiting: dict[Future[Any], tuple[Mode, float]] = {}
-        """Mode and moment of admission of the work that has not begun."""
+        self._waiting: dict[Future[Any], WaitingWork] = {}
         self._lock = threading.Lock()
         self._engine = EngineThread(now_s)
         self.metrics = ServerMetrics()
@@ -119,7 +139,7 @@ class EngineAdmission:
             if self._in_flight >= self._queue:
                 raise queue_full(self._queue)
             self._in_flight += 1
-        admitted_s = self.now_s()
+        work = WaitingWork(mode, self.now_s(), unix_ns(), self.spans.parent())
         try:
             ticket = start()
         except queue.Full:
@@ -129,7 +149,7 @@ class EngineAdmission:
             self._release()
             raise
         with self._lock:
-            self._waiting[ticket.future] = (mode, admitted_s)
+            self._waiting[ticket.future] = work
         if ticket.future.running() or ticket.future.done():  # it was begun before it stood there
             self._begin([ticket.future])
         ticket.future.add_done_callback(self._release)
@@ -141,21 +161,53 @@ class EngineAdmission:
             if future is not None:
                 self._waiting.pop(future, None)
 
-    def _begin(self, futures: "Iterable[Future[Any]]") -> None:
-        """Observe how long this work has waited, once."""
-        now_s = self.now_s()
+    def _begin(self, futures: "Iterable[Future[Any]]") -> list[Any]:
+        """Observe how long this work has waited, once; return the spans of its requests."""
+        now_s, parents = self.now_s(), []
         for future in futures:
             with self._lock:
-                mode, admitted_s = self._waiting.pop(future, (None, 0.0))
-            if mode is not None and not future.cancelled():
-                self.metrics.begun(mode, now_s - admitted_s)
+                work = self._waiting.pop(future, None)
+            if work is not None and not future.cancelled():
+                self.metrics.begun(work.mode, now_s - work.admitted_s)
+                self.spans.emit(work.parent, "queue", work.admitted_ns)
+                parents.append(work.parent)
+        return parents
 
-    def _turn(self, work: Callable[[], Made], audio_s: Callable[[Made], float]) -> Made:
+    def _watching(self, recorder: StageRecorder) -> dict[str, Any]:
+        """Return what has a pipeline note its stages; nothing where spans are off."""
+        return {"watch": recorder.watch} if self.spans.is_on else {}
+
+    def _turn(
+        self,
+        work: Callable[[], Made],
+        audio_s: Callable[[Made], float],
+        parents: Sequence[Any],
+        recorder: StageRecorder,
+    ) -> Made:
         """Do some work of the engine, and count its time and its audio."""
-        began_s = self.now_s()
-        made = work()
-        self.metrics.turn(self.now_s() - began_s, audio_s(made))
-        return made
+        began_s, began_ns = self.now_s(), unix_ns()
+        made_s: dict[str, float] = {}
+        try:
+            made = work()
+            made_s["voxgate.audio_s"] = audio_s(made)
+            self.metrics.turn(self.now_s() - began_s, made_s["voxgate.audio_s"])
+            return made
+        finally:
+            stages = recorder.take()
+            for parent in parents:
+                self.spans.emit(
+                    parent,
+                    "synthesize",
+                    began_ns,
+                    stages=stages,
+                    attributes={**made_s, "voxgate.requests": len(parents)},
+                    failed=not made_s,
+                )
+
+
+def _lazily(make: Callable[[], Iterator[Made]]) -> Iterator[Made]:
+    """Yield what a call gives, and make that call only for the first of it."""
+    yield from make()
 
 
 class AdmissionController(EngineAdmission):
@@ -167,8 +219,9 @@ class AdmissionController(EngineAdmission):
         limits: Limits,
         make_batcher: BatcherFactory,
         now_s: Callable[[], float],
+        spans: RequestSpans | None = None,
     ) -> None:
-        super().__init__(limits, now_s)
+        super().__init__(limits, now_s, spans)
         self._pipeline = pipeline
         self._batcher = make_batcher(
             self._synthesize_together, limits.max_batch, limits.window_ms / 1e3
@@ -203,8 +256,10 @@ class AdmissionController(EngineAdmission):
         """
 
         def start() -> Iterator[AudioSegment]:
-            self._begin([stream.future])
-            return self._timed(self._pipeline.segments(speech.text, speech.options))
+            parents, recorder = self._begin([stream.future]), StageRecorder()
+            watch = self._watching(recorder)
+            make = partial(self._pipeline.segments, speech.text, speech.options, **watch)
+            return self._timed(make, parents, recorder)
 
         stream = StreamJob(start, deliver, self._pipeline.sample_rate_hz, has_room)
 
@@ -223,11 +278,14 @@ class AdmissionController(EngineAdmission):
         self, texts: Sequence[str], options: Sequence[Options] | None
     ) -> list[np.ndarray]:
         def synthesize() -> list[np.ndarray]:
-            self._begin(self._running_texts())
+            parents, recorder = self._begin(self._running_texts()), StageRecorder()
             self.metrics.batch(len(texts))
+            watch = self._watching(recorder)
             return self._turn(
-                partial(self._pipeline.synthesize_batch, texts, options),
+                partial(self._pipeline.synthesize_batch, texts, options, **watch),
                 lambda audios: sum(map(len, audios)) / self.sample_rate_hz,
+                parents,
+                recorder,
             )
 
         batch = BatchJob(synthesize)
@@ -238,13 +296,25 @@ class AdmissionController(EngineAdmission):
         """Return the whole texts that the batcher has just taken up."""
         with self._lock:
             waiting = list(self._waiting.items())
-        return [future for future, (mode, _) in waiting if mode is Mode.WHOLE and future.running()]
+        return [future for future, work in waiting if work.mode is Mode.WHOLE and future.running()]
 
-    def _timed(self, segments: Iterator[AudioSegment]) -> Iterator[AudioSegment]:
-        """Yield the segments, and count the time and the audio of each."""
+    def _timed(
+        self,
+        make: Callable[[], Iterator[AudioSegment]],
+        parents: Sequence[Any],
+        recorder: StageRecorder,
+    ) -> Iterator[AudioSegment]:
+        """
+        Yield the segments, and count the time and the audio of each; that of the first includes
+        reading the text.
+        """
+        segments = _lazily(make)
 
         def audio_s(segment: AudioSegment | None) -> float:
             return 0.0 if segment is None else segment.audio.size / self.sample_rate_hz
 
-        while (segment := self._turn(lambda: next(segments, None), audio_s)) is not None:
+        while True:
+            segment = self._turn(lambda: next(segments, None), audio_s, parents, recorder)
+            if segment is None:
+                return
             yield segment

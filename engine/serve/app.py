@@ -105,6 +105,7 @@ def application(
         metrics=admission.metrics,
         routes=frozenset(route.path for route in every),
         now_s=admission.now_s,
+        spans=admission.spans,
     )
     guard = Middleware(_HostCheck, hosts=hosts or Hosts())
     return Starlette(routes=every, exception_handlers=handlers, middleware=[observer, guard])  # type: ignore[arg-type]
@@ -165,6 +166,7 @@ class _Endpoints:
         except EngineError as error:
             raise ApiError(400, str(error)) from None
         if dropped:
+            self._admission.metrics.left_out(len(dropped))
             response.headers[DROPPED_HEADER] = dropped_header(dropped)
         return response
 

@@ -39,6 +39,7 @@ from voxgate.engine.serve.jobs import BatchJob
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.metrics import Mode
 from voxgate.engine.serve.response import AudioFormat, encode, media_type
+from voxgate.engine.serve.spans import StageRecorder
 
 PATHS = ("source", "reference")
 """Options of a request that name files; no client may."""
@@ -71,12 +72,13 @@ class ConversionRequest:
 class ConversionAdmission(EngineAdmission):
     """Admits recordings: each is one job of the engine's thread."""
 
-    def submit(self, convert: Callable[[], Converted]) -> Ticket:
+    def submit(self, convert: Callable[..., Converted]) -> Ticket:
         """Queue a conversion; the future returns a list with its result."""
 
         def timed() -> list[Converted]:
-            self._begin([job.future])
-            return self._turn(lambda: [convert()], _audio_s)
+            parents, recorder = self._begin([job.future]), StageRecorder()
+            watch = self._watching(recorder)
+            return self._turn(lambda: [convert(**watch)], _audio_s, parents, recorder)
 
         job = BatchJob(timed)  # type: ignore[arg-type]  # a job hands it on
 
@@ -197,6 +199,8 @@ class _ConversionEndpoints:
         """Return the one model, with its effective options."""
         config = self.pipeline.config
         options = {field.name: getattr(config, field.name) for field in fields(config)}
+        if self.admission.spans.is_on:
+            options["spans"] = True
         card = {
             "id": self.model,
             "object": "model",

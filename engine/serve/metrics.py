@@ -6,8 +6,10 @@ errors those of `ERROR_KINDS`, and no text, voice or address of a client is a la
 a registry of its own; the process's memory, CPU time and open files stand beside its figures.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -16,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgate.engine.python310 import StrEnum
+from voxgate.engine.serve.spans import RequestSpans
 
 PREFIX = "voxgate_server"
 OTHER = "other"
@@ -97,6 +100,9 @@ class ServerMetrics:
         self._dropped = self._counter(
             "dropped", "Requests and connections that ended early", "reason"
         )
+        self._left_out = self._counter(
+            "left_out_characters", "Characters of texts that were not said, as no voice can"
+        )
         self._connections = self._gauge("connections", "Open connections")
         self._declare_gauges()
         self._zero()
@@ -107,6 +113,8 @@ class ServerMetrics:
         )
         self._waiting = self._gauge("requests_waiting", "Requests on which no work has begun")
         self._places = self._gauge("queue_places", "Most requests in flight; one more gets 429")
+        gpu = self._gauge("gpu_memory_bytes", "GPU memory that torch holds; 0 where it uses none")
+        gpu.set_function(gpu_memory_bytes)
         self._alive = self._gauge("engine_alive", "1 while the engine's thread runs, else 0")
         self._info = self._gauge(
             "info", "1; the model and the version are labels", "model", "version"
@@ -176,6 +184,10 @@ class ServerMetrics:
         """Count a request or connection that ended early."""
         self._dropped.labels(reason if reason in DROPS else OTHER).inc()
 
+    def left_out(self, characters: int) -> None:
+        """Count characters of a text that cannot be said."""
+        self._left_out.inc(characters)
+
     def connected(self, change: int) -> None:
         """Count a connection that opens (1) or closes (-1)."""
         self._connections.inc(change)
@@ -205,6 +217,15 @@ def kind_of(status: int, code: str | None) -> str:
     return code if code in ERROR_KINDS else KIND_OF_STATUS.get(status, OTHER)
 
 
+def gpu_memory_bytes() -> float:
+    """Return the memory that torch holds on all GPUs, its cache included; starts no GPU."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0.0
+    numbers = range(torch.cuda.device_count())
+    return float(sum(torch.cuda.memory_reserved(number) for number in numbers))
+
+
 def _version() -> str:
     try:
         return version("voxgate")
@@ -225,8 +246,10 @@ class RequestObserver:
         metrics: ServerMetrics,
         routes: frozenset[str],
         now_s: Callable[[], float],
+        spans: RequestSpans,
     ) -> None:
-        self._app, self._metrics, self._routes, self._now_s = app, metrics, routes, now_s
+        self._app, self._metrics, self._routes = app, metrics, routes
+        self._now_s, self._spans = now_s, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and observe its answer."""
@@ -234,7 +257,17 @@ class RequestObserver:
             await self._app(scope, receive, send)
             return
         route = scope["path"] if scope["path"] in self._routes else OTHER
-        answer = _Answer(self._metrics, self._now_s)
+        with self._spans.request(scope, route) as span:
+            answer = _Answer(self._metrics, self._now_s)
+            try:
+                await self._observed(scope, receive, send, route, answer)
+            finally:
+                if span is not None:
+                    span.set_attributes(answer.attributes)
+
+    async def _observed(
+        self, scope: Scope, receive: Receive, send: Send, route: str, answer: "_Answer"
+    ) -> None:
         try:
             await self._app(scope, receive, answer.sending(send))
         except Exception:
@@ -256,7 +289,14 @@ class _Answer:
         self._metrics, self._now_s = metrics, now_s
         self.began_s = now_s()
         self.status = 0
+        self._first_s: float | None = None
         self._is_audio = self._is_whole = self.has_begun = False
+
+    @property
+    def attributes(self) -> dict[str, int | float]:
+        """What a span tells of it."""
+        first = {} if self._first_s is None else {"voxgate.first_audio_s": self._first_s}
+        return {"http.response.status_code": self.status or CLIENT_CLOSED_REQUEST, **first}
 
     def sending(self, send: Send) -> Send:
         """Return `send`, observed."""
@@ -278,7 +318,8 @@ class _Answer:
             self.has_begun = True
             if self._is_audio:
                 mode = Mode.STREAMED if more else Mode.WHOLE
-                self._metrics.first_audio(mode, self._now_s() - self.began_s)
+                self._first_s = self._now_s() - self.began_s
+                self._metrics.first_audio(mode, self._first_s)
         self._is_whole = not more
 
     def count_end(self, kind: str | None) -> None:

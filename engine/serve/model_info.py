@@ -19,10 +19,14 @@ class ModelInfo:
     sample_rate_hz: int
     config: FlowConfig
     limits: Limits
+    spans: bool = False
+    """Whether the server makes OpenTelemetry spans, which cost time."""
 
     def card(self) -> dict[str, object]:
         """Return the entry of `/v1/models`; the fields after `owned_by` are ours, not OpenAI's."""
         options = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
+        if self.spans:
+            options["spans"] = True
         return {
             "id": self.model,
             "object": "model",

@@ -15,6 +15,7 @@ from voxgate.engine.config import Language, Region, parse_options
 from voxgate.engine.errors import EngineError
 from voxgate.engine.serve.errors import ApiError
 from voxgate.engine.serve.response import STREAMABLE, AudioFormat
+from voxgate.engine.text.checks import TextError, TextFault
 
 FIELDS = ("model", "input", "voice", "response_format", "speed", "stream_format", "seed", "region")
 
@@ -70,7 +71,6 @@ def check_speakable(speech: SpeechRequest) -> str:
 
     Raises: ApiError for a text that cannot be spoken; its code is the kind of fault.
     """
-    from voxgate.engine.text.checks import TextError
     from voxgate.engine.text.frontend import phonemise
 
     try:
@@ -97,12 +97,14 @@ def _parse_object(body: bytes) -> dict[str, Any]:
 
 def _check_text(text: object, max_characters: int) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise _bad_request("input", "input must be text with at least one word")
+        code = str(TextFault.EMPTY) if isinstance(text, str) else None
+        raise _bad_request("input", "input must be text with at least one word", code=code)
     if len(text) > max_characters:
         raise _bad_request(
             "input",
             f"input has {len(text)} characters, the limit is {max_characters}; split it and speak "
             "the parts",
+            code=str(TextFault.TOO_LONG),
         )
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise _bad_request(

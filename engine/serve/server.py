@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from voxgate.engine.serve.hosts import Hosts, hosts_of
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.metrics import ServerMetrics
 from voxgate.engine.serve.model_info import OWNER, voice_model_info
+from voxgate.engine.serve.spans import RequestSpans, spans_to
 from voxgate.engine.timing import monotonic_s
 from voxgate.engine.weights.voice import VOICES
 
@@ -52,6 +54,7 @@ def serve(
     host: str,
     port: int,
     allowed: Sequence[str] = (),
+    spans: str | None = None,
 ) -> None:
     """
     Serve until a signal arrives.
@@ -63,14 +66,15 @@ def serve(
         host: address to listen on.
         port: 0 for any free one.
         allowed: further host names that requests may use.
+        spans: where OpenTelemetry spans are sent; None makes none.
 
     Raises: EngineError for an address, options or weights that cannot work.
     """
-    hosts = hosts_of(host, allowed)
+    hosts, made = hosts_of(host, allowed), spans_to(spans)
     with bind_socket(host, port) as sock:
         limit_onednn_cache()
         make = _conversion if config.converts else _speech
-        app, admission, model = make(config, folder, limits, hosts)
+        app, admission, model = make(config, folder, limits, hosts, made)
         if not is_local(host):
             click.echo(
                 f"engine: {host} is open to others, without password or encryption; put a proxy "
@@ -86,7 +90,7 @@ def serve(
 
 
 def _speech(
-    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts
+    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts, spans: RequestSpans
 ) -> tuple[Starlette, EngineAdmission, str]:
     """Load the voice that speaks; return its application, admission and model's name."""
     pipeline = FlowPipeline.load({name: getattr(config, name) for name in OPTIONS}, folder)
@@ -96,20 +100,22 @@ def _speech(
         limits,
         lambda speak, count, window_s: Batcher(speak, count, window_s, limits.queue),
         monotonic_s,
+        spans,
     )
     info = voice_model_info(voice, pipeline.sample_rate_hz, pipeline.config, limits)
+    info = replace(info, spans=spans.is_on)
     return make_app(admission, info, hosts), admission, info.model
 
 
 def _conversion(
-    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts
+    config: PipelineConfig, folder: Path | None, limits: Limits, hosts: Hosts, spans: RequestSpans
 ) -> tuple[Starlette, EngineAdmission, str]:
     """Load a voice that recordings are converted into; return as `_speech`."""
     from voxgate.engine.serve.conversions import ConversionAdmission, make_conversion_app
 
     options = {name: getattr(config, name) for name in options_of(type(config))}
     pipeline: Any = pipeline_class(config.pipeline).load(options, folder)
-    admission = ConversionAdmission(limits, monotonic_s)
+    admission = ConversionAdmission(limits, monotonic_s, spans)
     model = f"{OWNER}-{folder.resolve().name if folder else config.pipeline}"
     return make_conversion_app(admission, pipeline, model, limits, hosts), admission, model
 

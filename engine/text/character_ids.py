@@ -40,6 +40,12 @@ def check_text(text: str) -> str:
     return " ".join(text.split())
 
 
+def check_known(text: str, normalised: str, lacking: str) -> None:
+    """Raise TextError for a text of whose letters and digits a vocabulary lacks all."""
+    if not any(letter.isalnum() and letter not in lacking for letter in normalised):
+        raise checks.unspeakable(text, "words in the letters of the model's language")
+
+
 def normalise_characters(text: str) -> str:
     """Return the text in the characters of the published front-end."""
     return MISSING_SPACE.sub(" ", text.translate(PLAIN))

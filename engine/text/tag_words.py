@@ -2,14 +2,15 @@
 
 ELEMENTS = frozenset(
     """
-    speak voice emphasis break prosody say-as phoneme sub audio mark lang lexicon token lookup
-    metadata meta desc par seq media amazon:effect amazon:domain amazon:emotion amazon:breath
-    amazon:auto-breaths mstts:express-as mstts:silence mstts:viseme google:style
-    pitch rate speed volume spell effect emotion
-    strong em br hr div span html body ssml xml
+    speak emphasis break prosody say-as phoneme ssml amazon:effect amazon:breath
+    amazon:auto-breaths mstts:express-as mstts:silence google:style
+    strong em br hr div span html body
     """.split()
 )
-"""Names of markup's elements: of SSML 1.1, of its dialects, of HTML that texts are pasted with."""
+"""
+Names that make markup of <name> alone, of SSML 1.1, its dialects, and HTML that texts are pasted
+with. Others, such as voice, are placeholders unless an attribute or an end tells otherwise.
+"""
 
 PERFORMANCE = frozenset(
     """
@@ -40,9 +41,9 @@ PERFORMANCE = frozenset(
 
 PROPERTIES = frozenset(
     """
-    speed rate pitch volume emotion mood style tone intonation accent voice energy stress duration
+    speed rate pitch volume emotion style tone intonation accent voice
     pause silence break emphasis whisper slnc rate pbas pmod volm
-    velocidad ritmo tono volumen emocion estilo entonacion acento voz energia duracion pausa
+    velocidad ritmo tono volumen emocion estilo entonacion acento voz pausa
     silencio enfasis
     """.split()
 )

@@ -86,7 +86,8 @@ def train_side_by_side(folder: Path, names: tuple[str, ...]) -> None:
         raise SystemExit("a training process failed; give the command again to resume")
 
 
-def _averaged(folder: Path, name: str, model: nn.Module) -> nn.Module:
+def averaged(folder: Path, name: str, model: nn.Module) -> nn.Module:
+    """Return `model` with the averaged weights of its checkpoint in FOLDER."""
     tensors = load_file(folder / f"{name}.safetensors")
     model.load_state_dict(
         {
@@ -106,18 +107,18 @@ def export(folder: Path, out: Path) -> None:
     dit = DiTShape(phones=len(PHONES), speakers=len(SPEAKERS))
     save_model(
         out / "durations.safetensors",
-        _averaged(folder, "durations", DurationModel(durations)),
+        averaged(folder, "durations", DurationModel(durations)),
         durations,
     )
     save_model(
         out / "acoustic.safetensors",
-        _averaged(folder, "acoustic", DiT(dit)),
+        averaged(folder, "acoustic", DiT(dit)),
         dit,
         mel_mean=str(loaded.mean),
         mel_std=str(loaded.std),
     )
     save_model(
-        out / "vocoder.safetensors", _averaged(folder, "vocoder", Vocos(VocosShape())), VocosShape()
+        out / "vocoder.safetensors", averaged(folder, "vocoder", Vocos(VocosShape())), VocosShape()
     )
     sizes = {path.name: path.stat().st_size for path in sorted(out.glob("*.safetensors"))}
     click.echo(json.dumps({"bytes": sizes, "total_bytes": sum(sizes.values())}))

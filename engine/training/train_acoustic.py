@@ -24,28 +24,32 @@ FRAMES_PER_BATCH = 4096
 MAX_FRAMES = 448
 MAX_PAIR_FRAMES = 576
 PAIR_SHARE = 0.1
+SPEAKER_SHARES = (0.4, 0.4, 0.2)
 PROMPT_SHARE = 0.3
 DROP_PROMPT = 0.25
 DROP_TEXT = 0.12
+END_FRAMES = 40
+"""Of a question, 0.64 s: where its pitch rises."""
+RISING = 2
+"""Of `FrameConditioning.question`."""
 
 
 class Batches:
     """Makes the batch of any step from the seed and the step alone."""
 
-    def __init__(self, corpus: Corpus, seed: int) -> None:
+    def __init__(self, corpus: Corpus, seed: int, shares: Sequence[float]) -> None:
         self.corpus = corpus
         self.seed = seed
+        self.shares = torch.tensor(shares)
         self.lengths = corpus.rows[:, 3] - corpus.rows[:, 2]
         self.by_speaker = [
-            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(SPEAKERS))
+            torch.nonzero(corpus.rows[:, 6] == s + 1).squeeze(1) for s in range(len(shares))
         ]
 
     def _spans(self, generator: torch.Generator) -> list[list[int]]:
         """Choose utterances of similar length, some of them as two in a row by one speaker."""
         if torch.rand((), generator=generator) < PAIR_SHARE:
-            own = self.by_speaker[
-                int(torch.multinomial(torch.tensor([0.4, 0.4, 0.2]), 1, generator=generator))
-            ]
+            own = self.by_speaker[int(torch.multinomial(self.shares, 1, generator=generator))]
             picks = own[
                 torch.randint(
                     own.numel(), (FRAMES_PER_BATCH // MAX_PAIR_FRAMES, 2), generator=generator
@@ -128,11 +132,12 @@ def flow_loss(
     frames: FrameConditioning,
     mask: Tensor,
     generator: torch.Generator,
+    end_weight: float = 1.0,
 ) -> Tensor:
     """
     Return the mean squared error of the velocity on the synthesised frames.
 
-    Straight paths (Lipman et al. 2023).
+    Straight paths (Lipman et al. 2023). The last END_FRAMES of a question count `end_weight` times.
     """
     invented = infill_mask(mask, generator)
     prompt_mel = mel * (~invented)[..., None]
@@ -147,7 +152,10 @@ def flow_loss(
             noisy, prompt_mel, drop_conditions(frames, dropped_text), t, mask[:, None, None]
         )
     error = (velocity.float() - (mel - noise)).square().mean(-1)
-    mean: Tensor = (error * invented).sum() / invented.sum()
+    from_end = mask.sum(1, keepdim=True) - torch.arange(mask.shape[1])[None]
+    risen = (from_end <= END_FRAMES) & (frames.question == RISING)
+    weight = invented * (1.0 + (end_weight - 1.0) * risen)
+    mean: Tensor = (error * weight).sum() / weight.sum()
     return mean
 
 
@@ -166,25 +174,67 @@ class _EmbedAndPredict(nn.Module):
 
 
 def run(
-    corpus: Corpus, folder: Path, *, steps: int, seed: int, compiled: bool = False
+    corpus: Corpus,
+    folder: Path,
+    *,
+    steps: int,
+    seed: int,
+    model: DiT | None = None,
+    shares: Sequence[float] = SPEAKER_SHARES,
 ) -> nn.Module:
     """
-    Train and return the averaged DiT. Compiling gains little here: every length has a graph of its
-    own.
+    Train and return the averaged DiT.
+
+    Args:
+        corpus: the utterances.
+        folder: where checkpoints are kept.
+        steps: of the optimiser.
+        seed: of the initialisation, the batches and the noise.
+        model: the initial one; None: random, for the English voice.
+        shares: how often each speaker speaks in pairs of utterances.
     """
     torch.manual_seed(seed)
-    model = DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
-    whole: nn.Module = _EmbedAndPredict(model)
-    forward = torch.compile(whole, dynamic=False) if compiled else whole
-    batches = Batches(corpus, seed)
+    model = model or DiT(DiTShape(phones=len(PHONES), speakers=len(SPEAKERS)))
+    forward: nn.Module = _EmbedAndPredict(model)
+    batches = Batches(corpus, seed, shares)
 
     def loss_of(step: int) -> Tensor:
-        return flow_loss(forward, *batches(step))  # type: ignore[arg-type]
+        return flow_loss(forward, *batches(step))
 
     return train(
         "acoustic",
         model,
         loss_of,
         TrainingSchedule(steps=steps, learning_rate=2e-3, seed=seed),
+        folder,
+    )
+
+
+def run_questions(
+    corpus: Corpus,
+    folder: Path,
+    model: nn.Module,
+    *,
+    steps: int,
+    seed: int,
+    shares: Sequence[float],
+    end_weight: float,
+) -> nn.Module:
+    """
+    Train a trained DiT further on a corpus of many questions, whose ends count `end_weight` times.
+    Return the averaged DiT.
+    """
+    assert isinstance(model, DiT)
+    forward = _EmbedAndPredict(model.requires_grad_(True))
+    batches = Batches(corpus, seed, shares)
+
+    def loss_of(step: int) -> Tensor:
+        return flow_loss(forward, *batches(step), end_weight=end_weight)
+
+    return train(
+        "questions",
+        model,
+        loss_of,
+        TrainingSchedule(steps=steps, learning_rate=1.5e-3, warmup=40, seed=seed, ema=0.997),
         folder,
     )

@@ -34,10 +34,15 @@ def batch(corpus: Corpus, picks: list[int]) -> tuple[Tensor, Tensor, Tensor, Ten
     return phones, nn.utils.rnn.pad_sequence(targets, batch_first=True), labels[:, 6], labels[:, 7]
 
 
-def run(corpus: Corpus, folder: Path, *, steps: int, seed: int) -> nn.Module:
+ENGLISH = DurationShape(phones=len(PHONES), speakers=len(SPEAKERS))
+
+
+def run(
+    corpus: Corpus, folder: Path, *, steps: int, seed: int, shape: DurationShape = ENGLISH
+) -> nn.Module:
     """Train and return the averaged duration model."""
     torch.manual_seed(seed)
-    model = DurationModel(DurationShape(phones=len(PHONES), speakers=len(SPEAKERS)))
+    model = DurationModel(shape)
 
     def loss_of(step: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)

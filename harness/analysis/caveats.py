@@ -16,6 +16,7 @@ from voxgate.harness import statistics
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.records.run import DROPPED, SPOKEN, UNSEEN, Iteration, Phase, Run
+from voxgate.harness.records.traces import FACT
 from voxgate.harness.records.verdict import Remark, RemarkKind
 
 TWICE = 2.0
@@ -37,6 +38,7 @@ def caveats(run: Run, cell: Cell) -> tuple[Remark, ...]:
         *_short_and_slow(run, cell),
         *_takes(run, cell),
         *_told_by_the_engine(run, cell),
+        *_spans(run),
     )
 
 
@@ -219,6 +221,13 @@ def _told_by_the_engine(run: Run, cell: Cell) -> list[Remark]:
         fact = f"{what} {len(texts)} of {len(spoken)} requests, {request} at {shown}"
         remarks.append(Remark(kind=RemarkKind.SYNTHESIS_NOTICE, facts=(fact,)))
     return remarks
+
+
+def _spans(run: Run) -> list[Remark]:
+    if FACT not in run.environment.toolchain.versions:
+        return []
+    text = "measured with --spans: when each stage ran was kept, which costs a microsecond a stage"
+    return [Remark(kind=RemarkKind.SPANS_KEPT, facts=(text,))]
 
 
 def _takes(run: Run, cell: Cell) -> list[Remark]:

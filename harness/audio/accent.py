@@ -89,6 +89,15 @@ REGIONS: Mapping[str, Mapping[Slot, frozenset[Sound]]] = {
 }
 """Region -> the sounds that belong into each slot. Mexico and Colombia differ in none of them."""
 
+TERRITORIES: Mapping[str, str] = {
+    "ES": "es",
+    "AR": "rioplatense",
+    "UY": "rioplatense",
+    "MX": "mexico",
+    "CO": "colombia",
+}
+"""ISO 3166 code of a language tag -> region."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotSound:
@@ -229,5 +238,5 @@ def _spectrum(recording: Recording) -> _Spectrum:
     frames = sliding_window_view(padded, WIDTH)[::HOP]
     return _Spectrum(
         power=np.abs(np.fft.rfft(frames * np.hanning(WIDTH), FFT)) ** 2,
-        bins_hz=np.fft.rfftfreq(FFT, 1.0 / RATE_HZ),
+        bins_hz=np.asarray(np.fft.rfftfreq(FFT, 1.0 / RATE_HZ), dtype=np.float64),
     )

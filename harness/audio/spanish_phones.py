@@ -12,8 +12,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voxgate.harness.audio.spanish_numbers import numbers_as_words
 from voxgate.harness.python310 import StrEnum
+from voxgate.harness.records.cell import primary_language
 
+SPANISH = "es"
 VOWELS = frozenset("aeiou")
 FRONT = frozenset("eiéí")
 PLAIN = {
@@ -46,13 +49,25 @@ class SlotPlace:
 
 def spanish_words(text: str) -> tuple[str, ...]:
     """
-    Return the words of a text in lower case; digits and signs are left out.
+    Return the words of a text in lower case, numbers as words; signs are left out.
 
-    >>> spanish_words("¿Qué? ¡El niño!")
-    ('qué', 'el', 'niño')
+    >>> spanish_words("¿Qué? ¡El niño 2!")
+    ('qué', 'el', 'niño', 'dos')
     """
-    plain = unicodedata.normalize("NFC", text).lower()
+    plain = numbers_as_words(unicodedata.normalize("NFC", text)).lower()
     return tuple(re.findall(r"[a-záéíóúüñ]+", plain))
+
+
+def slot_kinds(text: str, language: str) -> frozenset[Slot]:
+    """
+    Return the kinds of slots that a text has; none in other languages than Spanish.
+
+    >>> sorted(slot_kinds("La calle", "es-MX")), slot_kinds("La calle", "it")
+    ([<Slot.LL: 'll'>], frozenset())
+    """
+    if primary_language(language) != SPANISH:
+        return frozenset()
+    return frozenset(place.slot for place in slots_of(spanish_words(text)))
 
 
 def phones_of(word: str) -> tuple[str, ...]:

@@ -166,6 +166,12 @@ def planned(verb: Command) -> Command:
             is_flag=True,
             help="Continue an interrupted run: that of --out, or the latest.",
         ),
+        click.option(
+            "--spans",
+            is_flag=True,
+            help="Keep when each iteration and each stage ran, for `voxgate report --spans`; costs "
+            "microseconds, and the run says that it was on.",
+        ),
         timeout,
     )
     for option in reversed(options):

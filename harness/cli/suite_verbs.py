@@ -252,12 +252,19 @@ def change_facts(change: BaselineChange) -> dict[str, object]:
     **HISTORY
     | {"default": DEFAULT_URL, "show_default": True, "help": "The database that --site shows."},
 )
+@click.option(
+    "--spans",
+    metavar="URL",
+    help="Send the spans of a run that was measured with --spans to this address by OTLP over "
+    "HTTP, such as http://127.0.0.1:4318; write no page.",
+)
 @as_json
 @baselines
 @policy
 def report(
     run: Path | None,
     out: Path | None,
+    spans: str | None,
     as_markdown: bool,
     site: bool,
     history: str,
@@ -271,6 +278,8 @@ def report(
     \b
     Example: voxgate report --site --out reports/site
     """
+    if spans is not None and (site or as_markdown):
+        raise HarnessError("--spans sends the spans of one run; leave --site and --markdown out")
     if site and (run is not None or as_markdown):
         raise HarnessError(
             "--site shows the whole history; leave RUN and --markdown out, or leave --site out"
@@ -280,6 +289,10 @@ def report(
 
         first = build_site_of(history, out or workflow.REPORTS / "site", baselines)
         say_result(as_json, {"page": str(first)}, f"site {first}")
+        return 0
+    if spans is not None:
+        count = workflow.send_spans(run_or_latest(run), spans)
+        say_result(as_json, {"spans": count}, f"sent {count} spans to {spans}")
         return 0
     contents = workflow.judge_run(run_or_latest(run), baselines, policy, score_progress())
     if as_markdown:

@@ -37,6 +37,7 @@ DIGESTED = re.compile(rf".*-[0-9a-f]{{{DIGITS}}}", re.DOTALL)
 A machine name that looks as if it ended in a digest gets one, so that nobody can choose the name of
 another machine.
 """
+COMMIT = re.compile(r"[0-9a-f]{7,40}")
 HEARD = "heard"
 """Key in a cell of a quality baseline: recogniser -> request id -> transcript."""
 
@@ -61,6 +62,12 @@ class Baseline:
         """The day of the run that is the baseline; empty without any."""
         file = self.speed or self.quality
         return "" if file is None else file.created[:10]
+
+    @property
+    def commit(self) -> str:
+        """The commit of that run; empty where its working tree differed."""
+        file = self.speed or self.quality
+        return file.commit if file is not None and COMMIT.fullmatch(file.commit) else ""
 
 
 def machine_id(run: Run) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from voxgate.harness.judging import phrases
+from voxgate.harness.judging.phrases import ToldShift, in_points
 from voxgate.harness.records.verdict import (
     LINE_SHARE,
     CellVerdict,
@@ -80,47 +81,13 @@ SLOWER = ("latency_p50", "latency_p95", "latency_p99", "rtf", "rtf_median", "col
 """Metrics of which more is called slower."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldShift:
-    """
-    The change that tells a metric: that of the mean, or of the utterance that alone broke the limit
-    of one. `size`, `limit_size` and `limit_line` are its texts in every format.
-    """
-
-    comparison: Comparison
-    """Its two values are those of the utterance where there is one, and it then has no interval."""
-    limit: float | None
-    utterance: str = ""
-    """Empty where the mean tells it."""
-
-    def named(self, metric: str) -> str:
-        """Return a name of the metric, and the utterance: `pesq of u06`."""
-        return f"{metric} of {self.utterance}" if self.utterance else metric
-
-    @property
-    def size(self) -> str:
-        """`+9.8 % [+8.1 +11.6]`; empty where nothing was compared."""
-        return "" if self.comparison.shift is None else phrases.size(self.comparison)
-
-    @property
-    def limit_size(self) -> str:
-        """`5 %`, without the sign; empty where there is none."""
-        return phrases.amount(self.comparison, self.limit) if self.limit else ""
-
-    @property
-    def limit_line(self) -> str:
-        """`+5 %`, with the sign of the direction that is worse; empty where there is none."""
-        sign = {"lower": "+", "higher": "-", "neither": "±"}[self.comparison.better]
-        return self.limit_size and f"{sign}{self.limit_size}"
-
-
 def told_shift(metric: MetricVerdict) -> ToldShift | None:
     """Return the change that tells a metric; None where nothing was compared."""
     comparison = metric.comparison
     if comparison is None:
         return None
     if not decided_alone(metric):
-        return ToldShift(comparison=comparison, limit=metric.limit)
+        return in_points(comparison, metric.limit)
     first = metric.utterances[0]
     alone = replace(
         comparison,
@@ -275,6 +242,8 @@ def _kind(metric: str) -> str:
 
 def _of_kind(cell: CellVerdict, kind: str, metrics: Sequence[MetricVerdict]) -> _Found:
     ordered = sorted(metrics, key=_telling)
+    if any(metric.comparison is not None and metric.comparison.shift is None for metric in metrics):
+        ordered.sort(key=_telling_of_words)
     told = ordered[0]
     stage = _stage(cell) if kind == "pace" else ""
     return _Found(
@@ -289,6 +258,15 @@ def _telling(metric: MetricVerdict) -> tuple[bool, bool, int, float]:
     """Order metrics of one kind by how well they tell it, the best first."""
     failed = metric.verdict is Verdict.FAILED
     return (not metric.blocking, not failed, _place(metric.metric), -_size(metric))
+
+
+def _telling_of_words(metric: MetricVerdict) -> tuple[bool, bool, bool]:
+    """
+    Order metrics that are in the order of `_telling` where some sounds cannot be compared: other
+    words are what made them longer or shorter.
+    """
+    words = phrases.base_metric(metric.metric) in phrases.ERROR_RATES
+    return (not metric.blocking, metric.verdict is not Verdict.FAILED, not words)
 
 
 def _place(metric: str) -> int:

@@ -123,6 +123,7 @@ def judge(
         head=revision(run),
         baseline=explain.baseline_name(baseline),
         baseline_date="" if paired else baseline.date,
+        baseline_commit=baseline.commit,
         cells=(),
         counts={},
         verdict=Verdict.UNRESOLVED,
@@ -192,10 +193,7 @@ def with_cells(
 
 
 def incomplete(judgement: RunVerdict) -> RunVerdict:
-    """
-    Return the judgement of a run that was not measured to its end: nothing passes, and every cell
-    names the cause.
-    """
+    """Return the judgement of a run that has no end: nothing passes, and every cell says why."""
     why = "the run is not complete; finish it with --resume"
     cells = [
         replace(

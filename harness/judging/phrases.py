@@ -6,7 +6,7 @@ request installs nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from voxgate.harness.records.verdict import (
@@ -105,6 +105,53 @@ def amount(comparison: Comparison, value: float) -> str:
     coarse = size >= 10.0 or (not comparison.absolute and size >= 0.95)
     number = f"{size:{'.1f' if coarse else '.3g'}}".removesuffix(".0")
     return f"{number} {'point' if (number, unit) == ('1', POINTS[1]) else unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldShift:
+    """
+    The change that tells a metric: that of the mean, or of the utterance that alone broke the limit
+    of one. `size`, `limit_size` and `limit_line` are its texts in every format.
+    """
+
+    comparison: Comparison
+    """Its two values are those of the utterance where there is one, and it then has no interval."""
+    limit: float | None
+    utterance: str = ""
+    """Empty where the mean tells it."""
+
+    def named(self, metric: str) -> str:
+        """Return a name of the metric, and the utterance: `pesq of u06`."""
+        return f"{metric} of {self.utterance}" if self.utterance else metric
+
+    @property
+    def size(self) -> str:
+        """`+9.8 % [+8.1 +11.6]`; empty where nothing was compared."""
+        return "" if self.comparison.shift is None else size(self.comparison)
+
+    @property
+    def limit_size(self) -> str:
+        """`5 %`, without the sign; empty where there is none."""
+        return amount(self.comparison, self.limit) if self.limit else ""
+
+    @property
+    def limit_line(self) -> str:
+        """`+5 %`, with the sign of the direction that is worse; empty where there is none."""
+        sign = {"lower": "+", "higher": "-", "neither": "±"}[self.comparison.better]
+        return self.limit_size and f"{sign}{self.limit_size}"
+
+
+def in_points(comparison: Comparison, limit: float | None) -> ToldShift:
+    """Return the change of the mean; of a rate of errors in points, not as a share of the rate."""
+    before, is_rate = comparison.baseline, base_metric(comparison.metric) in ERROR_RATES
+    if comparison.absolute or not is_rate or not isinstance(before, float):
+        return ToldShift(comparison=comparison, limit=limit)
+    shift, low, high, allowed = (
+        None if part is None else part * before
+        for part in (comparison.shift, comparison.low, comparison.high, limit)
+    )
+    points = replace(comparison, absolute=True, shift=shift, low=low, high=high)
+    return ToldShift(comparison=points, limit=allowed)
 
 
 def share(point: float, low: float | None, high: float | None) -> str:

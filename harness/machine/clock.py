@@ -80,11 +80,13 @@ class StageWatch:
     Adds up the seconds spent in each stage: `with watch("vocoder"): ...`.
 
     A stage inside a stage counts for itself only, and time in which several threads are in stages
-    is shared out among them, so that `stages_s` never adds up to more than the whole.
+    is shared out among them, so that `stages_s` never adds up to more than the whole. With `keep`,
+    `intervals` has each time that a stage ran: its name, start and end on the clock.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, keep: bool = False) -> None:
         self.stages_s: dict[str, float] = {}
+        self.intervals: list[tuple[str, float, float]] | None = [] if keep else None
         self._clock = clock
         self._open: dict[int, list[str]] = {}
         """By thread."""
@@ -99,12 +101,15 @@ class StageWatch:
             self._turn()
             self._open.setdefault(here, []).append(stage)
             self.stages_s.setdefault(stage, 0.0)
+            start_s = self._since_s
         try:
             yield
         finally:
             with self._turning:
                 self._turn()
                 self._open[here].pop()
+                if self.intervals is not None:
+                    self.intervals.append((stage, start_s, self._since_s))
 
     def _turn(self) -> None:
         now_s = self._clock.seconds()

@@ -55,6 +55,16 @@ class Need(StrEnum):
     """That audio, and beside it the audio before the watermark, which is the one to score."""
     SEGMENTS = "segments"
     """The segments of a reel, and where the engine says that they stand."""
+    INTONATION = "intonation"
+    """A text in English or Spanish whose end should rise, or should not."""
+    ACCENT = "accent"
+    """A Spanish text with a place where accents differ, and the region that is asked for."""
+    LL = "ll"
+    """A Spanish text with an ll, or a y before a vowel."""
+    THETA = "theta"
+    """A Spanish text with a z, or a c before e or i."""
+    CODA_S = "coda_s"
+    """A Spanish text with an s before another consonant."""
     SOURCE = "source"
     """The recording that was converted."""
     CONVERSION = "conversion"
@@ -103,6 +113,8 @@ class MetricInput:
     """Recordings of a reel's speakers, as far as the workload has them."""
     model: ModelFile | None = None
     """The user's own network, of a metric that is computed by one."""
+    region: str | None = None
+    """The accent that is asked for, of `accent.REGIONS`."""
 
     @property
     def words(self) -> str:

@@ -91,6 +91,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "voice_quality": "voice quality",
         "spectral_balance": "voice quality",
         "prosody": "prosody",
+        "intonation": "prosody",
+        "accent": "accent",
         "duration": "faults",
         "repetition": "faults",
         "clicks": "faults",

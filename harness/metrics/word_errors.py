@@ -14,9 +14,10 @@ recogniser was not allowed digits, unless the reference has some itself.
 
 English has openai-whisper's EnglishTextNormalizer: spelling, contractions, numbers and currency
 become one form. For every other language the package holds BasicTextNormalizer: lower case,
-punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so "25" in place
-of "veinticinco" is an error: write numbers as words in such texts. It also treats the vowel signs
-of Devanagari and its kin as symbols and so cuts their words; CER is the better metric there.
+punctuation and symbols to spaces, brackets out, accents kept. It knows no numbers, so in Spanish
+they become words, and accents that nobody hears go. In the others "25" in place of the words is an
+error: write it as words. It also treats the vowel signs of Devanagari and its kin as symbols and so
+cuts their words; CER is the better metric there.
 """
 
 import functools
@@ -31,6 +32,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from voxgate.harness.audio.spanish_numbers import numbers_as_words, sounding_alike
+from voxgate.harness.audio.spanish_phones import SPANISH
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.models.whisper_weights import UNSPACED
 from voxgate.harness.records.cell import ENGLISH, primary_language
@@ -378,7 +381,11 @@ def _normalized(reference: str, hypothesis: str, language: str) -> tuple[str, st
 
 
 def _normal(text: str, language: str) -> str:
-    normal = normalizer(primary_language(language))(text).strip()
+    if primary_language(language) == SPANISH:
+        written = normalizer(SPANISH)(numbers_as_words(text))
+        normal = " ".join(map(sounding_alike, written.split()))
+    else:
+        normal = normalizer(primary_language(language))(text).strip()
     return normal if any(letter.isalnum() for letter in normal) else ""
 
 

@@ -241,6 +241,8 @@ class RemarkKind(StrEnum):
     """Later calls of a process are slower than earlier ones."""
     SYNTHESIS_NOTICE = "synthesis_notice"
     """What the engine tells of its syntheses, such as a text that was cut short."""
+    SPANS_KEPT = "spans_kept"
+    """The run kept when each stage ran, which costs time."""
     UNRECORDED_LIMIT = "unrecorded_limit"
     """Machine limits that only one of run and baseline records."""
     OTHER = "other"
@@ -310,6 +312,11 @@ class RunVerdict:
     """
     The day of that baseline's run: what is worse is so since then. Empty where unknown, and where
     the baseline was measured in turns with the run.
+    """
+    baseline_commit: Annotated[str, OmitDefault()] = ""
+    """
+    The commit of that baseline, or of the run that was measured in turns; empty where it is not the
+    whole of what was measured.
     """
     accept: Annotated[str, OmitDefault()] = ""
     """The command that makes the run the baseline of that; empty where it would be refused."""

@@ -8,7 +8,8 @@ Needs the standard library alone, so that a comment can be written without anyth
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voxgate.harness.judging.causes import ToldShift, told_shift
+from voxgate.harness.judging.causes import told_shift
+from voxgate.harness.judging.phrases import ToldShift
 from voxgate.harness.records.measurement import Missing, Value, is_exact
 from voxgate.harness.records.verdict import CellVerdict, Comparison, MetricVerdict, Verdict
 from voxgate.harness.report.format import (

@@ -26,6 +26,7 @@ from voxgate.harness.records.verdict import (
     CellVerdict,
     Comparison,
     MetricVerdict,
+    RemarkKind,
     RunVerdict,
     Verdict,
 )
@@ -272,7 +273,7 @@ def _failed_line(cause: Cause) -> str:
 def moved_too(judgement: RunVerdict) -> str:
     """Return, for each cause that counts, the stage that moved and what moved with it."""
     told = [each for each in causes(judgement) if each.blocking and each.metric]
-    rest = [(each, each.sentence.removeprefix(each.size).lstrip(":. ")) for each in told]
+    rest = [(each, _further(each)) for each in told]
     return _shortened(
         [
             f"- **{one_line(short_name(each.metric))}**: {one_line(text[:1].lower() + text[1:])}"
@@ -280,6 +281,16 @@ def moved_too(judgement: RunVerdict) -> str:
             if text
         ]
     )
+
+
+def _further(cause: Cause) -> str:
+    """Return what a cause says beside its size; of other words also what is heard."""
+    text = cause.sentence.removeprefix(cause.size).lstrip(":. ")
+    heard = [each for each in cause.cells[0].remarks if each.kind is RemarkKind.HEARD]
+    words = (
+        heard[0].facts if heard and phrases.base_metric(cause.metric) in phrases.ERROR_RATES else ()
+    )
+    return ". ".join(filter(None, (", ".join(words), text)))
 
 
 def hear(judgement: RunVerdict, page: str) -> str:

@@ -39,6 +39,8 @@ from voxgate.harness.report.contents import Report
 from voxgate.harness.report.format import plain, shown
 
 NO_BASELINE = "none"
+ENDED = (FailureKind.KILLED, FailureKind.DIED, FailureKind.TIMEOUT)
+"""Failures of a process that tell no cause of their own."""
 RISES, FALLS = "▲", "▼"
 FIGURES = (("pesq", "PESQ"), ("wer", "WER"), ("dnsmos_ovrl", "DNSMOS"))
 """Qualities of which the first that was measured is named beside a speed-up."""
@@ -90,8 +92,10 @@ def cause_lines(judgement: RunVerdict) -> tuple[Finding, ...]:
     """Return what got worse, the blocking first."""
     day = judgement.baseline_date
     against = "" if judgement.baseline == NO_BASELINE else f"against {plain(judgement.baseline)}"
-    since = f"since the baseline of {plain(day)}" if day else against
-    return tuple(replace(_cause_line(each), since=since) for each in causes(judgement))
+    of_day = f"the baseline of {plain(day)}"
+    since, before = (f"{word} {of_day}" if day else against for word in ("since", "measured in"))
+    lines = map(_cause_line, causes(judgement))
+    return tuple(replace(line, since=before if line.failed else since) for line in lines)
 
 
 def _cause_line(cause: Cause) -> Finding:
@@ -184,6 +188,13 @@ class NextStep:
     """Of a first run: `First run on this machine: quality passes`."""
     tells_gain: bool = False
     """Whether the sentence names the fastest cell already."""
+    otherwise: "NextStep | None" = None
+    """What to do in the other case."""
+
+    @property
+    def all(self) -> tuple["NextStep", ...]:
+        """This step, and the one for the other case."""
+        return (self,) if self.otherwise is None else (self, self.otherwise)
 
     @property
     def text(self) -> str:
@@ -193,14 +204,16 @@ class NextStep:
 
 def next_step(contents: Report) -> NextStep | None:
     """
-    Return the step that gives a run its missing baseline, or that shows the error for which it
-    failed; None where there is neither.
+    Return the step that gives a run its missing baseline, that shows the error for which it failed,
+    or that finds or accepts what got worse; None where there is none.
 
     Speeds of a machine that was not quiet make no baseline: the step is then to run again.
     """
     judgement = contents.judgement
     if judgement.verdict is Verdict.FAILED:
-        return _traceback_step(contents.run)
+        return _traceback_step(contents.run) or _again_step(contents.run)
+    if judgement.verdict is Verdict.REGRESSED:
+        return _regressed_step(contents)
     if not judgement.accept:
         return None
     trouble = restlessness(contents.run) if "speed" in judgement.without_baseline else ""
@@ -281,6 +294,40 @@ def _traceback_step(run: Run) -> NextStep | None:
                 command=plain(shlex.join(["cat", file])),
             )
     return None
+
+
+def _again_step(run: Run) -> NextStep | None:
+    """Return the step that starts a process alone which ended without a traceback."""
+    for process in run.processes:
+        if process.failure is not None and process.failure.kind in ENDED:
+            words = ["voxgate", "run", run.suite, "--profile", run.profile, "--only", process.cell]
+            return NextStep(
+                sentence="to see whether it happens again, alone:",
+                command=plain(shlex.join([*words, "--repeats", "1"])),
+            )
+    return None
+
+
+def _regressed_step(contents: Report) -> NextStep | None:
+    """
+    Return the step that finds the commit of the first cause, where both ends are commits, and how
+    to accept it.
+    """
+    judgement, run = contents.judgement, contents.run
+    first = next((each for each in causes(judgement) if each.blocking and each.metric), None)
+    toolchain = run.environment.toolchain
+    is_kept = bool(judgement.baseline_date)  # and not measured in turns with another
+    accept = plain(f'voxgate accept {shlex.quote(str(run.folder))} --why "..."')
+    meant = NextStep(sentence="if it is meant to be so:", command=accept) if is_kept else None
+    ends = (judgement.baseline_commit, toolchain.commit or "")
+    if first is None or toolchain.dirty_files or not all(ends) or ends[0] == ends[1]:
+        return meant
+    of = ("--profile", run.profile, "--cell", first.cells[0].cell, "--metric", first.metric)
+    return NextStep(
+        sentence="find the commit:",
+        command=plain(shlex.join(["voxgate", "bisect", *ends, run.suite, *of])),
+        otherwise=meant,
+    )
 
 
 def gain_line(contents: Report) -> str:

@@ -38,7 +38,7 @@ def markdown(contents: Report) -> str:
         escaped(budget_line(contents)),
         escaped(floor_line(contents)),
         "" if step is not None and step.tells_gain else escaped(gain_line(contents)),
-        _hint(step),
+        *map(_hint, () if step is None else step.all),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -90,8 +90,6 @@ def _remarks(table: tuple[TableRow, ...]) -> str:
     return "\n".join([*lines, *(f"- {escaped(str(remark))}" for remark in shared)])
 
 
-def _hint(step: NextStep | None) -> str:
-    if step is None:
-        return ""
+def _hint(step: NextStep) -> str:
     sentence = escaped(step.text[:1].upper() + step.text[1:])
     return f"{sentence} `{step.command}`" if step.command else f"{sentence}."

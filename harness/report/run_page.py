@@ -262,7 +262,8 @@ def _heard_once(views: Sequence[FindingView]) -> list[FindingView]:
 def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:
     return (
         ("measured", f"{record.head}, {record.created}"),
-        ("machine", f"{record.machine} ({record.state.status}: {record.state.detail})"),
+        ("machine", record.machine),
+        ("quietness", f"{record.state.status}: {record.state.detail}"),
         ("baseline", record.baseline or "none"),
         ("run", record.run),
     )

@@ -88,9 +88,9 @@ def report_lines(
     for told in (*(line(contents) for line in below), gain):
         lines += [Text(line) for line in _wrapped(told, width, "")]
     lines += [Text(f"report {page}")] if page else []
-    if step is not None:
-        lines += [Text(line) for line in _wrapped(step.text, width, "")]
-        lines += [Text(f"{INDENT}{step.command}")] if step.command else []
+    for each in () if step is None else step.all:
+        lines += [Text(line) for line in _wrapped(each.text, width, "")]
+        lines += [Text(f"{INDENT}{each.command}")] if each.command else []
     return lines
 
 

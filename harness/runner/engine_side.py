@@ -63,6 +63,8 @@ class EngineSide(Protocol):
 
     virtual: bool
     """Whether it tells its own time."""
+    keeps_stages: bool
+    """Whether it keeps when each stage ran, where it can."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -123,7 +125,7 @@ class EngineHere:
         self._cell, self._defaults = cell, defaults
         self._target: Target
         self._clock: Clock = WallClock()
-        self.virtual = False
+        self.virtual = self.keeps_stages = False
         self._opened = Opened() if listen else None
         if self._opened is not None:
             self._opened.start()
@@ -169,7 +171,7 @@ class EngineHere:
 
     def synthesize(self, request: Request) -> Timing:
         """Synthesise, and time it."""
-        return time_synthesis(self._target, request, self._clock)
+        return time_synthesis(self._target, request, self._clock, keep=self.keeps_stages)
 
     def settled(self) -> bool:
         """Whether the target is settled."""
@@ -260,16 +262,13 @@ class EngineThere:
     """A target in an interpreter of its own; `process` starts it."""
 
     def __init__(
-        self,
-        cell: Cell,
-        defaults: Mapping[str, Option],
-        process: Callable[[], EngineProcess],
+        self, cell: Cell, defaults: Mapping[str, Option], process: Callable[[], EngineProcess]
     ) -> None:
         self._cell, self._defaults, self._start = cell, defaults, process
         self._process: EngineProcess
         self._loaded: LoadedThere
         self._settled = True
-        self.virtual = False
+        self.virtual = self.keeps_stages = False
         self.sample_rate_hz = 1
         self.chunk_boundaries_s: tuple[float, ...] | None = None
         self.captions: Captions = None  # a reel is refused before it starts

@@ -15,6 +15,7 @@ from voxgate.harness.models.own_model import records_of
 from voxgate.harness.records.cell import Cell
 from voxgate.harness.records.own_model import model_entries
 from voxgate.harness.records.run import WORKLOAD
+from voxgate.harness.records.traces import FACT
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.suite.suite import Suite
 from voxgate.harness.targets.registry import check_cells, check_takes, takes_of
@@ -68,12 +69,14 @@ def make_header(
     repeats: int | None,
     iterations: int | None,
     command: str,
+    spans: bool = False,
 ) -> RunHeader:
     """
-    Return the header of a run. Raises HarnessError for options that the target does not know, and
-    for a source recording that cannot be converted.
+    Return the header of a run; with `spans` it says that the run keeps when its stages ran. Raises
+    HarnessError for options that the target does not know, and for a source recording that cannot
+    be converted.
     """
-    engine_facts = check_cells(cells)
+    engine_facts = {**check_cells(cells), **({FACT: "kept"} if spans else {})}
     expansion = suite.expand()
     check_takes(expansion.cells, suite.sampled, suite.takes)
     header = header_of_suite(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.records.codec import to_json
+from voxgate.harness.records.codec import from_json, to_json
 from voxgate.harness.records.documents import parse_json
 from voxgate.harness.records.files import read_bytes
 from voxgate.harness.records.run import (
@@ -23,6 +23,7 @@ from voxgate.harness.records.run import (
     Failure,
     ProcessRecord,
 )
+from voxgate.harness.records.traces import IterationTrace
 from voxgate.harness.runner.process_lines import process_of, record_of
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -30,6 +31,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Error numbers where nothing more can be written: the disk, the quota, or the limit of a file's size.
 """
 
+TRACES = "spans"
+"""In the run folder: when each iteration ran, if that was asked for."""
 KEPT_PROCESSES = 256
 """Parsed processes to keep; beyond these the least recently read one is parsed again."""
 
@@ -69,6 +72,24 @@ def has_no_room(error: OSError) -> bool:
 def log_path(folder: Path, slug: str, repeat: int) -> Path:
     """Name the file of one process."""
     return folder / "processes" / f"{slug}.{repeat}.jsonl"
+
+
+def trace_log(folder: Path, slug: str, repeat: int) -> WorkerLog:
+    """Open the file of when the iterations of one process ran."""
+    (folder / TRACES).mkdir(exist_ok=True)
+    return WorkerLog(folder / TRACES / f"{slug}.{repeat}.jsonl")
+
+
+def load_traces(folder: Path) -> list[IterationTrace]:
+    """
+    Return when the iterations of a run ran, the earliest first; empty where that was not kept.
+    Raises HarnessError for a damaged file.
+    """
+    found: list[IterationTrace] = []
+    for path in sorted((folder / TRACES).glob("*.jsonl")):
+        lines = _lines(path, _whole_lines(path))
+        found += [from_json(IterationTrace, line, f"{path}, {where}") for where, line in lines]
+    return sorted(found, key=lambda trace: trace.began_s)
 
 
 def slug_of(log: Path) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 from voxgate.harness.machine.clock import Clock, WallClock
 from voxgate.harness.machine.profiles import Profile
 from voxgate.harness.records.run import FailureKind
+from voxgate.harness.records.traces import FACT
 from voxgate.harness.runner import process_files
 from voxgate.harness.runner.run_header import RunHeader
 from voxgate.harness.runner.work_queue import CellKey, WorkQueue
@@ -107,6 +108,7 @@ class Round:
             launch=side.launch,
             iterations_before=before,
             sampled=slot.slug in self._plan.takes,
+            spans=FACT in self._plan.environment.toolchain.versions,
         )
         child = self._crew.start(post)
         if child is None:

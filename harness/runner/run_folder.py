@@ -12,6 +12,7 @@ Create, read and complete a run folder. Computes nothing and starts no process.
               audio/<slug>/marked/<request>.wav      the same as delivered, where it has a watermark
               audio/<slug>/takes/<n>/<request>.wav   different audio of the same request, from an
                                                      engine without a seed
+              spans/<slug>.<n>.jsonl          when each iteration and its stages ran, if asked for
               voices/<speaker>.flac           reference recordings of the voices, by the names of
                                               the workload
               sources/<request>.wav           recordings that requests convert
@@ -61,7 +62,7 @@ TRANSCRIPTS = "transcripts.json"
 DIGEST_DIGITS = 16
 """Of the digests that identify records and audio."""
 
-OWN_PARTS = ("complete", "processes", "audio", "voices", "sources", "confirm")
+OWN_PARTS = ("complete", "processes", "spans", "audio", "voices", "sources", "confirm")
 
 
 def next_run_folder(root: Path) -> Path:

@@ -47,6 +47,8 @@ class RunPlan:
     timeout_s: float = TIMEOUT_S
     budget_s: float = BUDGET_S
     """Seconds for undecided cells after the planned rounds, and as many again for suspects."""
+    spans: bool = False
+    """Whether to keep when iterations and their stages ran."""
 
 
 def measure(
@@ -76,6 +78,7 @@ def measure(
         progress=progress,
         command=command_line(plan, verb),
         more=None if more is None else lambda rounds: more(folder),
+        spans=plan.spans,
     )
 
 
@@ -92,6 +95,7 @@ def command_line(plan: RunPlan, verb: str, folder: Path | None = None) -> str:
         words += [] if number is None else [option, str(number)]
     for pattern in plan.only:
         words += ["--only", pattern]
+    words += ["--spans"] if plan.spans else []
     words += [] if plan.timeout_s == TIMEOUT_S else ["--timeout", f"{plan.timeout_s:g}"]
     words += [] if plan.budget_s == BUDGET_S else ["--budget", f"{plan.budget_s:g}"]
     return shlex.join([*words, *([] if folder is None else ["--resume", "--out", str(folder)])])

@@ -74,33 +74,37 @@ def run_suite(
     energy: bool = True,
     stages: bool = True,
     phase: str = MEASURING,
+    spans: bool = False,
 ) -> Outcome:
     """
     Measure `cells` (all of the suite's, or some) into `folder`; with `resume`, what is still
     missing there. `energy` and `stages` say whether the processes of the planned rounds add these
-    passes; `phase` names them to `progress`.
+    passes; `phase` names them to `progress`; `spans` keeps when iterations and their stages ran.
 
     Raises HarnessError for options that the target does not know, a folder that is in use or
     belongs to another run, and a full disk.
     """
     header = make_header(
-        suite, cells, profile, repeats=repeats, iterations=iterations, command=command
+        suite,
+        cells,
+        profile,
+        repeats=repeats,
+        iterations=iterations,
+        command=command,
+        spans=spans,
     )
     if resume and not run_folder.is_unbegun(folder):
         check_same(folder, run_folder.load_header(folder), header)
     else:
         run_folder.create_run(folder, header)
-    metered = [cell.slug for cell in cells] if energy else []
-    sides = [Variant(header=header, folder=folder)]
-    rounds = header.repeats if stages else 0
     return Runner(
-        sides,
+        [Variant(header=header, folder=folder)],
         profile,
         timeout_s,
         progress or Silent(),
         more,
-        metered,
-        stage_rounds=rounds,
+        [cell.slug for cell in cells] if energy else [],
+        stage_rounds=header.repeats if stages else 0,
         phase=phase,
     ).run()[0]
 

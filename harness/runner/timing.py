@@ -21,8 +21,10 @@ from voxgate.harness.records.run import (
     AudioChunk,
     CaptionTimes,
     OptionCheck,
+    Phase,
     SynthesisNotice,
 )
+from voxgate.harness.records.traces import IterationTrace, TimedStage
 from voxgate.harness.runner.live import check_latency, convert_live
 from voxgate.harness.targets.protocol import LiveInput, Target
 
@@ -47,14 +49,16 @@ class Timing:
     live: LiveTimes | None = None
     """Of a live conversion."""
     disturbance: Mapping[str, float] = field(default_factory=dict)
+    stages: tuple[TimedStage, ...] = ()
+    """When each stage ran, where that is kept."""
 
 
-def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
+def time_synthesis(target: Target, request: Request, clock: Clock, *, keep: bool = False) -> Timing:
     """
-    Time one synthesis from the request to its last sample. Raises ValueError if it returns no
-    audio, several channels or NaN.
+    Time one synthesis from the request to its last sample; `keep` also when each stage ran. Raises
+    ValueError if it returns no audio, several channels or NaN.
     """
-    watch = StageWatch(clock)
+    watch = StageWatch(clock, keep=keep)
     live = target.live
     if live is not None and request.source is not None:
         return _time_live(target, live, request, watch, clock)
@@ -66,7 +70,7 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
             arrived_s.append(clock.seconds() - start_s)
             chunks.append(chunk)
     wall_s = clock.seconds() - start_s
-    return timing_of(
+    timing = timing_of(
         request,
         chunks,
         arrived_s,
@@ -77,6 +81,36 @@ def time_synthesis(target: Target, request: Request, clock: Clock) -> Timing:
         unmarked=target.unmarked,
         notices=notices_of(target),
     )
+    return timing if watch.intervals is None else _with_stages(timing, watch.intervals, start_s)
+
+
+def trace_of(
+    place: tuple[str, int, int], phase: Phase, request: Request, timing: Timing, began_s: float
+) -> IterationTrace:
+    """Return when an iteration ran; its place is the cell, the repeat and the number."""
+    cell, repeat, iteration = place
+    return IterationTrace(
+        cell=cell,
+        repeat=repeat,
+        iteration=iteration,
+        phase=phase,
+        request=request.id,
+        began_s=began_s,
+        wall_s=timing.wall_s,
+        first_audio_s=timing.first_audio_s,
+        stages=timing.stages,
+    )
+
+
+def _with_stages(
+    timing: Timing, intervals: Sequence[tuple[str, float, float]], start_s: float
+) -> Timing:
+    """Return a timing with its stages' times, counted from the request."""
+    stages = (
+        TimedStage(stage=stage, start_s=max(0.0, begun - start_s), end_s=max(0.0, ended - start_s))
+        for stage, begun, ended in intervals
+    )
+    return replace(timing, stages=tuple(stages))
 
 
 def _time_live(

@@ -4,11 +4,10 @@ Measure one repeat of one cell in a process of its own, one command at a time.
 
 The parent writes one JSON command per line to standard input. The worker executes it, appends its
 records to the log of the process, and answers one JSON line: {"done": ...}, or {"failed": {"kind",
-"reason"}}, after which it exits. Between commands it waits and uses no CPU. It decides nothing and
-computes no statistics. It does record which options were in effect, and whether the same seed gave
-the same audio. Of a cell that is sampled it keeps each take, and of another engine without a seed
-that speaks differently each time, several. Of one that marks its audio, it keeps what was delivered
-and the audio before the watermark, on which quality is judged.
+"reason"}}, after which it exits. Between commands it waits and uses no CPU. It decides nothing; it
+records which options were in effect, and whether the same seed gave the same audio. Of a cell that
+is sampled it keeps each take, and of another engine without a seed that speaks differently each
+time, several. Of one that marks its audio, it keeps what was delivered and the audio before.
 
     {"do": "load", "alone": true}                        import and load; `alone`: no other process
                                                          was running, so this is a true cold start
@@ -40,7 +39,7 @@ from typing import Any
 import numpy as np
 
 from voxgate.harness.machine.checks.check import SystemRoot, here
-from voxgate.harness.machine.clock import WallClock
+from voxgate.harness.machine.clock import WallClock, unix_s
 from voxgate.harness.machine.interference import FIXED_WORK, DisturbanceWatch, fixed_work_s
 from voxgate.harness.machine.power_meter import device_of, find_meter, measure_energy
 from voxgate.harness.records.cell import Option, Request
@@ -58,13 +57,14 @@ from voxgate.harness.records.run import (
 from voxgate.harness.runner.engine_side import engine_side
 from voxgate.harness.runner.failures import NotInEffectError, UnwritableError, classify, writing
 from voxgate.harness.runner.kept_takes import KeptTakes, seed_of
-from voxgate.harness.runner.process_files import WorkerLog
+from voxgate.harness.runner.process_files import WorkerLog, trace_log
 from voxgate.harness.runner.timing import (
     Timing,
     check_captions,
     freeze_gc,
     latency_checks,
     no_garbage_collection,
+    trace_of,
 )
 from voxgate.harness.runner.worker_channel import WorkerRequest, claim_stdout, read_job
 from voxgate.harness.targets.witness import (
@@ -101,6 +101,8 @@ class Worker:
             cpus=job.cpus,
             listen=job.territory is not None,
         )
+        self._engine.keeps_stages = job.spans
+        self._traces = trace_log(job.folder, job.cell.slug, job.repeat) if job.spans else None
         # several wait for each other anyway
         alone = job.defaults.get("threads", 1) == 1 == job.cell.options.get("workers", 1)
         self._watch: DisturbanceWatch | None = DisturbanceWatch(cpu=job.cpu) if alone else None
@@ -154,12 +156,17 @@ class Worker:
     def _iterate(self, command: Mapping[str, Any]) -> Record:
         take = int(command.get("take", 0))
         request = self._of_take(self._requests[command["request"]], take)
+        began_s = unix_s()
         with no_garbage_collection():
             timing = self._time(request)
         settled = self._engine.settled()
         phase = Phase(command["phase"])
         if phase in (Phase.WARMUP, Phase.MEASURED) and not settled:
             phase = Phase.COMPILE
+        if self._traces is not None:
+            with writing():
+                place = (self._job.cell.slug, self._job.repeat, self._iteration)
+                self._traces.append(to_json(trace_of(place, phase, request, timing, began_s)))
         self._record(phase, request, timing, take)
         if phase is Phase.FIRST:
             self._prove()

@@ -40,6 +40,8 @@ class WorkerRequest:
     """How many iterations an interrupted process left for this repeat."""
     sampled: bool = False
     """Whether the cell is spoken in several takes."""
+    spans: bool = False
+    """Whether to keep when iterations and their stages ran."""
     territory: Territory | None = None
     """Files that the worker must use; None where they are not checked."""
     engine: EngineLaunch | None = None

@@ -50,6 +50,8 @@ class WorkerSpec:
     """How many iterations an interrupted process left for this repeat."""
     sampled: bool = False
     """Whether the cell is spoken in several takes."""
+    spans: bool = False
+    """Whether to keep when iterations and their stages ran."""
 
 
 class WorkerPool:
@@ -84,6 +86,7 @@ class WorkerPool:
             known=known_audio(post.folder, post.cell.slug),
             iterations_before=post.iterations_before,
             sampled=post.sampled,
+            spans=post.spans,
             territory=post.launch.territory,
             engine=post.launch.engine,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
+from voxgate.harness.analysis.available_inputs import region_of
 from voxgate.harness.analysis.caveats import takes_differ
 from voxgate.harness.machine.profiles import cpu_count
 from voxgate.harness.metrics.metric import Need, SpokenSegment
@@ -288,6 +289,7 @@ def _job(
         segments=_segments(request, iterations[cell.slug, request.id]),
         source=None if request.source is None else Path(run.folder) / request.source.path,
         models=located(run.models),
+        region=region_of(run, cell, request),
         voices=_voices(run, cell, request),
     )
 

@@ -45,6 +45,7 @@ class AudioTask:
     voices: tuple[tuple[str, Path], ...] = ()
     """(speaker, recording) of a reel."""
     model: ModelFile | None = None
+    region: str | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -139,6 +140,7 @@ def _subject(task: AudioTask) -> MetricInput:
         segments=task.segments,
         source=recording_of(task.source),
         model=task.model,
+        region=task.region,
         voices={
             speaker: recording
             for speaker, path in task.voices

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from voxgate.harness.audio.files import read_audio
+from voxgate.harness.audio.spanish_phones import slot_kinds
 from voxgate.harness.errors import HarnessError
+from voxgate.harness.metrics.accent import BY_SLOT
 from voxgate.harness.metrics.metric import MetricSpec, Need, SpokenSegment
 from voxgate.harness.metrics.registry import entry, full_version, installed
 from voxgate.harness.models.own_model import ModelFile
 from voxgate.harness.records.measurement import Missing, not_installed
 from voxgate.harness.scoring.cache import cache_key
 from voxgate.harness.scoring.task import AudioTask
+from voxgate.harness.suite.sentence_kind import sentence_kind
 
 ROUNDING = 2.0**-22
 """
@@ -39,6 +42,7 @@ FIELDS = {
     Need.MARKED: "marked",
     Need.UNMARKED: "marked",
     Need.SOURCE: "source",
+    Need.ACCENT: "region",
 }
 """The field of a job that meets a need."""
 NO_REFERENCE = Missing("the reference cell has no audio for this utterance")
@@ -83,6 +87,8 @@ class AudioJob:
     voices: tuple[tuple[str, Path], ...] = ()
     models: tuple[tuple[str, ModelFile | Missing], ...] = ()
     """The user's own networks, by name."""
+    region: str | None = None
+    """The accent that is asked for; None where none is, or an unknown one."""
 
     @property
     def words(self) -> str:
@@ -156,6 +162,7 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
     model = [] if task.model is None else [task.model.model.dependency]
     reel = [repr([task.segments, [s for s, _ in task.voices]])] if task.segments else []
     kinds = [KINDS_SINCE] if task.reference is not None else []
+    region = [task.region] if task.region is not None else []
     return cache_key(
         task.metric,
         full_version(task.metric),
@@ -166,11 +173,13 @@ def task_key(task: AudioTask, digests: Mapping[Path, str | Missing]) -> str | Mi
         *reel,
         *kinds,
         *model,
+        *region,
     )
 
 
 def _is_applicable(need: Need, job: AudioJob) -> bool:
     """Return whether the run provides the metric's input; a reference is always due."""
+    slots = slot_kinds(job.text, job.language) if need in BY_SLOT or need is Need.ACCENT else ()
     offered = {
         Need.VOICE: job.voice is not None,
         Need.STATEMENT: job.statement is not None,
@@ -181,6 +190,9 @@ def _is_applicable(need: Need, job: AudioJob) -> bool:
         Need.SEGMENTS: job.segments is not None,
         Need.SOURCE: job.source is not None,
         Need.CONVERSION: None not in (job.source, job.voice),
+        Need.INTONATION: sentence_kind(job.text, job.language) is not None,
+        Need.ACCENT: bool(slots) and job.region is not None,
+        **{each: slot in slots for each, slot in BY_SLOT.items()},
     }
     return offered.get(need, True)
 
@@ -213,7 +225,7 @@ def _task(line: MetricSpec, job: AudioJob) -> AudioTask | Missing:
         inputs |= {"segments": job.segments, "voices": job.voices, "language": job.language}
     elif source.need is Need.CONVERSION:
         inputs |= {"source": job.source, "voice": job.voice}
-    elif source.need is not Need.NOTHING:
+    elif source.need not in (Need.NOTHING, Need.INTONATION, *BY_SLOT):
         field = FIELDS[source.need]
         inputs[field] = getattr(job, field)
     if line.own_model:

@@ -24,6 +24,7 @@ import numpy as np
 from voxgate.harness.audio.condition import CONDITIONS
 from voxgate.harness.audio.files import Audio, read_audio
 from voxgate.harness.audio.recording import Recording
+from voxgate.harness.audio.spanish_numbers import form_of
 from voxgate.harness.errors import HarnessError
 from voxgate.harness.metrics.registry import entry, full_version, needs_asr
 from voxgate.harness.metrics.word_errors import ReadText, TextErrors, text_errors
@@ -118,7 +119,12 @@ def recipe(engine: str = OPENAI, language: str = ENGLISH) -> str:
     check_engine(engine)
     spoken = primary_language(language)
     decoding = whisper.decoding(spoken) if engine == OPENAI else faster_whisper.decoding()
-    return decoding if spoken == ENGLISH else f"{decoding}, language {spoken}"
+    return decoding + _language(spoken)
+
+
+def _language(language: str) -> str:
+    """Return what tells a transcript in another language than English, normaliser included."""
+    return "" if language == ENGLISH else f", language {language}{form_of(language)}"
 
 
 def check_engine(engine: str) -> None:
@@ -166,8 +172,7 @@ def transcribe_files(task: TranscriptionTask) -> list[Transcript]:
     judge = _recognizer(task.engine, task.weights)
     if isinstance(judge, Missing):
         return [Transcript(text=judge, judge="")] * len(task.files)
-    name = judge.name_in(task.language)
-    name += "" if task.language == ENGLISH else f", language {task.language}"
+    name = judge.name_in(task.language) + _language(task.language)
     if not judge.knows(task.language):
         deaf = Missing(
             f"{judge.name} does not know the language {task.language!r}; give other weights"

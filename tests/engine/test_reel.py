@@ -303,11 +303,24 @@ def test_the_command_writes_audio_and_captions(voice_folder, tmp_path):
     assert out[1].read_text().count("-->") == out[2].read_text().count("-->") == 3
 
 
+def test_what_is_left_out_of_a_segment_is_told_with_its_number(voice_folder, tmp_path):
+    script = tmp_path / "reel.txt"
+    script.write_text("slt: Yes.\nrms: No \u65e5.\n", encoding="utf-8")
+    quick = ["--voice", voice_folder, "--nfe-steps", 1, "--threads", 1]
+    done = _reel(script, "-o", tmp_path / "reel.wav", *quick)
+
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        "engine: segment 2: left out what cannot be said: '\u65e5' (1 character)\n"
+    )
+
+
 def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
     script = tmp_path / "reel.txt"
     script.write_text(SCRIPT)
     (tmp_path / "bob.txt").write_text("bob: Hello.")
     (tmp_path / "dots.txt").write_text("slt: Hello.\nslt: ...")
+    (tmp_path / "tag.txt").write_text("slt: [laughs] Hello.")
     twin, srt = tmp_path / "twin.json", tmp_path / "a.srt"
     twin.write_text(_as_json(SEGMENTS))
     good = ["-o", tmp_path / "x.wav", "--voice", voice_folder]
@@ -319,6 +332,7 @@ def test_mistakes_end_with_one_line_and_code_2(voice_folder, tmp_path):
         ([script, *good, "--batch", "-1"], "batch must be"),
         ([tmp_path / "bob.txt", *good], "segment 1: option speaker cannot be 'bob'"),
         ([tmp_path / "dots.txt", *good], "dots.txt, segment 2: nothing in '...' can be spoken"),
+        ([tmp_path / "tag.txt", *good], "tag.txt, segment 1: the text holds the tag '[laughs]'"),
         ([twin, *good, "--captions", tmp_path / "." / "twin.json"], "twin.json is named twice"),
         ([script, *good, "--captions", srt, "--captions", srt], "a.srt is named twice"),
     ):

@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from voxgate.engine.__main__ import main
 
+RISES = "ends     a question answered by yes or no, the voice rises"
+
 
 def _say(*args):
     return CliRunner().invoke(main, ["say", *args])
@@ -77,13 +79,14 @@ def test_what_is_left_out_is_told_on_standard_error(voice_folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "lines", "told"),
     [
-        (["--show-text"], ["text 1   call fourteen oh seven.", "text 2   now?"], True),
+        (["--show-text"], ["text 1   call fourteen oh seven.", "text 2   now?", RISES], True),
         (
             ["--show-phones"],
             [
                 "text 1   call fourteen oh seven.",
                 "phones   pau k ao l f ao r t iy n ow s eh v ax n pau",
                 "text 2   now?",
+                RISES,
                 "phones   pau n aw pau",
             ],
             True,
@@ -110,6 +113,17 @@ def test_the_reading_is_shown_without_a_voice_and_without_audio(
         "engine: left out what cannot be said: '\U0001f600' (1 character)\n" if told else ""
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_spanish_question_word_falls_and_the_reading_says_so():
+    done = _say("\u00bfQu\u00e9 hora es? \u00bfVienes?", "--show-text", "--language", "es")
+
+    assert done.stdout.splitlines() == [
+        "text 1   qu\u00e9 hora es?",
+        "ends     a question with a question word, the voice falls",
+        "text 2   vienes?",
+        RISES,
+    ]
 
 
 def test_a_refused_text_leaves_no_file(voice_folder, tmp_path):

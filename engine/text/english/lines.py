@@ -14,7 +14,7 @@ BULLET = re.compile(
 )
 NUMBERED = re.compile(r"^\s*\(?(\d{1,3}(?=[.)])|[A-Za-z](?=\)))[.)]\s+(?=\S)")
 HEADING = re.compile(r"^\s*#{1,6}\s+(?=\S)")
-RULE = re.compile(r"^\s*(?:[-*_=]{3,}|`{3,}\w*|~{3,}\w*|\|?(?:\s*:?-{3,}:?\s*\|)+.*)\s*$")
+RULE = re.compile(r"^(?:[-*_=]{3,}|`{3,}\w*|~{3,}\w*|\|?(?:\s*:?-{3,}:?\s*\|)+.*)$")
 EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|~~|`{1,2})(?=\S)(.{1,400}?)(?<=\S)\1(?!\w)")
 LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((https?://[^()\s]{1,500}|[\w./#-]{1,200})\)")
 SHORT_LINE = 40
@@ -32,7 +32,7 @@ def link_targets(text: str) -> tuple[str, ...]:
 def join_lines(text: str) -> str:
     """Return the text without formatting, with a blank line at each break that is a pause."""
     text = LINK.sub(lambda match: match[1], text)
-    lines = [line for line in text.split("\n") if not RULE.match(line)]
+    lines = [line for line in text.split("\n") if not RULE.match(line.strip())]
     width = max(map(len, lines), default=0)
     joined = [_content(lines[0])] if lines else []
     for line, after in pairwise(lines):

@@ -4,20 +4,24 @@ Gender of the noun after a number, by its ending, and whether a word can be one.
 Spanish nouns show their gender in the ending; the tables hold the common exceptions.
 """
 
-MASCULINE_IN_A = frozenset(
+MASCULINE = frozenset(
     "día mapa problema tema sistema programa idioma clima planeta poema drama esquema síntoma "
     "diploma fantasma tranvía sofá puma panda aroma carisma cometa dilema dogma enigma lema "
-    "panorama pijama prisma telegrama teorema trauma cura guardia policía poeta atleta "
-    "astronauta gorila koala kilograma gramo megavatio omega hectograma delta".split()
+    "panorama pijama prisma telegrama teorema trauma cura guardia policía poeta atleta pirata "
+    "gorila koala gramo omega delta avión camión guion guión gorrión embrión bastión escorpión "
+    "aluvión anfitrión centurión sarampión ataúd laúd análisis oasis éxtasis énfasis paréntesis "
+    "chasis ámbar césped huésped".split()
 )
-FEMININE_OTHERS = frozenset(
-    "mano vez noche tarde clase parte flor mujer calle llave ley red pared nube torre fuente foto "
-    "moto radio sangre gente serie especie superficie imagen orden crisis tesis dosis hipótesis "
-    "base fase frase llave leche carne nave nieve sede señal sal miel piel cárcel catedral capital "
-    "voz luz cruz paz raíz nariz actriz cicatriz perdiz muerte mente suerte corriente serpiente "
-    "razón canción habitación labor mar muchedumbre hélice sílaba corte costumbre cumbre".split()
+FEMININE = frozenset(
+    "mano vez noche tarde clase parte flor mujer calle llave clave ley red pared nube torre fuente "
+    "foto moto radio sangre gente serie especie superficie imagen orden virgen base frase fase "
+    "leche carne nave ave nieve sede señal sal miel piel cárcel catedral capital sucursal voz luz "
+    "cruz paz raíz nariz perdiz nuez hoz codorniz lombriz muerte mente suerte corriente serpiente "
+    "pendiente patente variante constante razón sazón labor mar hélice sílaba corte fiebre hambre "
+    "catástrofe índole planicie barbarie libido sed merced cuentas postal inicial vocal espiral "
+    "sartén crin efigie falange esfinge cólera tos res fe".split()
 )
-FEMININE_ENDINGS = ("ción", "sión", "xión", "gión", "dad", "tad", "tud", "umbre", "eza")
+FEMININE_ENDINGS = tuple("ión dad tad tud umbre eza triz dez ñez sis itis ud".split())
 NO_NOUNS = frozenset(
     "es más menos después antes los las nos les os tras mas entonces ustedes de del a al y o e u "
     "en por que con sin para se no pero ni como hasta desde ya está están fue fueron era eran "
@@ -27,30 +31,28 @@ NO_NOUNS = frozenset(
 )
 
 
+PLAIN = str.maketrans("áéíóú", "aeiou")
+
+
 def singular(noun: str) -> str:
-    """Return the singular of a noun: without -s, -es, and c or accent as the singular has them."""
+    """Return the singular of a noun: without -s, -es, and z or accent as the singular has them."""
     if noun.endswith("ces"):
         return noun[:-3] + "z"
-    for many, one in (
-        ("ciones", "ción"),
-        ("siones", "sión"),
-        ("xiones", "xión"),
-        ("giones", "gión"),
-        ("zones", "zón"),
-    ):
-        if noun.endswith(many):
-            return noun[: -len(many)] + one
+    if noun.endswith(("iones", "zones")):
+        return noun[: -len("ones")] + "ón"
+    if noun.endswith("enes"):  # imágenes
+        return noun[:-2].translate(PLAIN)
     if noun.endswith("es") and len(noun) > 4 and noun[-3] in "dnlrzjy":
         return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("sis") else noun
+    return noun[:-1] if noun.endswith("s") and not noun.endswith(("sis", "tis")) else noun
 
 
 def is_feminine(noun: str) -> bool:
     """Whether a noun, in lower case, singular or plural, is feminine."""
     one = singular(noun)
-    if one in FEMININE_OTHERS:
+    if one in FEMININE:
         return True
-    if one in MASCULINE_IN_A or one.endswith(("ista", "nauta", "grama")):
+    if one in MASCULINE or one.endswith(("ista", "nauta", "grama")):
         return False
     return one.endswith(("a", *FEMININE_ENDINGS))
 

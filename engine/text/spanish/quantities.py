@@ -31,6 +31,7 @@ from voxgate.engine.text.spanish.word_tables import (
 )
 
 NUMBER = r"(?:\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?)"
+HEAT = re.compile(r"(?i)\b(?:máxim|mínim|temperatur|termómetr|calor|frío)\w*\b[^.;]*$")
 POINT_FOR_DECIMALS = frozenset({"mexico"})
 # after them "1" is a name and no count
 NAMED_BY_NUMBER = frozenset("el del al número páginas página capítulo día tabla canal la".split())
@@ -106,6 +107,8 @@ def unit(match: Match[str], region: str) -> str:
     """Return a number and its unit, with square, cubic and "per"."""
     number = parse(match["amount"], region)
     one, several = UNITS[match["unit"]]
+    if match["unit"] == "hab" and len(number.whole) < 3:
+        one, several = "habitación", "habitaciones"
     form = FEMININE if is_feminine(several.split()[0]) else MASCULINE
     words = [number.words(form), one if number.is_one else several]
     if match["power"]:
@@ -155,8 +158,13 @@ def _with_cents(number: Number, whole: tuple[str, str], cents: tuple[str, str]) 
 
 
 def ordinal_number(match: Match[str], region: str) -> str:
-    """Return an ordinal number with its gender, short before a noun."""
+    """
+    Return an ordinal number with its gender, short before a noun; degrees where the words before
+    speak of heat.
+    """
     mark = match["mark"].lower()
+    if mark == "º" and HEAT.search(match.string[max(0, match.start() - 40) : match.start()]):
+        return f"{cardinal(match['number'], MASCULINE)} grados"
     feminine = mark in {"ª", "as"} or mark.rstrip("s")[-1] == "a"
     noun = counted_noun(match.string[match.end() :], "1")
     words = ordinal(
@@ -172,6 +180,8 @@ def fraction(match: Match[str], region: str) -> str:
     if bottom == 2 and top == 1:
         return _half(match, whole)
     name = DENOMINATORS.get(bottom)
+    if bottom > max(DENOMINATORS):  # Ley 39/2015
+        return f"{cardinal(match['top'])} barra {cardinal(match['bottom'])}"
     if not 0 < top < bottom or not name:
         is_pair = top >= bottom or not top
         return f"{cardinal(str(top))} {'' if is_pair else 'partido por '}{cardinal(str(bottom))}"
@@ -186,6 +196,36 @@ def _half(match: Match[str], whole: str | None) -> str:
     if whole:
         return f"{cardinal(whole, Form(feminine=half == 'media'))} y {half}"
     return half if noun else "un medio"
+
+
+def fraction_of_unit(match: Match[str], region: str) -> str:
+    """Return "medio litro", "un cuarto de kilogramo", "dos kilos y medio"."""
+    one, several = UNITS[match["unit"]]
+    whole, top, bottom = match["whole"], match["top"], int(match["bottom"])
+    name = DENOMINATORS.get(bottom)
+    if not name or int(top) >= bottom:
+        return f"{fraction(match, region)} {several}"
+    feminine = is_feminine(several)
+    part = f"{cardinal(top, MASCULINE)} {name}{'s' if top != '1' else ''}"
+    if bottom == 2:
+        part = "media" if feminine else "medio"
+    if whole:
+        form = FEMININE if feminine else MASCULINE
+        return f"{cardinal(whole, form)} {one if whole == '1' else several} y {part}"
+    return f"{part} {one}" if bottom == 2 else f"{part} de {one}"
+
+
+def millions(match: Match[str], region: str) -> str:
+    """Return "1,2 M" as "uno coma dos millones"."""
+    return _large(parse(match["amount"], region), "M").removesuffix(" de")
+
+
+def prime(match: Match[str], region: str) -> str:
+    """Return the sign of 5' or 6" as minutes or inches, where it closes no quotation."""
+    sign = match.group()
+    if match.string[: match.start()].count(sign) % 2:
+        return sign
+    return "minutos" if sign == "'" else "pulgadas"
 
 
 def telephone(match: Match[str], region: str) -> str:

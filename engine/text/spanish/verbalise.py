@@ -46,6 +46,7 @@ def _any(names: Iterable[str]) -> str:
 LONG_UNITS = _any(unit for unit in UNITS if len(unit) > 1)
 SHORT_UNITS = _any(unit for unit in UNITS if len(unit) == 1)
 PER_UNIT = rf"(?:/(?P<per>{_any(PER)})(?!\w))?"
+FRACTION = r"(?<![\w/.,])(?:(?P<whole>\d{1,4})\s+)?(?P<top>\d{1,3})/(?P<bottom>\d{1,4})(?!\d)"
 SIGN = r"(?P<sign>US\$|U\$S|[$£€¥])"
 CODES = "EUR|USD|GBP|MXN|ARS|COP|CLP"
 CODE = rf"(?P<sign>[€£¥$]|{CODES})(?P<code>(?!))?"
@@ -123,6 +124,9 @@ ADDRESSES = (
           lambda match, _region: f"punto {match['ending'].upper()}"),
 )  # fmt: skip
 LISTS = (
+    _rule(r"(?<=\bde )km\b", "kilómetros"),
+    _rule(r"(?<=\bde )kg\b", "kilogramos"),
+    _rule(r"(?<=\bpor )km\b", "kilómetro"),
     _rule(r"\by/o\b", "y o"),
     _rule(r"(?<=:)\s*\n\s*(?:[-*•]\s+)?", ""),
     _rule(r"(?<![.!?,;\s])\s*\n\s*(?:[-*•]\s+|(?=\d{1,3}[.)]\s))", "."),
@@ -168,6 +172,10 @@ ABBREVIATIONS = (
     _rule(r"\b[Nn]\.?[º°]s?(?=\s?[\dA-Z])|\b[Nn]\.?os (?=\d)|#(?=\d)", "número"),
     _rule(r"\bD\.ª|\bDª", "doña"),
     _rule(r"\bM\.ª|\bMª", "maría"),
+    _rule(r"\bP\.?º(?= )", "paseo"),
+    _rule(r"\bP\. ?D\.", "posdata"),
+    _rule(r"\bs/n\b", "sin número"),
+    _rule(r"\bc/u\b", "cada uno"),
     _rule(r"\b[Cc]/ ?(?=[A-ZÁÉÍÓÚ])", "calle"),
     _rule(r"\bS\.(?= [A-Z][a-z])(?! [AL]\.)", "san"),
     _rule(rf"\b(?P<name>{_any(NUMBERED)})\. ?(?=\d)",
@@ -195,6 +203,7 @@ TELEPHONES = (
     _rule(r"(?<![\w.,])\d+(?:-\d+){2,}\b", quantities.telephone),
 )
 AMOUNTS = (
+    _rule(r"(?<=\d)\s?[xX*×]\s?(?=\d)", "por"),
     _rule(r"(?<![\d.,] )(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\w]|[ ]\d)",
           lambda match, _region: match.group().replace(" ", "")),
     _rule(rf"(?<![\w.,])(?P<amount>{NUMBER})[eE](?P<minus>[+-]?)(?P<exponent>\d{{1,3}})\b",
@@ -206,6 +215,7 @@ AMOUNTS = (
     _rule(rf"{SIGN}\s?(?P<amount>{NUMBER}){MAGNITUDE}(?:\s?(?P<code>{CODES})\b)?{PER_UNIT}",
           quantities.money),
     _rule(rf"\b(?P<amount>{NUMBER}){MAGNITUDE}\s?{CODE}{PER_UNIT}(?!\w)", quantities.money),
+    _rule(rf"\b(?P<amount>{NUMBER})\s?M(?= de\b)", quantities.millions),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<sign>[%‰])", quantities.percent),
     _rule(rf"\b(?P<amount>{NUMBER})\s?[°º]\s?(?P<scale>[CFK])\b", quantities.temperature),
     _rule(r"(?<![\w.,])(?P<number>\d{1,2})°(?P<mark>)?(?= (?!bajo|sobre|a |de (?!"
@@ -213,22 +223,24 @@ AMOUNTS = (
           lambda match, region: ordinal(match["number"], before_noun=not re.match(
               r" de\b", match.string[match.end():]))),
     _rule(rf"\b(?P<amount>{NUMBER})\s?°(?P<scale>(?!))?", quantities.temperature),
+    _rule(rf"{FRACTION}\s?(?P<unit>{_any(UNITS)})(?![\w'])", quantities.fraction_of_unit),
+    _rule(r"(?<=\d)['\"](?![\w'\"])", quantities.prime),
+    _rule(r"(?<=[a-záéíóúñ])/(?=(?:mes|año|día|semana|hora|persona|noche|unidad|kilo|litro)\b)",
+          "por"),
+    _rule(r"\b[Kk]m (?=\d)", "kilómetro"),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<unit>{LONG_UNITS})(?P<power>[²³]|[23](?!\d))?{PER_UNIT}"
-          r"(?!\w)(?:\.(?=\s+[a-záéíóúñ0-9(]))?", quantities.unit),
+          r"(?!\w)(?:\.(?=\s+[a-záéíóúñ0-9(]|[,;:)]))?", quantities.unit),
     _rule(rf"\b(?P<amount>{NUMBER})\s?(?P<unit>{SHORT_UNITS})(?P<power>[²³]|(?<=m)[23](?!\d))?"
-          rf"{PER_UNIT}(?![\w'])(?:\.(?=\s+[a-záéíóúñ0-9(]))?", quantities.unit),
+          rf"{PER_UNIT}(?![\w'])(?:\.(?=\s+[a-záéíóúñ0-9(]|[,;:)]))?", quantities.unit),
     _rule(r"(?<![\w.,])(?P<number>\d{1,4})\.?(?P<mark>[ºª]|er\b|os\b|as\b|[rdtmvn][oa]s?\b)",
           quantities.ordinal_number),
     _rule(r"(?<=\d) / (?=\d)", "entre"),
-    _rule(r"(?<![\w/.,])(?:(?P<whole>\d{1,4})\s+)?(?P<top>\d{1,3})/(?P<bottom>\d{1,4})(?![\w/])",
-          quantities.fraction),
+    _rule(rf"{FRACTION}(?![\w/])", quantities.fraction),
 )  # fmt: skip
 SIGNED = (
     _rule(r"\bv(?=\d)", _version_letter),
     _rule(r"(?<=[A-Za-zÁÉÍÓÚáéíóúñÑ])-(?=\d)", " "),
     _rule(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " "),
-    _rule(r"(?<=\d)\s?[xX*×]\s?(?=\d)", "por"),
-    _rule(r"(?<=\d)\s+[xX×]\s+(?=\d)", "por"),
     _rule(r"<=", "menor o igual que"),
     _rule(r">=", "mayor o igual que"),
     _rule(r"!=", "distinto de"),

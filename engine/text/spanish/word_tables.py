@@ -70,7 +70,8 @@ UNITS = {
     "V": ("voltio", "voltios"), "mA": ("miliamperio", "miliamperios"),
     "hab": ("habitante", "habitantes"), "kcal": ("kilocaloría", "kilocalorías"),
     "Mb": ("megabit", "megabits"), "Mbps": ("megabit por segundo", "megabits por segundo"),
-    "px": ("píxel", "píxeles"),
+    "px": ("píxel", "píxeles"), "CV": ("caballo", "caballos"),
+    "mAh": ("miliamperio hora", "miliamperios hora"),
 }  # fmt: skip
 POWERS = {"²": ("cuadrado", "cuadrados"), "³": ("cúbico", "cúbicos")}
 POWERS |= {"2": POWERS["²"], "3": POWERS["³"]}
@@ -120,6 +121,22 @@ dña: doña
 avda: avenida
 avd: avenida
 av: avenida
+pl: plaza
+gta: glorieta
+rda: ronda
+esq: esquina
+págs: páginas
+cda: cucharada
+cdas: cucharadas
+cdta: cucharadita
+cdtas: cucharaditas
+ayto: ayuntamiento
+att: a la atención
+atte: atentamente
+fdo: firmado
+ref: referencia
+cód: código
+rte: remitente
 pza: plaza
 plza: plaza
 ctra: carretera
@@ -188,6 +205,7 @@ JJ OO: juegos olímpicos
 CC AA: comunidades autónomas
 RR PP: relaciones públicas
 SS MM: sus majestades
+BS AS: buenos aires
 """)
 LETTER_BEFORE = frozenset(
     "plan vitamina grupo clase bloque hepatitis letra serie tipo opción apartado zona sala línea "

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from voxgate.harness.analysis.metric_rules import DRIFT, is_speed
 from voxgate.harness.judging import phrases
-from voxgate.harness.judging.causes import ToldShift, told_shift
+from voxgate.harness.judging.causes import told_shift
+from voxgate.harness.judging.phrases import ToldShift
 from voxgate.harness.records.verdict import CellVerdict, MetricVerdict, Verdict
 from voxgate.harness.report.badges import Badge, kind, of_verdict
 from voxgate.harness.report.pictures.axis import Scale
@@ -100,7 +101,7 @@ def forest(cells: Sequence[CellVerdict]) -> Forest | None:
     scale = _scale(shifts)
     shown = first[:SHOWN]
     return Forest(
-        caption=_caption(cells, shifts),
+        caption=_caption(cells, shifts, shown),
         rows=tuple(_row(each, scale) for each in shown),
         folded=tuple(_row(each, scale) for each in shifts if each not in shown),
         zero=scale.at(0.0),
@@ -215,13 +216,19 @@ def _tick(value: int) -> str:
     return f"{'−' if value < 0 else ''}{abs(value):g}×"
 
 
-def _caption(cells: Sequence[CellVerdict], shifts: Sequence[_Shift]) -> str:
-    """Return the finding in a sentence: how many cells are over a limit, and the farthest one."""
+def _caption(
+    cells: Sequence[CellVerdict], shifts: Sequence[_Shift], shown: Sequence[_Shift]
+) -> str:
+    """
+    Return the finding in a sentence: how many cells are over a limit, and the farthest one of the
+    rows in sight.
+    """
     over = [each for each in shifts if each.metric.blocking and kind(each.metric.verdict) == "bad"]
     failed = _failed(cells, over)
     if not over:
         return f"No shift that counts is over its limit{failed}."
-    worst = max(over, key=lambda each: each.point)
+    seen = [each for each in over if each in shown] or over
+    worst = max(seen, key=lambda each: each.point)
     count = len({each.cell.cell for each in over})
     verb = "is" if count == 1 else "are"
     return (

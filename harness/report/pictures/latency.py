@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxgate.harness import statistics
+from voxgate.harness.judging.phrases import ToldShift
 from voxgate.harness.records.measurement import Measurement
 from voxgate.harness.report.format import shown_scale, shown_unit
 from voxgate.harness.report.pictures.axis import Scale, scale_of
@@ -30,6 +31,7 @@ class Curve:
     One side. `path` lies in a box of 100 x 100; `at` are the places of the percentiles in MARKED.
     """
 
+    name: str
     words: str
     path: str
     at: tuple[float, ...]
@@ -58,11 +60,15 @@ class LatencyCurves:
 
 
 def latency(
-    cell: tuple[str, str, str], before: Measurement | None, now: Measurement | None
+    cell: tuple[str, str, str],
+    before: Measurement | None,
+    now: Measurement | None,
+    told: Sequence[ToldShift] = (),
 ) -> LatencyCurves | None:
     """
     Return the curves of a cell (slug, label, kind of its verdict); None with fewer than two
-    requests.
+    requests. `told` are the judged changes, which the caption repeats: a percentile of all requests
+    of all processes together is another figure.
     """
     new, old = _values(now), _values(before)
     if now is None or len(new) < 2:
@@ -79,7 +85,7 @@ def latency(
         cell=slug,
         label=label,
         kind=kind,
-        caption=_caption(label, new, old, factor, unit),
+        caption=_caption(label, new, factor, unit, told),
         before=sides[1] if len(sides) > 1 else None,
         now=sides[0],
         ticks=tuple((scale.at(tick), f"{tick:g}") for tick in scale.ticks()),
@@ -101,6 +107,7 @@ def _curve(values: Sequence[float], scale: Scale, factor: float, name: str) -> C
     marked = [float(statistics.percentile(values, q)) * factor for q in MARKED]
     told = ", ".join(f"p{q:g} {_text(value)}" for q, value in zip(MARKED, marked, strict=True))
     return Curve(
+        name=name,
         words=f"{name}: {told}",
         path=_path([value * factor for value in values], scale),
         at=tuple(map(scale.at, marked)),
@@ -123,15 +130,22 @@ def _text(value: float) -> str:
 
 
 def _caption(
-    label: str, new: Sequence[float], old: Sequence[float], factor: float, unit: str
+    label: str, new: Sequence[float], factor: float, unit: str, told: Sequence[ToldShift]
 ) -> str:
-    """Return the finding: `nfe=8: half of the requests within 251 ms, 221 before (+13.6 %)`."""
-    told = []
-    for q, share in zip(MARKED, ("half of the requests", "95 %"), strict=True):
-        now = float(statistics.percentile(new, q)) * factor
-        text = f"{share} within {_text(now)} {unit}"
-        if len(old) >= 2:
-            before = float(statistics.percentile(old, q)) * factor
-            text += f", {_text(before)} before ({(now / before - 1.0) * 100.0:+.1f} %)"
-        told.append(text)
-    return f"{label}: {'; '.join(told)}."
+    """Return the finding: `nfe=8: p50 251 ms, 221 before (+13.6 %)`."""
+    if not told:
+        parts = [
+            f"{share} within {_text(float(statistics.percentile(new, q)) * factor)} {unit}"
+            for q, share in zip(MARKED, ("half of the requests", "95 %"), strict=True)
+        ]
+        return f"{label}: {'; '.join(parts)}."
+    return f"{label}: {'; '.join(_judged(each, factor, unit) for each in told)}."
+
+
+def _judged(told: ToldShift, factor: float, unit: str) -> str:
+    before, now = told.comparison.baseline, told.comparison.current
+    name = told.comparison.metric.removeprefix("latency_")
+    if not isinstance(before, float) or not isinstance(now, float) or not told.size:
+        return f"{name} was not compared"
+    change = told.size.partition(" [")[0]
+    return f"{name} {_text(now * factor)} {unit}, {_text(before * factor)} before ({change})"

@@ -3,6 +3,7 @@ Speed against quality: every cell a numbered mark, faster to the right and bette
 that the cells to choose from stand in the upper right.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
@@ -29,12 +30,25 @@ LEFT, RIGHT = 11.0, 96.0
 """Percent of the width."""
 TOP, BOTTOM = 26.0, 284.0
 """Pixels."""
-USUAL_WIDTH = 420.0
+USUAL_WIDTH = 330.0
 """Pixels of a narrow picture, in which numbers still keep clear of other marks."""
 PLACES = ((11.0, -8.0), (-11.0, -8.0), (11.0, 17.0), (-11.0, 17.0), (0.0, -13.0), (0.0, 22.0))
 """Where a number stands beside its mark, in pixels, the first that is free."""
+FARTHER = tuple(
+    (
+        round(reach * math.cos(turn * math.pi / 6.0), 1),
+        round(reach * math.sin(turn * math.pi / 6), 1),
+    )
+    for reach in (30.0, 44.0, 58.0, 72.0)
+    for turn in range(12)
+)
+"""Where it stands, with a line to its mark, if none of PLACES is free."""
 NEAR = 13.0
 """Pixels that a number needs around it."""
+
+
+LEAD = 24.0
+"""Pixels from its mark from which on a number has a line to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +76,12 @@ class ParetoMark:
     speed_words: str
     quality: str
     quality_words: str
+
+    @property
+    def lead(self) -> tuple[float, float] | None:
+        """The end of the line from the mark to its number; None where the number is beside it."""
+        far = math.hypot(self.text_x, self.text_y) > LEAD
+        return (round(0.85 * self.text_x, 1), round(0.85 * self.text_y - 3.0, 1)) if far else None
 
     @property
     def anchor(self) -> str:
@@ -250,10 +270,20 @@ def _placed(marks: Sequence[ParetoMark]) -> tuple[ParetoMark, ...]:
     placed = []
     for mark, spot in zip(marks, spots, strict=True):
         others = [*(each for each in spots if each != spot), *taken]
-        text_x, text_y = max(PLACES, key=lambda place: _room(spot, place, others))
+        inside = [place for place in (*PLACES, *FARTHER) if _is_inside(spot, place)]
+        rooms = ((_room(spot, place, others), place) for place in inside)
+        text_x, text_y = next(
+            (place for room, place in rooms if room >= NEAR),
+            max(PLACES, key=lambda place: _room(spot, place, others)),
+        )
         taken.append((spot[0] + text_x, spot[1] + text_y))
         placed.append(replace(mark, text_x=text_x, text_y=text_y))
     return tuple(placed)
+
+
+def _is_inside(spot: tuple[float, float], place: tuple[float, float]) -> bool:
+    x, y = spot[0] + place[0], spot[1] + place[1]
+    return 0.0 <= x <= USUAL_WIDTH and TOP - 13.0 <= y <= BOTTOM
 
 
 def _room(

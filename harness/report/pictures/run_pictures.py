@@ -9,6 +9,7 @@ from itertools import chain
 
 from voxgate.harness.analysis.grouping import Measurements, by_name
 from voxgate.harness.analysis.metric_rules import is_speed
+from voxgate.harness.judging.causes import told_shift
 from voxgate.harness.judging.tradeoff import Tradeoff
 from voxgate.harness.metrics.registry import GOLDEN
 from voxgate.harness.records.measurement import Measurement, is_exact
@@ -33,6 +34,8 @@ ALWAYS = ("pesq", "wer", "stoi", "similarity_margin")
 """Qualities whose dots are drawn wherever they have a floor; others where they break it."""
 OPEN = 2
 """Cells whose curves and waterfalls stand open: those with the largest shift."""
+PERCENTILES = ("latency_p50", "latency_p95")
+"""Those that the curves mark."""
 NOT_STEADY = (Verdict.REGRESSED, Verdict.IMPROVED, Verdict.UNRESOLVED)
 
 
@@ -112,7 +115,9 @@ def _curves(of: DrawnRun) -> dict[str, LatencyCurves]:
     for cell in of.judgement.cells:
         before = _before(of, cell.cell).get(METRIC)
         names = (cell.cell, cell.label, kind(cell.verdict))
-        picture = latency(names, before, _now(of, cell.cell).get(METRIC))
+        found = [told_shift(each) for each in cell.metrics if each.metric in PERCENTILES]
+        told = [each for each in found if each is not None and each.size]
+        picture = latency(names, before, _now(of, cell.cell).get(METRIC), told)
         if picture is not None:
             drawn[cell.cell] = picture
     return drawn

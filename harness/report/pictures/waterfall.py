@@ -203,7 +203,7 @@ def _caption(label: str, old: Mapping[str, float], new: Mapping[str, float], mov
         most = max(new, key=lambda name: new[name])
         return f"{label}: {_ms(now)} ms, of which {most} takes {new[most] / now * 100.0:.0f} %."
     before = sum(old.values())
-    told = f"{label}: {_ms(before)} ms before, {_ms(now)} ms now"
+    told = f"{label}: all stages {_ms(before)} ms before, {_ms(now)} ms now"
     if not moved:
         return f"{told}."
     grown = new[moved] - old.get(moved, 0.0)

@@ -27,6 +27,7 @@ from voxgate.harness.records.verdict import (
 from voxgate.harness.report.badges import VERDICTS
 from voxgate.harness.report.findings import Finding
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
+from voxgate.harness.report.site.recent import acknowledged
 
 
 def measurements(place: RunAxis, position: int) -> dict[str, tuple[Measurement, ...]]:
@@ -134,4 +135,7 @@ def with_since(book: Book, place: RunAxis, cause: Finding) -> Finding:
     if first >= len(bad):
         return cause
     created = place.runs[int(line.at[first])].created
-    return replace(cause, since=f"since {created[:10]}, {len(bad) - first} runs in a row")
+    trend = book.trends.get(line.series.id)
+    known = acknowledged(trend, created[:10]) if trend is not None else ""
+    since = f"since {created[:10]}, {len(bad) - first} runs in a row{f'; {known}' if known else ''}"
+    return replace(cause, since=since)

@@ -39,6 +39,8 @@ OPEN_ROWS = 24
 FOLDED_ROWS = 240
 TICK_DAYS = (1, 2, 7, 14, 28, 91, 364)
 MOST_TICKS = 9
+KNOWN = 6
+"""Acknowledged changes that are told, the newest."""
 NAMED = 3
 """Machines that a caption names."""
 GAP, LOST = 90, 91
@@ -80,6 +82,8 @@ class NightsView:
     rows: tuple[Strip, ...]
     folded: tuple[Strip, ...]
     left_out: int
+    acknowledged: tuple[str, ...] = ()
+    """What a person acknowledged on these nights, a sentence each."""
 
     @property
     def has_advisory(self) -> bool:
@@ -127,6 +131,7 @@ def nights_view(
         rows=tuple(_strip(row, keys, names) for row in shown),
         folded=tuple(_strip(row, keys, names) for row in rest[:most_folded]),
         left_out=max(0, len(rest) - most_folded),
+        acknowledged=_acknowledged(rows),
     )
 
 
@@ -294,6 +299,21 @@ def _caption(rows: Sequence[NightsRow], found: Sequence[TrendCause]) -> str:
     unit = "nights" if any(row.recent.is_nightly for row in rows) else "days"
     span = f"{axis.count} {unit} to {axis.day(axis.count - 1)}"
     return f"{span}: {', '.join(part for part in parts if part)}."
+
+
+def _acknowledged(rows: Sequence[NightsRow]) -> tuple[str, ...]:
+    """Return each acknowledged change with its day, its reason, and where it is."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        series, axis = row.line.series, row.recent.axis
+        name = f"{series.suite} / {series.label} {series.metric} on {series.machine}"
+        for place, why, is_known in row.recent.cuts:
+            if is_known and place >= 0:
+                where.setdefault((axis.day(min(place, axis.count - 1)), why), []).append(name)
+    return tuple(
+        f"{day}, {why} ({names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''})"
+        for (day, why), names in sorted(where.items(), reverse=True)[:KNOWN]
+    )
 
 
 def _count(count: int, one: str, many: str) -> str:

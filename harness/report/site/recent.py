@@ -208,8 +208,19 @@ def _finding_words(trend: SeriesTrend, finding: StateReason) -> str:
     if finding.state in (TrendState.WORSE, TrendState.BETTER) and trend.alarm is not None:
         return _alarm_words(trend, trend.alarm, finding)
     if finding.state is TrendState.STEADY and trend.segments:
-        return f"steady at {level_words(trend, trend.segments[-1].level)} since {finding.since}"
+        known = acknowledged(trend)
+        level = level_words(trend, trend.segments[-1].level)
+        return f"steady at {level} since {finding.since}{f', {known}' if known else ''}"
     return finding.text
+
+
+def acknowledged(trend: SeriesTrend, since: str = "") -> str:
+    """
+    Return the reason for which the newest level is known, if a person acknowledged it from a day
+    on: `acknowledged: it lost its fan`; empty where nobody did.
+    """
+    last = trend.cuts[-1] if trend.cuts else None
+    return last.why if last is not None and last.is_acknowledged and last.at[:10] >= since else ""
 
 
 def _alarm_words(trend: SeriesTrend, alarm: Alarm, finding: StateReason) -> str:

@@ -6,7 +6,7 @@ with which inputs, how often. It decides nothing.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, TypeVar
@@ -162,7 +162,8 @@ def observe(
         OutputSeen(
             delivered=delivered,
             unmarked=tap.audio(),
-            first_chunk=_first_chunk(pipeline, vocoder),
+            first_chunk=next(_made(pipeline, vocoder), np.zeros(0, np.float32)),
+            chunks=tuple(_made(pipeline, vocoder)),
             rate_hz=pipeline.sample_rate_hz,
         ),
         encoded=len(encoded),
@@ -226,14 +227,15 @@ def _known_phones(pipeline: Any) -> int:
     return int(embed.phone.num_embeddings) if hasattr(embed, "phone") else 0
 
 
-def _first_chunk(pipeline: Any, vocoder: Recorder) -> np.ndarray:
-    """Return the first chunk as the vocoder made it, float32 (T,); empty if it was not called."""
-    if not vocoder.outputs:
-        return np.zeros(0, np.float32)
-    frames = _real_frames(vocoder.inputs[0][0], *vocoder.inputs[0][1:])[0]
-    audio = waveform(vocoder.outputs[0][:1, :frames], pipeline.voice.vocoder.shape)[0]
-    first: np.ndarray = audio.float().cpu().numpy()
-    return first
+def _made(pipeline: Any, vocoder: Recorder) -> Iterator[np.ndarray]:
+    """Yield every chunk as the vocoder made it, float32 (T,)."""
+    for call, output in zip(vocoder.inputs, vocoder.outputs, strict=False):
+        for row, frames in enumerate(_real_frames(call[0], *call[1:])):
+            spectrum = output[row : row + 1, :frames]
+            made: np.ndarray = (
+                waveform(spectrum, pipeline.voice.vocoder.shape)[0].float().cpu().numpy()
+            )
+            yield made
 
 
 def _by_pass(values: Sequence[Value], starts: Sequence[int]) -> tuple[tuple[Value, ...], ...]:

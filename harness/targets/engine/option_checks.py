@@ -23,7 +23,7 @@ from voxgate.harness.records.cell import Option
 from voxgate.harness.targets.engine import language_checks
 from voxgate.harness.targets.engine.flow_observer import ModelSeen, SynthesisObservation, observe
 from voxgate.harness.targets.engine.observer_registry import Check, Observation, PipelineObserver
-from voxgate.harness.targets.engine.output_checks import OUTPUT_CHECKS
+from voxgate.harness.targets.engine.postprocess_checks import FLOW_OUTPUT_CHECKS
 from voxgate.harness.targets.engine.prompt_probe import recording_seen, run_together
 from voxgate.harness.targets.engine.solver_checks import (
     calls_hold,
@@ -351,7 +351,7 @@ CHECKS: Mapping[str, Check] = {
     "nfe_adaptive": nfe_adaptive,
     "early_exit": early_exit,
     "workers": workers,
-    **OUTPUT_CHECKS,
+    **FLOW_OUTPUT_CHECKS,
 }
 
 OBSERVER = PipelineObserver(observe=observe, checks=CHECKS, whole_reels=True)

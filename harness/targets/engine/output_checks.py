@@ -8,13 +8,22 @@ import: a measured synthesis taps as well.
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxgate.engine.audio.postprocess import CROSSFADE, crossfade
+from voxgate.engine.audio.postprocess import (
+    CROSSFADE,
+    crossfade,
+    deessed,
+    denoised,
+    fade_in,
+    normalise_level,
+    shortened,
+)
+from voxgate.engine.config import Deess, Denoise, SilenceRemoval
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.records.measurement import Missing
 from voxgate.harness.targets.engine.observer_registry import Check, Observation
@@ -33,6 +42,7 @@ MARGIN = 60
 AGREEING = 0.95
 """Share of those after them: a click or a dropout there is another metric's to name."""
 DETECTED = 0.5
+SWITCHES = ("denoise", "deess", "silence_removal")
 
 
 class UnmarkedTap:
@@ -66,8 +76,7 @@ class UnmarkedTap:
         """Return the whole audio as it was before the watermark; None without a watermark."""
         if not self.chunks:
             return None
-        fades = self._pipeline.crossfade_samples > 0
-        return np.concatenate(list(crossfade(self.chunks) if fades else self.chunks))
+        return np.concatenate(list(crossfade(self.chunks, self._pipeline.crossfade_samples)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +88,24 @@ class OutputSeen:
     """Before the watermark; None where nothing was handed to a mark."""
     first_chunk: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """As the vocoder made it, before post-processing, at the same rate."""
+    chunks: tuple[np.ndarray, ...] = ()
+    """All chunks as the vocoder made them."""
     rate_hz: int
 
-    def gains(self, envelope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def given(self) -> np.ndarray:
+        """The audio before any watermark."""
+        return self.delivered if self.unmarked is None else self.unmarked
+
+    def gains(self, envelope: np.ndarray, shared: int) -> tuple[np.ndarray, np.ndarray]:
         """
         Return the gain of each millisecond of the first chunk against its loudest part, and the one
-        that `envelope`, a gain per sample, would leave; NaN where the vocoder made nothing.
+        that `envelope`, a gain per sample, would leave; NaN where the vocoder made nothing. Of the
+        chunk, the last `shared` samples are left out.
         """
         # what follows is already mixed with the next chunk
-        alone = max(self.first_chunk.size - CROSSFADE, 0)
-        given = self.delivered if self.unmarked is None else self.unmarked
+        alone = max(self.first_chunk.size - shared, 0)
+        given = self.given
         window = round(WINDOW_S * self.rate_hz)
         count = min(alone, given.size) // window
         shape = np.pad(envelope, (0, max(0, count * window - envelope.size)), constant_values=1.0)
@@ -96,13 +113,43 @@ class OutputSeen:
             audio[: count * window].astype(np.float64).reshape(-1, window)
             for audio in (self.first_chunk, given, shape)
         )
-        power, shared = (made * made).sum(axis=1), (made * heard).sum(axis=1)
+        power, common = (made * made).sum(axis=1), (made * heard).sum(axis=1)
         if not power.any():
             return np.full(count, np.nan), np.full(count, np.nan)
         loudest = int(power[count // 2 :].argmax()) + count // 2
-        gain = shared[loudest] / power[loudest]
+        gain = common[loudest] / power[loudest]
         expected = (made * made * wanted).sum(axis=1)
-        return _ratio(shared, power * gain), _ratio(expected, power)
+        return _ratio(common, power * gain), _ratio(expected, power)
+
+
+def _shared(options: Options, output: OutputSeen) -> int:
+    """Return the samples that neighbouring chunks share."""
+    asked = options.get("crossfade_ms")
+    return CROSSFADE if asked is None else round(float(asked) * output.rate_hz / 1000)
+
+
+def _processed(chunk: np.ndarray, options: Options, rate_hz: int) -> np.ndarray:
+    """Return a chunk of the vocoder as post-processing makes it, before its start is faded."""
+    clean = denoised(chunk, rate_hz, Denoise(str(options["denoise"])))
+    level = normalise_level(deessed(clean, rate_hz, Deess(str(options["deess"]))))
+    mode = SilenceRemoval(str(options["silence_removal"]))
+    return shortened(level, rate_hz, mode, crossfade_ms=float(options["crossfade_ms"]))
+
+
+def _processed_first(output: OutputSeen, options: Options) -> OutputSeen:
+    """Return it with its first chunk post-processed, for a pipeline that has options for that."""
+    asked = any(str(options.get(name, "off")) != "off" for name in SWITCHES)
+    if not asked or not output.first_chunk.size:
+        return output
+    return replace(output, first_chunk=_processed(output.first_chunk, options, output.rate_hz))
+
+
+def joined(output: OutputSeen, options: Options) -> np.ndarray:
+    """Return what the vocoder made, post-processed and joined as options ask."""
+    trim_ms, fade_ms = (float(options[name]) for name in ("trim_start_ms", "fade_in_ms"))
+    chunks = (_processed(chunk, options, output.rate_hz) for chunk in output.chunks)
+    begun = (fade_in(each, output.rate_hz, trim_ms=trim_ms, fade_ms=fade_ms) for each in chunks)
+    return np.concatenate(list(crossfade(begun, _shared(options, output))))
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -119,14 +166,16 @@ class HasOutput(Protocol):
 
 def _start(options: Options, seen: HasOutput) -> Observation:
     """Check both options of the start: the gain of each millisecond is known from the two."""
-    output = seen.output
+    output = _processed_first(seen.output, options)
     silent, rising = (
         round(float(options[name]) * output.rate_hz / 1000)
         for name in ("trim_start_ms", "fade_in_ms")
     )
     slope = (1.0 - np.cos(np.linspace(0.0, np.pi, rising))) / 2.0
     envelope = np.concatenate((np.zeros(silent), slope))
-    gains, wanted = (each[:LONGEST_START] for each in output.gains(envelope))
+    gains, wanted = (
+        each[:LONGEST_START] for each in output.gains(envelope, _shared(options, output))
+    )
     usable = np.isfinite(gains)
     heard = gains[usable]
     return Observation(

@@ -58,6 +58,17 @@ def test_ids_stand_between_start_and_stop_and_a_space_is_a_token(write):
     assert reader.encode("A", "de") == [255, 302, 10, 0]
 
 
+@pytest.mark.parametrize("placeholder", ["[UNK]", None])
+def test_characters_that_the_vocabulary_lacks_are_known_by_their_place(write, placeholder):
+    words = vocabulary()
+    words["model"]["unk_token"] = placeholder
+    reader = TextVocabulary(write(words))
+
+    assert reader.unknown("ab a.") == ""
+    assert reader.unknown("a \u65e5\u672c b\U0001f600.") == "\u65e5\u672c\U0001f600"
+    assert reader.unknown("A \u65e5", "de") == "\u65e5"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

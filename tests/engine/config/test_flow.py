@@ -74,4 +74,4 @@ def test_importing_the_options_loads_no_torch():
 
 
 def test_every_option_is_listed_once():
-    assert len(set(OPTIONS)) == len(OPTIONS) == 34
+    assert len(set(OPTIONS)) == len(OPTIONS) == 38

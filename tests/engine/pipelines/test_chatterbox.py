@@ -104,6 +104,16 @@ def test_a_chunk_that_max_tokens_cuts_is_told_with_its_text(make):
     assert [(notice.number, notice.value) for notice in pipeline.notices] == [(0, 3), (1, 4)]
 
 
+def test_characters_that_the_vocabulary_lacks_are_told(make):
+    pipeline = make()
+    pipeline.synthesize("It is \u65e5 today.", {})
+
+    told = [each for each in pipeline.notices if each.kind is NoticeKind.DROPPED]
+    assert [each.text for each in told] == ["\u65e5"]
+    with pytest.raises(EngineError, match="can be spoken; give words in the letters"):
+        pipeline.synthesize("\u65e5\u672c.")
+
+
 def test_every_cache_says_the_same(make):
     said = [make(kv_cache=kind).synthesize(TEXT) for kind in ("off", "dynamic", "static")]
 

@@ -76,7 +76,7 @@ def test_text_that_cannot_be_spoken_is_refused(make_pipeline, text, words):
 def test_a_request_sets_only_what_needs_no_loading(make_pipeline):
     words = (
         "nfe_steps cannot be set for one request; "
-        "only speed, seed, reference, reference_text, speaker can"
+        "only speed, seed, reference, reference_text, region, speaker can"
     )
     with pytest.raises(EngineError, match=words):
         make_pipeline().synthesize(TEXT, {"nfe_steps": 2})

@@ -227,7 +227,10 @@ def test_options_are_strict():
     )
     for options, words in (
         ({"nfe_step": 8}, "unknown option 'nfe_step' of pipeline infill; did you mean nfe_steps"),
-        ({"quantization": "none"}, r"unknown option 'quantization' \(an option of pipeline flow\)"),
+        (
+            {"quantization": "none"},
+            r"unknown option 'quantization' \(an option of pipelines flow, chatterbox\)",
+        ),
         ({"version": 2}, "version cannot be 2; choose from 0, 1"),
         ({"version": True}, "version cannot be True"),
         ({"weights": 5}, "weights must be the path of a folder, not 5"),

@@ -74,6 +74,15 @@ def test_a_text_goes_through_the_stages_and_is_heard(make):
     assert np.isfinite(audio).all() and np.abs(audio).max() > 0.01
 
 
+def test_what_is_left_out_of_a_text_is_told_by_its_number(make):
+    pipeline = make()
+    pipeline.synthesize_each(["Yes.", "No \u65e5."], [{}, {}])
+
+    assert [(told.kind, told.text, told.number) for told in pipeline.notices] == [
+        ("dropped", "\u65e5", 1)
+    ]
+
+
 def test_the_same_seed_gives_the_same_audio_and_another_another(make):
     pipeline = make()
     first, again = pipeline.synthesize(SENTENCE), make().synthesize(SENTENCE)

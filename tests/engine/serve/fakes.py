@@ -14,12 +14,13 @@ import numpy as np
 import uvicorn
 
 from voxgate.engine.config import FlowConfig
-from voxgate.engine.pipelines.pipeline import AudioSegment
+from voxgate.engine.pipelines.pipeline import AudioSegment, no_watch
 from voxgate.engine.serve.admission import AdmissionController
 from voxgate.engine.serve.app import make_app
 from voxgate.engine.serve.limits import Limits
 from voxgate.engine.serve.model_info import ModelInfo
 from voxgate.engine.serve.server import bind_socket, url_of, uvicorn_config
+from voxgate.engine.serve.spans import RequestSpans
 from voxgate.engine.timing import monotonic_s
 
 RATE_HZ = 16_000
@@ -51,9 +52,10 @@ class FakeSpeaker:
     def __post_init__(self) -> None:
         self.may.set()
 
-    def segments(self, text, options=None):
+    def segments(self, text, options=None, watch=no_watch):
         for count in range(3):
-            self.began.set()
+            with watch("acoustic"):
+                self.began.set()
             if count >= self.holds_from:
                 self.may.wait(10)
             if count >= self.fails_after:
@@ -64,8 +66,9 @@ class FakeSpeaker:
             ]
             yield AudioSegment(audio=audio, last=count == 2)
 
-    def synthesize_batch(self, texts, options=None):
-        self.began.set()
+    def synthesize_batch(self, texts, options=None, watch=no_watch):
+        with watch("acoustic"):
+            self.began.set()
         self.may.wait(10)
         self.batches.append(list(texts))
         if self.fails_after == 0:
@@ -159,10 +162,10 @@ class House:
 
 
 @contextlib.contextmanager
-def house(limits: Limits, speaker: FakeSpeaker | None = None):
+def house(limits: Limits, speaker: FakeSpeaker | None = None, spans: RequestSpans | None = None):
     """A server with a fake voice, in a thread of this process."""
     speaker = speaker or FakeSpeaker()
-    admission = AdmissionController(speaker, limits, FakeBatcher, monotonic_s)
+    admission = AdmissionController(speaker, limits, FakeBatcher, monotonic_s, spans)
     info = ModelInfo(
         model=MODEL,
         created=1,

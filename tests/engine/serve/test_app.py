@@ -82,9 +82,10 @@ def test_a_header_tells_what_was_left_out_of_the_text(home, changes):
 
 
 def test_a_refused_text_has_the_kind_of_its_fault_as_code(home):
-    codes = [home.ask(input=text).json()["error"]["code"] for text in ("[slow] Hi.", "\U0001f600")]
+    texts = ("[slow] Hi.", "\U0001f600", " ", "a" * 201)
+    codes = [home.ask(input=text).json()["error"]["code"] for text in texts]
 
-    assert codes == ["tagged_text", "unspeakable_text"]
+    assert codes == ["tagged_text", "unspeakable_text", "empty_text", "text_too_long"]
 
 
 def test_a_stream_is_heard_before_it_is_spoken_to_its_end():

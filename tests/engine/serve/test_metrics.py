@@ -2,8 +2,10 @@
 
 import ast
 import re
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -12,7 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from tests.engine.serve.fakes import PIECE, RATE_HZ, FakeSpeaker, House, house
 from voxgate.engine.serve.limits import Limits
-from voxgate.engine.serve.metrics import DROPS, ERROR_KINDS, PREFIX, ServerMetrics, kind_of
+from voxgate.engine.serve.metrics import (
+    DROPS,
+    ERROR_KINDS,
+    PREFIX,
+    ServerMetrics,
+    gpu_memory_bytes,
+    kind_of,
+)
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "serving-and-load.md").read_text()
@@ -52,18 +61,50 @@ def _home():
         yield found
 
 
-def test_an_answer_is_counted_with_its_wait_its_first_audio_and_its_audio(home):
-    speech = {"route": "/v1/audio/speech", "status": "200"}
-    assert grown(home, home.ask, "requests_total", **speech) == 1
-    assert grown(home, home.ask, "audio_seconds_total") == pytest.approx(3 * PIECE / RATE_HZ)
-    for mode, field in (("whole", {}), ("streamed", {"stream_format": "audio"})):
-        for name in ("first_audio_seconds_count", "queue_wait_seconds_count"):
-            assert grown(home, lambda f=field: home.ask(**f), name, mode=mode) == 1, (mode, name)
-    assert grown(home, home.ask, "request_duration_seconds_count", route=speech["route"]) == 1
-    assert grown(home, home.ask, "batch_texts_count") == 1
-    assert grown(home, home.ask, "real_time_factor_count") == 1
+class Growth:
+    """By how much figures grew while something happened; waits for so many answers more."""
 
-    found = Scrape(home)
+    def __init__(self, home: House, *acts) -> None:
+        self._before = Scrape(home)
+        for act in acts:
+            act()
+        self.after = Scrape(home)
+        pause = threading.Event()
+        for _ in range(200):  # an answer is counted just after it was read
+            if self.answers() >= len(acts):
+                break
+            pause.wait(0.005)
+            self.after = Scrape(home)
+
+    def answers(self) -> float:
+        """Answers on other routes than that of the figures."""
+        return sum(
+            self.of("requests_total", **sample.labels)
+            for sample in self.after.families[f"{PREFIX}_requests"].samples
+            if sample.name.endswith("_total") and sample.labels["route"] != "/metrics"
+        )
+
+    def of(self, name: str, **labels: str) -> float:
+        return self.after.of(name, **labels) - self._before.of(name, **labels)
+
+
+def test_an_answer_is_counted_with_its_wait_its_first_audio_and_its_audio(home):
+    kanji = "\u65e5\u672c"
+    streamed = {"input": f"Hello {kanji}.", "stream_format": "audio"}
+    grown = Growth(home, home.ask, lambda: home.ask(**streamed))
+
+    assert grown.of("requests_total", route="/v1/audio/speech", status="200") == 2
+    assert grown.of("request_duration_seconds_count", route="/v1/audio/speech") == 2
+    assert grown.of("audio_seconds_total") == pytest.approx(2 * 3 * PIECE / RATE_HZ)
+    assert grown.of("engine_seconds_total") > 0
+    for mode in ("whole", "streamed"):
+        for name in ("first_audio_seconds_count", "queue_wait_seconds_count"):
+            assert grown.of(name, mode=mode) == 1, (mode, name)
+    assert grown.of("batch_texts_count") == grown.of("batch_texts_sum") == 1
+    assert grown.of("real_time_factor_count") == 1 + 3
+    assert grown.of("left_out_characters_total") == len(kanji)
+
+    found = grown.after
     assert (found.of("requests_waiting"), found.of("queue_places")) == (0, 1)
     assert found.of("engine_alive") == 1 and found.of("connections") >= 1
     assert found.families["process_resident_memory_bytes"].samples[0].value > 2**20
@@ -76,22 +117,27 @@ def test_each_kind_of_error_is_counted_under_its_name(home):
         kind = {"Content-Type": "application/json", **headers}
         return home.client.post("/v1/audio/speech", content=body, headers=kind)
 
-    for kind, act in (
-        ("invalid_request", lambda: home.ask(input="")),
-        ("not_found", lambda: home.client.get("/nowhere")),
-        ("method_not_allowed", lambda: home.client.get("/v1/audio/speech")),
-        ("unsupported_media_type", lambda: post(b"{}", **{"Content-Type": "text/plain"})),
-        ("body_too_large", lambda: post(b" " * 5000)),
-        ("host_not_allowed", lambda: post(b"{}", Host="evil.example")),
-    ):
-        assert grown(home, act, "errors_total", kind=kind) == 1, kind
-    rejected = ("body_too_large", lambda: post(b" " * 5000))
-    assert grown(home, rejected[1], "rejected_total", reason=rejected[0]) == 1
+    acts = {
+        "invalid_request": lambda: home.ask(input=""),
+        "model_not_found": lambda: home.ask(model="tts-1"),
+        "not_found": lambda: home.client.get("/nowhere"),
+        "method_not_allowed": lambda: home.client.get("/v1/audio/speech"),
+        "unsupported_media_type": lambda: post(b"{}", **{"Content-Type": "text/plain"}),
+        "body_too_large": lambda: post(b" " * 5000),
+        "host_not_allowed": lambda: post(b"{}", Host="evil.example"),
+    }
+    grown = Growth(home, *acts.values())
+
+    assert {kind: grown.of("errors_total", kind=kind) for kind in ERROR_KINDS} == {
+        kind: float(kind in acts) for kind in ERROR_KINDS
+    }
+    assert grown.of("rejected_total", reason="body_too_large") == 1
+    assert grown.of("rejected_total", reason="host_not_allowed") == 1
 
 
 def test_what_clients_invent_makes_no_label(home):
     names = {each.split(" ")[0] for each in Scrape(home).answer.text.splitlines()}
-    for number in range(5):
+    for number in range(2):
         home.client.get(f"/made-up-{number}")
         home.client.request(f"ODD{number}", "/health")
         home.ask(model=f"made-up-{number}", voice=f"made-up-{number}")
@@ -178,6 +224,17 @@ def test_openmetrics_is_sent_to_who_asks_for_it(home):
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert f"{PREFIX}_requests" in {each.name for each in parse_open(answer.text)}
     assert Scrape(home).answer.headers["content-type"].startswith("text/plain")
+
+
+def test_gpu_memory_is_that_of_all_gpus_and_zero_before_one_is_used(monkeypatch):
+    held = {0: 3, 1: 4}
+    cuda = SimpleNamespace(device_count=lambda: 2, memory_reserved=held.get)
+    for used, expected in ((True, 7.0), (False, 0.0)):
+        cuda.is_initialized = lambda used=used: used
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+        assert gpu_memory_bytes() == expected
+    monkeypatch.delitem(sys.modules, "torch")
+    assert gpu_memory_bytes() == 0.0
 
 
 def codes() -> set[str]:

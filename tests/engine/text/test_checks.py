@@ -38,7 +38,18 @@ ORDINARY = (
     *("[citation needed]", "[The president] spoke.", "[see page 5]", "[he was happy]", "[10%]"),
     *("[speed]", "[voice] mail", "[very]", "[2 s]", "[Music by John]", "{name}", "{{user}}"),
     *("(laughs)", "(happy)", "I <3 you", "x < y", "x<y and z>w", "if a<b>c", "5 <= 6 => x"),
-    *("<name>", "<john@example.com>", "<https://a.b/c>", "vector<int>", "<< hi >>", "-> <-"),
+    *(
+        "your <token> here",
+        "<audio>",
+        "<speed>",
+        "<voice>",
+        "<name>",
+        "<john@example.com>",
+        "<https://a.b/c>",
+        "vector<int>",
+        "<< hi >>",
+        "-> <-",
+    ),
     *("a < b / c > d", "[Editor's note: happy]", "\u00bfQu\u00e9 [1] dijo?", "[sin fecha]"),
 )
 

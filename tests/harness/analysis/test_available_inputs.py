@@ -7,7 +7,11 @@ from dataclasses import replace
 
 from tests.harness.fake_runs import REQUESTS, good_run, make_scores
 from voxgate.harness.analysis.aggregate import aggregate
-from voxgate.harness.analysis.available_inputs import available_inputs, is_applicable
+from voxgate.harness.analysis.available_inputs import (
+    available_inputs,
+    is_applicable,
+    region_of,
+)
 from voxgate.harness.analysis.grouping import by_name
 from voxgate.harness.metrics.metric import Need
 from voxgate.harness.records.cell import Request, Workload
@@ -53,6 +57,11 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         Need.VOICE: {"u01", "u04"},
         Need.STATEMENT: {"u01"},
         Need.EMPHASIS: set(),
+        Need.INTONATION: set(REQUESTS),
+        Need.ACCENT: set(),
+        Need.LL: set(),
+        Need.THETA: set(),
+        Need.CODA_S: set(),
         Need.SEGMENTS: set(),
         Need.SOURCE: set(),
         Need.CONVERSION: set(),
@@ -67,6 +76,42 @@ def test_what_a_run_offers_is_told_by_request() -> None:
         "u01",
         "u04",
     ]
+
+
+def test_an_accent_is_told_by_region_and_by_the_places_of_the_text() -> None:
+    run = good_run()
+    texts = {"u01": "La calle", "u02": "Un zapato", "u03": "El mar", "u04": "Este yate"}
+    requests = tuple(
+        Request(
+            id=name,
+            text=texts.get(name, "Calle"),
+            language="es-MX" if name == "u02" else "en" if name not in texts else "es",
+            options={"region": {"u03": "mexico", "u04": "atlantis"}.get(name, "rioplatense")}
+            if name != "u02"
+            else {},
+        )
+        for name in REQUESTS
+    )
+    cell = replace(run.cells[1], workload=Workload(name="w", requests=requests))
+    offer = available_inputs(run, cell)
+
+    assert {need: set(offer[need]) for need in (Need.ACCENT, Need.LL, Need.THETA, Need.CODA_S)} == {
+        Need.ACCENT: {"u01", "u02"},
+        Need.LL: {"u01", "u04"},
+        Need.THETA: {"u02"},
+        Need.CODA_S: {"u04"},
+    }
+    assert [region_of(run, cell, each) for each in requests[:4]] == [
+        "rioplatense",
+        "mexico",
+        "mexico",
+        None,
+    ]
+    process = replace(run.processes[0], cell=cell.slug, effective={"region": "colombia"})
+    assert (
+        region_of(replace(run, processes=(process,)), cell, replace(requests[1], language="es"))
+        == "colombia"
+    )
 
 
 def test_a_metric_is_measured_where_it_applies_and_has_no_gaps_elsewhere() -> None:

@@ -14,6 +14,7 @@ import soxr
 from voxgate.harness.audio.accent import REGIONS, SHEISMO, Sound, region_fit, share_of, slot_sounds
 from voxgate.harness.audio.phone_alignment import LONGEST_S, align_phones
 from voxgate.harness.audio.recording import Recording, read_recording
+from voxgate.harness.audio.spanish_numbers import numbers_as_words
 from voxgate.harness.audio.spanish_phones import Slot, phones_of, slots_of, spanish_words
 from voxgate.harness.audio.telephone import line
 from voxgate.harness.records.measurement import Missing
@@ -150,10 +151,34 @@ def test_what_cannot_be_told_is_missing_with_its_reason():
         "narrow": slot_sounds(narrow, TEXT),
         "silence": slot_sounds(Recording(np.zeros(16_000), 16_000), TEXT),
         "NaN": slot_sounds(Recording(np.full(16_000, np.nan), 16_000), TEXT),
-        "no word": slot_sounds(said("es"), "123 %"),
+        "no word": slot_sounds(said("es"), "?! ..."),
         "short": slot_sounds(Recording(said("es").samples[:4_000], 16_000), TEXT),
         "long": slot_sounds(Recording(np.zeros(int(16_000 * LONGEST_S) + 16_000), 16_000), TEXT),
     }
     assert {name: isinstance(value, Missing) for name, value in found.items()} == dict.fromkeys(
         found, True
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("25 %", "veinticinco por ciento"),
+        ("1.234.567", "un millón doscientos treinta y cuatro mil quinientos sesenta y siete"),
+        ("1,407", "mil cuatrocientos siete"),
+        ("3,5 y 1.05", "tres coma cinco y uno punto cero cinco"),
+        ("a las 14:30", "a las catorce treinta"),
+        ("$5 o 100 €", "cinco dólares o cien euros"),
+        ("1.º, 3ª y 25º", "primero, tercera y veinticinco"),
+        ("en 1999", "en mil novecientos noventa y nueve"),
+        ("-3", "menos tres"),
+        ("A4 y 5G", "A4 y cinco G"),
+        ("0", "cero"),
+        (
+            "12345678901234",
+            "uno dos tres cuatro cinco seis siete ocho nueve cero uno dos tres cuatro",
+        ),
+    ],
+)
+def test_spanish_numbers_are_words(text: str, words: str):
+    assert numbers_as_words(text) == words

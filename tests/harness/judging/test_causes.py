@@ -16,8 +16,9 @@ from voxgate.harness.judging.causes import (
     merged_causes,
     over_limit,
     telling_metric,
+    told_shift,
 )
-from voxgate.harness.records.measurement import Better
+from voxgate.harness.records.measurement import Better, Missing
 from voxgate.harness.records.verdict import (
     CellVerdict,
     Comparison,
@@ -95,7 +96,7 @@ def test_a_quality_below_its_limit_is_lower_in_its_own_unit(tmp_path: Path) -> N
     (cause,) = causes(judged(run, accepted(tmp_path), pesq=3.1, wer=0.4))
 
     assert cause.metric == "wer"
-    assert cause.sentence == "wer 300 % higher (limit 10 %). Also pesq"
+    assert cause.sentence == "wer 30 points higher (limit 1 point). Also pesq"
 
 
 def test_an_error_rate_that_was_none_rises_by_points() -> None:
@@ -202,3 +203,21 @@ def test_another_length_is_a_cause_although_nothing_was_compared() -> None:
     (cause,) = merged_causes([of_cell("a", metric)])
 
     assert (cause.sentence, cause.over_limit) == ("pesq because", math.inf)
+
+
+def test_other_words_tell_why_sounds_cannot_be_compared_and_are_told_in_points() -> None:
+    """A wrong sentence has another length, too; the words are what is wrong."""
+    lost = changed("golden_snr", 0.0, better="higher", unit="dB")
+    assert lost.comparison is not None
+    gone = replace(lost.comparison, shift=None, current=Missing("durations differ"))
+    words = changed("wer", 33.0, 0.56, unit="1")
+    assert words.comparison is not None
+    read = replace(words.comparison, baseline=0.018, current=0.612, low=8.0, high=56.0)
+    cell = of_cell("a", replace(lost, comparison=gone, limit=None), replace(words, comparison=read))
+
+    (cause,) = merged_causes([cell])
+
+    assert cause.sentence == "wer 59.4 points higher (limit 1.01 points). Also snr"
+    told = told_shift(cause.worst)
+    assert told is not None
+    assert (told.size, told.limit_line) == ("+59.4 points [+14.4 +100.8]", "+1.01 points")

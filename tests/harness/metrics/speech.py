@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from voxgate.harness.audio.files import read_audio
 from voxgate.harness.audio.recording import Recording
-from voxgate.harness.metrics.metric import MetricInput, SpokenSegment
+from voxgate.harness.metrics.metric import MetricInput, MetricSpec, SpokenSegment
 
 PATH = Path(__file__).parents[2] / "data" / "slt.flac"
 TEXT = "She told me that her brother works in a hospital."
+RESPELLED = "Chi told mi zat her brother yorks in a jospital."
+"""The same as if it were Spanish, with each place by which its accents differ."""
 RATE_HZ = 16_000
 SEGMENTS = tuple(
     SpokenSegment(speaker=speaker, text=text, start_s=start_s, end_s=start_s + 1.2)
@@ -30,6 +32,12 @@ def speech() -> NDArray[np.float64]:
     frames, rate_hz = read_audio(PATH)
     assert rate_hz == RATE_HZ
     return frames.astype(np.float64)
+
+
+def spoken_for(line: MetricSpec) -> tuple[str, str]:
+    """Return the text of the recording as a metric reads it, and its language."""
+    spanish = line.family == "accent" or line.base == "emphasis_length"
+    return (RESPELLED, "es") if spanish else (TEXT, "en")
 
 
 def held_against(

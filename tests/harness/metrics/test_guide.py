@@ -14,7 +14,16 @@ import pytest
 
 from tests.harness.metrics.speech import PATH, TEXT
 from tests.harness.metrics.test_invariance import HALF_LEVEL
-from voxgate.harness.audio import activity, mel_cepstrum, periodicity, pitch, telephone
+from voxgate.harness.audio import (
+    accent,
+    activity,
+    mel_cepstrum,
+    periodicity,
+    phone_alignment,
+    pitch,
+    telephone,
+)
+from voxgate.harness.audio.spanish_phones import Slot
 from voxgate.harness.judging.policy import DEFAULT, read_policy, shown_metrics
 from voxgate.harness.metrics import (
     alignment,
@@ -22,6 +31,7 @@ from voxgate.harness.metrics import (
     conversion,
     dropouts,
     duration,
+    intonation,
     levels,
     pitch_parity,
     predicted_mos,
@@ -155,6 +165,24 @@ PHRASES: dict[str, tuple[str, ...]] = {
         f"within {prosody.NEAR_S:g} s of speech",
     ),
     "emphasis_prominence": (f"p{prosody.PEAK_PERCENTILE:.0f}",),
+    "emphasis_level": (f"p{prosody.PEAK_PERCENTILE:.0f}",),
+    "end_rise": (
+        f"last {1000 * intonation.LAST_S:.0f} ms of voice",
+        f"last {1000 * intonation.END_S:.0f} ms",
+        f"{intonation.END_S:g} s voiced",
+    ),
+    "intonation_fit": (f"rise by {intonation.RISING:g} semitones",),
+    "declination": (
+        f"last {1000 * intonation.END_S:.0f} ms",
+        f"{intonation.LEAST_PHRASE_S:g} s of voice",
+    ),
+    "accent_fit": (
+        f"above {accent.BAND_HZ / 1000:.0f} kHz",
+        f"beyond {phone_alignment.LONGEST_S:.0f} s",
+    ),
+    "ll_centroid": (f"above {accent.CENTROID_HZ / 1000:g} kHz",),
+    "seseo": (f"hiss of {accent.SIBILANT_DB[Slot.THETA]:g} dB",),
+    "coda_s": (f"hiss of {accent.SIBILANT_DB[Slot.CODA_S]:g} dB",),
     "length_off": (_PACE,),
     "repeats": (f"{repetition.SHORTEST_S:g} to {repetition.LONGEST_S:g} s",),
     "held_sound": (f"more than {repetition.LONGEST_HELD_S:g} s",),
@@ -216,6 +244,8 @@ SENTENCES = (
     f"mu-law at {telephone.RATE_HZ // 1000} kHz",
     f"The margin is {_POLICY['dnsmos_ovrl'].absolute:g}.",
     f"A delay of up to {conversion.FARTHEST_S:g} s is found",
+    f"by its hiss (above {accent.HISS_HZ / 1000:g} kHz)",
+    f"its voice (below {accent.VOICE_HZ / 1000:g} kHz)",
 )
 """Numbers outside the tables."""
 

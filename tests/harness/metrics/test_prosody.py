@@ -282,7 +282,8 @@ def test_a_recording_longer_than_the_networks_window_is_as_good_as_one_sentence(
 def test_each_metric_says_what_it_needs():
     needs = {each.metric.name: each.need for each in METRICS if each.need is not Need.NOTHING}
 
-    assert needs == {"question_rise": Need.STATEMENT, "emphasis_prominence": Need.EMPHASIS}
+    emphasis = ("emphasis_prominence", "emphasis_level", "emphasis_length")
+    assert needs == {"question_rise": Need.STATEMENT, **dict.fromkeys(emphasis, Need.EMPHASIS)}
 
 
 CLAUSES = "Abc def, ghi; jkl."
@@ -334,3 +335,34 @@ def test_pauses_are_held_against_the_words_to_be_heard():
 )
 def test_marks_are_placed_by_letters(text: str, shares: list[float]):
     assert marked_shares(text) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "text", "precision", "recall"),
+    [
+        ((1.0, 0.5, 0.5), CLAUSES, 1.0, 1.0),
+        ((2.0,), CLAUSES, 1.0, 0.0),
+        ((1.5, 0.5), CLAUSES, 1.0, 0.5),
+        ((0.4, 0.6, 0.5, 0.5), CLAUSES, 2 / 3, 1.0),
+        ((1.0, 1.0), "Abc def ghi jkl.", 0.0, 1.0),
+    ],
+)
+def test_precision_sees_pauses_too_many_and_recall_those_too_few(
+    lengths_s: tuple[float, ...], text: str, precision: float, recall: float
+):
+    audio = in_clauses(*lengths_s)
+    assert score("pause_precision", audio, text=text) == pytest.approx(precision)
+    assert score("pause_recall", audio, text=text) == pytest.approx(recall)
+
+
+def test_a_louder_word_stands_out_by_what_it_is_louder():
+    plain = four_words(-1)
+    louder = plain.copy()
+    louder[int(0.42 * RATE_HZ) : int(0.78 * RATE_HZ)] *= 2.0
+    gain, beside = (
+        score("emphasis_level", louder, text=FOUR, emphasis=word)
+        - score("emphasis_level", plain, text=FOUR, emphasis=word)
+        for word in ("bbbb", "cccc")
+    )
+    assert gain == pytest.approx(6.0, abs=0.5)
+    assert beside < -3.0

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.harness.metrics.speech import RATE_HZ, SEGMENTS, TEXT, speech
+from tests.harness.metrics.speech import RATE_HZ, RESPELLED, SEGMENTS, TEXT, speech
 from voxgate.harness.audio.recording import Recording
 from voxgate.harness.errors import HarnessError
-from voxgate.harness.metrics import registry
+from voxgate.harness.metrics import accent, registry
 from voxgate.harness.metrics.metric import COMPARED, AudioMetric, MetricInput, Need
 from voxgate.harness.metrics.registry import (
     CONDITIONS,
@@ -192,6 +192,10 @@ def test_a_metric_declares_all_that_it_looks_at(name: str):
     if source.need is Need.SEGMENTS:
         given |= {"segments": SEGMENTS, "joins_s": (0.5, 1.0)}
         given |= {"voices": {name: Recording(speech() * 0.5, RATE_HZ) for name in ("slt", "rms")}}
+    if source.need is Need.ACCENT:
+        given |= {"region": "mexico"}
+    if name in {"emphasis_length", *(each.metric.name for each in accent.METRICS)}:
+        given |= {"text": RESPELLED, "language": "es"}
     value = source.score(MetricInput(audio=Recording(speech(), RATE_HZ), **given))
     if lacks_package(value):
         pytest.skip(value.reason)

@@ -139,3 +139,25 @@ def test_a_run_that_nothing_is_wrong_with_folds_nothing() -> None:
     page = run_page(record(contents(make_run({"nfe-32": steady(0.4)}))))
     assert page.causes == page.further == ()
     assert not any(each.is_folded(page.record) for each in page.sections)
+
+
+def test_what_got_worse_is_followed_by_the_commands_that_find_it_or_accept_it(red: Report) -> None:
+    step = next_step(red)
+    assert step is not None
+    assert (step.sentence, step.command) == (
+        "if it is meant to be so:",
+        'voxgate accept runs/0002 --why "..."',
+    )
+    toolchain = replace(red.run.environment.toolchain, commit="9bd41f0", dirty_files=0)
+    clean = replace(red.run, environment=replace(red.run.environment, toolchain=toolchain))
+    judgement = replace(red.judgement, baseline_commit="3fa1c2e")
+    step = next_step(replace(red, run=clean, judgement=judgement))
+    assert step is not None
+    assert [each.sentence for each in step.all] == ["find the commit:", "if it is meant to be so:"]
+    assert step.command == (
+        "voxgate bisect 3fa1c2e 9bd41f0 smoke --profile cpu --cell nfe-8 --metric latency_p50"
+    )
+    paired = replace(judgement, baseline_date="")
+    step = next_step(replace(red, run=clean, judgement=paired))
+    assert step is not None and (step.sentence, step.otherwise) == ("find the commit:", None)
+    assert next_step(replace(red, judgement=replace(paired, baseline_commit=""))) is None

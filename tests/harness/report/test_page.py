@@ -261,7 +261,7 @@ def test_stages_share_one_scale(full: Page) -> None:
     assert widths == pytest.approx([75.0, 25.0, 75 * 0.11 / 0.4, 25 * 0.11 / 0.4], abs=0.1)
 
 
-ELSEWHERE = ("watermark", "reels", "conversion")
+ELSEWHERE = ("watermark", "reels", "conversion", "accent")
 """Families of requests that the full page's run has none of."""
 
 

@@ -17,6 +17,8 @@ from voxgate.harness.records.verdict import Verdict
 from voxgate.harness.report.format import LIMIT
 from voxgate.harness.report.pr_comment import MARKER, CommentLinks, comment, headline
 
+MANY = 250
+"""Cells; their reasons alone are longer than a comment may be."""
 AGAIN = "if the new one is right: python -m tests.harness.report.outcomes"
 
 
@@ -142,13 +144,13 @@ def test_many_changed_cells_are_reproduced_whole() -> None:
 
 @pytest.mark.parametrize("reason", ["x" * 400, "@|<" * 200, "\N{MUSICAL SYMBOL G CLEF}" * 500])
 def test_a_comment_keeps_github_s_limit_and_says_how_many_cells_are_left_out(reason: str) -> None:
-    document = with_cells(paired_document("regressed-speed"), 1000, reason=reason)
-    document |= {"notes": [reason] * 500, "in_effect": {f"c{n}": [reason] for n in range(1000)}}
+    document = with_cells(paired_document("regressed-speed"), MANY, reason=reason)
+    document |= {"notes": [reason] * MANY, "in_effect": {f"c{n}": [reason] for n in range(MANY)}}
     found = comment(document, PLACE)
     rows = found.count("** REGRESSED: ")
     assert len(found.encode("utf-16-le")) // 2 <= LIMIT + 1
-    assert 5 < rows < 1000
-    assert f"{1000 - rows} more cells are left out here" in found
+    assert 5 < rows < MANY
+    assert f"{MANY - rows} more cells are left out here" in found
     assert "Reproduce: " in found
     assert PLACE.page in found
 

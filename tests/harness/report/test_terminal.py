@@ -46,7 +46,11 @@ def test_table_of_a_regression_reads_as_drawn_with_its_reason_below_the_cell(
     assert found.startswith(REGRESSED)
     reason = found.removeprefix(REGRESSED).splitlines()
     assert reason[0] == "   10 % slower (limit 5 %): acoustic +10 %. Also rtf, p95, first audio"
-    assert reason[-1] == "report reports/index.html"
+    assert reason[-3:] == [
+        "report reports/index.html",
+        "if it is meant to be so:",
+        '   voxgate accept runs/0002 --why "..."',
+    ]
 
 
 def test_a_broken_utterance_is_named_with_the_spread_around_it(tmp_path: Path) -> None:

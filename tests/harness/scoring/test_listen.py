@@ -69,7 +69,7 @@ def test_every_file_is_heard_at_the_judges_rate_or_says_why_not(
 
 def test_another_language_stands_in_the_judges_name(parrot: None, files: tuple[Path, ...]):
     (heard,) = transcribe_files(TranscriptionTask(files=files[:1], weights=PARROT, language="es"))
-    assert (heard.text, heard.judge) == ("es 16000", "a parrot, language es")
+    assert (heard.text, heard.judge) == ("es 16000", "a parrot, language es, numbers as words r1")
 
 
 def test_only_what_was_written_with_digits_is_heard_without(parrot: None, tmp_path: Path):

@@ -141,6 +141,10 @@ def test_every_quality_metric_that_applies_gets_a_value_and_a_version(
         Need.SEGMENTS,
         Need.SOURCE,
         Need.CONVERSION,
+        Need.ACCENT,
+        Need.LL,
+        Need.THETA,
+        Need.CODA_S,
     )
     lines = [entry(each.name) for each in known_metrics()]
     due = {

@@ -3,7 +3,7 @@ Spanish texts and their readings.
 
 `readings.txt` was written before the rules: 101 of its 193 were right at first, and 187 once an
 empty Roman numeral broke nothing. `readings_fresh.txt` was written after the rules had met the
-first file: 59 of its 64 were right at first.
+first file: 59 of its first 64 were right at first, 37 of the next 50, and 37 of the last 50.
 """
 
 import re
@@ -39,4 +39,4 @@ def test_a_text_has_its_reading(region: str, text: str, reading: str) -> None:
 
 
 def test_there_are_enough_readings() -> None:
-    assert len(rows()) >= 250
+    assert len(rows()) >= 300

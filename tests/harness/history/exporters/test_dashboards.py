@@ -108,6 +108,13 @@ def test_a_dashboard_is_whole(name: str) -> None:
         )
 
 
+def test_all_servers_are_those_that_are_voxgates() -> None:
+    """With `.*` for all, the process of every other exporter would count as a server."""
+    (instance,) = (each for each in variables(BOARDS["server"]) if each["name"] == "instance")
+    assert instance["includeAll"] and instance["allValue"] is None
+    assert instance["query"]["query"] == "label_values(voxgate_server_info, instance)"
+
+
 def test_every_query_is_balanced_and_has_no_variable_that_grafana_lacks() -> None:
     for expression in map(filled_in, queries()):
         assert "$" not in expression

@@ -1,6 +1,7 @@
 """The pictures of a run: what stands in them, and where."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,7 @@ def test_curves_of_a_slower_cell_stand_beside_each_other(slower: RunPictures) ->
     (found,) = slower.curves
     assert found.before is not None
     assert all(old < new for old, new in zip(found.before.at, found.now.at, strict=True))
-    assert found.caption.startswith(
-        "nfe=8: half of the requests within 110 ms, 100 before (+10.0 %)"
-    )
+    assert found.caption.startswith("nfe=8: p50 110 ms, 100 before (+10.0 %)")
     assert found.unit == "ms"
 
 
@@ -246,6 +245,22 @@ def test_numbers_of_near_marks_keep_clear_of_each_other() -> None:
     for number, one in enumerate(spots):
         for other in spots[:number]:
             assert max(abs(one[0] - other[0]), abs(one[1] - other[1])) > NEAR / 2.0
+
+
+def test_numbers_of_a_crowd_stand_farther_off_with_a_line_to_their_marks() -> None:
+    crowd = {f"c{number}": 0.1 + number / 5000.0 for number in range(14)}
+    found = pareto(plane(**crowd, far=0.5), {})
+    assert found is not None
+    spots = [
+        (each.x * USUAL_WIDTH / 100.0 + each.text_x, each.y + each.text_y) for each in found.marks
+    ]
+    near = [
+        max(abs(one[0] - other[0]), abs(one[1] - other[1])) for one, other in combinations(spots, 2)
+    ]
+    assert min(near) >= NEAR
+    assert all(0.0 <= x <= USUAL_WIDTH and y <= BOTTOM for x, y in spots)
+    led = [each for each in found.marks if each.lead is not None]
+    assert len(led) > 5 and found.marks[-1].lead is None
 
 
 def test_a_speed_of_nothing_is_no_picture() -> None:

@@ -31,7 +31,7 @@ from voxgate.harness.history.records import (
 )
 from voxgate.harness.history.trend import SeriesTrend, StateReason, TrendState
 from voxgate.harness.records.measurement import Missing
-from voxgate.harness.report.site.causes import TrendCause, causes
+from voxgate.harness.report.site.causes import TrendCause, causes, worse_since
 from voxgate.harness.report.site.commits import bisect_command, reader, web_address
 from voxgate.harness.report.site.headline import _first_steps
 from voxgate.harness.report.site.history_view import Book, MetricSeries, RunAxis
@@ -364,3 +364,24 @@ def without_wer(cell: EntryCell) -> EntryCell:
     lost = {"value": Missing("no ASR weights"), "verdict": None}
     values = (replace(each, **lost) if each.metric == "wer" else each for each in cell.values)
     return replace(cell, values=tuple(values))
+
+
+def test_what_is_heard_is_compared_with_the_night_before_the_sound_got_worse() -> None:
+    """The pace says nothing of the audio, unless nothing else moved; other machines say nothing."""
+    made = book(
+        [
+            moved("a", since="2026-11-02"),
+            moved("a", "pesq", since="2026-11-10"),
+            moved("b", "pesq", since="2026-11-14"),
+            moved("a", machine=JETSON, since="2026-11-25"),
+            moved("a", suite="steady", state=TrendState.STEADY),
+        ]
+    )
+    since = {
+        (place.suite, place.machine): worse_since(causes(made), place) for place in made.places
+    }
+    assert since == {
+        ("smoke", EPYC): "2026-11-10",
+        ("smoke", JETSON): "2026-11-25",
+        ("steady", EPYC): "",
+    }

@@ -63,6 +63,7 @@ def test_nights_are_seen_at_a_glance_with_gaps_and_acknowledged_changes(site: Ma
     assert any(re.fullmatch(r"2026-11-1\d to 2026-11-20: .*\(limit 5 %\)", tip) for tip in tips)
     assert "2026-11-16 to 2026-11-20: no run" in tips
     assert "2026-10-26: acknowledged: it got a fan" in tips
+    assert "2026-10-26, acknowledged: it got a fan (smoke / " in page.text()
     assert "40 nights to 2026-11-20: 2 things are worse, 1 change is acknowledged, 5 nights" in (
         page.text()
     )

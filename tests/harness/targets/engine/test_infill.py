@@ -100,7 +100,7 @@ def test_a_suite_names_it_and_wrong_options_are_refused_before_anything_loads():
     EngineTarget.check_options("infill", {"weights": "somewhere", "nfe_steps": 7})
     with pytest.raises(
         HarnessError,
-        match=r"unknown option 'speaker' \(an option of pipeline flow\) of pipeline infill",
+        match=r"unknown option 'speaker' \(an option of pipelines flow, .*\) of pipeline infill",
     ):
         EngineTarget.check_options("infill", {"speaker": "slt"})
 
