@@ -69,7 +69,7 @@ def sentence_phones(text: str, region: str = "es") -> list[str]:
     phones = [SILENCE]
     for phrase in re.split(r"[^a-záéíóúüñ ]+", text.lower()):
         if words := phrase.split():
-            phones += [name for word in pronounce(words, region) for name in word]
+            phones += itertools.chain.from_iterable(pronounce(words, region))
             phones.append(SILENCE)
     return phones
 
@@ -78,7 +78,7 @@ def states_of(phones: np.ndarray) -> np.ndarray:
     """Return the states of phones: a phone's id, and for its end that plus the number of phones."""
     single = {SPANISH_PHONE_IDS[name] for name in ONE_STATE}
     pairs = [[p] if p in single else [p, p + len(SPANISH_PHONES)] for p in phones.tolist()]
-    return np.array([state for pair in pairs for state in pair])
+    return np.array(list(itertools.chain.from_iterable(pairs)))
 
 
 def align_states(log_likelihood: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
@@ -161,13 +161,15 @@ class AlignedCorpus:
         return torch.from_numpy(np.concatenate(states))
 
 
+def _likeness_ids(name: str) -> list[int]:
+    """Return the ids of the English phones that sound like a Spanish one."""
+    return [PHONE_IDS[each] for each in ENGLISH_LIKENESS.get(name.rstrip("1"), SILENCE).split()]
+
+
 def first_likelihood(corpus: AlignedCorpus, encoder: ContentEncoder) -> Callable[[int], np.ndarray]:
     """Return the function from an utterance to the likelihood of Spanish phones by English ones."""
     filterbank = content_filterbank()
-    groups = [
-        [PHONE_IDS[each] for each in ENGLISH_LIKENESS.get(name.rstrip("1"), SILENCE).split()]
-        for name in SPANISH_PHONES
-    ]
+    groups = [_likeness_ids(name) for name in SPANISH_PHONES]
 
     def likelihood(number: int) -> np.ndarray:
         audio = torch.from_numpy(corpus.audio[number]).float() / 32768.0
