@@ -8,6 +8,7 @@ from voxgate.engine.config import (
     ChatterboxConfig,
     FlowConfig,
     Language,
+    PipelineConfig,
     TokenConfig,
     config_class,
     parse_typed,
@@ -30,7 +31,7 @@ def show_text(text: str, pipeline: str, words: Mapping[str, str], *, phones: boo
     """
     config = parse_typed(config_class(pipeline), words)
     if not isinstance(config, FlowConfig | TokenConfig):
-        click.echo(f"text 1   {_characters(text, config.pipeline)}")
+        click.echo(f"text 1   {_characters(text, config)}")
         click.echo(f"note     {SPLIT_LATER.format(config.pipeline)}")
         return
     language = config.language if isinstance(config, FlowConfig) else Language.EN
@@ -64,10 +65,10 @@ def _lines(chunks: tuple[Chunk, ...], names: tuple[str, ...]) -> Iterator[str]:
             yield f"phones   {' '.join(map(names.__getitem__, chunk.phones))}"
 
 
-def _characters(text: str, pipeline: str) -> str:
+def _characters(text: str, config: PipelineConfig) -> str:
     """Return a text as a pipeline without phones reads it."""
     checked = check_text(text)
-    if pipeline == ChatterboxConfig.pipeline:
+    if isinstance(config, ChatterboxConfig):
         from voxgate.engine.chatterbox.text import normalised
 
         return normalised(checked)

@@ -13,6 +13,7 @@ import torch
 from tests.fuzz import mutate
 from tests.fuzz.driver import FaultError
 from voxgate.engine.acoustic.dit import DiT, DiTShape
+from voxgate.engine.alphabet import PHONES, SPEAKERS
 from voxgate.engine.duration.predictor import DurationModel, DurationShape
 from voxgate.engine.text.frontend import phonemise
 from voxgate.engine.vocoder.vocos import Vocos, VocosShape
@@ -166,8 +167,8 @@ def _write_voice(folder: Path) -> None:
 
 
 SMALL = {
-    "phones": 6,
-    "speakers": 2,
+    "phones": len(PHONES),
+    "speakers": len(SPEAKERS),
     "width": 16,
     "hidden": 8,
     "depth": 1,

@@ -115,4 +115,4 @@ def test_the_scorer_counts_spanish_errors(tmp_path: Path, engine: str):
     )["es"]
     assert scored.values == {"wer": 1 / 7, "cer": 3 / 38, "wer_macro": 1 / 7}
     assert f"; {engine} base " in scored.versions["wer"]
-    assert scored.versions["wer"].endswith(", language es")
+    assert ", language es, numbers as words" in scored.versions["wer"]

@@ -10,7 +10,8 @@ from voxgate.engine.text.frontend import phonemise
 PAGE = Path(__file__).parents[4] / "docs" / "languages.md"
 KINDS = "numbers|ordinals|dates|times|money|units|Roman numerals|signs"
 ROW = re.compile(rf"^\| ({KINDS}) \| (.*?) \| (.*?) \|$", re.MULTILINE)
-ROWS = ROW.findall(PAGE.read_text(encoding="utf-8"))
+SPANISH = "## What Spanish text reads as"
+ROWS = ROW.findall(PAGE.read_text(encoding="utf-8").partition(SPANISH)[2])
 
 
 @pytest.mark.parametrize(("kind", "written", "read"), ROWS, ids=[row[0] for row in ROWS])
