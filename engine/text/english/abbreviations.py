@@ -63,7 +63,8 @@ def _saint_or_street(match: Match[str]) -> str:
     after = match.string[match.end() :].lstrip()
     placed = bool(
         re.search(
-            r"(?:\b[A-Z][a-z]+|\d(?:st|nd|rd|th))$|(?:first|second|third|[a-z]{2,}th)$", before
+            r"(?:\b[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th))$|(?:first|second|third|[a-z]{2,}th)$",
+            before,
         )
     )
     named = placed and not (after[:1].isupper() and not starts_sentence(match))

@@ -32,6 +32,8 @@ def _either(names: object) -> str:
 
 
 LONG_UNIT = _either(unit for unit in UNITS if len(unit) > 1 or not unit.isascii())
+PART_UNIT = _either({unit for unit in (*DOTTED_UNITS, *UNITS) if len(unit) > 1} - {"in"})
+"""Units of which there are halves and quarters; a bare "in" is a word."""
 TOUCHING_UNITS = frozenset("mghLWV")
 """Single letters that are a unit though they touch the number: "10m", but not "iPhone 5s"."""
 PERIOD = rf"(?:\s?/\s?(?P<period>{_either(PERIODS)})\b)?"
@@ -202,6 +204,22 @@ def _fraction(match: Match[str]) -> str:
     return ("and " if match["whole"] else "") + f"{count} {name}"
 
 
+def _part_of_unit(match: Match[str]) -> str | None:
+    """Return "half a gallon", "three quarters of an inch"; None for what is no fraction of one."""
+    top, bottom = int(match["top"]), int(match["bottom"])
+    name = DENOMINATORS.get(bottom)
+    if not 0 < top < bottom or name is None:
+        return None
+    noun = {**UNITS, **DOTTED_UNITS}[match["unit"]]
+    article = "an" if noun[0] in "aeiou" or noun.startswith("hour") else "a"
+    if name == "half":
+        words = f"half {article} {noun}"
+    else:
+        words = f"{cardinal(str(top))} {plural(name) if top > 1 else name} of {article} {noun}"
+    dotted = match.group().endswith(".")
+    return words + (stop(match, may_start_sentence(match)) if dotted else "")
+
+
 def _mixed_fraction(match: Match[str]) -> str:
     whole = cardinal(match["whole"]) + " " if match["whole"] else ""
     return whole + _fraction(match)
@@ -284,6 +302,9 @@ MEASURES: tuple[Rule, ...] = (
     rule(r"\b(?P<degrees>\d{1,3}(?:\.\d+)?)\u00b0\s?(?:(?P<minutes>\d{1,2}(?:\.\d+)?)'\s?)?"
          r"(?:(?P<seconds>\d{1,2}(?:\.\d+)?)\"\s?)?(?P<side>[NESW])\b", _position),
     rule(r"(?<=\d/\d)\"|(?<=\d/\d\d)\"", "inch"),
+    rule(rf"(?<![\w/.])(?<!\d )(?P<top>\d)/(?P<bottom>\d{{1,2}}) ?"
+         rf"(?P<unit>{PART_UNIT}|in(?=\.))\b(?!/)\.?",
+         _part_of_unit),
     rule(rf"{ONE}\b(?P<amount>\d{{1,3}}(?:\.\d+)?)\"(?=[\s,.)-]|$)(?!\s*$)", _inches),
     rule(rf"\b(?P<amount>{NUMBER})\s?\u00b0\s?(?P<scale>[CFK]\b)?", _temperature),
     rule(rf"\b(?P<amount>{NUMBER})-(?P<unit>{LONG_UNIT})(?=[ -][a-z])", _compound_unit),

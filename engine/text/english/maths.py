@@ -30,7 +30,7 @@ def _power(match: Match[str]) -> str:
 
 
 def _measured(match: Match[str]) -> str:
-    """Return the unit after a power of ten."""
+    """Return the unit after a power of ten or the sides of a thing, for many."""
     unit = match.groupdict().get("unit")
     return f" {counted('2', UNITS[unit])}" if unit else ""
 
@@ -43,12 +43,13 @@ def _scientific(match: Match[str]) -> str:
 
 
 def _sides(match: Match[str]) -> str:
-    sides = [side.strip() for side in re.split("[xX]", match.group())]
+    sides = [side.strip() for side in re.split("[xX]", match["sides"])]
     in_pairs = all(len(side) == 4 and side[2] != "0" for side in sides)
-    return " by ".join(
+    words = " by ".join(
         f"{cardinal(side[:2])} {cardinal(side[2:])}" if in_pairs else verbalise_number(side)
         for side in sides
     )
+    return words + _measured(match)
 
 
 def _magnitude(match: Match[str]) -> str | None:
@@ -93,7 +94,8 @@ FORMULAS: tuple[Rule, ...] = (
     rule(rf"(?<!{SIGN})\b(?P<amount>{NUMBER})\s?(?P<letter>bn|mn|tn)\b",
          lambda match: f"{verbalise_number(match['amount'])} {MAGNITUDES[match['letter']]}"),
     rule(rf"(?<!{SIGN})\b(?P<amount>{NUMBER})(?P<letter>[kKMB])(?![\w'-])", _magnitude),
-    rule(rf"(?<![\w.]){SIDE}\s?[xX]\s?{SIDE}(?:\s?[xX]\s?{SIDE}){{0,4}}(?!\.?\w)", _sides),
+    rule(rf"(?<![\w.])(?P<sides>{SIDE}\s?[xX]\s?{SIDE}(?:\s?[xX]\s?{SIDE}){{0,4}})"
+         rf"(?:\s?(?P<unit>{LONG_UNIT}|m))?(?!\.?\w)", _sides),
     rule(r"(?<![A-Za-z.\d])(?P<times>\d+(?:\.\d+)?)[xX](?![\w/-])",
          lambda match: f"{match['times']} times"),
     rule(r"(?<=[a-z]) x (?=\d)", "by"),

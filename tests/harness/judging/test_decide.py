@@ -28,6 +28,7 @@ from voxgate.harness.judging.accept import accept
 from voxgate.harness.judging.baseline import Baseline, as_golden, load_baseline, of_run
 from voxgate.harness.judging.compare import ABSENT, GONE, OLDER
 from voxgate.harness.judging.decide import decide
+from voxgate.harness.judging.explain import UNSCORED
 from voxgate.harness.judging.judge import judge
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
 from voxgate.harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
@@ -400,6 +401,15 @@ def test_another_machine_has_no_speed_baseline_but_is_judged_for_quality(tmp_pat
     )
     assert "no speed baseline for this machine" in judgement.baseline
     assert judged(good_run(), baseline, pesq=3.0).exit_code == 1
+
+
+def test_a_run_that_lost_its_audio_before_it_was_held_against_the_golden_says_so(
+    tmp_path: Path,
+) -> None:
+    judgement = judged(good_run(), accepted(tmp_path), golden_snr=NO_GOLDEN)
+    assert (judgement.exit_code, of(judgement).verdict) == (3, Verdict.NO_BASELINE)
+    assert of(judgement).reason.startswith(f"golden_snr {UNSCORED}")
+    assert "no baseline for" not in of(judgement).reason
 
 
 def test_a_cell_without_baseline_is_no_baseline(tmp_path: Path) -> None:
