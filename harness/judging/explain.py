@@ -19,6 +19,7 @@ from voxgate.harness.judging import phrases
 from voxgate.harness.judging.baseline import HEARD, Baseline
 from voxgate.harness.judging.baseline_file import Kind
 from voxgate.harness.judging.compare import changed_options
+from voxgate.harness.judging.lacking import lacking
 from voxgate.harness.records.measurement import Measurement, Missing, MissingKind
 from voxgate.harness.records.run import HeardTexts
 from voxgate.harness.records.verdict import (
@@ -32,11 +33,6 @@ from voxgate.harness.records.verdict import (
 
 GOOD = (Verdict.PASS, Verdict.IMPROVED)
 REASONS_SHOWN = 3
-UNSCORED = (
-    "not judged: the run was scored before the golden audio was accepted, and has no audio left; "
-    "score it where its audio is"
-)
-NAMES_SHOWN = 8
 TEXTS_SHOWN = 2
 CHARACTERS_SHOWN = 120
 """Of the transcript of one request."""
@@ -104,7 +100,7 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict]) -> str:
     elif verdict is Verdict.NO_BASELINE:
         within = sum(metric.blocking and metric.verdict in GOOD for metric in metrics)
         others = f"{within} other metrics are within their limits" if within else ""
-        reason = phrases.joined(_lacking(decisive), others)
+        reason = phrases.joined(lacking(decisive), others)
     elif verdict is Verdict.INCOMPARABLE:
         causes = dict.fromkeys(metric.cause or metric.reason for metric in decisive)
         reason = "; ".join(list(causes)[:REASONS_SHOWN])
@@ -123,45 +119,6 @@ def cell_reason(verdict: Verdict, metrics: Sequence[MetricVerdict]) -> str:
         "; ".join([reason, *(f"advisory: {reason}" for reason in advice)])
         or "nothing could be judged"
     )
-
-
-def _lacking(metrics: Sequence[MetricVerdict]) -> str:
-    """
-    Name the metrics that were not judged: there is no baseline, it is older than the metrics, or
-    the run was scored before it and has lost its audio.
-    """
-    unscored = [metric for metric in metrics if _is_unscored(metric)]
-    others = [metric for metric in metrics if not _is_unscored(metric)]
-    return phrases.joined(
-        f"{_names(unscored)} {UNSCORED}" if unscored else "", _without(others) if others else ""
-    )
-
-
-def _is_unscored(metric: MetricVerdict) -> bool:
-    """Whether the baseline has a value, and the run was scored without its golden audio."""
-    compared = metric.comparison
-    return (
-        compared is not None
-        and not isinstance(compared.baseline, Missing)
-        and isinstance(compared.current, Missing)
-        and compared.current.kind is MissingKind.NO_GOLDEN
-    )
-
-
-def _names(metrics: Sequence[MetricVerdict]) -> str:
-    names = [metric.metric for metric in metrics]
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return f"{', '.join(names[:NAMES_SHOWN])}{more}"
-
-
-def _without(metrics: Sequence[MetricVerdict]) -> str:
-    young = all(
-        metric.comparison is not None
-        and isinstance(metric.comparison.baseline, Missing)
-        and metric.comparison.baseline.kind is MissingKind.OLDER_BASELINE
-        for metric in metrics
-    )
-    return f"{'the baseline is older than' if young else 'no baseline for'} {_names(metrics)}"
 
 
 INCOMPARABLE_AUDIO = (MissingKind.DURATIONS_DIFFER, MissingKind.TAKES_DIFFER)

@@ -28,8 +28,8 @@ from voxgate.harness.judging.accept import accept
 from voxgate.harness.judging.baseline import Baseline, as_golden, load_baseline, of_run
 from voxgate.harness.judging.compare import ABSENT, GONE, OLDER
 from voxgate.harness.judging.decide import decide
-from voxgate.harness.judging.explain import UNSCORED
 from voxgate.harness.judging.judge import judge
+from voxgate.harness.judging.lacking import UNSCORED
 from voxgate.harness.records.measurement import NO_GOLDEN, Missing, MissingKind, not_installed
 from voxgate.harness.records.run import Failure, FailureKind, HeardText, OptionCheck, Run
 from voxgate.harness.records.verdict import CellVerdict, Comparison, Limit, RunVerdict, Verdict
