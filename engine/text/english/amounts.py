@@ -161,7 +161,10 @@ def _height(match: Match[str]) -> str:
     return f"{words} {verbalise_number(inches)} {counted(inches, 'inch')}" if inches else words
 
 
-def _inches(match: Match[str]) -> str:
+def _inches(match: Match[str]) -> str | None:
+    """Return "3 inches"; None where the mark closes a quotation."""
+    if match.string[: match.start()].count('"') % 2:
+        return None
     noun = "inch" if _modifies(match) else counted(match["amount"], "inch")
     return f"{match['one'] or ''}{verbalise_number(match['amount'])} {noun}"
 

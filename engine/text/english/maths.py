@@ -52,6 +52,14 @@ def _sides(match: Match[str]) -> str:
     return words + _measured(match)
 
 
+def _decade(match: Match[str]) -> str:
+    """Return "the 90s", "in her 30s" and "'80s" as a decade, and a bare "10s" as seconds."""
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    decade = "'" in match.group() or re.search(DECADE_BEFORE, before)
+    number = cardinal(match["number"])
+    return plural(number) if decade else f"{number} seconds"
+
+
 def _magnitude(match: Match[str]) -> str | None:
     """Return "5k runs" and "100K" in words; "4K", "room 4B" and "5k" alone keep the letter."""
     amount, letter = match["amount"], match["letter"]
@@ -67,6 +75,7 @@ def _magnitude(match: Match[str]) -> str | None:
 
 
 MEASURED = rf"(?: (?P<unit>{LONG_UNIT}|[msgLWV])(?![\w/^']))?"
+DECADE_BEFORE = r"(?i:\b(?:the|his|her|their|my|your|our|early|mid|late|of|to|and|from)[ -]+)$"
 SIDE = r"\d{1,5}(?:\.\d+)?"
 FORMULAS: tuple[Rule, ...] = (
     rule(r"(?<=\d)\*\*(?=\d)|(?<=\b[a-z])\*\*(?=\d)", "^"),
@@ -91,9 +100,10 @@ FORMULAS: tuple[Rule, ...] = (
     rule(r">>", "much greater than"),
     rule(r"(?<=\d)\s?/\s?(?=\d+(?:\.\d+)?\s?=)", "divided by"),
     rule(r"(?<=[\d)])\s?-\s?(?=[\d.\s()+*/-]{1,40}=)|(?<=\b[A-Z]) - (?=[A-Z]\b)", "minus"),
-    rule(rf"(?<!{SIGN})\b(?P<amount>{NUMBER})\s?(?P<letter>bn|mn|tn)\b",
+    rule(r"(?<=\b[b-hj-z]) - (?=[b-hj-z]\b|\d)", "minus"),
+    rule(rf"(?<!{SIGN})(?<![\d.,])\b(?P<amount>{NUMBER})\s?(?P<letter>bn|mn|tn)\b",
          lambda match: f"{verbalise_number(match['amount'])} {MAGNITUDES[match['letter']]}"),
-    rule(rf"(?<!{SIGN})\b(?P<amount>{NUMBER})(?P<letter>[kKMB])(?![\w'-])", _magnitude),
+    rule(rf"(?<!{SIGN})(?<![\d.,])\b(?P<amount>{NUMBER})(?P<letter>[kKMB])(?![\w'-])", _magnitude),
     rule(rf"(?<![\w.])(?P<sides>{SIDE}\s?[xX]\s?{SIDE}(?:\s?[xX]\s?{SIDE}){{0,4}})"
          rf"(?:\s?(?P<unit>{LONG_UNIT}|m))?(?!\.?\w)", _sides),
     rule(r"(?<![A-Za-z.\d])(?P<times>\d+(?:\.\d+)?)[xX](?![\w/-])",
@@ -102,6 +112,7 @@ FORMULAS: tuple[Rule, ...] = (
 )  # fmt: skip
 RANGES: tuple[Rule, ...] = (
     rule(r"(?<=\d)\s?~\s?(?=\d)", "to"),
+    rule(r"(?<=\d)%\s?-\s?(?=\d)", "percent to"),
     rule(rf"(?<!{SIGN})(?<![\d.,-])\b(?P<first>{NUMBER})\s?-\s?(?=\d)",
          lambda match: f"{verbalise_number(match['first'], years=True)} to"),
     rule(r"\bA-Z\b", "A to Z"),
@@ -115,7 +126,7 @@ EXPONENTS: tuple[Rule, ...] = (
 REST: tuple[Rule, ...] = (
     rule(r"\b(?P<number>\d{4})'?s\b",
         lambda match: plural(verbalise_number(match["number"], years=True))),
-    rule(r"(?<!\w)'?(?P<number>\d0)'?s\b", lambda match: plural(cardinal(match["number"]))),
+    rule(r"(?<!\w)'?(?P<number>\d0)'?s\b", _decade),
     rule(r"\b\d+(?:\.\d+){2,}",
         lambda match: " point ".join(map(cardinal, match.group().split(".")))),
     rule(r"(?<=\d)\s?:\s?(?=\d)", "to"),
