@@ -88,7 +88,7 @@ def test_a_failing_engine_and_an_odd_request_are_told(kept):
         kept.home.speaker.fails_after = 99
     assert found["synthesize"].status.status_code is StatusCode.ERROR
     # over a connection of its own: the server closes the one that the engine failed on
-    address = f"{kept.home.client.base_url}made/up"
+    address = f"{kept.home.url}/made/up"
     odd = kept.during(lambda: httpx2.request("ODD", address, trust_env=False), 1)
     assert list(odd) == ["_OTHER other"]
 
