@@ -53,11 +53,11 @@ def _sides(match: Match[str]) -> str:
 
 
 def _decade(match: Match[str]) -> str:
-    """Return "the 90s", "in her 30s" and "'80s" as a decade, and a bare "10s" as seconds."""
+    """Return "the 90s", "60s TV" and "'80s" as a decade, and "wait 10s" as seconds."""
     before = match.string[max(0, match.start() - 12) : match.start()]
-    decade = "'" in match.group() or re.search(DECADE_BEFORE, before)
     number = cardinal(match["number"])
-    return plural(number) if decade else f"{number} seconds"
+    lasts = "'" not in match.group() and re.search(SECONDS_BEFORE, before)
+    return f"{number} seconds" if lasts else plural(number)
 
 
 def _magnitude(match: Match[str]) -> str | None:
@@ -75,7 +75,7 @@ def _magnitude(match: Match[str]) -> str | None:
 
 
 MEASURED = rf"(?: (?P<unit>{LONG_UNIT}|[msgLWV])(?![\w/^']))?"
-DECADE_BEFORE = r"(?i:\b(?:the|his|her|their|my|your|our|early|mid|late|of|to|and|from)[ -]+)$"
+SECONDS_BEFORE = r"(?i:\b(?:wait|for|after|every|within|takes?|took|lasts?|than|timeout) +)$"
 SIDE = r"\d{1,5}(?:\.\d+)?"
 FORMULAS: tuple[Rule, ...] = (
     rule(r"(?<=\d)\*\*(?=\d)|(?<=\b[a-z])\*\*(?=\d)", "^"),
@@ -100,7 +100,7 @@ FORMULAS: tuple[Rule, ...] = (
     rule(r">>", "much greater than"),
     rule(r"(?<=\d)\s?/\s?(?=\d+(?:\.\d+)?\s?=)", "divided by"),
     rule(r"(?<=[\d)])\s?-\s?(?=[\d.\s()+*/-]{1,40}=)|(?<=\b[A-Z]) - (?=[A-Z]\b)", "minus"),
-    rule(r"(?<=\b[b-hj-z]) - (?=[b-hj-z]\b|\d)", "minus"),
+    rule(r"(?<=\b[b-hj-z]) - (?=[b-hj-z]\b|\d)|(?<=\d [A-Z])\s+- (?=\d)", "minus"),
     rule(rf"(?<!{SIGN})(?<![\d.,])\b(?P<amount>{NUMBER})\s?(?P<letter>bn|mn|tn)\b",
          lambda match: f"{verbalise_number(match['amount'])} {MAGNITUDES[match['letter']]}"),
     rule(rf"(?<!{SIGN})(?<![\d.,])\b(?P<amount>{NUMBER})(?P<letter>[kKMB])(?![\w'-])", _magnitude),
