@@ -4,6 +4,7 @@ Spoken tokens, which the normaliser of each language makes: words and break mark
 A break is one of `,` `.` `!` `?`. Of adjacent breaks the strongest remains.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from voxgate.engine.python310 import StrEnum
@@ -58,6 +59,25 @@ def add_break(tokens: list[Token], mark: str, question: QuestionKind = QuestionK
         tokens.append(Token(text=mark, question=question))
     elif BREAKS.index(mark) > BREAKS.index(tokens[-1].text):
         tokens[-1] = Token(text=mark, question=question)
+
+
+def break_of(match: re.Match[str], *, sentence_follows: bool) -> str:
+    """
+    Return the break, one of BREAKS, for punctuation in a text.
+
+    `sentence_follows` tells whether the next word can begin a sentence: dots before any other are
+    a pause inside one.
+    """
+    mark = match.group()
+    for strongest in "?!":
+        if strongest in mark:
+            return strongest
+    if "\n" in mark:
+        return "."
+    if mark[0] != ".":
+        return ","
+    continues = not sentence_follows and match.string[match.end() :].strip() != ""
+    return "," if len(mark) > 1 and continues else "."
 
 
 def end_sentence(tokens: list[Token]) -> None:

@@ -14,9 +14,10 @@ import random
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,34 @@ def write_shard(
 SHARD_SIZE = 400
 
 
+def in_shards(
+    write: Callable[..., None],
+    sentences: Sequence[object],
+    folder: Path,
+    *,
+    name: str,
+    seed: int,
+    processes: int,
+) -> list[Path]:
+    """
+    Write sentences in shards of SHARD_SIZE under `folder`, in parallel; return the paths in order.
+
+    `write` takes the sentences of a shard, `seed` and `path`, and keeps a shard that exists.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = range(0, len(sentences), SHARD_SIZE)
+    groups = [sentences[start : start + SHARD_SIZE] for start in starts]
+    paths = [folder / f"{name}-{index:03d}.safetensors" for index in range(len(groups))]
+    with ProcessPoolExecutor(processes) as pool:
+        jobs = [
+            pool.submit(write, group, seed=seed * 1000 + index, path=path)
+            for index, (group, path) in enumerate(zip(groups, paths, strict=True))
+        ]
+        for job in jobs:
+            job.result()
+    return paths
+
+
 def build(
     folder: Path,
     *,
@@ -174,14 +203,6 @@ def build(
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))
-    groups = [texts[start : start + SHARD_SIZE] for start in range(0, count, SHARD_SIZE)]
-    paths = [folder / f"shard-{index:03d}.safetensors" for index in range(len(groups))]
     (folder / "texts.txt").write_text("\n".join(texts) + "\n")
-    with ProcessPoolExecutor(processes) as pool:
-        jobs = [
-            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path, shares=shares)
-            for index, (group, path) in enumerate(zip(groups, paths, strict=True))
-        ]
-        for job in jobs:
-            job.result()
-    return paths
+    write = partial(write_shard, shares=shares)
+    return in_shards(write, texts, folder, name="shard", seed=seed, processes=processes)

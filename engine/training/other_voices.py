@@ -12,7 +12,6 @@ One safetensors file per shard, as `corpus.py` writes them but without times: `a
 import random
 import subprocess
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import soxr
 from safetensors.numpy import save_file
 
 from voxgate.engine.alphabet import PHONE_IDS, SAMPLE_RATE_HZ
-from voxgate.engine.training.corpus import SHARD_SIZE, flite
+from voxgate.engine.training.corpus import flite, in_shards
 from voxgate.engine.training.texts import training_sentences
 
 ENGINES = {"pico": 0.30, "festival": 0.22, "espeak": 0.48}
@@ -109,15 +108,5 @@ def build(
     folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2
 ) -> list[Path]:
     """Synthesise `count` sentences under `folder`; existing shards are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))
-    groups = [texts[start : start + SHARD_SIZE] for start in range(0, count, SHARD_SIZE)]
-    paths = [folder / f"other-{index:03d}.safetensors" for index in range(len(groups))]
-    with ProcessPoolExecutor(processes) as pool:
-        jobs = [
-            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path)
-            for index, (group, path) in enumerate(zip(groups, paths, strict=True))
-        ]
-        for job in jobs:
-            job.result()
-    return paths
+    return in_shards(write_shard, texts, folder, name="other", seed=seed, processes=processes)

@@ -13,7 +13,6 @@ question, stretch in thousandths. Its sentences are lines of a text file beside 
 """
 
 import random
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import soxr
 from safetensors.numpy import save_file
 
 from voxgate.engine.alphabet import SAMPLE_RATE_HZ
-from voxgate.engine.training.corpus import raise_end
+from voxgate.engine.training.corpus import in_shards, raise_end
 from voxgate.engine.training.spanish_texts import training_sentences
 
 HUGO_SHARE = 0.42
@@ -43,7 +42,6 @@ WIDE_FACTOR = 1.45
 END_STEPS = 24
 """Of the pitch track, 5 ms each, that are the end."""
 MOST_RISE = 14.0
-SHARD_SIZE = 400
 
 
 def speak(text: str, *, speed: float, pitch: float) -> np.ndarray:
@@ -132,15 +130,5 @@ def build(
     folder: Path, *, count: int, seed: int, heldout: frozenset[str], processes: int = 2
 ) -> list[Path]:
     """Synthesise `count` sentences under `folder`; existing shards are kept. Return the shards."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = list(training_sentences(count, seed, heldout))
-    groups = [texts[start : start + SHARD_SIZE] for start in range(0, count, SHARD_SIZE)]
-    paths = [folder / f"shard-{index:03d}.safetensors" for index in range(len(groups))]
-    with ProcessPoolExecutor(processes) as pool:
-        jobs = [
-            pool.submit(write_shard, group, seed=seed * 1000 + index, path=path)
-            for index, (group, path) in enumerate(zip(groups, paths, strict=True))
-        ]
-        for job in jobs:
-            job.result()
-    return paths
+    return in_shards(write_shard, texts, folder, name="shard", seed=seed, processes=processes)

@@ -21,6 +21,7 @@ from voxgate.engine.text.spoken import (
     NormalisedText,
     Token,
     add_break,
+    break_of,
     end_sentence,
 )
 
@@ -62,7 +63,7 @@ def normalise(text: str) -> NormalisedText:
         if match.group()[0].isalpha():
             tokens += _words(match.group())
         else:
-            add_break(tokens, _break(match))
+            add_break(tokens, break_of(match, sentence_follows=match[1] is not None))
     if tokens:
         end_sentence(tokens)
     return NormalisedText(tokens=tuple(tokens), dropped=dropped + "".join(link_targets(folded)))
@@ -111,16 +112,3 @@ def _words(text: str) -> list[Token]:
 def _pieces(word: str) -> list[Token]:
     starts = range(0, len(word), MAX_WORD_LETTERS)
     return [Token(text=word[start : start + MAX_WORD_LETTERS]) for start in starts]
-
-
-def _break(match: re.Match[str]) -> str:
-    mark = match.group()
-    for strongest in "?!":
-        if strongest in mark:
-            return strongest
-    if "\n" in mark:
-        return "."
-    if mark[0] != ".":
-        return ","
-    continues = match[1] is None and match.string[match.end() :].strip() != ""
-    return "," if len(mark) > 1 and continues else "."

@@ -23,6 +23,7 @@ from voxgate.engine.text.spoken import (
     QuestionKind,
     Token,
     add_break,
+    break_of,
     end_sentence,
 )
 
@@ -48,7 +49,7 @@ def normalise(text: str, region: str = "es") -> NormalisedText:
         elif match["open"]:
             spoken.open_question(match["open"])
         else:
-            spoken.add_break(_break(match))
+            spoken.add_break(break_of(match, sentence_follows=match[2] is not None))
     if spoken.tokens:
         end_sentence(spoken.tokens)
     return NormalisedText(tokens=tuple(spoken.tokens), dropped=folded.dropped)
@@ -82,19 +83,6 @@ class _Spoken:
         add_break(self.tokens, mark, kind)
         if mark in SENTENCE_ENDS:
             self.sentence, self.question = len(self.tokens), None
-
-
-def _break(match: re.Match[str]) -> str:
-    mark = match.group()
-    for strongest in "?!":
-        if strongest in mark:
-            return strongest
-    if "\n" in mark:
-        return "."
-    if mark[0] != ".":
-        return ","
-    continues = match[2] is None and match.string[match.end() :].strip() != ""
-    return "," if len(mark) > 1 and continues else "."
 
 
 KEPT = frozenset("•°ºª£€¥¢¿¡²³×÷±≈≤≥≠‰√§")
